@@ -1,0 +1,118 @@
+//! The contract between Perigee's host and its packet modules, version [`ABI_VERSION`].
+//!
+//! A module is a core WebAssembly module. It defines one memory, and inside it declares three areas by address: the
+//! [`Batch`] (the host's and the module's shared blackboard), the *window* (where the host maps the packets' data
+//! rooms) and the *mailbox* (configuration, messages, replies, state). The host calls it once per batch, never per
+//! packet. All integers are little-endian, as in WebAssembly. `docs/abi.md` says why each piece is as it is.
+//!
+//! The host trusts nothing that it reads here: every value is read once, by copy, and then checked.
+#![no_std]
+
+mod layout;
+pub mod names;
+pub mod verdict;
+
+pub use layout::{Batch, Header, PacketDesc, PortInfo};
+
+/// Version of this contract. A module states the version it was built for in its export [`names::ABI`]; the host
+/// refuses any other. `cargo xtask tidy` fails when this crate's code changed and the number did not.
+pub const ABI_VERSION: u32 = 1;
+
+/// Most packets in one batch.
+pub const MAX_BATCH: usize = 256;
+/// Most spare rooms a module can ask for (export [`names::SPARES`]).
+pub const MAX_SPARES: usize = 64;
+/// Most entries of a batch's output list.
+pub const MAX_OUTPUTS: usize = 256;
+/// Most ports of one run.
+pub const MAX_PORTS: usize = 32;
+/// Most counters of one module that the host shows.
+pub const MAX_COUNTERS: usize = 64;
+/// Alignment of the window inside the memory: the host maps the packets at the first multiple of this inside the
+/// declared range, so a module declares that much more than it wants.
+pub const WINDOW_ALIGN: u32 = 2 << 20;
+/// A slot times this is the room's offset from the start of the mapped window, in bytes.
+pub const SLOT_UNIT: u32 = 64;
+
+/// Bits of [`Header::flags`]: what is special about this batch.
+pub mod batch_flags {
+    /// The source gave as many packets as were asked for: more are waiting.
+    pub const MORE: u32 = 1 << 0;
+    /// No packets came and a tick is due: time to run timers and give back held packets.
+    pub const TICK: u32 = 1 << 1;
+    /// The run is ending: what is still held after this call is freed and counted.
+    pub const DRAIN: u32 = 1 << 2;
+}
+
+/// Bits of [`PacketDesc::rx_flags`]: what the port found out. The host writes them, the module reads them.
+pub mod rx_flags {
+    /// The port checked the IP header checksum, and it is right.
+    pub const IP_CHECKSUM_GOOD: u32 = 1 << 0;
+    /// The port checked the IP header checksum, and it is wrong.
+    pub const IP_CHECKSUM_BAD: u32 = 1 << 1;
+    /// The port checked the TCP, UDP or SCTP checksum, and it is right.
+    pub const L4_CHECKSUM_GOOD: u32 = 1 << 2;
+    /// The port checked the TCP, UDP or SCTP checksum, and it is wrong.
+    pub const L4_CHECKSUM_BAD: u32 = 1 << 3;
+    /// A VLAN tag was taken off the packet; `vlan` holds its TCI.
+    pub const VLAN_STRIPPED: u32 = 1 << 4;
+    /// `hash` holds the port's RSS hash.
+    pub const HASH: u32 = 1 << 5;
+    /// `time` holds the port's rx timestamp.
+    pub const TIME: u32 = 1 << 6;
+}
+
+/// Bits of [`PacketDesc::tx_flags`]: what the module asks of the way out. The port's hardware does it where it can, the
+/// host's software where it cannot. Layer lengths must be right (`l2_len`, `l3_len`).
+pub mod tx_flags {
+    /// Compute the IPv4 header checksum.
+    pub const IP_CHECKSUM: u32 = 1 << 0;
+    /// Compute the UDP checksum.
+    pub const UDP_CHECKSUM: u32 = 1 << 1;
+    /// Compute the TCP checksum.
+    pub const TCP_CHECKSUM: u32 = 1 << 2;
+    /// The network layer is IPv4 (needed by every checksum bit, unless [`IPV6`] is set).
+    pub const IPV4: u32 = 1 << 3;
+    /// The network layer is IPv6.
+    pub const IPV6: u32 = 1 << 4;
+    /// Insert a VLAN tag with the TCI in `vlan`. The host sets this bit beforehand on a packet whose tag it stripped, so
+    /// that a packet passed on untouched keeps its tag.
+    pub const VLAN_INSERT: u32 = 1 << 5;
+    /// Send from the lcore's tx queue number `queue` of the port (an lcore owns one, unless the configuration says more).
+    pub const QUEUE: u32 = 1 << 6;
+    /// `time` is the departure time in the port's clock, nanoseconds. Honoured by ports that can send on a timestamp,
+    /// counted as ignored by others.
+    pub const TIME: u32 = 1 << 7;
+    /// `time` is the gap to the packet before it in nanoseconds. As [`TIME`]: for ports and pacers that can do it.
+    pub const GAP: u32 = 1 << 8;
+    /// All bits that have a meaning; a packet with another bit is dropped and counted.
+    pub const ALL: u32 = (1 << 9) - 1;
+}
+
+/// Bits of [`PortInfo::offloads`]: what a port does in hardware (the rest of it the host does in software).
+pub mod offloads {
+    /// Inserts VLAN tags on tx.
+    pub const TX_VLAN: u32 = 1 << 0;
+    /// Computes IPv4 header checksums on tx.
+    pub const TX_IP_CHECKSUM: u32 = 1 << 1;
+    /// Computes UDP checksums on tx.
+    pub const TX_UDP_CHECKSUM: u32 = 1 << 2;
+    /// Computes TCP checksums on tx.
+    pub const TX_TCP_CHECKSUM: u32 = 1 << 3;
+    /// Checks checksums on rx.
+    pub const RX_CHECKSUM: u32 = 1 << 4;
+    /// Gives rx timestamps.
+    pub const RX_TIME: u32 = 1 << 5;
+    /// Sends at a given time.
+    pub const TX_TIME: u32 = 1 << 6;
+}
+
+/// Values of [`PacketDesc::source`] in the output list: where the host finds the packet that an entry speaks of.
+pub mod source {
+    /// Plus `i`: packet `i` of this batch.
+    pub const INPUT: u32 = 0;
+    /// Plus `i`: spare room `i`.
+    pub const SPARE: u32 = 0x1_0000;
+    /// A held packet, found by its slot and generation.
+    pub const HELD: u32 = 0x2_0000;
+}
