@@ -1,0 +1,196 @@
+//! The data path taken apart, for the benchmarks: the same code as a run's, polled by the caller on its own thread, so that
+//! a native twin on the same port and pool can take turns with it. Not for any other use.
+
+use crate::config::{Config, Severity};
+use crate::counters::Counters;
+use crate::dpdk::eal::{Affinity, Registered};
+use crate::dpdk::packet::Burst;
+use crate::error::Error;
+use crate::lcore::Lcore;
+use crate::outlet::Outlets;
+use crate::setup::{self, Parts};
+use crate::source::Source;
+use crate::stage::Now;
+use crate::stats::{Accounting, ChainStats, PoolStats};
+use crate::wasm::engine::{self, Ticker};
+use std::ffi::c_void;
+use std::path::Path;
+
+/// A run of one lcore on the calling thread. Packets flow when `poll` is called.
+///
+/// The pieces (`load`, `publish`, `call`, `collect`) work on one burst per chain, which stays loaded between them.
+pub struct Loop {
+    lcore: Lcore,
+    loaded: Vec<Box<Burst>>,
+    /// What each chain had counted when its burst was loaded: the pieces count the same packets again and again.
+    counted: Vec<Counters>,
+    /// The moment of the last `load`: a piece alone does not read the clock, which a poll does once for all of them.
+    loaded_at: Now,
+    calls: u32,
+    _ticker: Ticker,
+    parts: Parts,
+    _registered: Registered,
+}
+
+impl std::fmt::Debug for Loop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loop").finish_non_exhaustive()
+    }
+}
+
+impl Loop {
+    /// Starts what the configuration says, which must be one chain or several on one lcore, and pins the thread to it.
+    ///
+    /// # Errors
+    /// As for [`crate::Run::start`].
+    pub fn start(config: &Config, base: &Path) -> Result<Self, Error> {
+        let problems: Vec<_> = config.problems(base).into_iter().filter(|p| p.severity == Severity::Error).collect();
+        if !problems.is_empty() {
+            return Err(Error::Config { problems });
+        }
+        let engine = engine::new()?;
+        let ticker = Ticker::start(&engine);
+        let (parts, mut lcores) = setup::build(config, base, &engine)?;
+        let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
+        let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
+        Affinity::pin(lcore.cpu as usize).map_err(fail)?;
+        let registered = Registered::register().map_err(fail)?;
+        let loaded = lcore.chains.iter().map(|_| Burst::new()).collect();
+        let counted = lcore.chains.iter().map(|c| c.out.counters.clone()).collect();
+        let loaded_at = Now { cycles: 0, ns: 0, flags: 0 };
+        Ok(Self { lcore, loaded, counted, loaded_at, calls: 0, _ticker: ticker, parts, _registered: registered })
+    }
+
+    /// One turn of the data path of one chain. Returns the packets that came.
+    pub fn poll(&mut self, chain: usize) -> usize {
+        let now = self.now();
+        self.lcore.chains[chain].poll(now)
+    }
+
+    fn now(&self) -> Now {
+        let cycles = self.parts.clock.cycles();
+        Now { cycles, ns: self.parts.clock.ns(cycles), flags: 0 }
+    }
+
+    /// Rate of the time stamp counter.
+    #[must_use]
+    pub fn tsc_hz(&self) -> u64 {
+        self.parts.clock.hz()
+    }
+
+    /// DPDK's number of port `number`, for a twin.
+    #[must_use]
+    pub fn dpdk_port(&self, number: usize) -> u16 {
+        self.parts.ports[number].dpdk_id()
+    }
+
+    /// The `rte_mempool` of a chain's rooms (generator), or of its port, for a twin.
+    #[must_use]
+    pub fn mempool(&self, chain: usize) -> *mut c_void {
+        let pool = match &self.lcore.chains[chain].source {
+            Source::Rooms(pool) => pool,
+            Source::Port(rx) => &rx.port.pool,
+            Source::Ring(_) => &self.parts.pools[0],
+        };
+        pool.as_ptr().cast()
+    }
+
+    /// Takes `n` packets (or rooms) from a chain's source and publishes them to its first stage, for the pieces below.
+    pub fn load(&mut self, chain: usize, n: usize) -> usize {
+        self.loaded_at = self.now();
+        self.counted[chain] = self.lcore.chains[chain].out.counters.clone();
+        let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
+        let taken = chain.source.fill(burst, n, &mut chain.out.counters);
+        chain.stages[0].publish(burst, self.loaded_at);
+        taken
+    }
+
+    /// The `rte_mbuf`s that are loaded, for a twin's kernel.
+    pub fn loaded(&mut self, chain: usize, see: impl FnOnce(*mut *mut c_void, usize)) {
+        self.loaded[chain].drain_raw(|mbufs, n| {
+            see(mbufs.cast(), n.into());
+            0
+        });
+    }
+
+    /// Publishes the loaded burst again.
+    pub fn publish(&mut self, chain: usize) {
+        self.lcore.chains[chain].stages[0].publish(&mut self.loaded[chain], self.loaded_at);
+    }
+
+    /// Calls the module with the first `n` loaded packets.
+    pub fn call(&mut self, chain: usize, n: usize) {
+        let stage = &mut self.lcore.chains[chain].stages[0];
+        self.calls = self.calls.wrapping_add(1);
+        if self.calls.is_multiple_of(1_024) {
+            // As a run does each millisecond: else the deadline passes in the middle of the measurement.
+            stage.instance.restart_deadline();
+        }
+        let callback = stage.callback;
+        // A module of a benchmark does not trap; if it does, the figures are nonsense and it shall be seen.
+        stage.instance.call(callback, u32::try_from(n).unwrap_or(0)).unwrap_or_else(|e| panic!("{e:?}"));
+    }
+
+    /// Collects the loaded burst, without letting it go: its packets are taken back from where they went.
+    pub fn collect(&mut self, chain: usize) {
+        let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
+        let _ = chain.stages[0].collect(burst, &mut chain.out, self.loaded_at, false);
+        if burst.is_empty() {
+            chain.out.take_back(burst);
+        }
+    }
+
+    /// Frees the loaded burst, and forgets what the pieces counted.
+    pub fn unload(&mut self, chain: usize) {
+        self.loaded[chain].free_all();
+        self.lcore.chains[chain].out.counters = self.counted[chain].clone();
+    }
+
+    /// Ends as a run does: what is on its way leaves, everything is freed and counted.
+    #[must_use]
+    pub fn finish(mut self) -> (Accounting, Vec<PoolStats>) {
+        let now = self.now();
+        for chain in &mut self.lcore.chains {
+            while matches!(chain.source, Source::Ring(_)) && chain.poll(now) != 0 {}
+            chain.drain(now);
+        }
+        self.close();
+        let chains = self.lcore.chains.iter().zip(&self.parts.placed);
+        let chains: Vec<_> = chains.map(|(c, p)| ChainStats::new(&p.name, p.lcore, &c.out.counters)).collect();
+        let in_rings = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
+        self.lcore.chains.clear();
+        self.parts.rings.clear();
+        self.parts.ports.clear();
+        let pools = self.parts.pools.iter().map(|pool| PoolStats {
+            name: pool.name().to_owned(),
+            size: pool.size(),
+            free: pool.available(),
+            full: pool.available() == pool.size(),
+        });
+        (Accounting::of(&chains, in_rings), pools.collect())
+    }
+
+    fn close(&mut self) {
+        for (chain, burst) in self.lcore.chains.iter_mut().zip(&mut self.loaded) {
+            burst.free_all();
+            chain.close();
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Outlets {
+    /// Gives back what was about to be sent.
+    fn take_back(&mut self, burst: &mut Box<Burst>) {
+        self.with_pending(|lane| {
+            if burst.is_empty() {
+                std::mem::swap(lane, burst);
+            }
+        });
+    }
+}

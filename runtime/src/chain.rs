@@ -1,0 +1,117 @@
+//! A chain on one lcore: source, stages, ways out. `poll` is the whole data path.
+
+use crate::counters::{Counter, Shared};
+use crate::dpdk::packet::Burst;
+use crate::outlet::Outlets;
+use crate::source::Source;
+use crate::stage::{Now, Stage};
+use perigee_abi::{PortInfo, batch_flags};
+use std::sync::Arc;
+
+/// One chain as it runs on one lcore.
+pub(crate) struct Chain {
+    pub(crate) source: Source,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) out: Outlets,
+    burst: Box<Burst>,
+    burst_size: usize,
+    tick_cycles: u64,
+    next_tick: u64,
+    shared: Arc<Shared>,
+    /// A generator whose first instance failed, or whose packets wait, makes no more.
+    pub(crate) ended: bool,
+}
+
+impl Chain {
+    pub(crate) fn new(
+        source: Source,
+        stages: Vec<Stage>,
+        out: Outlets,
+        burst_size: usize,
+        tick_cycles: u64,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let burst = Burst::new();
+        Self { source, stages, out, burst, burst_size, tick_cycles, next_tick: 0, shared, ended: false }
+    }
+
+    /// Takes one burst from the source through all stages to where its packets go. Returns how many came.
+    #[inline]
+    pub(crate) fn poll(&mut self, mut now: Now) -> usize {
+        if now.cycles >= self.next_tick {
+            self.next_tick = now.cycles + self.tick_cycles;
+            self.tick(Now { flags: batch_flags::TICK, ..now });
+        }
+        let n = self.fill();
+        if n == 0 {
+            self.out.flush();
+            return 0;
+        }
+        now.flags = if n == self.burst_size { batch_flags::MORE } else { 0 };
+        self.through(0, now);
+        n
+    }
+
+    /// A generator waits while its last packets do: what could not be sent is not made again.
+    #[inline]
+    fn fill(&mut self) -> usize {
+        if matches!(self.source, Source::Rooms(_)) && (self.ended || self.out.pending() != 0) {
+            return 0;
+        }
+        self.source.fill(&mut self.burst, self.burst_size, &mut self.out.counters)
+    }
+
+    /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
+    #[inline]
+    fn through(&mut self, first: usize, now: Now) {
+        let mut shape = None;
+        for stage in &mut self.stages[first..] {
+            shape = stage.run(&mut self.burst, &mut self.out, now);
+        }
+        self.out.forward(&mut self.burst, shape);
+        self.out.flush();
+    }
+
+    /// Lets each stage do what is due without packets; what it passes on goes through the stages behind it.
+    fn tick(&mut self, now: Now) {
+        for i in 0..self.stages.len() {
+            self.stages[i].tick(&mut self.burst, &mut self.out, now);
+            if !self.burst.is_empty() {
+                self.through(i + 1, Now { flags: 0, ..now });
+            }
+        }
+        self.ended |=
+            matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(|s| s.failed.is_some());
+        self.publish();
+    }
+
+    /// Shows the counters to the control thread.
+    pub(crate) fn publish(&mut self) {
+        let held: usize = self.stages.iter().map(Stage::held).sum();
+        self.out.counters.set(Counter::Held, held as u64);
+        self.out.counters.set(Counter::Pending, self.out.pending() as u64);
+        self.shared.publish(&self.out.counters);
+    }
+
+    /// Tells all instances what has become of a port's link.
+    pub(crate) fn set_port(&mut self, number: usize, info: PortInfo) {
+        let may_tx = self.out.may_tx(number).into();
+        for stage in &mut self.stages {
+            stage.instance.area.set_port(number, PortInfo { may_tx, ..info });
+        }
+    }
+
+    /// The last call of each stage, in which it may give back what it holds.
+    pub(crate) fn drain(&mut self, now: Now) {
+        self.tick(Now { flags: batch_flags::TICK | batch_flags::DRAIN, ..now });
+    }
+
+    /// Frees and counts all that is still here.
+    pub(crate) fn close(&mut self) {
+        for stage in &mut self.stages {
+            stage.close(&mut self.out);
+        }
+        self.out.give_up();
+        self.publish();
+    }
+}

@@ -1,0 +1,366 @@
+//! What a run is made of, as a value: ports, modules, rings, and the chains that join them.
+//!
+//! A [`Config`] comes from a TOML file ([`Config::parse`]) or is built in code ([`Config::generate`],
+//! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
+//! function that gives every problem at once, and only a `Config` without errors is started.
+
+mod parse;
+mod placement;
+mod short;
+mod validate;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
+use std::time::Duration;
+
+pub use parse::{ConfigError, Located, locate};
+pub use placement::{Placed, allowed_cpus};
+pub use validate::{Problem, Severity};
+pub use values::{ModuleConfig, parse_duration, parse_size};
+
+/// A whole run. The positions in `ports` and `rings` are the numbers that modules see.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What concerns the run as a whole.
+    #[serde(default)]
+    pub run: Run,
+    /// The DPDK ports. A port's number is its position here.
+    #[serde(default, rename = "port")]
+    pub ports: Vec<Port>,
+    /// The modules, each compiled once.
+    #[serde(default, rename = "module")]
+    pub modules: Vec<Module>,
+    /// Rings from one lcore to another. A ring's number is its position here.
+    #[serde(default, rename = "ring")]
+    pub rings: Vec<Ring>,
+    /// The chains: each takes packets from one source through its stages to ports and rings.
+    #[serde(default, rename = "chain")]
+    pub chains: Vec<Chain>,
+}
+
+/// What concerns the run as a whole: `[run]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// How long to run; `None`: until a signal comes or all sources have ended.
+    #[serde(deserialize_with = "values::some_duration")]
+    pub duration: Option<Duration>,
+    /// Where the modules' random numbers start: the same seed gives the same numbers.
+    pub seed: u64,
+    /// Packets asked of a source at once, 1 to 256.
+    pub burst: u16,
+    /// A module is called at least this often, even when no packets come.
+    #[serde(deserialize_with = "values::duration")]
+    pub tick: Duration,
+    /// What an lcore does when nothing comes; `None`: nap where all ports are virtual, else spin.
+    pub idle: Option<Idle>,
+    /// Whether packets lie in huge pages.
+    pub huge_pages: HugePages,
+    /// Bytes that EAL reserves when it runs without huge pages.
+    #[serde(deserialize_with = "values::size")]
+    pub eal_memory: u64,
+    /// Arguments for EAL, appended as they are.
+    pub eal_args: Vec<String>,
+}
+
+/// What an lcore does when nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Idle {
+    /// Polls on: least latency, a whole core at full load.
+    Spin,
+    /// Sleeps a little after many empty polls: leaves the core to others.
+    Nap,
+}
+
+/// Whether packets lie in huge pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HugePages {
+    /// Where the machine has free ones.
+    #[default]
+    Auto,
+    /// Always: without them the run does not start.
+    On,
+    /// Never.
+    Off,
+}
+
+/// A DPDK port: `[[port]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// What chains call it.
+    pub name: String,
+    /// A virtual device with its arguments, as `net_pcap0,rx_pcap=in.pcap`, or a PCI address, as `0000:01:00.0`.
+    pub device: String,
+    /// Largest layer-3 packet in bytes, 68 to 16000.
+    #[serde(default = "values::mtu")]
+    pub mtu: u16,
+    /// Takes packets for any MAC address.
+    #[serde(default = "values::yes")]
+    pub promiscuous: bool,
+    /// Takes VLAN tags off the packets and into their metadata; in software where the port cannot.
+    #[serde(default)]
+    pub vlan_strip: bool,
+    /// Uses what the port does in hardware; `false`: checksums and tags are done in software.
+    #[serde(default = "values::yes")]
+    pub offload: bool,
+    /// Descriptors of each rx queue.
+    #[serde(default = "values::descriptors")]
+    pub rx_descriptors: u16,
+    /// Descriptors of each tx queue.
+    #[serde(default = "values::descriptors")]
+    pub tx_descriptors: u16,
+    /// Number of rx queues; `None`: the highest that a chain reads, plus 1 ([`Config::rx_queues`] says it).
+    #[serde(default)]
+    pub rx_queues: Option<u16>,
+    /// Number of tx queues that each lcore owns on this port.
+    #[serde(default = "values::one")]
+    pub tx_queues_per_lcore: u16,
+    /// Data rooms of the pool that its rx queues fill; `None`: [`Config::port_pool`] works it out.
+    #[serde(default)]
+    pub pool: Option<u32>,
+}
+
+/// A module and its limits: `[[module]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Module {
+    /// What chains call it.
+    pub name: String,
+    /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
+    pub file: String,
+    /// Most bytes of linear memory, its window included.
+    #[serde(default = "values::module_memory", deserialize_with = "values::size")]
+    pub memory: u64,
+    /// Most time that one call may take.
+    #[serde(default = "values::deadline", deserialize_with = "values::duration")]
+    pub deadline: Duration,
+    /// Most packets that an instance may hold at a time.
+    #[serde(default)]
+    pub hold: u32,
+    /// Packets held longer are freed and counted.
+    #[serde(default = "values::hold_age", deserialize_with = "values::duration")]
+    pub hold_age: Duration,
+    /// What the module finds in its mailbox at `init`.
+    #[serde(default)]
+    pub config: Option<ModuleConfig>,
+}
+
+/// A ring that carries packets to another lcore: `[[ring]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ring {
+    /// What chains call it.
+    pub name: String,
+    /// Places for packets, a power of two.
+    #[serde(default = "values::ring_size")]
+    pub size: u32,
+}
+
+/// A chain of stages on one or several lcores: `[[chain]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// What statistics call it. [`Config::parse`] fills in `chain0`, `chain1`, ... where the file says nothing.
+    #[serde(default)]
+    pub name: String,
+    /// The CPUs it runs on, each with instances of its own. Empty: one, chosen by [`Config::placement`].
+    #[serde(default)]
+    pub lcores: Vec<u32>,
+    /// Where its packets come from.
+    pub source: Source,
+    /// The modules that its packets pass, in order.
+    #[serde(default)]
+    pub stages: Vec<String>,
+    /// The ports it may send to. The first is where packets go that the last stage passes on. The port that it reads
+    /// from is granted without being named.
+    #[serde(default)]
+    pub tx: Vec<String>,
+    /// What to do with packets that a full port or ring does not take; `None`: [`Chain::when_full`] decides.
+    #[serde(default)]
+    pub when_full: Option<WhenFull>,
+}
+
+/// Where a chain's packets come from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "values::RawSource")]
+pub enum Source {
+    /// The rx queues of a port, one for each of the chain's lcores.
+    Port {
+        /// The port's name.
+        port: String,
+        /// The first lcore's queue; the following lcores read the following queues.
+        queue: u16,
+    },
+    /// A module that makes packets, one instance for each of the chain's lcores.
+    Module {
+        /// The module's name.
+        module: String,
+        /// Data rooms of each instance's own pool.
+        pool: u32,
+    },
+    /// A ring that other chains fill.
+    Ring {
+        /// The ring's name.
+        ring: String,
+    },
+}
+
+/// What a chain does with packets that a full port or ring does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// Tries again until they are taken: nothing is lost, and the chain goes as fast as its slowest part.
+    Wait,
+    /// Frees and counts them: waiting would add latency to all packets behind.
+    Drop,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            duration: None,
+            seed: 1,
+            burst: 64,
+            tick: Duration::from_millis(1),
+            idle: None,
+            huge_pages: HugePages::Auto,
+            eal_memory: 256 << 20,
+            eal_args: Vec::new(),
+        }
+    }
+}
+
+impl Port {
+    /// A port with all defaults.
+    #[must_use]
+    pub fn new(name: &str, device: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            device: device.to_owned(),
+            mtu: values::mtu(),
+            promiscuous: true,
+            vlan_strip: false,
+            offload: true,
+            rx_descriptors: values::descriptors(),
+            tx_descriptors: values::descriptors(),
+            rx_queues: None,
+            tx_queues_per_lcore: 1,
+            pool: None,
+        }
+    }
+
+    /// Whether the device is made by a driver in software (`net_null0`, `net_tap1,...`), not found on the PCI bus.
+    #[must_use]
+    pub fn is_virtual(&self) -> bool {
+        !is_pci_address(&self.device)
+    }
+}
+
+impl Module {
+    /// A module with all defaults and no configuration.
+    #[must_use]
+    pub fn new(name: &str, file: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            memory: values::module_memory(),
+            deadline: values::deadline(),
+            hold: 0,
+            hold_age: values::hold_age(),
+            config: None,
+        }
+    }
+}
+
+impl Chain {
+    /// What becomes of packets that do not fit: a generator waits, for it can make fewer; all others drop, for packets
+    /// that wait would delay the ones behind them.
+    #[must_use]
+    pub fn when_full(&self) -> WhenFull {
+        self.when_full.unwrap_or(match self.source {
+            Source::Module { .. } => WhenFull::Wait,
+            Source::Port { .. } | Source::Ring { .. } => WhenFull::Drop,
+        })
+    }
+
+    /// On how many lcores it runs.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.lcores.len().max(1)
+    }
+}
+
+impl Config {
+    /// Position of the port of that name.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Option<usize> {
+        self.ports.iter().position(|port| port.name == name)
+    }
+
+    /// Position of the module of that name.
+    #[must_use]
+    pub fn module(&self, name: &str) -> Option<usize> {
+        self.modules.iter().position(|module| module.name == name)
+    }
+
+    /// Position of the ring of that name.
+    #[must_use]
+    pub fn ring(&self, name: &str) -> Option<usize> {
+        self.rings.iter().position(|ring| ring.name == name)
+    }
+
+    /// How many rx queues port number `port` gets: what its entry says, or the highest that a chain reads plus 1; at
+    /// least 1, for there are drivers that refuse to start without.
+    #[must_use]
+    pub fn rx_queues(&self, port: usize) -> u16 {
+        let name = &self.ports[port].name;
+        let read = self.chains.iter().filter_map(|chain| match &chain.source {
+            Source::Port { port, queue } if port == name => Some(usize::from(*queue).saturating_add(chain.width())),
+            _ => None,
+        });
+        let most = u16::try_from(read.max().unwrap_or(1)).unwrap_or(u16::MAX);
+        self.ports[port].rx_queues.unwrap_or(most)
+    }
+
+    /// How many data rooms the rx pool of port number `port` gets: what its entry says, or enough for all its rx and tx
+    /// descriptors and some bursts under way, 4095 at least. A port that no chain reads gets what its driver takes for its
+    /// rx queue. One less than a power of two wastes no memory in DPDK.
+    #[must_use]
+    pub fn port_pool(&self, index: usize) -> u32 {
+        let port = &self.ports[index];
+        let bursts = 8 * u32::from(self.run.burst);
+        let is_read = |chain: &Chain| matches!(&chain.source, Source::Port { port: name, .. } if *name == port.name);
+        let wanted = if self.chains.iter().any(is_read) {
+            let rings = u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors);
+            u32::from(self.rx_queues(index)).saturating_mul(rings).saturating_add(bursts).max(4096)
+        } else if port.is_virtual() {
+            bursts
+        } else {
+            u32::from(self.rx_queues(index)).saturating_mul(port.rx_descriptors.into()).saturating_add(bursts)
+        };
+        port.pool.unwrap_or(wanted.clamp(256, 1 << 24).next_power_of_two() - 1)
+    }
+
+    /// Whether all ports are made in software.
+    #[must_use]
+    pub fn all_virtual(&self) -> bool {
+        self.ports.iter().all(Port::is_virtual)
+    }
+}
+
+/// Whether `device` looks like `0000:01:00.0` or `01:00.0`.
+pub(crate) fn is_pci_address(device: &str) -> bool {
+    let address = device.split(',').next().unwrap_or("");
+    let mut parts = address.rsplit(':');
+    let (Some(slot), Some(bus)) = (parts.next(), parts.next()) else { return false };
+    let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let function = slot.split_once('.').is_some_and(|(slot, function)| hex(slot) && hex(function));
+    function && hex(bus) && parts.all(hex)
+}

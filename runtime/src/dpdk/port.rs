@@ -1,0 +1,384 @@
+//! Ports: from a device string to queues that give and take bursts.
+
+use super::packet::Burst;
+use super::pool::{MAX_L2, Pool};
+use super::{eal, strerror};
+use crate::config;
+use crate::error::Error;
+use perigee_abi::offloads;
+use perigee_dpdk_sys::{self as sys, offload};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// How many queues a port needs: known when all chains are placed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) rx: u16,
+    pub(crate) tx: u16,
+}
+
+/// Shorthand for the answers of DPDK's calls.
+fn check(what: &str, code: i32) -> Result<(), String> {
+    if code < 0 { Err(format!("{what}: {}", strerror(code))) } else { Ok(()) }
+}
+
+/// A probed device, before it is configured.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(super) id: u16,
+    pub(super) name: String,
+    pub(super) device: String,
+    /// Sockets of AF_PACKET that appeared when the device was probed: only the kernel knows what it dropped there.
+    pub(super) sockets: Vec<i32>,
+}
+
+/// What can be done with a device, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct Abilities {
+    pub(crate) driver: String,
+    pub(crate) max_rx_queues: u16,
+    pub(crate) max_tx_queues: u16,
+    pub(crate) rx_offloads: u64,
+    pub(crate) tx_offloads: u64,
+    pub(crate) rss: u64,
+    pub(crate) max_mtu: u16,
+    pub(crate) is_pci: bool,
+}
+
+impl Device {
+    /// Lets the device come up.
+    pub(crate) fn probe(name: &str, device: &str) -> Result<Self, Error> {
+        let before = packet_sockets();
+        let id = eal::probe(device).map_err(|what| port_error(name, device, what))?;
+        let sockets = packet_sockets().into_iter().filter(|s| !before.contains(s)).collect();
+        Ok(Self { id, name: name.to_owned(), device: device.to_owned(), sockets })
+    }
+
+    /// What DPDK says of it.
+    pub(crate) fn abilities(&self) -> Result<Abilities, Error> {
+        let mut info = sys::rte_eth_dev_info::default();
+        // SAFETY:
+        // - the port exists, and info is a valid place for the answer.
+        let code = unsafe { sys::rte_eth_dev_info_get(self.id, &raw mut info) };
+        check("rte_eth_dev_info_get", code).map_err(|what| port_error(&self.name, &self.device, what))?;
+        Ok(Abilities {
+            driver: super::port_info::text(info.driver_name),
+            max_rx_queues: info.max_rx_queues,
+            max_tx_queues: info.max_tx_queues,
+            rx_offloads: info.rx_offload_capa,
+            tx_offloads: info.tx_offload_capa,
+            rss: info.flow_type_rss_offloads,
+            max_mtu: info.max_mtu,
+            is_pci: self.device.contains(':') && !self.device.starts_with("net_"),
+        })
+    }
+}
+
+impl Abilities {
+    /// The driver lays its own buffers out, or finds data by the header's address: it gets an ordinary pool, and what it
+    /// receives is copied into the window.
+    pub(crate) fn needs_plain_pool(&self) -> bool {
+        matches!(self.driver.as_str(), "net_af_xdp" | "mlx5_pci" | "mlx5_auxiliary" | "net_mlx4" | "mlx4_pci")
+    }
+}
+
+fn port_error(name: &str, device: &str, what: String) -> Error {
+    Error::Port { name: name.to_owned(), device: device.to_owned(), what }
+}
+
+/// A running port. Dropped, it is stopped, closed and removed.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(super) device: Device,
+    pub(super) abilities: Abilities,
+    /// Its number in the run.
+    pub(crate) number: u16,
+    pub(crate) mtu: u16,
+    pub(crate) queues: Queues,
+    /// Tx offloads in use ([`offloads`]): what the software need not do.
+    pub(crate) offloads: u32,
+    /// Tags are stripped, by the port or (where it cannot) by us.
+    pub(crate) vlan_strip: VlanStrip,
+    pub(crate) timestamp: Option<RxTimestamp>,
+    /// The rooms that its packets lie in.
+    pub(crate) pool: Arc<Pool>,
+    /// Where the driver insists on a pool of its own.
+    pub(crate) plain_pool: Option<Arc<Pool>>,
+    pub(super) kernel_drops: AtomicU64,
+}
+
+/// Who takes VLAN tags off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VlanStrip {
+    /// Nobody: modules see the frame as it was on the wire.
+    Off,
+    /// The port.
+    Port,
+    /// The host, in software.
+    Software,
+}
+
+/// Where a port leaves its rx timestamps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RxTimestamp {
+    pub(crate) flag: u64,
+    pub(crate) offset: usize,
+    /// Nanoseconds in one unit.
+    pub(crate) unit_ns: u64,
+}
+
+impl Port {
+    /// Configures and starts a probed device.
+    pub(crate) fn start(
+        device: Device,
+        number: u16,
+        config: &config::Port,
+        queues: Queues,
+        pool: Arc<Pool>,
+        plain_pool: Option<Arc<Pool>>,
+    ) -> Result<Self, Error> {
+        let abilities = device.abilities()?;
+        let (rx_offloads, tx_offloads) = wanted_offloads(config, &abilities);
+        let vlan_strip = match (config.vlan_strip, rx_offloads & offload::RX_VLAN_STRIP != 0) {
+            (false, _) => VlanStrip::Off,
+            (true, true) => VlanStrip::Port,
+            (true, false) => VlanStrip::Software,
+        };
+        let timestamp = rx_timestamp(&abilities);
+        let queues = real_queues(&abilities, queues);
+        let port = Self {
+            offloads: abi_offloads(rx_offloads, tx_offloads, timestamp.is_some()),
+            device,
+            abilities,
+            number,
+            mtu: config.mtu,
+            queues,
+            vlan_strip,
+            timestamp,
+            pool,
+            plain_pool,
+            kernel_drops: AtomicU64::new(0),
+        };
+        port.bring_up(config, rx_offloads, tx_offloads).map_err(|what| port.error(what))?;
+        Ok(port)
+    }
+
+    fn error(&self, what: String) -> Error {
+        port_error(&self.device.name, &self.device.device, what)
+    }
+
+    fn bring_up(&self, config: &config::Port, rx_offloads: u64, tx_offloads: u64) -> Result<(), String> {
+        let (id, abilities) = (self.device.id, &self.abilities);
+        if self.queues.rx > abilities.max_rx_queues || self.queues.tx > abilities.max_tx_queues {
+            return Err(format!(
+                "the plan needs {} rx and {} tx queues, the device has {} and {}. Each lcore that sends to a port needs a \
+                 tx queue of its own: give the device more (net_af_packet: qpairs=N, net_pcap: one tx_pcap per queue), or \
+                 let one lcore send and bring packets to it by a [[ring]]",
+                self.queues.rx, self.queues.tx, abilities.max_rx_queues, abilities.max_tx_queues
+            ));
+        }
+        let Queues { rx, tx } = self.queues;
+        let rss = abilities.rss & offload::RSS_IP_L4;
+        // SAFETY:
+        // - the port exists and is not started.
+        let code = unsafe { sys::perigee_port_configure(id, rx, tx, rx_offloads, tx_offloads, config.mtu.into(), rss) };
+        check("rte_eth_dev_configure", code)
+            .map_err(|e| format!("{e} (rx queues {rx}, tx queues {tx}, MTU {})", config.mtu))?;
+        self.set_up_queues(config)?;
+        self.set_mtu(config.mtu)?;
+        if config.promiscuous {
+            // SAFETY:
+            // - the port exists.
+            let code = unsafe { sys::rte_eth_promiscuous_enable(id) };
+            if let Err(e) = check("promiscuous mode", code) {
+                tracing::warn!(port = %self.device.name, "{e}: only frames to the port's own address come in");
+            }
+        }
+        // SAFETY:
+        // - the port is configured and its queues are set up.
+        check("rte_eth_dev_start", unsafe { sys::rte_eth_dev_start(id) })
+    }
+
+    fn set_up_queues(&self, config: &config::Port) -> Result<(), String> {
+        let id = self.device.id;
+        let (mut rx_desc, mut tx_desc) = (config.rx_descriptors, config.tx_descriptors);
+        // SAFETY:
+        // - the port is configured; both places are valid.
+        let code = unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_desc, &raw mut tx_desc) };
+        check("rte_eth_dev_adjust_nb_rx_tx_desc", code)?;
+        let pool = self.plain_pool.as_ref().unwrap_or(&self.pool);
+        for queue in 0..self.queues.rx {
+            // SAFETY:
+            // - the port is configured with this queue, and the pool outlives it.
+            let code =
+                unsafe { sys::rte_eth_rx_queue_setup(id, queue, rx_desc, u32::MAX, std::ptr::null(), pool.as_ptr()) };
+            check(&format!("rx queue {queue}"), code).map_err(|e| format!("{e}{}", self.room_help()))?;
+        }
+        for queue in 0..self.queues.tx {
+            // SAFETY:
+            // - the port is configured with this queue.
+            let code = unsafe { sys::rte_eth_tx_queue_setup(id, queue, tx_desc, u32::MAX, std::ptr::null()) };
+            check(&format!("tx queue {queue}"), code)?;
+        }
+        Ok(())
+    }
+
+    fn room_help(&self) -> &'static str {
+        match self.abilities.driver.as_str() {
+            "net_af_packet" => {
+                ". Its frame must hold what a room holds: give framesz= (a power of two at least as large as the MTU and \
+                 headers), and blocksz= a multiple of it"
+            }
+            "net_af_xdp" => ". AF_XDP needs root, a kernel with it, and an interface without another XDP program",
+            _ => "",
+        }
+    }
+
+    fn set_mtu(&self, mtu: u16) -> Result<(), String> {
+        let mut now = 0;
+        // SAFETY:
+        // - the port exists, and the place for the answer is valid.
+        let code = unsafe { sys::rte_eth_dev_get_mtu(self.device.id, &raw mut now) };
+        if code == 0 && now == mtu {
+            return Ok(());
+        }
+        // SAFETY:
+        // - the port exists.
+        let code = unsafe { sys::rte_eth_dev_set_mtu(self.device.id, mtu) };
+        // Devices without an MTU of their own (net_ring, net_null, net_pcap) say that they cannot set it.
+        if code == -libc::ENOTSUP { Ok(()) } else { check(&format!("MTU {mtu}"), code) }
+    }
+
+    /// DPDK's number of it.
+    pub(crate) fn dpdk_id(&self) -> u16 {
+        self.device.id
+    }
+
+    /// Name in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        &self.device.name
+    }
+
+    /// Longest frame that may be sent, without frame check sequence.
+    pub(crate) fn max_frame(&self) -> u16 {
+        self.mtu.saturating_add(u16::try_from(MAX_L2).unwrap_or(u16::MAX))
+    }
+
+    /// True where the device is a real one.
+    pub(crate) fn is_physical(&self) -> bool {
+        self.abilities.is_pci
+    }
+
+    /// What it gives are mbufs as another port sent them, flags and all.
+    pub(crate) fn hands_on_mbufs(&self) -> bool {
+        self.abilities.driver == "net_ring"
+    }
+
+    /// Receives up to `max` packets to the end of the burst.
+    #[inline]
+    pub(crate) fn rx(&self, queue: u16, burst: &mut Burst, max: usize) -> usize {
+        burst.extend_raw(max, |mbufs, n| {
+            // SAFETY:
+            // - the port is started and the queue belongs to the calling lcore; there is place for n pointers.
+            unsafe { sys::perigee_rx_burst(self.device.id, queue, mbufs, n) }.into()
+        })
+    }
+
+    /// Sends packets from the front of the burst; what the port does not take stays in it.
+    #[inline]
+    pub(crate) fn tx(&self, queue: u16, burst: &mut Burst) -> usize {
+        burst.drain_raw(|mbufs, n| {
+            // SAFETY:
+            // - the port is started and the queue belongs to the calling lcore; the burst forgets what was taken.
+            unsafe { sys::perigee_tx_burst(self.device.id, queue, mbufs, n) }.into()
+        })
+    }
+
+    /// Lets the driver prepare offloads; returns how many packets from the front are ready.
+    pub(crate) fn tx_prepare(&self, queue: u16, burst: &mut Burst) -> usize {
+        let mut ready = 0;
+        burst.drain_raw(|mbufs, n| {
+            // SAFETY:
+            // - as for tx; nothing leaves the burst.
+            ready = unsafe { sys::perigee_tx_prepare(self.device.id, queue, mbufs, n) }.into();
+            0
+        });
+        ready
+    }
+
+    /// Packets that the kernel dropped in the sockets of an AF_PACKET port, since the start: no DPDK counter has them.
+    pub(crate) fn kernel_drops(&self) -> u64 {
+        let new: u64 = self.device.sockets.iter().map(|&s| super::port_info::packet_socket_drops(s)).sum();
+        self.kernel_drops.fetch_add(new, Ordering::Relaxed) + new
+    }
+
+    /// Lets the port's device reach the region by DMA.
+    pub(crate) fn map_dma(&self, base: usize, len: usize) -> Result<(), Error> {
+        if !self.is_physical() {
+            return Ok(());
+        }
+        super::port_info::map_dma(self.device.id, base, len).map_err(|what| self.error(what))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        super::port_info::close(self.id);
+    }
+}
+
+fn wanted_offloads(config: &config::Port, abilities: &Abilities) -> (u64, u64) {
+    let strip = if config.vlan_strip { offload::RX_VLAN_STRIP } else { 0 };
+    let checksum = offload::RX_IPV4_CKSUM | offload::RX_UDP_CKSUM | offload::RX_TCP_CKSUM;
+    let rx = strip | checksum | offload::RX_TIMESTAMP | offload::RX_RSS_HASH;
+    let tx = offload::TX_VLAN_INSERT | offload::TX_IPV4_CKSUM | offload::TX_UDP_CKSUM | offload::TX_TCP_CKSUM;
+    if config.offload { (rx & abilities.rx_offloads, tx & abilities.tx_offloads) } else { (0, 0) }
+}
+
+fn abi_offloads(rx: u64, tx: u64, timestamp: bool) -> u32 {
+    let pairs = [
+        (tx & offload::TX_VLAN_INSERT != 0, offloads::TX_VLAN),
+        (tx & offload::TX_IPV4_CKSUM != 0, offloads::TX_IP_CHECKSUM),
+        (tx & offload::TX_UDP_CKSUM != 0, offloads::TX_UDP_CHECKSUM),
+        (tx & offload::TX_TCP_CKSUM != 0, offloads::TX_TCP_CHECKSUM),
+        (rx & offload::RX_IPV4_CKSUM != 0, offloads::RX_CHECKSUM),
+        (timestamp, offloads::RX_TIME),
+    ];
+    pairs.iter().filter(|(has, _)| *has).fold(0, |bits, (_, bit)| bits | bit)
+}
+
+/// Drivers that pair each rx queue with a tx queue get as many of both.
+fn real_queues(abilities: &Abilities, wanted: Queues) -> Queues {
+    // A port that is only read still has a tx queue, and the other way round: few drivers start without.
+    let rx = wanted.rx.max(1).min(abilities.max_rx_queues.max(wanted.rx));
+    let tx = wanted.tx.max(1).min(abilities.max_tx_queues.max(wanted.tx));
+    let paired = abilities.driver == "net_tap" || abilities.driver == "net_af_xdp";
+    if paired { Queues { rx: rx.max(tx), tx: rx.max(tx) } } else { Queues { rx, tx } }
+}
+
+/// Ports whose driver gives timestamps, and in which unit. DPDK has one field for all ports of the process.
+fn rx_timestamp(abilities: &Abilities) -> Option<RxTimestamp> {
+    static FIELD: OnceLock<Option<(i32, u64)>> = OnceLock::new();
+    let unit_ns = match abilities.driver.as_str() {
+        // net_pcap gives the time of the record in microseconds.
+        "net_pcap" => 1_000,
+        _ if abilities.rx_offloads & offload::RX_TIMESTAMP != 0 => 1,
+        _ => return None,
+    };
+    let field = *FIELD.get_or_init(|| {
+        let (mut offset, mut flag) = (0, 0);
+        // SAFETY:
+        // - EAL is started, and both places are valid.
+        let code = unsafe { sys::rte_mbuf_dyn_rx_timestamp_register(&raw mut offset, &raw mut flag) };
+        (code == 0).then_some((offset, flag))
+    });
+    let (offset, flag) = field?;
+    Some(RxTimestamp { flag, offset: usize::try_from(offset).ok()?, unit_ns })
+}
+
+/// Open sockets of this process that belong to AF_PACKET.
+fn packet_sockets() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
+    numbers.filter(|&fd| super::port_info::is_packet_socket(fd)).collect()
+}

@@ -1,0 +1,70 @@
+//! Packets that a module keeps: found again by slot and generation, freed when they get too old.
+
+use crate::dpdk::packet::Packet;
+use hashlink::LinkedHashMap;
+use std::hash::RandomState;
+
+/// One held packet.
+#[derive(Debug)]
+struct Entry {
+    packet: Packet,
+    generation: u32,
+    since_ns: u64,
+}
+
+/// The packets that one instance holds, oldest first. Their number is bounded, so after the first use of its nodes the
+/// map allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Held {
+    by_slot: LinkedHashMap<u32, Entry, RandomState>,
+    quota: usize,
+    max_age_ns: u64,
+}
+
+impl Held {
+    /// For at most `quota` packets, each for at most `max_age_ns`.
+    pub(crate) fn new(quota: u32, max_age_ns: u64) -> Self {
+        let quota = quota as usize;
+        Self { by_slot: LinkedHashMap::with_capacity_and_hasher(quota, RandomState::new()), quota, max_age_ns }
+    }
+
+    /// Packets held now.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+
+    /// Most packets that can be held.
+    pub(crate) fn quota(&self) -> u32 {
+        u32::try_from(self.quota).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a packet in custody; gives it back where the quota is used up.
+    pub(crate) fn keep(&mut self, slot: u32, generation: u32, packet: Packet, now_ns: u64) -> Result<(), Packet> {
+        if self.by_slot.len() >= self.quota {
+            return Err(packet);
+        }
+        self.by_slot.insert(slot, Entry { packet, generation, since_ns: now_ns });
+        Ok(())
+    }
+
+    /// The packet of this identity, to give away.
+    pub(crate) fn take(&mut self, slot: u32, generation: u32) -> Option<Packet> {
+        self.by_slot.get(&slot).filter(|e| e.generation == generation)?;
+        self.by_slot.remove(&slot).map(|e| e.packet)
+    }
+
+    /// The oldest packet, where it is too old.
+    pub(crate) fn expired(&mut self, now_ns: u64) -> Option<Packet> {
+        let (_, oldest) = self.by_slot.front()?;
+        if now_ns.saturating_sub(oldest.since_ns) <= self.max_age_ns {
+            return None;
+        }
+        self.by_slot.pop_front().map(|(_, e)| e.packet)
+    }
+
+    /// Any packet, until there is none.
+    pub(crate) fn pop(&mut self) -> Option<Packet> {
+        self.by_slot.pop_front().map(|(_, e)| e.packet)
+    }
+}

@@ -1,0 +1,225 @@
+//! An lcore: a pinned thread that polls its chains until the run stops.
+
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::counters::Counter;
+use crate::dpdk::eal::{Affinity, Registered};
+use crate::source::Source;
+use crate::stage::Now;
+use crossbeam_queue::ArrayQueue;
+use perigee_abi::PortInfo;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+/// What the control thread asks of an lcore, between two bursts.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Ask an instance something.
+    Ask { chain: usize, stage: usize, request: Request, reply: Sender<Result<Vec<u8>, String>> },
+    /// A port's link has changed.
+    Port { number: usize, info: PortInfo },
+    /// Tell the counters and the state of all instances.
+    Report { reply: Sender<Vec<InstanceReport>> },
+}
+
+/// What can be asked of an instance.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// What does it answer to this message?
+    Message(Vec<u8>),
+    /// What is its state?
+    Save,
+    /// Will it go on from this state?
+    Restore(Vec<u8>),
+}
+
+/// State of one instance.
+#[derive(Debug)]
+pub(crate) struct InstanceReport {
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+    pub(crate) counters: Vec<(String, u64)>,
+    pub(crate) failed: Option<String>,
+}
+
+/// What all lcores and the control thread share.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub(crate) stop: AtomicBool,
+    /// Chains whose source is a port or a generator, and that have not ended.
+    pub(crate) sources: AtomicUsize,
+    /// Chains whose generator has failed.
+    pub(crate) failed: AtomicBool,
+}
+
+/// How far a chain is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Its last packets leave, until this moment at the latest.
+    Flushing(u64),
+    Done,
+}
+
+/// An lcore's thread takes this and gives it back.
+pub(crate) struct Lcore {
+    pub(crate) cpu: u32,
+    pub(crate) chains: Vec<Chain>,
+    pub(crate) commands: Arc<ArrayQueue<Command>>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) clock: Clock,
+    pub(crate) nap: bool,
+}
+
+/// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
+/// smallest ring of a virtual port.
+const EMPTY_POLLS: u32 = 256;
+const NAP: Duration = Duration::from_micros(50);
+/// A ring that stays empty for this long after all sources ended gets nothing any more.
+const RING_REST_NS: u64 = 5_000_000;
+/// The longest that the end may take, whatever the chains still do.
+const END_NS: u64 = 2_000_000_000;
+/// How long a full port may keep the last packets waiting.
+const FLUSH_NS: u64 = 200_000_000;
+
+impl Lcore {
+    /// Runs on the calling thread until the run stops.
+    pub(crate) fn run(mut self) -> Self {
+        if let Err(e) = Affinity::pin(self.cpu as usize) {
+            tracing::warn!(cpu = self.cpu, "the lcore's thread cannot be pinned ({e}): numbers will vary more");
+        }
+        let registered = Registered::register();
+        if let Err(e) = &registered {
+            tracing::warn!(cpu = self.cpu, "DPDK does not register the thread ({e}): pools work without a cache");
+        }
+        self.poll_until_stop();
+        self.finish();
+        self
+    }
+
+    fn poll_until_stop(&mut self) {
+        let mut empty = 0_u32;
+        let mut next_look = 0;
+        let look = self.clock.cycles_in(1_000_000);
+        let mut cycles = self.clock.cycles();
+        while !self.control.stop.load(Ordering::Relaxed) {
+            let mut packets = 0;
+            for chain in &mut self.chains {
+                let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+                let n = chain.poll(now);
+                cycles = self.clock.cycles();
+                account(chain, n, cycles - now.cycles);
+                packets += n;
+            }
+            if cycles >= next_look {
+                next_look = cycles + look;
+                self.serve();
+            }
+            empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
+            if self.nap && empty > EMPTY_POLLS {
+                std::thread::sleep(NAP);
+                cycles = self.clock.cycles();
+            }
+        }
+    }
+
+    /// Does what the control thread asked for.
+    fn serve(&mut self) {
+        if self.chains.iter().any(|c| c.ended) {
+            self.control.failed.store(true, Ordering::Relaxed);
+        }
+        while let Some(command) = self.commands.pop() {
+            match command {
+                Command::Ask { chain, stage, request, reply } => {
+                    let stage = self.chains.get_mut(chain).and_then(|c| c.stages.get_mut(stage));
+                    let answer = stage.map_or_else(|| Err("no such instance".to_owned()), |s| s.ask(&request));
+                    // The asker may have given up; then nobody wants the answer.
+                    let _ = reply.send(answer);
+                }
+                Command::Port { number, info } => {
+                    for chain in &mut self.chains {
+                        chain.set_port(number, info);
+                    }
+                }
+                Command::Report { reply } => {
+                    let _ = reply.send(self.report());
+                }
+            }
+        }
+    }
+
+    /// State of all instances.
+    pub(crate) fn report(&self) -> Vec<InstanceReport> {
+        let stages = self.chains.iter().enumerate().flat_map(|(c, chain)| {
+            let stages = chain.stages.iter().enumerate();
+            stages.map(move |(s, stage)| InstanceReport {
+                chain: c,
+                stage: s,
+                counters: stage.counters(),
+                failed: stage.failed.clone(),
+            })
+        });
+        stages.collect()
+    }
+
+    /// Lets everything leave that is on its way: sources first, then the rings that they filled.
+    fn finish(&mut self) {
+        let begin = self.clock.cycles();
+        let mut phases = vec![Phase::Running; self.chains.len()];
+        let mut last_packet = vec![begin; self.chains.len()];
+        while phases.iter().any(|p| *p != Phase::Done) {
+            for i in 0..self.chains.len() {
+                let cycles = self.clock.cycles();
+                let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+                let late = self.clock.ns(cycles) - self.clock.ns(begin) > END_NS;
+                phases[i] = match phases[i] {
+                    Phase::Running => self.end_source(i, now, &mut last_packet[i], late),
+                    Phase::Flushing(until) if self.flush(i, cycles >= until || late) => Phase::Done,
+                    Phase::Flushing(until) => Phase::Flushing(until),
+                    Phase::Done => Phase::Done,
+                };
+            }
+        }
+    }
+
+    fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {
+        let chain = &mut self.chains[i];
+        if matches!(chain.source, Source::Ring(_)) {
+            let n = chain.poll(now);
+            account(chain, n, 0);
+            if n != 0 {
+                *last_packet = now.cycles;
+            }
+            let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
+            if !late && !(rests && self.control.sources.load(Ordering::Acquire) == 0) {
+                return Phase::Running;
+            }
+        }
+        chain.drain(now);
+        Phase::Flushing(now.cycles + self.clock.cycles_in(FLUSH_NS))
+    }
+
+    /// True where the chain has come to its end.
+    fn flush(&mut self, i: usize, give_up: bool) -> bool {
+        let chain = &mut self.chains[i];
+        chain.out.flush();
+        if chain.out.pending() != 0 && !give_up {
+            return false;
+        }
+        chain.close();
+        if !matches!(chain.source, Source::Ring(_)) {
+            self.control.sources.fetch_sub(1, Ordering::Release);
+        }
+        true
+    }
+}
+
+fn account(chain: &mut Chain, packets: usize, cycles: u64) {
+    let counters = &mut chain.out.counters;
+    counters.add(Counter::Polls, 1);
+    if packets != 0 {
+        counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+    }
+}

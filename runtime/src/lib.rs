@@ -1,0 +1,43 @@
+//! Perigee's runtime: sandboxed WebAssembly packet modules on DPDK ports.
+//!
+//! ```no_run
+//! use perigee_runtime::{Run, config::Config};
+//! let config = Config::parse(&std::fs::read_to_string("run.toml")?, "run.toml")?;
+//! let run = Run::start(&config, std::path::Path::new("."))?;
+//! std::thread::sleep(std::time::Duration::from_secs(1));
+//! let summary = run.stop();
+//! assert!(summary.accounting.balanced);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `chain.rs` has the data path in one function, `stage.rs` joins DPDK's packets and wasm's descriptors, `run.rs` is the
+//! control path. docs/architecture.md tells the rest.
+
+#[doc(hidden)]
+pub mod bench;
+pub mod config;
+pub mod ports;
+
+mod chain;
+mod clock;
+mod counters;
+mod dpdk;
+mod error;
+mod held;
+mod input_end;
+mod lcore;
+mod offload;
+mod outlet;
+mod run;
+mod setup;
+mod source;
+mod stage;
+mod stats;
+mod wasm;
+
+pub use error::Error;
+pub use run::Run;
+pub use stats::{
+    Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
+};
+pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};

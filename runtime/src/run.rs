@@ -1,0 +1,249 @@
+//! A run, as the control thread sees it: start, look, ask, stop.
+
+use crate::config::{Config, Severity};
+use crate::counters::Counter;
+use crate::error::Error;
+use crate::lcore::{Command, InstanceReport, Lcore, Request};
+use crate::setup::{self, Parts};
+use crate::stats::{Accounting, ChainStats, ModuleStats, PoolStats, RingStats, Snapshot, Summary};
+use crate::wasm::engine::{self, THREAD_STACK, Ticker};
+use crossbeam_queue::ArrayQueue;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long an lcore may take to answer the control thread.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
+const LINK_WAIT: Duration = Duration::from_secs(9);
+
+/// Packets flowing through modules, until [`Run::stop`].
+pub struct Run {
+    lcores: Vec<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>)>,
+    parts: Parts,
+    ticker: Ticker,
+    /// Links as the modules were told last.
+    links: Mutex<(Instant, Vec<bool>)>,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("lcores", &self.lcores.len()).finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// Starts everything that the configuration says; paths in it start from `base`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; nothing runs then, and all that was made is gone again.
+    pub fn start(config: &Config, base: &Path) -> Result<Self, Error> {
+        let problems = config.problems(base).into_iter().filter(|p| p.severity == Severity::Error).collect::<Vec<_>>();
+        if !problems.is_empty() {
+            return Err(Error::Config { problems });
+        }
+        let engine = engine::new()?;
+        // The ticker runs before the first guest code does.
+        let ticker = Ticker::start(&engine);
+        let (parts, lcores) = setup::build(config, base, &engine)?;
+        wait_for_links(&parts);
+        let links = parts.ports.iter().map(|p| p.link_up()).collect();
+        let lcores = lcores.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { lcores, parts, ticker, links: Mutex::new((Instant::now(), links)) })
+    }
+
+    /// All counters now. Also passes on the modules' log lines, and news of links to the modules: look now and then.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.service();
+        let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
+        self.collect(&reports)
+    }
+
+    /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
+    /// one; or a generator has failed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.service();
+        if self.parts.control.failed.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut received = vec![0; self.parts.ports.len()];
+        for chain in &self.parts.placed {
+            if let Some(port) = chain.port {
+                received[port] += chain.counters.read().get(Counter::Received);
+            }
+        }
+        let reading: Vec<usize> = self.parts.placed.iter().filter_map(|c| c.port).collect();
+        let ended = |port: &usize| match self.parts.expected[*port] {
+            None => false,
+            Some(expected) => {
+                let stats = self.parts.ports[*port].stats();
+                received[*port] + stats.rx_nombuf + stats.rx_errors >= expected
+            }
+        };
+        let sources = self.parts.control.sources.load(Ordering::Relaxed);
+        !reading.is_empty() && reading.len() == sources && reading.iter().all(ended)
+    }
+
+    /// Sends a message to all instances of a module; one answer per instance, in the order of the configuration.
+    ///
+    /// # Errors
+    /// No such module, an instance that refuses, or an lcore that does not answer.
+    pub fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        self.ask(module, |_| Request::Message(bytes.to_vec()))
+    }
+
+    /// Asks all instances of a module for their state, as [`Self::restore`] takes it.
+    ///
+    /// # Errors
+    /// As for [`Self::message`].
+    pub fn save(&self, module: &str) -> Result<Vec<Vec<u8>>, Error> {
+        self.ask(module, |_| Request::Save)
+    }
+
+    /// Hands each instance of a module a state; where there are fewer states than instances, from the first one again.
+    ///
+    /// # Errors
+    /// As for [`Self::message`].
+    pub fn restore(&self, module: &str, states: &[Vec<u8>]) -> Result<(), Error> {
+        self.ask(module, |i| Request::Restore(states.get(i % states.len().max(1)).cloned().unwrap_or_default()))?;
+        Ok(())
+    }
+
+    fn ask(&self, module: &str, request: impl Fn(usize) -> Request) -> Result<Vec<Vec<u8>>, Error> {
+        let mut replies = Vec::new();
+        for chain in &self.parts.placed {
+            let stages = chain.modules.iter().enumerate().filter(|(_, m)| *m == module);
+            for (stage, _) in stages {
+                let (reply, answer) = channel();
+                let command = Command::Ask { chain: chain.at.1, stage, request: request(replies.len()), reply };
+                let sent = self.lcores[chain.at.0].0.push(command);
+                sent.map_err(|_| Error::Request(format!("lcore {} has too many requests waiting", chain.lcore)))?;
+                let answer = answer.recv_timeout(PATIENCE);
+                let answer = answer.map_err(|_| Error::Request(format!("lcore {} does not answer", chain.lcore)))?;
+                replies.push(answer.map_err(|what| Error::Module { name: module.to_owned(), what })?);
+            }
+        }
+        if replies.is_empty() {
+            return Err(Error::Request(format!("no chain has a module {module:?}")));
+        }
+        Ok(replies)
+    }
+
+    /// Stops: sources first, then what is on its way leaves, and the rest is freed and counted. Ports are closed, and
+    /// each pool must have its packets back.
+    #[must_use]
+    pub fn stop(mut self) -> Summary {
+        let elapsed = self.elapsed_ns();
+        self.parts.control.stop.store(true, Ordering::Relaxed);
+        let lcores = std::mem::take(&mut self.lcores);
+        let lcores: Vec<Option<Lcore>> = lcores.into_iter().map(|(_, thread)| thread.join().ok()).collect();
+        let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
+        self.service();
+        let mut snapshot = self.collect(&reports);
+        snapshot.elapsed_ns = elapsed;
+        // Instances go before the region that lies in their windows, chains before the ports they send to.
+        drop(lcores);
+        let in_rings = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
+        self.parts.rings.clear();
+        self.parts.ports.clear();
+        let pools = self.parts.pools.iter().map(|pool| PoolStats {
+            name: pool.name().to_owned(),
+            size: pool.size(),
+            free: pool.available(),
+            full: pool.available() == pool.size(),
+        });
+        let pools = pools.collect();
+        let accounting = Accounting::of(&snapshot.chains, in_rings);
+        Summary { snapshot, accounting, pools }
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        self.parts.clock.ns(self.parts.clock.cycles())
+    }
+
+    fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
+        let parts = &self.parts;
+        let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
+        let modules = parts.logs.iter().map(|instance| {
+            let chain = &parts.placed[instance.chain];
+            let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == instance.stage;
+            let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
+            ModuleStats {
+                name: instance.module.clone(),
+                chain: chain.name.clone(),
+                lcore: chain.lcore,
+                counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
+                failed: report.and_then(|r| r.failed.clone()),
+                log_lost: instance.log.lost(),
+            }
+        });
+        Snapshot {
+            elapsed_ns: self.elapsed_ns(),
+            tsc_hz: parts.clock.hz(),
+            ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
+            ports: parts.ports.iter().map(|p| p.stats()).collect(),
+            chains,
+            modules: modules.collect(),
+            rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
+        }
+    }
+
+    /// What the control thread owes to others: log lines out, link changes in.
+    fn service(&self) {
+        for instance in &self.parts.logs {
+            instance.log.emit(&instance.module);
+        }
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.0.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        links.0 = Instant::now();
+        for (number, port) in self.parts.ports.iter().enumerate() {
+            let up = port.link_up();
+            if links.1.get(number) == Some(&up) {
+                continue;
+            }
+            tracing::info!(port = port.name(), "link {}", if up { "up" } else { "down" });
+            let told = self
+                .lcores
+                .iter()
+                .filter(|(commands, _)| commands.push(Command::Port { number, info: port.info(false) }).is_ok());
+            // An lcore whose queue is full is told the next time.
+            if told.count() == self.lcores.len() {
+                links.1[number] = up;
+            }
+        }
+    }
+}
+
+/// Asks an lcore for its instances; nothing where it does not answer in time.
+fn report(commands: &ArrayQueue<Command>) -> Vec<InstanceReport> {
+    let (reply, answer) = channel();
+    match commands.push(Command::Report { reply }) {
+        Ok(()) => answer.recv_timeout(PATIENCE).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn spawn(lcore: Lcore) -> Result<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>), Error> {
+    let (cpu, commands) = (lcore.cpu as usize, Arc::clone(&lcore.commands));
+    let thread = std::thread::Builder::new().name(format!("perigee-lcore{cpu}")).stack_size(THREAD_STACK);
+    let thread = thread.spawn(move || lcore.run()).map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })?;
+    Ok((commands, thread))
+}
+
+fn wait_for_links(parts: &Parts) {
+    let physical: Vec<_> = parts.ports.iter().filter(|p| p.is_physical()).collect();
+    let start = Instant::now();
+    while start.elapsed() < LINK_WAIT && physical.iter().any(|p| !p.link_up()) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for port in physical.iter().filter(|p| !p.link_up()) {
+        tracing::warn!(port = port.name(), "the link is still down after {LINK_WAIT:?}");
+    }
+}

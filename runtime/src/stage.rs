@@ -1,0 +1,484 @@
+//! A stage: one instance, and the way of a burst through it. This is the one file that joins DPDK's packets and wasm's
+//! descriptors: publish, call, collect.
+
+use crate::counters::Counter;
+use crate::dpdk::packet::{Burst, Packet};
+use crate::dpdk::pool::{HEADROOM, Pool};
+use crate::held::Held;
+use crate::lcore::Request;
+use crate::offload;
+use crate::outlet::{Outlets, Shape};
+use crate::wasm::area::Published;
+use crate::wasm::instance::{Callback, Instance, Refusal, trap_text};
+use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
+use perigee_dpdk_sys::flags;
+use std::sync::Arc;
+
+mod outputs;
+
+/// Shortest packet that may leave a module: an Ethernet header. Some NICs stop at less.
+const MIN_LEN: u16 = 14;
+/// In place of a verdict whose descriptor was bad; no valid verdict has bits 8 to 15.
+const BAD: u32 = 0xffff;
+
+/// A moment: read once per poll.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) cycles: u64,
+    pub(crate) ns: u64,
+    /// Flags for the batches of this poll ([`batch_flags`]).
+    pub(crate) flags: u32,
+}
+
+/// Where the region lies, in the host and in this instance's memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(crate) region: usize,
+    pub(crate) window: u32,
+}
+
+impl View {
+    /// Offset of a packet's room from the start of the window.
+    #[inline]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a region fits a 32-bit memory; packets outside it are copied in first"
+    )]
+    fn room(self, packet: &Packet) -> u32 {
+        packet.room().wrapping_sub(self.region) as u32
+    }
+}
+
+/// One instance in a chain, with the packets that it has in custody.
+pub(crate) struct Stage {
+    pub(crate) instance: Instance,
+    pub(crate) callback: Callback,
+    pub(crate) has_tick: bool,
+    /// Why it does not run any more.
+    pub(crate) failed: Option<String>,
+    view: View,
+    held: Held,
+    spares: Vec<Option<Packet>>,
+    /// Where spare rooms and copies come from.
+    pool: Arc<Pool>,
+    sequence: u64,
+    /// No packets came since the last tick.
+    idle: bool,
+    next_deadline: u64,
+    deadline_cycles: u64,
+    /// Length of a generated packet before the module changes it: what it left in the pool's template.
+    template_len: u16,
+    verdicts: Box<[u32; MAX_BATCH]>,
+    /// Tx queues that the packets of this batch ask for; empty where none does.
+    queues: Vec<u16>,
+    /// What a batch of mixed verdicts passes on.
+    passed: Box<Burst>,
+    /// What the output list of the current batch names; empty between batches.
+    listed: Vec<outputs::Listed>,
+    /// Queue and timestamps of the chain's source.
+    meta: Meta,
+}
+
+/// What a stage knows of its chain's source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) queue: u16,
+    /// DPDK's flag for an rx timestamp, where the source's port gives them; and where it is; and its unit.
+    pub(crate) timestamp: Option<crate::dpdk::port::RxTimestamp>,
+}
+
+/// What a stage is made with.
+pub(crate) struct StageParts {
+    pub(crate) instance: Instance,
+    pub(crate) callback: Callback,
+    pub(crate) has_tick: bool,
+    pub(crate) view: View,
+    pub(crate) held: Held,
+    pub(crate) spares: u32,
+    pub(crate) pool: Arc<Pool>,
+    /// Cycles between two looks at the thread's CPU time, for the deadline.
+    pub(crate) deadline_cycles: u64,
+    pub(crate) meta: Meta,
+}
+
+impl Stage {
+    pub(crate) fn new(parts: StageParts) -> Self {
+        let spares = parts.spares as usize;
+        let mut stage = Self {
+            instance: parts.instance,
+            callback: parts.callback,
+            has_tick: parts.has_tick,
+            failed: None,
+            view: parts.view,
+            held: parts.held,
+            spares: std::iter::repeat_with(|| None).take(spares).collect(),
+            pool: parts.pool,
+            sequence: 0,
+            idle: true,
+            next_deadline: 0,
+            deadline_cycles: parts.deadline_cycles,
+            template_len: 60,
+            verdicts: Box::new([0; MAX_BATCH]),
+            queues: Vec::with_capacity(MAX_BATCH),
+            passed: Burst::new(),
+            listed: Vec::with_capacity(MAX_OUTPUTS),
+            meta: parts.meta,
+        };
+        let quota = stage.held.quota();
+        let spare_count = u32::try_from(spares).unwrap_or(0);
+        stage.instance.area.update_header(|h| {
+            h.hold_quota = quota;
+            h.spare_count = spare_count;
+        });
+        stage.refill_spares();
+        stage
+    }
+
+    /// Leads a burst through the module. Afterwards the burst holds what is passed on to the next stage; all else is held,
+    /// or has gone to `out`. Returns the shape of what is passed on, where it is known.
+    #[inline]
+    pub(crate) fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
+        if burst.is_empty() {
+            return None;
+        }
+        if self.failed.is_some() {
+            self.discard(Counter::Failed, burst, out);
+            return None;
+        }
+        self.idle = false;
+        let had_tx_flags = self.publish(burst, now);
+        out.counters.add(Counter::Batches, 1);
+        match self.call(self.callback, burst.len()) {
+            Ok(()) => self.collect(burst, out, now, had_tx_flags),
+            Err(trap) => {
+                self.fail(trap, burst, out);
+                None
+            }
+        }
+    }
+
+    /// The call without packets that comes at least every tick, and once when the run ends. What it passes on is put
+    /// into the burst, which is empty before.
+    pub(crate) fn tick(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) {
+        debug_assert!(burst.is_empty());
+        while let Some(packet) = self.held.expired(now.ns) {
+            out.drop_one(Counter::HoldExpired, packet);
+        }
+        let idle = std::mem::replace(&mut self.idle, true) || now.flags & batch_flags::DRAIN != 0;
+        if self.failed.is_some() || !(self.has_tick || (idle && self.callback == Callback::Process)) {
+            return;
+        }
+        self.begin(0, now);
+        let callback = if self.has_tick { Callback::Tick } else { self.callback };
+        match self.call(callback, 0) {
+            Ok(()) => self.each_its_way(burst, out, now),
+            Err(trap) => self.fail(trap, burst, out),
+        }
+    }
+
+    fn begin(&mut self, count: usize, now: Now) {
+        if now.cycles >= self.next_deadline {
+            self.next_deadline = now.cycles + self.deadline_cycles;
+            self.instance.restart_deadline();
+        }
+        self.sequence += 1;
+        let (count, held) = (u32::try_from(count).unwrap_or(0), u32::try_from(self.held.len()).unwrap_or(u32::MAX));
+        self.instance.area.begin(count, now.flags, now.ns, self.sequence, held);
+    }
+
+    #[inline]
+    fn call(&mut self, callback: Callback, n: usize) -> Result<(), String> {
+        let name = match callback {
+            Callback::Generate => perigee_abi::names::GENERATE,
+            Callback::Tick => perigee_abi::names::TICK,
+            _ => perigee_abi::names::PROCESS,
+        };
+        self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|e| trap_text(name, &e))
+    }
+
+    /// The low half of the sequence number: with the slot, the identity of what this batch hands over.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the generation is the low half by definition")]
+    fn generation(&self) -> u32 {
+        self.sequence as u32
+    }
+
+    /// Writes a descriptor for each packet. True where one of them has tx flags already.
+    #[inline]
+    pub(crate) fn publish(&mut self, burst: &mut Burst, now: Now) -> bool {
+        self.begin(burst.len(), now);
+        if self.callback == Callback::Generate { self.publish_fresh(burst) } else { self.publish_packets(burst) }
+    }
+
+    /// Fresh rooms: nothing of the mbuf is read but where its room lies.
+    #[inline]
+    fn publish_fresh(&mut self, burst: &mut Burst) -> bool {
+        let (generation, view, len) = (self.generation(), self.view, self.template_len);
+        for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
+            packet.rearm(HEADROOM);
+            let room = view.room(packet);
+            let addr = view.window + room + u32::from(HEADROOM);
+            let slot = room / SLOT_UNIT;
+            desc.publish(Published { addr, len, port: u16::MAX, mark: 0, slot, generation, rx_flags: 0, tx_flags: 0 });
+        }
+        false
+    }
+
+    #[inline]
+    fn publish_packets(&mut self, burst: &mut Burst) -> bool {
+        let (generation, view, meta) = (self.generation(), self.view, self.meta);
+        let timestamp = meta.timestamp.map_or(0, |t| t.flag);
+        let mut all_flags = 0;
+        for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
+            let room = view.room(packet);
+            let ol_flags = packet.flags();
+            all_flags |= ol_flags;
+            let mut published = Published {
+                addr: view.window + room + u32::from(packet.data_off()),
+                len: packet.len(),
+                port: packet.port(),
+                mark: packet.mark(),
+                slot: room / SLOT_UNIT,
+                generation,
+                rx_flags: 0,
+                tx_flags: 0,
+            };
+            if offload::has_metadata(ol_flags, timestamp) {
+                let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
+                let time = time.map(|t| packet.dynamic_u64(t.offset).wrapping_mul(t.unit_ns));
+                published.rx_flags = offload::rx_flags(ol_flags) | time.map_or(0, |_| perigee_abi::rx_flags::TIME);
+                published.tx_flags = offload::tx_flags(ol_flags);
+                let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
+                let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
+                desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
+            }
+            desc.publish(published);
+        }
+        offload::has_tx_flags(all_flags)
+    }
+
+    /// Reads each descriptor once, checks it, and lets each packet go its way.
+    #[inline]
+    pub(crate) fn collect(
+        &mut self,
+        burst: &mut Box<Burst>,
+        out: &mut Outlets,
+        now: Now,
+        had_tx_flags: bool,
+    ) -> Option<Shape> {
+        let n = burst.len();
+        let view = self.view;
+        let (mut bytes, mut max_len, mut asked, mut differ) = (0_u64, 0_u16, 0_u32, 0_u32);
+        let mut first = None;
+        let descs = self.instance.area.packets(n).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
+        for ((desc, packet), place) in descs {
+            let d = desc.collect();
+            // An address below the room wraps to a large offset, which no room holds.
+            let offset = d.addr.wrapping_sub(view.window + view.room(packet));
+            let fits = u64::from(offset) + u64::from(d.len) <= u64::from(packet.room_len()) && d.len >= MIN_LEN;
+            let verdict = if fits || d.verdict == verdict::DROP { d.verdict } else { BAD };
+            if fits {
+                #[allow(clippy::cast_possible_truncation, reason = "it is smaller than room_len, a u16")]
+                packet.set_data(offset as u16, d.len);
+            }
+            packet.set_mark(d.mark);
+            *place = verdict;
+            differ |= verdict ^ *first.get_or_insert(verdict);
+            bytes += u64::from(d.len);
+            max_len = max_len.max(d.len);
+            asked |= d.tx_flags;
+        }
+        if had_tx_flags || asked != 0 {
+            self.request_offloads(burst, out);
+        } else if differ == 0 && self.instance.area.out_count() == 0 {
+            let shape = Shape { bytes, max_len, tx_flags: false };
+            if let Some(shape) = self.all_alike(first.unwrap_or(verdict::DROP), burst, out, shape) {
+                return shape;
+            }
+        }
+        self.each_its_way(burst, out, now);
+        None
+    }
+
+    /// All packets of the batch have the same verdict. `None` where that is one which takes a closer look.
+    #[inline]
+    fn all_alike(&mut self, v: u32, burst: &mut Box<Burst>, out: &mut Outlets, shape: Shape) -> Option<Option<Shape>> {
+        let generated = self.callback == Callback::Generate;
+        let n = burst.len();
+        match verdict::kind(v) {
+            verdict::NEXT => {
+                out.counters.add(Counter::Created, if generated { n } else { 0 });
+                return Some(Some(shape));
+            }
+            verdict::TX => {
+                out.counters.add(Counter::Created, if generated { n } else { 0 });
+                out.tx_all(verdict::argument(v), burst, shape);
+            }
+            verdict::DROP if generated => {
+                burst.free_all();
+            }
+            verdict::DROP => out.drop_all(Counter::Verdict, burst),
+            _ => return None,
+        }
+        Some(None)
+    }
+
+    /// Writes the modules' requests into the packets; a request that makes no sense turns the verdict bad.
+    fn request_offloads(&mut self, burst: &mut Burst, out: &mut Outlets) {
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
+        for ((desc, packet), place) in descs {
+            self.queues.push(0);
+            if *place == BAD || *place == verdict::DROP {
+                continue;
+            }
+            // The first half was checked by its copy; from this one only the request is taken.
+            let desc = PacketDesc { len: packet.len(), ..desc.read() };
+            if ignores_time(&desc) {
+                out.counters.add(Counter::TxTimeIgnored, 1);
+            }
+            if desc.tx_flags & tx_flags::QUEUE != 0
+                && let Some(queue) = self.queues.last_mut()
+            {
+                *queue = desc.queue;
+            }
+            if offload::request(packet, &desc).is_err() {
+                *place = BAD | 1 << 16;
+            }
+        }
+    }
+
+    /// Mixed verdicts, or an output list: packet by packet.
+    fn each_its_way(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) {
+        self.prepare_outputs(burst, out);
+        let n = burst.len();
+        for i in 0..n {
+            let Some(packet) = burst.take_at(i) else { continue };
+            let v = self.verdicts[i];
+            let queue = self.queues.get(i).copied().unwrap_or(0);
+            if v != verdict::DROP && self.callback == Callback::Generate {
+                out.counters.add(Counter::Created, 1);
+            }
+            self.dispatch(packet, v, queue, out, now);
+        }
+        burst.clear_taken();
+        self.queues.clear();
+        self.emit(out, now);
+        std::mem::swap(burst, &mut self.passed);
+        self.refill_spares();
+    }
+
+    fn dispatch(&mut self, packet: Packet, v: u32, queue: u16, out: &mut Outlets, now: Now) {
+        match verdict::kind(v) {
+            verdict::DROP if self.callback == Callback::Generate => packet.free(),
+            verdict::DROP if v == verdict::DROP => out.drop_one(Counter::Verdict, packet),
+            verdict::NEXT if v == verdict::NEXT => {
+                if let Err(packet) = self.passed.push(packet) {
+                    out.drop_one(Counter::BatchFull, packet);
+                }
+            }
+            verdict::TX => out.tx(verdict::argument(v), queue, packet),
+            verdict::RING => out.ring(verdict::argument(v), packet),
+            verdict::HOLD if v == verdict::HOLD => {
+                let (slot, generation) = (self.view.room(&packet) / SLOT_UNIT, self.generation());
+                if let Err(packet) = self.held.keep(slot, generation, packet, now.ns) {
+                    out.drop_one(Counter::HoldQuota, packet);
+                }
+            }
+            verdict::LISTED if v == verdict::LISTED => out.drop_one(Counter::Unlisted, packet),
+            BAD if v == BAD => out.drop_one(Counter::BadDescriptor, packet),
+            BAD => out.drop_one(Counter::BadOffload, packet),
+            _ => out.drop_one(Counter::BadVerdict, packet),
+        }
+    }
+
+    /// The module trapped or passed its deadline: its batch is lost, what it holds too, and it does not run again.
+    fn fail(&mut self, trap: String, burst: &mut Burst, out: &mut Outlets) {
+        self.discard(Counter::Trap, burst, out);
+        while let Some(packet) = self.held.pop() {
+            out.drop_one(Counter::Trap, packet);
+        }
+        self.failed = Some(trap);
+    }
+
+    /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.
+    fn discard(&mut self, cause: Counter, burst: &mut Burst, out: &mut Outlets) {
+        if self.callback == Callback::Generate {
+            burst.free_all();
+        } else {
+            out.drop_all(cause, burst);
+        }
+    }
+
+    /// The run ends: what the module still holds is freed and counted, its spare rooms go back.
+    pub(crate) fn close(&mut self, out: &mut Outlets) {
+        while let Some(packet) = self.held.pop() {
+            out.drop_one(Counter::Stop, packet);
+        }
+        for packet in self.spares.iter_mut().filter_map(Option::take) {
+            packet.free();
+        }
+    }
+
+    /// Asks the module something, between two batches. A trap ends the instance as any other does.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Vec<u8>, String> {
+        if self.failed.is_some() {
+            return Err("the instance has failed".to_owned());
+        }
+        let answer = match request {
+            Request::Message(bytes) => self.instance.message(bytes),
+            Request::Save => self.instance.save(),
+            Request::Restore(state) => self.instance.restore(state).map(|()| Vec::new()),
+        };
+        answer.map_err(|refusal| {
+            if let Refusal::Trap(text) = &refusal {
+                self.failed = Some(text.clone());
+            }
+            refusal.to_string()
+        })
+    }
+
+    /// The module's counters, by the names that it gave them.
+    pub(crate) fn counters(&self) -> Vec<(String, u64)> {
+        let values = self.instance.area.counters();
+        let named = self.instance.counter_names().into_iter().zip(values);
+        named.filter_map(|(name, value)| Some((name?, value))).collect()
+    }
+
+    /// Packets held now.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Shows each room of a generator's pool to the module, which writes its template. Returns where it traps.
+    pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), String> {
+        let mut seen = Vec::new();
+        let mut first_len = None;
+        loop {
+            let left = usize::try_from(pool.available()).unwrap_or(0).min(MAX_BATCH);
+            let mut burst = Burst::new();
+            if left == 0 || pool.take(&mut burst, left) == 0 {
+                break;
+            }
+            self.publish(&mut burst, now);
+            let n = u32::try_from(burst.len()).unwrap_or(0);
+            let called = self.instance.call(Callback::Prefill, n);
+            called.map_err(|e| trap_text(perigee_abi::names::PREFILL, &e))?;
+            let longest = burst.iter_mut().map(|p| p.room_len()).next().unwrap_or(0).saturating_sub(HEADROOM);
+            for desc in self.instance.area.packets(burst.len()) {
+                let len = desc.collect().len;
+                if len < MIN_LEN || len > longest {
+                    return Err(format!("prefill made a packet of {len} bytes, a room takes {MIN_LEN} to {longest}"));
+                }
+                first_len.get_or_insert(len);
+            }
+            seen.push(burst);
+        }
+        self.template_len = first_len.unwrap_or(self.template_len);
+        Ok(())
+    }
+}
+
+/// Asks for a departure time, which needs a pacer or a port that sends on a timestamp.
+fn ignores_time(desc: &PacketDesc) -> bool {
+    desc.tx_flags & (tx_flags::TIME | tx_flags::GAP) != 0
+}

@@ -1,0 +1,186 @@
+//! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
+//! asked for.
+
+use crate::counters::{Counter, Counters};
+pub use crate::dpdk::port_info::{PortDescription, PortStats};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Counters of a run at one moment (each chain's from one moment; chains up to a tick apart).
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Snapshot {
+    /// Nanoseconds since the lcores started.
+    pub elapsed_ns: u64,
+    /// Rate of the time stamp counter, in which cycles are given.
+    pub tsc_hz: u64,
+    /// Longest time between two ticks of the epoch clock so far, nanoseconds: deadlines are late by up to this.
+    pub ticker_worst_gap_ns: u64,
+    /// The ports, by number.
+    pub ports: Vec<PortStats>,
+    /// The chains, one entry per lcore that runs them.
+    pub chains: Vec<ChainStats>,
+    /// The modules, one entry per instance.
+    pub modules: Vec<ModuleStats>,
+    /// The rings, by number.
+    pub rings: Vec<RingStats>,
+}
+
+/// Counters of one chain on one lcore.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ChainStats {
+    /// Name in the configuration.
+    pub name: String,
+    /// CPU that it runs on.
+    pub lcore: u32,
+    /// Packets from its port.
+    pub received: u64,
+    /// Packets that its modules made, copies included.
+    pub created: u64,
+    /// Packets from its ring.
+    pub from_ring: u64,
+    /// Packets that ports took.
+    pub sent: u64,
+    /// Their bytes, without frame check sequence.
+    pub sent_bytes: u64,
+    /// Packets that rings took.
+    pub to_ring: u64,
+    /// Packets dropped, by cause; causes without packets are left out.
+    pub dropped: BTreeMap<String, u64>,
+    /// Packets that its modules hold, or that wait for a full port or ring.
+    pub held: u64,
+    /// Packets copied into a room.
+    pub copied_in: u64,
+    /// Entries of output lists that named no packet of the module's.
+    pub bad_outputs: u64,
+    /// Departure times that no port could honour.
+    pub tx_time_ignored: u64,
+    /// Times that the generator's pool was empty.
+    pub pool_empty: u64,
+    /// Calls into modules with packets.
+    pub batches: u64,
+    /// Polls of the source.
+    pub polls: u64,
+    /// Cycles of polls in which packets came.
+    pub cycles_busy: u64,
+    /// `cycles_busy` by packets taken from the source; `None` before the first.
+    pub cycles_per_packet: Option<f64>,
+}
+
+impl ChainStats {
+    #[allow(clippy::cast_precision_loss, reason = "a mean for people; 52 bits of it are right")]
+    pub(crate) fn new(name: &str, lcore: u32, c: &Counters) -> Self {
+        let taken = c.get(Counter::Received) + c.get(Counter::Created) + c.get(Counter::FromRing);
+        Self {
+            name: name.to_owned(),
+            lcore,
+            received: c.get(Counter::Received),
+            created: c.get(Counter::Created),
+            from_ring: c.get(Counter::FromRing),
+            sent: c.get(Counter::Sent),
+            sent_bytes: c.get(Counter::SentBytes),
+            to_ring: c.get(Counter::ToRing),
+            dropped: c.drops().map(|(cause, n)| (cause.to_owned(), n)).collect(),
+            held: c.get(Counter::Held) + c.get(Counter::Pending),
+            copied_in: c.get(Counter::CopiedIn),
+            bad_outputs: c.get(Counter::BadOutputs),
+            tx_time_ignored: c.get(Counter::TxTimeIgnored),
+            pool_empty: c.get(Counter::PoolEmpty),
+            batches: c.get(Counter::Batches),
+            polls: c.get(Counter::Polls),
+            cycles_busy: c.get(Counter::BusyCycles),
+            cycles_per_packet: (taken != 0).then(|| c.get(Counter::BusyCycles) as f64 / taken as f64),
+        }
+    }
+
+    /// All drops.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+}
+
+/// What one instance of a module says and how it fares. Its counters are its own word, not a measurement of ours.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ModuleStats {
+    /// Name in the configuration.
+    pub name: String,
+    /// The chain that it runs in.
+    pub chain: String,
+    /// CPU that it runs on.
+    pub lcore: u32,
+    /// Its counters, by the names that it gave them.
+    pub counters: BTreeMap<String, u64>,
+    /// Why it does not run any more.
+    pub failed: Option<String>,
+    /// Log lines that were lost because it wrote too many.
+    pub log_lost: u64,
+}
+
+/// One ring.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RingStats {
+    /// Name in the configuration.
+    pub name: String,
+    /// Packets in it.
+    pub count: u32,
+}
+
+/// The whole run: `received + created = sent + dropped + held`, or a packet was lost.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Accounting {
+    /// Packets from ports.
+    pub received: u64,
+    /// Packets that modules made.
+    pub created: u64,
+    /// Packets that ports took.
+    pub sent: u64,
+    /// Packets dropped, by cause.
+    pub dropped: BTreeMap<String, u64>,
+    /// Packets still held; 0 after a stop.
+    pub held: u64,
+    /// The equation holds.
+    pub balanced: bool,
+}
+
+impl Accounting {
+    /// Adds up chains, and what was freed in rings at the end.
+    pub(crate) fn of(chains: &[ChainStats], freed_in_rings: u64) -> Self {
+        let sum = |field: fn(&ChainStats) -> u64| chains.iter().map(field).sum::<u64>();
+        let mut dropped = BTreeMap::new();
+        for (cause, n) in chains.iter().flat_map(|c| &c.dropped) {
+            *dropped.entry(cause.clone()).or_insert(0) += n;
+        }
+        if freed_in_rings != 0 {
+            *dropped.entry("stop".to_owned()).or_insert(0) += freed_in_rings;
+        }
+        let (received, created, sent, held) =
+            (sum(|c| c.received), sum(|c| c.created), sum(|c| c.sent), sum(|c| c.held));
+        let balanced = received + created == sent + dropped.values().sum::<u64>() + held;
+        Self { received, created, sent, dropped, held, balanced }
+    }
+}
+
+/// One pool at the end of a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PoolStats {
+    /// What it was for.
+    pub name: String,
+    /// Packets that it has in all.
+    pub size: u32,
+    /// Packets that came back.
+    pub free: u32,
+    /// All came back.
+    pub full: bool,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// The last counters.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+    /// Every packet is accounted for, or not.
+    pub accounting: Accounting,
+    /// All pools, after the ports were closed.
+    pub pools: Vec<PoolStats>,
+}

@@ -1,0 +1,91 @@
+//! The engine: how modules are compiled, and the ticker that lets no call run for ever.
+
+use super::memory::Creator;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
+
+/// Time between two epoch ticks.
+pub(crate) const EPOCH: Duration = Duration::from_millis(1);
+/// Stack of a guest. An lcore's thread has this and plenty for the host's frames.
+pub(crate) const WASM_STACK: usize = 512 << 10;
+/// Stack of a thread that runs guests.
+pub(crate) const THREAD_STACK: usize = 4 << 20;
+
+/// Makes an engine with our memories and as few features as modules need.
+pub(crate) fn new() -> Result<wasmtime::Engine, crate::Error> {
+    let mut config = Config::new();
+    config
+        .with_host_memory(Arc::new(Creator))
+        // A copy-on-write image would be mapped over a memory that is not the engine's own (wasmtime#10740).
+        .memory_init_cow(false)
+        .memory_may_move(false)
+        .memory_reservation(4 << 30)
+        .memory_guard_size(32 << 20)
+        .guard_before_linear_memory(false)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(WASM_STACK)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .wasm_simd(true)
+        .wasm_bulk_memory(true)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false);
+    wasmtime::Engine::new(&config).map_err(|e| crate::Error::Memory(format!("the wasm engine did not start: {e:#}")))
+}
+
+/// Advances an engine's epoch each millisecond from a thread of its own.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    stop: Arc<AtomicBool>,
+    worst_gap_ns: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: &wasmtime::Engine) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let worst_gap_ns = Arc::new(AtomicU64::new(0));
+        let (engine, stopped, worst) = (engine.clone(), Arc::clone(&stop), Arc::clone(&worst_gap_ns));
+        let thread = std::thread::Builder::new().name("perigee-ticker".to_owned()).spawn(move || {
+            prefer_this_thread();
+            let mut last = Instant::now();
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(EPOCH);
+                engine.increment_epoch();
+                let gap = u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                worst.fetch_max(gap, Ordering::Relaxed);
+                last = Instant::now();
+            }
+        });
+        Self { stop, worst_gap_ns, thread: thread.ok() }
+    }
+
+    /// The longest time between two ticks so far, nanoseconds: deadlines are late by up to this.
+    pub(crate) fn worst_gap_ns(&self) -> u64 {
+        self.worst_gap_ns.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A ticker that panicked has nothing to say here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where every core polls, the ticker must get its turn at once: real-time priority where that is permitted. It sleeps
+/// nearly always, so it cannot starve anybody.
+#[allow(unsafe_code, reason = "the standard library has no scheduling classes")]
+fn prefer_this_thread() {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY:
+    // - 0 is the calling thread, and the parameter is valid; without the right to it nothing changes.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+}

@@ -1,0 +1,182 @@
+//! The host's side of an instance: its store's data, the three hostcalls, its limits and its deadline.
+
+use crate::clock::Clock;
+use crossbeam_queue::ArrayQueue;
+use perigee_abi::{MAX_COUNTERS, names};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wasmtime::{Caller, Extern, Linker, ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+/// Log lines of modules on their way to the control thread. Bounded: what does not fit is counted.
+#[derive(Debug)]
+pub(crate) struct LogQueue {
+    lines: ArrayQueue<LogLine>,
+    lost: AtomicU64,
+}
+
+/// One line, in place: the data path allocates nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogLine {
+    level: i32,
+    len: u8,
+    text: [u8; names::LOG_MAX],
+}
+
+impl LogQueue {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { lines: ArrayQueue::new(256), lost: AtomicU64::new(0) })
+    }
+
+    /// Lines lost so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Hands what came to the host's log.
+    pub(crate) fn emit(&self, module: &str) {
+        while let Some(line) = self.lines.pop() {
+            let text = String::from_utf8_lossy(&line.text[..usize::from(line.len)]);
+            // A guest's escapes shall not reach the operator's terminal.
+            let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            match line.level {
+                1 => tracing::error!(module, "{text}"),
+                2 => tracing::warn!(module, "{text}"),
+                3 => tracing::info!(module, "{text}"),
+                4 => tracing::debug!(module, "{text}"),
+                _ => tracing::trace!(module, "{text}"),
+            }
+        }
+    }
+}
+
+/// Data of an instance's store.
+pub(crate) struct Host {
+    clock: Clock,
+    log: Arc<LogQueue>,
+    /// Names of counters, given in `init` only.
+    pub(crate) counter_names: Vec<Option<String>>,
+    pub(crate) naming: bool,
+    max_memory: usize,
+    deadline: Duration,
+    /// This thread's CPU time when the deadline was last set.
+    cpu_at_start: Duration,
+}
+
+impl Host {
+    pub(crate) fn new(clock: Clock, log: Arc<LogQueue>, max_memory: u64, deadline: Duration) -> Self {
+        Self {
+            clock,
+            log,
+            counter_names: vec![None; MAX_COUNTERS],
+            naming: false,
+            max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
+            deadline,
+            cpu_at_start: Duration::ZERO,
+        }
+    }
+
+    /// A deadline begins: at most once a tick, since it asks the system for the time.
+    pub(crate) fn restart_deadline(&mut self) {
+        self.cpu_at_start = thread_cpu_time();
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+/// The epoch has passed the deadline. Ticks count wall time, in which this thread may not have run: what it used itself
+/// decides.
+pub(crate) fn on_deadline(store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
+    let host = store.data();
+    let used = thread_cpu_time().saturating_sub(host.cpu_at_start);
+    if used < host.deadline {
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    Err(wasmtime::Error::msg(format!(
+        "deadline: the call used {used:.1?} of CPU time, {:.1?} are allowed",
+        host.deadline
+    )))
+}
+
+/// CPU time of the calling thread.
+#[allow(unsafe_code, reason = "the standard library has no clock of a thread")]
+fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY:
+    // - the place for the answer is valid.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= self.max_memory)
+    }
+
+    fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 65_536)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+}
+
+/// Offers the hostcalls to instances.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    linker.func_wrap(names::HOST, names::HOST_LOG, log)?;
+    linker.func_wrap(names::HOST, names::HOST_COUNTER, counter)?;
+    linker.func_wrap(names::HOST, names::HOST_TIME, |caller: Caller<'_, Host>| -> i64 {
+        let clock = caller.data().clock;
+        clock.ns(clock.cycles()).cast_signed()
+    })?;
+    Ok(())
+}
+
+fn log(mut caller: Caller<'_, Host>, level: i32, at: u32, len: u32) -> wasmtime::Result<()> {
+    let mut text = [0; names::LOG_MAX];
+    let n = read_guest(&mut caller, at, len, &mut text)?;
+    let queue = &caller.data().log;
+    let line = LogLine { level, len: u8::try_from(n).unwrap_or(u8::MAX), text };
+    if queue.lines.push(line).is_err() {
+        queue.lost.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+fn counter(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime::Result<()> {
+    let mut text = [0; 64];
+    let n = read_guest(&mut caller, at, len, &mut text)?;
+    let host = caller.data_mut();
+    if !host.naming {
+        return Err(wasmtime::Error::msg("perigee.counter may be called in init only"));
+    }
+    let name: String = String::from_utf8_lossy(&text[..n]).chars().filter(|c| !c.is_control()).collect();
+    match host.counter_names.get_mut(index as usize) {
+        Some(place) => {
+            *place = Some(name);
+            Ok(())
+        }
+        None => Err(wasmtime::Error::msg(format!("perigee.counter: index {index}, there are {MAX_COUNTERS}"))),
+    }
+}
+
+/// Copies up to `to.len()` of `len` bytes out of the guest's memory.
+fn read_guest(caller: &mut Caller<'_, Host>, at: u32, len: u32, to: &mut [u8]) -> wasmtime::Result<usize> {
+    let Some(Extern::Memory(memory)) = caller.get_export(names::MEMORY) else {
+        return Err(wasmtime::Error::msg("the module has no memory"));
+    };
+    let n = (len as usize).min(to.len());
+    memory.read(caller, at as usize, &mut to[..n])?;
+    Ok(n)
+}

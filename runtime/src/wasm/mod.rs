@@ -1,0 +1,8 @@
+//! What knows wasm: engine, memory, modules, instances. Nothing here knows of DPDK.
+
+pub(crate) mod area;
+pub(crate) mod engine;
+pub(crate) mod host;
+pub(crate) mod instance;
+pub(crate) mod memory;
+pub(crate) mod module;

@@ -1,0 +1,376 @@
+//! A module: compiled code that was checked against the ABI, ready to be instantiated once per lcore.
+
+use super::host::{Host, LogQueue};
+use super::{engine, host};
+use crate::clock::Clock;
+use crate::error::Error;
+use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, WINDOW_ALIGN, names};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+use wasmtime::{Extern, ExternType, FuncType, Instance, InstancePre, Linker, Mutability, Store, Val, ValType};
+
+/// What a module is granted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most linear memory in bytes, the window included.
+    pub memory: u64,
+    /// Most CPU time of one call.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 256 << 20, deadline: Duration::from_millis(100) }
+    }
+}
+
+/// The numbers that a module exports.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Numbers {
+    /// ABI version.
+    pub abi: u32,
+    /// Address of the batch area.
+    pub batch: u32,
+    /// Address of the window.
+    pub window: u32,
+    /// Bytes of the window, alignment included.
+    pub window_len: u32,
+    /// Address of the mailbox; 0 where there is none.
+    pub mailbox: u32,
+    /// Bytes of the mailbox.
+    pub mailbox_len: u32,
+    /// Spare rooms wanted.
+    pub spares: u32,
+    /// Version of the state that `save` writes.
+    pub state_version: u32,
+}
+
+/// Facts of a module, for `perigee inspect`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModuleInfo {
+    /// Its name or file.
+    pub name: String,
+    /// Bytes of WebAssembly.
+    pub size: usize,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub numbers: Numbers,
+    /// Bytes of memory that it starts with.
+    pub memory_min: u64,
+    /// Bytes of memory that it may grow to by its own word.
+    pub memory_max: Option<u64>,
+    /// Bytes of packets that the window takes, after alignment.
+    pub window_usable: u32,
+    /// Callbacks that it has.
+    pub callbacks: Vec<String>,
+    /// All exports with their types.
+    pub exports: Vec<String>,
+    /// All imports with their types.
+    pub imports: Vec<String>,
+}
+
+/// A compiled and checked module.
+pub(crate) struct Module {
+    name: String,
+    pub(crate) pre: InstancePre<Host>,
+    pub(crate) numbers: Numbers,
+    info: ModuleInfo,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").field("name", &self.name).field("numbers", &self.numbers).finish_non_exhaustive()
+    }
+}
+
+/// Callbacks with one length or count as parameter and, where `true`, a result.
+const CALLBACKS: &[(&str, bool, bool)] = &[
+    (names::INIT, true, true),
+    (names::PREFILL, true, false),
+    (names::GENERATE, true, false),
+    (names::PROCESS, true, false),
+    (names::TICK, false, false),
+    (names::MESSAGE, true, true),
+    (names::SAVE, false, true),
+    (names::RESTORE, true, true),
+];
+
+impl Module {
+    /// Reads, compiles and checks a `.wasm` (or, as text, `.wat`) file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no module, or breaks the ABI: the text says which export or import.
+    pub(crate) fn load(engine: &wasmtime::Engine, name: &str, file: &Path, limits: Limits) -> Result<Self, Error> {
+        let bytes = std::fs::read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
+        Self::compile(engine, name, &bytes, limits)
+    }
+
+    /// Compiles and checks a module from its bytes: binary or text.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub(crate) fn compile(engine: &wasmtime::Engine, name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
+        let refuse = |what: String| Error::Module { name: name.to_owned(), what };
+        let wasm = wat::parse_bytes(bytes).map_err(|e| refuse(format!("not a WebAssembly module: {e}")))?;
+        let module = wasmtime::Module::new(engine, &wasm).map_err(|e| refuse(format!("does not compile: {e:#}")))?;
+        check_imports(&module).map_err(refuse)?;
+        let callbacks = check_exports(&module, limits).map_err(refuse)?;
+        let mut linker = Linker::new(engine);
+        host::link(&mut linker).map_err(|e| refuse(format!("{e:#}")))?;
+        let pre = linker.instantiate_pre(&module).map_err(|e| refuse(format!("{e:#}")))?;
+        let numbers = read_numbers(&pre, limits).map_err(refuse)?;
+        let info = describe(name, wasm.len(), &module, numbers, callbacks);
+        check_areas(&info).map_err(refuse)?;
+        Ok(Self { name: name.to_owned(), pre, numbers, info })
+    }
+
+    /// Facts about it.
+    pub(crate) fn describe(&self) -> &ModuleInfo {
+        &self.info
+    }
+
+    /// True where it has this callback.
+    pub(crate) fn has(&self, callback: &str) -> bool {
+        self.info.callbacks.iter().any(|c| c == callback)
+    }
+}
+
+/// Loads a module with an engine of its own and describes it: for `perigee inspect` and `perigee check`.
+///
+/// # Errors
+/// As for [`Module::load`].
+pub fn inspect(file: &Path, limits: Limits) -> Result<ModuleInfo, Error> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Module::load(&engine::new()?, &name, file, limits)?.info)
+}
+
+fn check_imports(module: &wasmtime::Module) -> Result<(), String> {
+    let known = [names::HOST_LOG, names::HOST_COUNTER, names::HOST_TIME];
+    match module.imports().find(|i| i.module() != names::HOST || !known.contains(&i.name())) {
+        None => Ok(()),
+        Some(import) => Err(format!(
+            "imports \"{}\".\"{}\", which the host does not offer. It offers {}. A module defines its memory itself; one \
+             built for WASI must be built without it (docs/abi.md, \"Imports\")",
+            import.module(),
+            import.name(),
+            known.map(|n| format!("\"{}\".\"{n}\"", names::HOST)).join(", ")
+        )),
+    }
+}
+
+/// Checks the types of all exports that the ABI names; returns the callbacks that are there.
+fn check_exports(module: &wasmtime::Module, limits: Limits) -> Result<Vec<String>, String> {
+    check_memory(module, limits)?;
+    for name in [names::ABI, names::BATCH, names::WINDOW, names::WINDOW_LEN] {
+        if module.get_export(name).is_none() {
+            return Err(format!(
+                "export \"{name}\" is missing: it must be an immutable i32 global or a function () -> i32 (docs/abi.md, \
+                 \"Exports\"); modules made with an SDK have it"
+            ));
+        }
+    }
+    let optional = [names::MAILBOX, names::MAILBOX_LEN, names::SPARES, names::STATE_VERSION];
+    for name in [names::ABI, names::BATCH, names::WINDOW, names::WINDOW_LEN].into_iter().chain(optional) {
+        if let Some(export) = module.get_export(name) {
+            check_number(name, &export)?;
+        }
+    }
+    let mut callbacks = Vec::new();
+    for &(name, parameter, result) in CALLBACKS {
+        if let Some(export) = module.get_export(name) {
+            check_callback(name, &export, parameter, result)?;
+            callbacks.push(name.to_owned());
+        }
+    }
+    if !callbacks.iter().any(|c| c == names::PROCESS || c == names::GENERATE) {
+        return Err("exports neither \"process\" nor \"generate\": it could do nothing with a packet".to_owned());
+    }
+    Ok(callbacks)
+}
+
+fn check_memory(module: &wasmtime::Module, limits: Limits) -> Result<(), String> {
+    let Some(ExternType::Memory(memory)) = module.get_export(names::MEMORY) else {
+        return Err("exports no memory named \"memory\"".to_owned());
+    };
+    if memory.is_64() || memory.is_shared() {
+        return Err("its memory is 64-bit or shared: a plain 32-bit memory is needed".to_owned());
+    }
+    let bytes = memory.minimum() * 65_536;
+    if bytes > limits.memory {
+        return Err(format!(
+            "its memory starts with {} MiB, it is granted {} MiB: raise the module's `memory`, or declare a smaller window",
+            bytes.div_ceil(1 << 20),
+            limits.memory >> 20
+        ));
+    }
+    Ok(())
+}
+
+fn check_number(name: &str, export: &ExternType) -> Result<(), String> {
+    let good = match export {
+        ExternType::Global(g) => g.content().is_i32() && g.mutability() == Mutability::Const,
+        ExternType::Func(f) => f.params().len() == 0 && is_i32_result(f),
+        _ => false,
+    };
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "export \"{name}\" is {}, it must be an immutable i32 global or a function () -> i32",
+        type_text(export)
+    ))
+}
+
+fn is_i32_result(f: &FuncType) -> bool {
+    f.results().len() == 1 && f.results().all(|r| r.is_i32())
+}
+
+fn check_callback(name: &str, export: &ExternType, parameter: bool, result: bool) -> Result<(), String> {
+    let good = export.func().is_some_and(|f| {
+        let params = f.params().len() == usize::from(parameter) && f.params().all(|p| p.is_i32());
+        let results = if result { is_i32_result(f) } else { f.results().len() == 0 };
+        params && results
+    });
+    if good {
+        return Ok(());
+    }
+    let wanted = format!("({}) -> {}", if parameter { "i32" } else { "" }, if result { "i32" } else { "()" });
+    Err(format!("export \"{name}\" is {}, it must be a function {wanted}", type_text(export)))
+}
+
+fn type_text(t: &ExternType) -> String {
+    let list = |types: &mut dyn Iterator<Item = ValType>| types.map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
+    match t {
+        ExternType::Func(f) => {
+            let results = list(&mut f.results());
+            let results = if results.is_empty() { "()".to_owned() } else { results };
+            format!("a function ({}) -> {results}", list(&mut f.params()))
+        }
+        ExternType::Global(g) => {
+            let kind = if g.mutability() == Mutability::Var { "a mutable" } else { "an immutable" };
+            format!("{kind} {} global", g.content())
+        }
+        ExternType::Memory(_) => "a memory".to_owned(),
+        ExternType::Table(_) => "a table".to_owned(),
+        ExternType::Tag(_) => "a tag".to_owned(),
+    }
+}
+
+/// Starts the module once, in a throw-away instance without packets, to ask for its numbers.
+fn read_numbers(pre: &InstancePre<Host>, limits: Limits) -> Result<Numbers, String> {
+    let clock = Clock::start(1_000_000_000);
+    let host = Host::new(clock, LogQueue::new(), limits.memory, limits.deadline);
+    let (mut store, instance) = instantiate(pre, host)?;
+    let mut number = |name: &str| number(&mut store, &instance, name);
+    let numbers = Numbers {
+        abi: number(names::ABI)?,
+        batch: number(names::BATCH)?,
+        window: number(names::WINDOW)?,
+        window_len: number(names::WINDOW_LEN)?,
+        mailbox: number(names::MAILBOX)?,
+        mailbox_len: number(names::MAILBOX_LEN)?,
+        spares: number(names::SPARES)?,
+        state_version: number(names::STATE_VERSION)?,
+    };
+    if numbers.abi != ABI_VERSION {
+        return Err(format!(
+            "is built for ABI version {}, this host speaks version {ABI_VERSION}: rebuild it with the SDK of this version",
+            numbers.abi
+        ));
+    }
+    Ok(numbers)
+}
+
+/// A store with its limits, an instance in it, and the language runtime started.
+pub(crate) fn instantiate(pre: &InstancePre<Host>, host: Host) -> Result<(Store<Host>, Instance), String> {
+    let mut store = Store::new(pre.module().engine(), host);
+    store.limiter(|host| host);
+    store.epoch_deadline_callback(host::on_deadline);
+    store.data_mut().restart_deadline();
+    store.set_epoch_deadline(1);
+    let instance = pre.instantiate(&mut store).map_err(|e| format!("does not start: {e:#}"))?;
+    if let Ok(start) = instance.get_typed_func::<(), ()>(&mut store, names::INITIALIZE) {
+        start.call(&mut store, ()).map_err(|e| format!("trap in {}: {e:#}", names::INITIALIZE))?;
+    }
+    Ok((store, instance))
+}
+
+/// A number that is exported as a global or as a function; 0 where it is optional and not there.
+fn number(store: &mut Store<Host>, instance: &Instance, name: &str) -> Result<u32, String> {
+    match instance.get_export(&mut *store, name) {
+        None => Ok(0),
+        Some(Extern::Global(global)) => match global.get(&mut *store) {
+            Val::I32(value) => Ok(value.cast_unsigned()),
+            other => Err(format!("export \"{name}\" is {other:?}, not an i32")),
+        },
+        Some(_) => {
+            let f = instance.get_typed_func::<(), u32>(&mut *store, name).map_err(|e| format!("{e:#}"))?;
+            f.call(store, ()).map_err(|e| format!("trap in \"{name}\": {e:#}"))
+        }
+    }
+}
+
+fn describe(
+    name: &str,
+    size: usize,
+    module: &wasmtime::Module,
+    numbers: Numbers,
+    callbacks: Vec<String>,
+) -> ModuleInfo {
+    let memory = module.get_export(names::MEMORY).and_then(|e| e.memory().cloned());
+    let align = |at: u64| at.next_multiple_of(WINDOW_ALIGN.into());
+    let end = u64::from(numbers.window) + u64::from(numbers.window_len);
+    let usable = end.saturating_sub(align(numbers.window.into()));
+    ModuleInfo {
+        name: name.to_owned(),
+        size,
+        numbers,
+        memory_min: memory.as_ref().map_or(0, |m| m.minimum() * 65_536),
+        memory_max: memory.as_ref().and_then(|m| Some(m.maximum()? * 65_536)),
+        window_usable: u32::try_from(usable).unwrap_or(u32::MAX),
+        callbacks,
+        exports: module.exports().map(|e| format!("{}: {}", e.name(), type_text(&e.ty()))).collect(),
+        imports: module.imports().map(|i| format!("{}.{}: {}", i.module(), i.name(), type_text(&i.ty()))).collect(),
+    }
+}
+
+/// The areas lie inside the memory, and the window touches none of the others: data in it would be packets.
+fn check_areas(info: &ModuleInfo) -> Result<(), String> {
+    let n = &info.numbers;
+    let areas = [
+        ("batch area", n.batch, u32::try_from(size_of::<Batch>()).unwrap_or(u32::MAX)),
+        ("mailbox", n.mailbox, n.mailbox_len),
+        ("window", n.window, n.window_len),
+    ];
+    let range = |at: u32, len: u32| (u64::from(at), u64::from(at) + u64::from(len));
+    for (what, at, len) in areas {
+        let (_, end) = range(at, len);
+        if end > info.memory_min {
+            return Err(format!(
+                "its {what} at {at}, {len} bytes, ends behind its memory of {} bytes",
+                info.memory_min
+            ));
+        }
+    }
+    let (window, window_end) = range(n.window, n.window_len);
+    for (what, at, len) in &areas[..2] {
+        let (start, end) = range(*at, *len);
+        if *len != 0 && start < window_end && window < end {
+            return Err(format!("its {what} at {at} lies in its window at {}", n.window));
+        }
+    }
+    if n.batch % 64 != 0 {
+        return Err(format!("its batch area at {} is not aligned to 64 bytes", n.batch));
+    }
+    if n.spares as usize > MAX_SPARES {
+        return Err(format!("wants {} spare rooms, at most {MAX_SPARES} exist", n.spares));
+    }
+    if info.window_usable == 0 {
+        return Err(format!(
+            "its window of {} bytes is too small: it needs {WINDOW_ALIGN} bytes for alignment and the packets' rooms besides",
+            n.window_len
+        ));
+    }
+    Ok(())
+}
