@@ -1,0 +1,139 @@
+//! Building the packet modules: every crate of the workspace whose library is a `cdylib`.
+
+use crate::command::{self, Repository};
+use crate::toolchain::{TARGET, Toolchain};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// The profile in the workspace's Cargo.toml.
+const PROFILE: &str = "module";
+/// Cranelift does not vectorise, so LLVM has to: with SIMD on, as every engine that we support has it.
+const SIMD: &str = "-Ctarget-feature=+simd128";
+
+/// A module's two names.
+#[derive(Debug, PartialEq)]
+struct Module {
+    /// Of its package.
+    package: String,
+    /// Of its folder: what the built file is called.
+    name: String,
+    /// Of its library: what cargo calls the built file.
+    library: String,
+}
+
+/// Builds all modules to `target/modules/NAME.wasm`.
+pub(crate) fn build(repository: &Repository) -> Result<()> {
+    let modules = find(repository)?;
+    if modules.is_empty() {
+        println!("no modules in this workspace");
+        return Ok(());
+    }
+    let toolchain = Toolchain::pick(repository)?;
+    let mut flags = vec![SIMD];
+    if command::is_ci() {
+        flags.push("-Dwarnings");
+    }
+    let mut cargo = toolchain.cargo(repository, "build", &flags);
+    cargo.args(["--quiet", "--profile", PROFILE, "--lib"]);
+    for module in &modules {
+        cargo.args(["--package", &module.package]);
+    }
+    command::run(&mut cargo)?;
+
+    let built = toolchain.target_dir(repository).join(TARGET).join(PROFILE);
+    let to = repository.path("target/modules");
+    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    for module in &modules {
+        let from = built.join(format!("{}.wasm", module.library));
+        place(&from, &to.join(format!("{}.wasm", module.name)))?;
+    }
+    let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+    println!("modules in target/modules, by the {} toolchain: {}", toolchain.name(), names.join(", "));
+    Ok(())
+}
+
+/// Lints the modules as they are compiled for WebAssembly; lints of the whole workspace see only what is compiled for
+/// the host. Debian's toolchain has no clippy for a library built from source: there the compiler's warnings must do.
+pub(crate) fn clippy(repository: &Repository) -> Result<()> {
+    let modules = find(repository)?;
+    let toolchain = Toolchain::pick(repository)?;
+    if modules.is_empty() || matches!(toolchain, Toolchain::Debian { .. }) {
+        println!("no lints for {TARGET} here");
+        return Ok(());
+    }
+    let mut cargo = toolchain.cargo(repository, "clippy", &[SIMD]);
+    cargo.args(["--quiet", "--profile", PROFILE, "--lib"]);
+    for module in &modules {
+        cargo.args(["--package", &module.package]);
+    }
+    command::run(cargo.args(["--", "-Dwarnings"]))
+}
+
+/// Copies a module where configurations look for it. A file that is the same already keeps its time.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    // Renamed into place, so that nobody who loads it meanwhile sees half of it.
+    let part = to.with_extension("part");
+    fs::write(&part, new).with_context(|| format!("cannot write {}", part.display()))?;
+    fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn find(repository: &Repository) -> Result<Vec<Module>> {
+    let metadata = metadata(repository)?;
+    let mut modules: Vec<_> = packages(&metadata).filter_map(module_of).collect();
+    modules.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(modules)
+}
+
+/// What cargo knows of the workspace's own packages.
+pub(crate) fn metadata(repository: &Repository) -> Result<Value> {
+    let text = command::output(repository.cargo("metadata").args(["--no-deps", "--format-version", "1"]))?;
+    serde_json::from_str(&text).context("cargo metadata is not JSON")
+}
+
+/// The packages in cargo's metadata.
+pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
+    metadata["packages"].as_array().into_iter().flatten()
+}
+
+fn module_of(package: &Value) -> Option<Module> {
+    let mut targets = package["targets"].as_array()?.iter();
+    let library = targets
+        .find(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib")))?;
+    let folder = Path::new(package["manifest_path"].as_str()?).parent()?;
+    Some(Module {
+        package: package["name"].as_str()?.to_owned(),
+        name: folder.file_name()?.to_str()?.to_owned(),
+        library: library["name"].as_str()?.replace('-', "_"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cdylib_is_a_module_named_by_its_folder() {
+        let package = json!({
+            "name": "perigee-udp-gen", "manifest_path": "/work/modules/udp-gen/Cargo.toml",
+            "targets": [{ "name": "udp_gen", "kind": ["cdylib", "rlib"] }, { "name": "replay", "kind": ["test"] }],
+        });
+        let module = Module { package: "perigee-udp-gen".into(), name: "udp-gen".into(), library: "udp_gen".into() };
+        assert_eq!(module_of(&package), Some(module));
+    }
+
+    #[test]
+    fn other_crates_are_no_modules() {
+        let package = json!({
+            "name": "perigee-runtime", "manifest_path": "/work/runtime/Cargo.toml",
+            "targets": [{ "name": "perigee_runtime", "kind": ["lib"] }],
+        });
+        assert_eq!(module_of(&package), None);
+    }
+}

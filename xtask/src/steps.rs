@@ -1,0 +1,161 @@
+//! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
+
+use crate::command::{self, Repository};
+use crate::{modules, setup, start, tidy};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+struct Step {
+    name: &'static str,
+    run: fn(&Repository) -> Result<()>,
+}
+
+const STEPS: [Step; 11] = [
+    Step { name: "setup", run: setup::all },
+    Step { name: "fmt", run: fmt },
+    Step { name: "tidy", run: tidy::run },
+    Step { name: "build-modules", run: modules::build },
+    Step { name: "build", run: build },
+    Step { name: "clippy", run: clippy },
+    Step { name: "cargo-test", run: cargo_test },
+    Step { name: "examples", run: examples },
+    Step { name: "doc", run: doc },
+    Step { name: "book", run: book },
+    Step { name: "deny", run: deny },
+];
+
+/// Most time an example may take: it shows one idea, it does not measure.
+const EXAMPLE_LIMIT: &str = "120";
+
+/// The names of all steps.
+pub(crate) fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
+
+/// Runs the named steps, or all; ends at the first that fails.
+pub(crate) fn run(repository: &Repository, only: &[String]) -> Result<()> {
+    let mut times = Vec::new();
+    for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)) {
+        println!("\n=== {} ===", step.name);
+        let start = Instant::now();
+        let result = (step.run)(repository);
+        let taken = start.elapsed();
+        println!("=== {}: {} after {} ===", step.name, if result.is_ok() { "ok" } else { "FAILED" }, seconds(taken));
+        times.push((step.name, taken));
+        result.with_context(|| format!("step {}; alone: ./x test {}", step.name, step.name))?;
+    }
+    println!();
+    for (name, taken) in &times {
+        println!("{name:>14} {:>10}", seconds(*taken));
+    }
+    println!("{:>14} {:>10}", "all", seconds(times.iter().map(|(_, taken)| *taken).sum()));
+    Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn fmt(repository: &Repository) -> Result<()> {
+    command::run(repository.cargo("fmt").args(["--all", "--check"]))
+}
+
+fn build(repository: &Repository) -> Result<()> {
+    command::run(repository.cargo("build").args(["--release", "--workspace"]))
+}
+
+fn clippy(repository: &Repository) -> Result<()> {
+    let mut cargo = repository.cargo("clippy");
+    command::run(cargo.args(["--release", "--workspace", "--all-targets", "--quiet", "--", "-Dwarnings"]))?;
+    modules::clippy(repository)
+}
+
+fn cargo_test(repository: &Repository) -> Result<()> {
+    command::run(repository.cargo("test").args(["--release", "--workspace", "--no-fail-fast"]))
+}
+
+fn doc(repository: &Repository) -> Result<()> {
+    let mut cargo = repository.cargo("doc");
+    command::run(cargo.args(["--release", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"))
+}
+
+/// Builds the book. mdbook only warns of a missing page or include, so its words decide.
+fn book(repository: &Repository) -> Result<()> {
+    let mut mdbook = repository.command(command::installed("mdbook"));
+    let to = repository.target().join("book");
+    mdbook.env_remove("MDBOOK_LOG").env_remove("RUST_LOG");
+    let output = mdbook.args(["build", "docs", "--dest-dir"]).arg(&to).output();
+    let output = output.context("cannot start mdbook; ./x setup installs it")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    eprint!("{text}");
+    if !output.status.success() || has_warning(&text) {
+        bail!("mdbook warned or failed");
+    }
+    println!("the book is in {}", to.display());
+    Ok(())
+}
+
+fn has_warning(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "WARN" | "ERROR"))
+}
+
+/// Licences, sources and duplicates. Advisories are left out: they need a database from the network, which build
+/// machines do not have; `cargo deny check advisories` looks them up where there is one.
+fn deny(repository: &Repository) -> Result<()> {
+    let mut deny = repository.command(command::installed("cargo-deny"));
+    command::run(deny.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
+}
+
+/// Runs `run.sh` of every folder in `examples/`.
+fn examples(repository: &Repository) -> Result<()> {
+    modules::build(repository)?;
+    let perigee = start::build(repository, "perigee")?;
+    let mut failed = Vec::new();
+    for example in folders(&repository.path("examples"))? {
+        let name = example.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let start = Instant::now();
+        if run_example(repository, &example, &perigee)? {
+            println!("{name}: ok after {}", seconds(start.elapsed()));
+        } else {
+            println!("{name}: FAILED after {}", seconds(start.elapsed()));
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("examples that do not run: {}", failed.join(", ")) }
+}
+
+/// Runs one example, and shows what it printed only if it fails. True: it ended with exit code 0 in time.
+fn run_example(repository: &Repository, example: &Path, perigee: &Path) -> Result<bool> {
+    let mut command = repository.command("timeout");
+    command.args(["--kill-after=10", EXAMPLE_LIMIT]).arg(example.join("run.sh"));
+    command.env("PERIGEE", perigee).stdin(Stdio::null());
+    let output = command.output().context("cannot start timeout")?;
+    if !output.status.success() {
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output.status.success())
+}
+
+/// The folders in a folder, by name.
+pub(crate) fn folders(of: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(of).with_context(|| format!("cannot read {}", of.display()))?;
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_level_is_a_warning() {
+        assert!(has_warning(" WARN The page `x.md` is missing"));
+        assert!(has_warning("2026-11-22 [ERROR] (mdbook): no such include"));
+        assert!(!has_warning(" INFO Book building has started: WARNING_SIGNS.md"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Where `unsafe` may stand. A new line in this table is a design decision: the smaller it stays, the less there is to
+//! prove (docs/architecture.md, "Unsafe code").
+
+use super::Finding;
+use crate::files::File;
+use crate::source;
+
+/// Files that may contain `unsafe`, and why each needs it.
+#[rustfmt::skip]
+const ALLOWED: &[(&str, &str)] = &[
+    ("dpdk-sys/build.rs", "sets LIBCLANG_PATH for bindgen"),
+    ("dpdk-sys/src/lib.rs", "declares foreign functions; decides nothing"),
+    ("guest-sdk/src/area.rs", "the statics that the host writes, and its way into the module"),
+    ("guest-sdk/src/macros.rs", "exports a module's callbacks under their names"),
+    ("guest-sdk/src/raw.rs", "makes the host's descriptors and the bytes they point at safe"),
+    ("runtime/src/dpdk/eal.rs", "calls C: starts DPDK"),
+    ("runtime/src/dpdk/mod.rs", "calls C: texts of errors"),
+    ("runtime/src/dpdk/packet.rs", "calls C, and reads mbufs through their pointers"),
+    ("runtime/src/dpdk/pool.rs", "calls C: mempools over the region"),
+    ("runtime/src/dpdk/port.rs", "calls C: queues, rx and tx of bursts"),
+    ("runtime/src/dpdk/port_info.rs", "calls C: what is read of ports"),
+    ("runtime/src/dpdk/region.rs", "maps the packets' memory in the host"),
+    ("runtime/src/dpdk/ring.rs", "calls C: rings between lcores"),
+    ("runtime/src/setup.rs", "maps the region into an instance's window: where DPDK and wasm meet"),
+    ("runtime/src/wasm/area.rs", "reads and writes what a guest can write too"),
+    ("runtime/src/wasm/engine.rs", "gives the ticker its scheduling priority"),
+    ("runtime/src/wasm/host.rs", "asks the kernel for a thread's processor time"),
+    ("runtime/src/wasm/instance.rs", "turns checked guest addresses into host pointers"),
+    ("runtime/src/wasm/memory.rs", "reserves linear memories and maps the window in them"),
+];
+
+pub(super) fn check(files: &[File]) -> Vec<Finding> {
+    check_against(files, ALLOWED)
+}
+
+fn check_against(files: &[File], allowed: &[(&str, &str)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in files.iter().filter(|file| file.is(&[".rs"])) {
+        let lines = source::lines_with_word(&file.text, "unsafe");
+        let is_allowed = allowed.iter().any(|(path, _)| *path == file.path);
+        match (lines.first(), is_allowed) {
+            (Some(line), false) => findings.push(Finding::Error(format!(
+                "{}:{line}: unsafe code in a file that is not in the table of xtask/src/tidy/unsafe_code.rs",
+                file.path
+            ))),
+            (None, true) => findings.push(stale(&file.path)),
+            _ => {}
+        }
+    }
+    let missing = allowed.iter().filter(|(path, _)| files.iter().all(|file| file.path != *path));
+    findings.extend(missing.map(|(path, _)| stale(path)));
+    findings
+}
+
+fn stale(path: &str) -> Finding {
+    Finding::Error(format!("{path} has no unsafe code: take it out of the table in xtask/src/tidy/unsafe_code.rs"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, text: &str) -> usize {
+        let files = [File { path: path.into(), text: text.into() }];
+        check_against(&files, &[("runtime/src/window.rs", "maps")]).len()
+    }
+
+    #[test]
+    fn the_table_decides() {
+        assert_eq!(found("runtime/src/window.rs", "unsafe { map() }"), 0);
+        // The file itself, and that the one in the table is not there.
+        assert_eq!(found("runtime/src/run.rs", "unsafe { map() }"), 2);
+    }
+
+    #[test]
+    fn the_table_is_kept_true() {
+        assert_eq!(found("runtime/src/window.rs", "// unsafe no more"), 1);
+        assert_eq!(found("runtime/src/run.rs", "fn run() {}"), 1);
+    }
+}
