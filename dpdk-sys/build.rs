@@ -17,7 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_dev_adjust_nb_rx_tx_desc",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_(stats_get|stats_reset|xstats_get|xstats_get_names|macaddr_get|link_get_nowait)",
-    "rte_eth_(promiscuous_enable|promiscuous_get|find_next|timesync_enable|timesync_disable)",
+    "rte_eth_(promiscuous_enable|promiscuous_disable|promiscuous_get|find_next|timesync_enable|timesync_disable)",
     "rte_eth_dev_(rx|tx)_offload_name",
     "rte_mempool_(free|avail_count|in_use_count|lookup)",
     "rte_pktmbuf_free_bulk",

@@ -21,6 +21,7 @@ use std::path::Path;
 /// The pieces (`load`, `publish`, `call`, `collect`) work on one burst per chain, which stays loaded between them.
 pub struct Loop {
     lcore: Lcore,
+    #[allow(clippy::vec_box, reason = "a stage changes a burst for another one by its box")]
     loaded: Vec<Box<Burst>>,
     /// What each chain had counted when its burst was loaded: the pieces count the same packets again and again.
     counted: Vec<Counters>,

@@ -193,7 +193,7 @@ impl Lcore {
                 *last_packet = now.cycles;
             }
             let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
-            if !late && !(rests && self.control.sources.load(Ordering::Acquire) == 0) {
+            if !late && (!rests || self.control.sources.load(Ordering::Acquire) != 0) {
                 return Phase::Running;
             }
         }

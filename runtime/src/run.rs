@@ -150,6 +150,7 @@ impl Run {
         drop(lcores);
         let in_rings = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
         self.parts.rings.clear();
+        self.parts.ports.iter().for_each(|port| port.discard_waiting());
         self.parts.ports.clear();
         let pools = self.parts.pools.iter().map(|pool| PoolStats {
             name: pool.name().to_owned(),

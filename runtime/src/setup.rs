@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Config, HugePages, Idle, Placed, Source as From, allowed_cpus, is_pci_address};
 use crate::counters::Shared;
 use crate::dpdk::eal::{Eal, EalOptions};
-use crate::dpdk::pool::{Pool, pool_bytes, room_len};
+use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Device, Port, Queues};
 use crate::dpdk::region::Region;
 use crate::dpdk::ring::Ring;
@@ -26,8 +26,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rooms for copies, spare rooms and packets from outside the region.
-const COPIES: u32 = 2_047;
+mod memory;
+
+use memory::Memory;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
 pub(crate) struct Parts {
@@ -122,58 +123,6 @@ fn load_modules(config: &Config, base: &Path, engine: &wasmtime::Engine) -> Resu
         Ok((m.name.clone(), Module::load(engine, &m.name, &base.join(&m.file), limits)?))
     };
     config.modules.iter().map(load).collect()
-}
-
-/// The region and the pools in it.
-struct Memory {
-    region: Region,
-    pools: Vec<Arc<Pool>>,
-    /// Of each port, by number.
-    port_pools: Vec<Arc<Pool>>,
-    /// Of each placed generator, in order of placement.
-    rooms: Vec<Option<Arc<Pool>>>,
-    copies: Arc<Pool>,
-}
-
-impl Memory {
-    fn new(config: &Config, placed: &[Placed], huge: bool) -> Result<Self, Error> {
-        let port_sizes: Vec<_> =
-            (0..config.ports.len()).map(|i| (config.port_pool(i), room_len(config.ports[i].mtu))).collect();
-        let largest = port_sizes.iter().map(|(_, room)| *room).max().unwrap_or_else(|| room_len(1_500));
-        let rooms: Vec<_> = placed.iter().map(|p| generator_pool(config, p)).collect();
-        let bytes =
-            |sizes: &mut dyn Iterator<Item = (u32, usize)>| sizes.map(|(n, room)| pool_bytes(n, room)).sum::<usize>();
-        let total = bytes(&mut port_sizes.iter().copied())
-            + bytes(&mut rooms.iter().flatten().map(|n| (*n, largest)))
-            + pool_bytes(COPIES, largest);
-        let mut region = Region::new(total, huge)?;
-        let mut pools = Vec::new();
-        let mut pool = |label: &str, n: u32, room: usize, region: &mut Region| {
-            let pool = Arc::new(Pool::new(label, n, room, region)?);
-            pools.push(Arc::clone(&pool));
-            Ok::<_, Error>(pool)
-        };
-        let mut port_pools = Vec::new();
-        for (port, (n, room)) in config.ports.iter().zip(&port_sizes) {
-            port_pools.push(pool(&format!("rx of {}", port.name), *n, *room, &mut region)?);
-        }
-        let mut room_pools = Vec::new();
-        for (placed, n) in placed.iter().zip(&rooms) {
-            let chain = &config.chains[placed.chain].name;
-            let label = format!("{chain} on lcore {}", placed.lcore);
-            room_pools.push(n.map(|n| pool(&label, n, largest, &mut region)).transpose()?);
-        }
-        let copies = pool("copies", COPIES, largest, &mut region)?;
-        Ok(Self { region, pools, port_pools, rooms: room_pools, copies })
-    }
-}
-
-/// Size of a generator's own pool.
-fn generator_pool(config: &Config, placed: &Placed) -> Option<u32> {
-    match config.chains[placed.chain].source {
-        From::Module { pool, .. } => Some(pool),
-        _ => None,
-    }
 }
 
 /// CPUs whose chains send to a port, in order: the first owns the first tx queues.

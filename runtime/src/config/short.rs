@@ -1,19 +1,21 @@
 //! Configurations for the usual cases, built in code: the same values that a file would give.
 
 use super::{Chain, Config, Module, Port, Run, Source, values};
+use std::path::Path;
 
 impl Config {
     /// A generator that sends on one port: module `file` makes packets, `device` takes them. The port is called `out`,
-    /// the module `module`, the chain `generate`.
+    /// the module as its file without ending, the chain `generate`.
     #[must_use]
     pub fn generate(file: &str, device: &str) -> Self {
-        let source = Source::Module { module: "module".to_owned(), pool: values::GENERATOR_POOL };
+        let module = Module::new(&stem(file), file);
+        let source = Source::Module { module: module.name.clone(), pool: values::GENERATOR_POOL };
         let mut chain = Chain::new("generate", source);
         chain.tx.push("out".to_owned());
         Self {
             run: Run::default(),
             ports: vec![Port::new("out", device)],
-            modules: vec![Module::new("module", file)],
+            modules: vec![module],
             rings: Vec::new(),
             chains: vec![chain],
         }
@@ -22,21 +24,27 @@ impl Config {
     /// A module between two ports, called `a` and `b`: a chain for each direction, `a-to-b` and `b-to-a`.
     #[must_use]
     pub fn forward(file: &str, device_a: &str, device_b: &str) -> Self {
+        let module = Module::new(&stem(file), file);
         let direction = |from: &str, to: &str| {
             let source = Source::Port { port: from.to_owned(), queue: 0 };
             let mut chain = Chain::new(&format!("{from}-to-{to}"), source);
-            chain.stages.push("module".to_owned());
+            chain.stages.push(module.name.clone());
             chain.tx.push(to.to_owned());
             chain
         };
         Self {
             run: Run::default(),
             ports: vec![Port::new("a", device_a), Port::new("b", device_b)],
-            modules: vec![Module::new("module", file)],
             rings: Vec::new(),
             chains: vec![direction("a", "b"), direction("b", "a")],
+            modules: vec![module],
         }
     }
+}
+
+/// A name for the module in a file.
+fn stem(file: &str) -> String {
+    Path::new(file).file_stem().map_or_else(|| "module".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 impl Chain {

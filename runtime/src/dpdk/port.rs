@@ -274,6 +274,16 @@ impl Port {
         self.abilities.driver == "net_ring"
     }
 
+    /// Frees what waits in a port that hands on mbufs (net_ring): nobody will take it, and closing the port would lose it.
+    pub(crate) fn discard_waiting(&self) {
+        let mut waiting = Burst::new();
+        for queue in 0..if self.hands_on_mbufs() { self.queues.rx } else { 0 } {
+            while self.rx(queue, &mut waiting, perigee_abi::MAX_BATCH) != 0 {
+                waiting.free_all();
+            }
+        }
+    }
+
     /// Receives up to `max` packets to the end of the burst.
     #[inline]
     pub(crate) fn rx(&self, queue: u16, burst: &mut Burst, max: usize) -> usize {
@@ -352,7 +362,7 @@ fn real_queues(abilities: &Abilities, wanted: Queues) -> Queues {
     // A port that is only read still has a tx queue, and the other way round: few drivers start without.
     let rx = wanted.rx.max(1).min(abilities.max_rx_queues.max(wanted.rx));
     let tx = wanted.tx.max(1).min(abilities.max_tx_queues.max(wanted.tx));
-    let paired = abilities.driver == "net_tap" || abilities.driver == "net_af_xdp";
+    let paired = matches!(abilities.driver.as_str(), "net_tap" | "net_af_xdp" | "net_ring");
     if paired { Queues { rx: rx.max(tx), tx: rx.max(tx) } } else { Queues { rx, tx } }
 }
 

@@ -217,6 +217,10 @@ pub(super) fn close(port: u16) {
     // SAFETY:
     // - the place is valid; a port that is gone is refused.
     let known = unsafe { sys::rte_eth_dev_info_get(port, &raw mut info) } == 0;
+    // A virtual port has set the flag of the kernel's interface below it, which outlives the port.
+    // SAFETY:
+    // - any port number may be given; a port that is gone is refused.
+    unsafe { sys::rte_eth_promiscuous_disable(port) };
     // SAFETY:
     // - no lcore uses the port any more; one that is not started is left alone.
     unsafe { sys::rte_eth_dev_stop(port) };

@@ -13,6 +13,8 @@ use perigee_abi::{PacketDesc, SLOT_UNIT, source, tx_flags, verdict};
 /// An entry of the output list with its packet.
 pub(super) struct Listed {
     packet: Packet,
+    /// Which packet of the batch it is; a copy is none.
+    input: Option<usize>,
     verdict: u32,
     queue: u16,
 }
@@ -27,8 +29,8 @@ impl Stage {
                 out.counters.add(Counter::BadOutputs, 1);
                 continue;
             }
-            let Some(packet) = self.named(&desc, burst, out) else { continue };
-            let entry = self.apply(packet, &desc, out);
+            let Some((packet, input)) = self.named(&desc, burst, out) else { continue };
+            let entry = self.apply(packet, input, &desc, out);
             self.listed.push(entry);
         }
     }
@@ -48,13 +50,16 @@ impl Stage {
         self.listed = listed;
     }
 
-    /// The packet that an entry names: moved the first time, copied when it is not free to go.
-    fn named(&mut self, desc: &PacketDesc, burst: &mut Burst, out: &mut Outlets) -> Option<Packet> {
+    /// The packet that an entry names: moved the first time, copied when it is not free to go. With it, which packet of the
+    /// batch was moved.
+    fn named(&mut self, desc: &PacketDesc, burst: &mut Burst, out: &mut Outlets) -> Option<(Packet, Option<usize>)> {
         let index = (desc.source & 0xffff) as usize;
         let found = match desc.source & !0xffff {
             source::INPUT => self.input(index, desc, burst, out),
-            source::SPARE => self.spare(index, desc, out),
-            source::HELD if desc.source == source::HELD => self.held.take(desc.slot, desc.generation),
+            source::SPARE => self.spare(index, desc, out).map(|packet| (packet, None)),
+            source::HELD if desc.source == source::HELD => {
+                self.held.take(desc.slot, desc.generation).map(|packet| (packet, None))
+            }
             _ => None,
         };
         if found.is_none() {
@@ -63,25 +68,35 @@ impl Stage {
         found
     }
 
-    fn input(&mut self, index: usize, desc: &PacketDesc, burst: &mut Burst, out: &mut Outlets) -> Option<Packet> {
-        let slot = self.view.room(burst.get_mut(index)?) / SLOT_UNIT;
-        if slot != desc.slot || desc.generation != self.generation() {
+    fn input(
+        &mut self,
+        index: usize,
+        desc: &PacketDesc,
+        burst: &mut Burst,
+        out: &mut Outlets,
+    ) -> Option<(Packet, Option<usize>)> {
+        let view = self.view;
+        if desc.generation != self.generation() {
             return None;
         }
-        if self.verdicts[index] == verdict::LISTED {
+        let is_named = |packet: &Packet| view.room(packet) / SLOT_UNIT == desc.slot;
+        let is_listed = self.verdicts.get(index) == Some(&verdict::LISTED);
+        if is_listed && burst.get_mut(index).is_some_and(|packet| is_named(packet)) {
             if self.callback == super::Callback::Generate {
                 out.counters.add(Counter::Created, 1);
             }
-            return burst.take_at(index);
+            return burst.take_at(index).map(|packet| (packet, Some(index)));
         }
+        // Where it is not in the burst any more, an earlier entry has moved it.
+        let moved = || self.listed.iter_mut().rev().find(|entry| entry.input == Some(index)).map(|entry| &mut entry.packet);
+        let original = burst.get_mut(index).or_else(moved).filter(|packet| is_named(packet))?;
         let mut copy = self.pool.take_one()?;
-        let original = burst.get_mut(index)?;
-        if !copy_as(&mut copy, original, desc, self.view.window + self.view.room(original)) {
+        if !copy_as(&mut copy, original, desc, view.window + view.room(original)) {
             copy.free();
             return None;
         }
         out.counters.add(Counter::Created, 1);
-        Some(copy)
+        Some((copy, None))
     }
 
     fn spare(&mut self, index: usize, desc: &PacketDesc, out: &mut Outlets) -> Option<Packet> {
@@ -94,7 +109,7 @@ impl Stage {
     }
 
     /// Puts address, length, mark and requests of an entry into its packet.
-    fn apply(&self, mut packet: Packet, desc: &PacketDesc, out: &mut Outlets) -> Listed {
+    fn apply(&self, mut packet: Packet, input: Option<usize>, desc: &PacketDesc, out: &mut Outlets) -> Listed {
         let offset = desc.addr.wrapping_sub(self.view.window + self.view.room(&packet));
         // A copy lies in another room: its bytes were put where the entry's address says, behind the headroom.
         let copied = packet.room_len() != 0 && self.view.room(&packet) / SLOT_UNIT != desc.slot;
@@ -117,7 +132,7 @@ impl Stage {
             }
         }
         let queue = if desc.tx_flags & tx_flags::QUEUE != 0 { desc.queue } else { 0 };
-        Listed { packet, verdict, queue }
+        Listed { packet, input, verdict, queue }
     }
 
     /// Puts fresh rooms where spares were used, and publishes them.

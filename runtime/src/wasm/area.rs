@@ -3,6 +3,7 @@
 
 use perigee_abi::{Batch, Header, MAX_BATCH, MAX_COUNTERS, MAX_OUTPUTS, MAX_PORTS, MAX_SPARES, PacketDesc, PortInfo};
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 /// The batch area. The memory rules, which hold because the guest runs only inside a call on this thread:
@@ -50,17 +51,17 @@ impl Area {
         Self(at.cast())
     }
 
-    fn header(&self) -> *mut Header {
-        // SAFETY:
-        // - the area is valid, so a pointer to its field is.
-        unsafe { &raw mut (*self.0.as_ptr()).header }
+    /// Where the field at `offset` of the area lies, or entry `i` of an array there.
+    fn place<T>(&self, offset: usize, i: usize) -> *mut T {
+        debug_assert!(offset + (i + 1) * size_of::<T>() <= size_of::<Batch>());
+        self.0.as_ptr().wrapping_byte_add(offset).cast::<T>().wrapping_add(i)
     }
 
     /// Changes the header; for set-up, and for what changes seldom.
     pub(crate) fn update_header(&mut self, change: impl FnOnce(&mut Header)) {
-        let at = self.header();
+        let at = self.place::<Header>(offset_of!(Batch, header), 0);
         // SAFETY:
-        // - the header is valid, and any bits are a value of it.
+        // - the header lies in the area, and any bits are a value of it.
         let mut header = unsafe { at.read() };
         change(&mut header);
         // SAFETY:
@@ -68,88 +69,64 @@ impl Area {
         unsafe { at.write(header) };
     }
 
-    /// Writes what differs from batch to batch.
+    /// Writes what differs from batch to batch: the header's first half.
     #[inline]
     pub(crate) fn begin(&mut self, count: u32, flags: u32, time_ns: u64, sequence: u64, held: u32) {
-        let at = self.header();
+        // count and flags, time, sequence, out_count (0) and held: abi asserts the offsets.
+        let half = [u64::from(count) | u64::from(flags) << 32, time_ns, sequence, u64::from(held) << 32];
+        let at = self.place::<[u64; 4]>(offset_of!(Batch, header), 0);
         // SAFETY:
-        // - the header is valid; field by field, as the rest of it stays.
-        unsafe { (&raw mut (*at).count).write(count) };
-        // SAFETY:
-        // - as above.
-        unsafe { (&raw mut (*at).flags).write(flags) };
-        // SAFETY:
-        // - as above.
-        unsafe { (&raw mut (*at).time_ns).write(time_ns) };
-        // SAFETY:
-        // - as above.
-        unsafe { (&raw mut (*at).sequence).write(sequence) };
-        // SAFETY:
-        // - as above.
-        unsafe { (&raw mut (*at).out_count).write(0) };
-        // SAFETY:
-        // - as above.
-        unsafe { (&raw mut (*at).held).write(held) };
+        // - the first 32 bytes of the header lie in the area, which is aligned to 64.
+        unsafe { at.write(half) };
     }
 
     /// How many outputs the module says it listed; at most [`MAX_OUTPUTS`] exist.
     #[inline]
     pub(crate) fn out_count(&self) -> usize {
+        let at = self.place::<u32>(offset_of!(Batch, header) + offset_of!(Header, out_count), 0);
         // SAFETY:
-        // - the header is valid.
-        let count = unsafe { (&raw const (*self.header()).out_count).read() };
+        // - the field lies in the area.
+        let count = unsafe { at.read() };
         (count as usize).min(MAX_OUTPUTS)
     }
 
     /// The first `n` packets' descriptors.
     #[inline]
     pub(crate) fn packets(&mut self, n: usize) -> impl Iterator<Item = Desc<'_>> {
-        // SAFETY:
-        // - the area is valid, so a pointer to its field is.
-        let first = unsafe { (&raw mut (*self.0.as_ptr()).packets).cast::<PacketDesc>() };
-        // SAFETY:
-        // - the index stays below MAX_BATCH, the length of the array.
-        (0..n.min(MAX_BATCH)).map(move |i| Desc(unsafe { first.add(i) }, PhantomData))
+        let first = self.place::<PacketDesc>(offset_of!(Batch, packets), 0);
+        (0..n.min(MAX_BATCH)).map(move |i| Desc(first.wrapping_add(i), PhantomData))
     }
 
     /// Descriptor of spare room `i`.
     pub(crate) fn spare(&mut self, i: usize) -> Desc<'_> {
         assert!(i < MAX_SPARES, "spare {i}");
-        // SAFETY:
-        // - the area is valid, so a pointer to its field is.
-        let first = unsafe { (&raw mut (*self.0.as_ptr()).spares).cast::<PacketDesc>() };
-        // SAFETY:
-        // - i < MAX_SPARES, the length of the array.
-        Desc(unsafe { first.add(i) }, PhantomData)
+        Desc(self.place(offset_of!(Batch, spares), i), PhantomData)
     }
 
     /// Entry `i` of the output list, read once.
     pub(crate) fn output(&self, i: usize) -> PacketDesc {
         assert!(i < MAX_OUTPUTS, "output {i}");
-        // SAFETY:
-        // - the area is valid, so a pointer to its field is.
-        let first = unsafe { (&raw const (*self.0.as_ptr()).outputs).cast::<PacketDesc>() };
+        let at = self.place::<PacketDesc>(offset_of!(Batch, outputs), i);
         // SAFETY:
         // - i < MAX_OUTPUTS, the length of the array; any bits are a descriptor.
-        unsafe { first.add(i).read() }
+        unsafe { at.read() }
     }
 
     /// Writes what a module may know of port `i`.
     pub(crate) fn set_port(&mut self, i: usize, info: PortInfo) {
         assert!(i < MAX_PORTS, "port {i}");
-        // SAFETY:
-        // - the area is valid, so a pointer to its field is.
-        let first = unsafe { (&raw mut (*self.0.as_ptr()).ports).cast::<PortInfo>() };
+        let at = self.place::<PortInfo>(offset_of!(Batch, ports), i);
         // SAFETY:
         // - i < MAX_PORTS, the length of the array.
-        unsafe { first.add(i).write(info) };
+        unsafe { at.write(info) };
     }
 
     /// The module's counters, read once.
     pub(crate) fn counters(&self) -> [u64; MAX_COUNTERS] {
+        let at = self.place::<[u64; MAX_COUNTERS]>(offset_of!(Batch, counters), 0);
         // SAFETY:
-        // - the area is valid, and any bits are numbers.
-        unsafe { (&raw const (*self.0.as_ptr()).counters).read() }
+        // - the array lies in the area, and any bits are numbers.
+        unsafe { at.read() }
     }
 }
 
@@ -174,12 +151,10 @@ impl Desc<'_> {
     pub(crate) fn publish_meta(self, hash: u32, queue: u16, vlan: u16, time: u64, lengths: u64) {
         let lengths = lengths & 0x7f | (lengths >> 7 & 0xff) << 8;
         let words = [u64::from(hash) | u64::from(queue) << 32 | u64::from(vlan) << 48, lengths, time, 0];
+        let half = self.0.cast::<[u64; 4]>().wrapping_add(1);
         // SAFETY:
-        // - the descriptor is valid, and its second half lies 32 bytes behind its start.
-        let half = unsafe { self.0.cast::<u64>().add(4) };
-        // SAFETY:
-        // - 32 bytes from there belong to the descriptor.
-        unsafe { half.cast::<[u64; 4]>().write(words) };
+        // - the second half of a valid descriptor, 32 bytes behind its start.
+        unsafe { half.write(words) };
     }
 
     /// Reads back what each packet needs.

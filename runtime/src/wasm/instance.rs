@@ -72,8 +72,8 @@ impl Instance {
                 region_len + WINDOW_ALIGN as usize
             ));
         }
-        let epoch_ticks =
-            u64::try_from(host.deadline().div_duration_f64(EPOCH).ceil() as u128).unwrap_or(u64::MAX).max(1) + 2;
+        // Two more: the first may come at once, and a call may begin a tick after its deadline was set.
+        let epoch_ticks = u64::try_from(host.deadline().as_nanos() / EPOCH.as_nanos()).unwrap_or(u64::MAX - 2) + 2;
         let (mut store, instance) = instantiate(&module.pre, host)?;
         let memory = instance.get_memory(&mut store, names::MEMORY).ok_or("exports no memory")?;
         let base = NonNull::new(memory.data_ptr(&store)).ok_or("its memory is empty")?;

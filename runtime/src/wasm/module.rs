@@ -360,7 +360,7 @@ fn check_areas(info: &ModuleInfo) -> Result<(), String> {
             return Err(format!("its {what} at {at} lies in its window at {}", n.window));
         }
     }
-    if n.batch % 64 != 0 {
+    if !n.batch.is_multiple_of(64) {
         return Err(format!("its batch area at {} is not aligned to 64 bytes", n.batch));
     }
     if n.spares as usize > MAX_SPARES {

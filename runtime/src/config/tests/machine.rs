@@ -73,7 +73,7 @@ fn files_are_there() {
     let found = config.validate_files(directory.path());
     assert_eq!(
         found[0].to_string(),
-        format!("module \"module\": file \"no.wasm\" does not exist; looked for {at}/no.wasm")
+        format!("module \"no\": file \"no.wasm\" does not exist; looked for {at}/no.wasm")
     );
 }
 
