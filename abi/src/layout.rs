@@ -13,7 +13,8 @@ pub struct PacketDesc {
     /// Address of the first byte in the module's memory. In and out: a module moves it to add or remove headers; it must
     /// stay inside the packet's room.
     pub addr: u32,
-    /// Bytes of the packet, without frame check sequence. In and out.
+    /// Bytes of the packet, without frame check sequence. In and out. In `generate` it is what `prefill` left in the first
+    /// room, so a generator of one size need not write it; without `prefill` it is 60.
     pub len: u16,
     /// Number of the port that it came from; for a generated packet 0xffff.
     pub port: u16,
@@ -94,7 +95,7 @@ pub struct Header {
     pub headroom: u32,
     /// Number of the port that a packet passed on by the last stage leaves by; 0xffff where there is none.
     pub next_port: u32,
-    /// Largest packet that fits a fresh room, in bytes.
+    /// Largest packet that fits a fresh room, in bytes: the same for all packets of the run.
     pub room_len: u32,
     /// Reserved, 0.
     pub reserved: [u32; 5],

@@ -52,10 +52,11 @@ impl Chain {
         n
     }
 
-    /// A generator waits while its last packets do: what could not be sent is not made again.
+    /// Takes nothing while packets wait for a full port or ring, which they do where `when_full` says so: a generator makes
+    /// no more, and an rx queue or ring holds what comes.
     #[inline]
     fn fill(&mut self) -> usize {
-        if matches!(self.source, Source::Rooms(_)) && (self.ended || self.out.pending() != 0) {
+        if self.ended || self.out.pending() != 0 {
             return 0;
         }
         self.source.fill(&mut self.burst, self.burst_size, &mut self.out.counters)

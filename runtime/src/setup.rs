@@ -331,7 +331,7 @@ impl Builder<'_> {
         }
         let worker = u32::try_from(placed.worker).unwrap_or(0);
         let number = u64::try_from(parts.logs.len()).unwrap_or(0);
-        let room = parts.ports.iter().map(|p| p.pool.room_len()).max().unwrap_or_else(|| self.copies.room_len());
+        let room = self.copies.room_len();
         instance.area.update_header(|h| {
             // Instances differ by their order in the configuration, which is the same in each run.
             h.seed = splitmix(parts.seed ^ splitmix(number));

@@ -247,7 +247,11 @@ fn what_is_held_too_long_expires() {
     let bench = Bench::new();
     bench.module("m.wat", &holder(0)).input(&packets(64, 60));
     let run = bench.start(&bench.config(&HOLDING.replace("10s", "20ms"))).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let begin = std::time::Instant::now();
+    while run.snapshot().chains[0].dropped.get("hold_expired") != Some(&64) {
+        assert!(begin.elapsed().as_secs() < 20, "nothing expires: {:#?}", run.snapshot());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     let outcome = bench.finish(run);
     assert_eq!(outcome.dropped("hold_expired"), 64);
 }

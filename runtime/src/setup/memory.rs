@@ -21,35 +21,31 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// All rooms of a run have one length, that of the largest MTU: a module may rely on it for every packet that it
+    /// sees, whichever port the packet came from.
     pub(super) fn new(config: &Config, placed: &[Placed], huge: bool) -> Result<Self, Error> {
-        let port_sizes: Vec<_> =
-            (0..config.ports.len()).map(|i| (config.port_pool(i), room_len(config.ports[i].mtu))).collect();
-        let largest = port_sizes.iter().map(|(_, room)| *room).max().unwrap_or_else(|| room_len(1_500));
-        let rooms: Vec<_> = placed.iter().map(|p| generator_pool(config, p)).collect();
-        let bytes =
-            |sizes: &mut dyn Iterator<Item = (u32, usize)>| sizes.map(|(n, room)| pool_bytes(n, room)).sum::<usize>();
-        let total = bytes(&mut port_sizes.iter().copied())
-            + bytes(&mut rooms.iter().flatten().map(|n| (*n, largest)))
-            + pool_bytes(COPIES, largest);
-        let mut region = Region::new(total, huge)?;
+        let room = room_len(config.ports.iter().map(|port| port.mtu).max().unwrap_or(1_500));
+        let port_sizes: Vec<u32> = (0..config.ports.len()).map(|port| config.port_pool(port)).collect();
+        let room_sizes: Vec<Option<u32>> = placed.iter().map(|p| generator_pool(config, p)).collect();
+        let sizes = port_sizes.iter().chain(room_sizes.iter().flatten()).chain([&COPIES]);
+        let mut region = Region::new(sizes.map(|n| pool_bytes(*n, room)).sum(), huge)?;
         let mut pools = Vec::new();
-        let mut pool = |label: &str, n: u32, room: usize, region: &mut Region| {
-            let pool = Arc::new(Pool::new(label, n, room, region)?);
+        let mut pool = |label: &str, n: u32| {
+            let pool = Arc::new(Pool::new(label, n, room, &mut region)?);
             pools.push(Arc::clone(&pool));
             Ok::<_, Error>(pool)
         };
         let mut port_pools = Vec::new();
-        for (port, (n, room)) in config.ports.iter().zip(&port_sizes) {
-            port_pools.push(pool(&format!("rx of {}", port.name), *n, *room, &mut region)?);
+        for (port, n) in config.ports.iter().zip(port_sizes) {
+            port_pools.push(pool(&format!("rx of {}", port.name), n)?);
         }
-        let mut room_pools = Vec::new();
-        for (placed, n) in placed.iter().zip(&rooms) {
-            let chain = &config.chains[placed.chain].name;
-            let label = format!("{chain} on lcore {}", placed.lcore);
-            room_pools.push(n.map(|n| pool(&label, n, largest, &mut region)).transpose()?);
+        let mut rooms = Vec::new();
+        for (placed, n) in placed.iter().zip(room_sizes) {
+            let label = format!("{} on lcore {}", config.chains[placed.chain].name, placed.lcore);
+            rooms.push(n.map(|n| pool(&label, n)).transpose()?);
         }
-        let copies = pool("copies", COPIES, largest, &mut region)?;
-        Ok(Self { region, pools, port_pools, rooms: room_pools, copies })
+        let copies = pool("copies", COPIES)?;
+        Ok(Self { region, pools, port_pools, rooms, copies })
     }
 }
 

@@ -87,9 +87,14 @@ impl Stage {
             }
             return burst.take_at(index).map(|packet| (packet, Some(index)));
         }
-        // Where it is not in the burst any more, an earlier entry has moved it.
-        let moved = || self.listed.iter_mut().rev().find(|entry| entry.input == Some(index)).map(|entry| &mut entry.packet);
-        let original = burst.get_mut(index).or_else(moved).filter(|packet| is_named(packet))?;
+        let original = match burst.get_mut(index) {
+            Some(packet) => packet,
+            // An earlier entry has moved it.
+            None => &mut self.listed.iter_mut().rev().find(|entry| entry.input == Some(index))?.packet,
+        };
+        if !is_named(original) {
+            return None;
+        }
         let mut copy = self.pool.take_one()?;
         if !copy_as(&mut copy, original, desc, view.window + view.room(original)) {
             copy.free();

@@ -1,0 +1,73 @@
+//! The `perigee` command: from the command line to a configuration, to a run, to numbers that people and programs read.
+//!
+//! Each command is a module. Errors become text here and nowhere else.
+
+mod args;
+mod check;
+mod doctor;
+mod inspect;
+mod live;
+mod output;
+mod pci;
+mod ports;
+mod run;
+mod short;
+mod signals;
+mod summary;
+mod table;
+
+use anyhow::{Context, Result};
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use perigee_runtime::config::ConfigError;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A failure to print help or a usage error has nobody left to be told.
+            let _ = error.print();
+            // clap's own code for wrong usage is 2, which here speaks of a failed module.
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    match start_log(cli.log.as_deref()).and_then(|()| command(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            // A configuration's messages begin with file and line, where editors look for them.
+            match error.downcast_ref::<ConfigError>() {
+                Some(error) => output::line(&error.to_string()),
+                None => output::error(&format!("{error:#}")),
+            }
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn command(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run { config, options } => run::run(&config, &options),
+        Command::Gen { module, port, options } => short::generate(&module, &port, &options),
+        Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
+        Command::Check { file } => check::check(&file),
+        Command::Inspect { module, json } => inspect::inspect(&module, &json),
+        Command::Ports { ports, json } => ports::ports(&ports, &json),
+        Command::Doctor { json } => doctor::doctor(&json),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);
+            output::result(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn start_log(level: Option<&str>) -> Result<()> {
+    let from_environment = std::env::var("PERIGEE_LOG").ok();
+    let filter = level.or(from_environment.as_deref()).unwrap_or("warn");
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("log level {filter:?}"))?;
+    let color = output::wants_color(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(|| live::LogWriter).init();
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `perigee run`, and the part of a run that all commands share: start, watch, stop, account.
+
+use crate::args::RunOptions;
+use crate::live::Live;
+use crate::signals::StopSignal;
+use crate::{output, summary};
+use anyhow::{Context, Result, bail};
+use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
+use perigee_runtime::{Run, Summary};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How often a run is looked at: the most by which it ends late.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A configuration from a file, without errors.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// The directory that its paths start from.
+    pub(crate) base: PathBuf,
+}
+
+/// `perigee run`.
+pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
+    let Loaded { config, base } = load(file)?;
+    session(config, &base, options)
+}
+
+/// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
+pub(crate) fn load(file: &Path) -> Result<Loaded> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let name = file.display().to_string();
+    let config = Config::read(&text, &name)?;
+    let base = file.parent().unwrap_or(Path::new("")).to_owned();
+    let (errors, warnings): (Vec<_>, Vec<_>) = locate(&text, &name, &config.problems(&base))
+        .into_iter()
+        .partition(|problem| problem.severity == Severity::Error);
+    for warning in warnings {
+        output::line(&warning.to_string());
+    }
+    if errors.is_empty() { Ok(Loaded { config, base }) } else { Err(ConfigError { problems: errors }.into()) }
+}
+
+/// Refuses a configuration that was built in code, where no line can be pointed at.
+pub(crate) fn refuse_problems(problems: &[Problem]) -> Result<()> {
+    let (errors, warnings): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.severity == Severity::Error);
+    for warning in warnings {
+        output::warning(&warning.to_string());
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// Why a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The time was over.
+    Duration,
+    /// A signal asked for it.
+    Signal,
+    /// All sources have given what they had, or a generator has failed.
+    Sources,
+}
+
+/// Runs a valid configuration until its end, and tells what came of it.
+pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
+    let stop = StopSignal::listen()?;
+    let duration = options.duration.or(config.run.duration);
+    let run = Run::start(&config, base)?;
+    // For whoever starts it from a program, and must know when ports and lcores work.
+    tracing::info!("running");
+    let end = watch(&run, &stop, duration, options.quiet || options.json.is_stdout());
+    let summary = run.stop();
+    let is_text_wanted = output::json(&summary, &options.json)? && !options.quiet;
+    if is_text_wanted {
+        output::result(&summary::text(&summary, end))?;
+    }
+    for failure in failures(&summary) {
+        output::error(&failure);
+    }
+    Ok(ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 }))
+}
+
+fn watch(run: &Run, stop: &StopSignal, duration: Option<Duration>, quiet: bool) -> End {
+    let started = Instant::now();
+    let mut live = (!quiet).then(|| Live::start(duration));
+    loop {
+        let elapsed = started.elapsed();
+        if stop.is_asked() {
+            return End::Signal;
+        }
+        if duration.is_some_and(|duration| elapsed >= duration) {
+            return End::Duration;
+        }
+        if run.is_finished() {
+            return End::Sources;
+        }
+        if let Some(live) = &mut live {
+            live.look(run);
+        }
+        let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
+        std::thread::sleep(LOOK.min(rest));
+    }
+}
+
+/// What makes a run a failed one.
+fn failures(summary: &Summary) -> Vec<String> {
+    let failed = summary.snapshot.modules.iter().filter_map(|module| {
+        let reason = module.failed.as_ref()?;
+        Some(format!("module {:?} in chain {:?} on lcore {} failed: {reason}", module.name, module.chain, module.lcore))
+    });
+    let mut failures: Vec<String> = failed.collect();
+    if !summary.accounting.balanced {
+        failures.push(
+            "the accounting does not balance: packets were lost or counted twice, which is a bug in Perigee".to_owned(),
+        );
+    }
+    failures
+}

@@ -1,0 +1,129 @@
+//! Random sources: an IPv4 address and a UDP port from one draw.
+//!
+//! Everything here is in the byte order of the packet, as it lies in memory. That saves swapping: random bits have no
+//! order, and the Internet checksum comes out right in either one, as long as all words are in the same.
+
+use crate::config::Config;
+use crate::template::{HEAD_LEN, at};
+use core::net::Ipv4Addr;
+use perigee_guest::Lcg64;
+use perigee_guest::wire::checksum;
+
+/// Where sources come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    /// The counts are powers of two, and the first address and port multiples of them: bits are masked in.
+    Masked(Masked),
+    /// Any counts: a draw is scaled to them, and the sum swapped.
+    Scaled(Scaled),
+}
+
+impl Source {
+    /// The source that the configuration asks for, the fast one where it can be.
+    #[allow(clippy::cast_possible_truncation, reason = "a count less one has as many bits as what is counted")]
+    pub(crate) fn new(config: &Config) -> Self {
+        let (address, port) = (u32::from(config.src), config.src_port);
+        let address_mask = (config.src_count - 1) as u32;
+        let port_mask = (config.src_port_count - 1) as u16;
+        let aligned = address & address_mask == 0 && port & port_mask == 0;
+        if config.src_count.is_power_of_two() && config.src_port_count.is_power_of_two() && aligned {
+            return Self::Masked(Masked {
+                first: Drawn { address: address.to_be(), port: port.to_be() },
+                mask: Drawn { address: address_mask.to_be(), port: port_mask.to_be() },
+            });
+        }
+        Self::Scaled(Scaled {
+            address,
+            port: port.into(),
+            addresses: config.src_count,
+            ports: config.src_port_count.into(),
+        })
+    }
+}
+
+/// A way to draw a source.
+pub(crate) trait Draw: Copy {
+    /// A source.
+    fn draw(self, random: &mut Lcg64) -> Drawn;
+}
+
+/// See [`Source::Masked`].
+#[derive(Clone, Copy)]
+pub(crate) struct Masked {
+    first: Drawn,
+    mask: Drawn,
+}
+
+impl Draw for Masked {
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the bits that are wanted")]
+    fn draw(self, random: &mut Lcg64) -> Drawn {
+        let draw = random.next_u64();
+        Drawn {
+            address: (draw >> 32) as u32 & self.mask.address | self.first.address,
+            port: (draw >> 16) as u16 & self.mask.port | self.first.port,
+        }
+    }
+}
+
+/// See [`Source::Scaled`].
+#[derive(Clone, Copy)]
+pub(crate) struct Scaled {
+    address: u32,
+    port: u32,
+    addresses: u64,
+    ports: u64,
+}
+
+impl Draw for Scaled {
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "first and count are checked to end at 65,536")]
+    fn draw(self, random: &mut Lcg64) -> Drawn {
+        let (address, port) = random.pair(self.addresses, self.ports);
+        let port = (self.port + port) as u16;
+        Drawn { address: self.address.wrapping_add(address).to_be(), port: port.to_be() }
+    }
+}
+
+/// A source, in the byte order of the packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Drawn {
+    address: u32,
+    port: u16,
+}
+
+impl Drawn {
+    pub(crate) fn new(address: Ipv4Addr, port: u16) -> Self {
+        Self { address: u32::from(address).to_be(), port: port.to_be() }
+    }
+
+    /// Writes address and port.
+    #[inline(always)]
+    pub(crate) fn write(self, head: &mut [u8; HEAD_LEN]) {
+        head[at::SOURCE].copy_from_slice(&self.address.to_ne_bytes());
+        head[at::SOURCE_PORT].copy_from_slice(&self.port.to_ne_bytes());
+    }
+
+    /// Writes the IPv4 checksum; `rest` is the sum of everything else, in the byte order of the packet.
+    #[inline(always)]
+    pub(crate) fn write_ip_checksum(self, head: &mut [u8; HEAD_LEN], rest: u32) {
+        let value = checksum::finish(rest + self.sum());
+        head[at::IP_CHECKSUM].copy_from_slice(&value.to_ne_bytes());
+    }
+
+    /// Writes the UDP checksum; `rest` is the sum of everything else, in the byte order of the packet.
+    #[inline(always)]
+    pub(crate) fn write_udp_checksum(self, head: &mut [u8; HEAD_LEN], rest: u32) {
+        let value = match checksum::finish(rest + self.sum() + u32::from(self.port)) {
+            // 0 would say that there is no checksum.
+            0 => 0xffff,
+            value => value,
+        };
+        head[at::UDP_CHECKSUM].copy_from_slice(&value.to_ne_bytes());
+    }
+
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        (self.address >> 16) + (self.address & 0xffff)
+    }
+}
