@@ -135,7 +135,7 @@ impl Loop {
     /// Collects the loaded burst, without letting it go: its packets are taken back from where they went.
     pub fn collect(&mut self, chain: usize) {
         let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
-        let _ = chain.stages[0].collect(burst, &mut chain.out, self.loaded_at, false);
+        let _ = chain.stages[0].collect(burst, &mut chain.out, self.loaded_at);
         if burst.is_empty() {
             chain.out.take_back(burst);
         }

@@ -40,7 +40,7 @@ pub(crate) struct Outlets {
 }
 
 /// What a stage found out about a batch in which all packets go the same way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shape {
     /// Bytes in all.
     pub(crate) bytes: u64,

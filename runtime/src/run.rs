@@ -51,8 +51,11 @@ impl Run {
         let (parts, lcores) = setup::build(config, base, &engine)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
-        let lcores = lcores.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { lcores, parts, ticker, links: Mutex::new((Instant::now(), links)) })
+        let mut run = Self { lcores: Vec::new(), parts, ticker, links: Mutex::new((Instant::now(), links)) };
+        for lcore in lcores {
+            run.lcores.push(spawn(lcore)?);
+        }
+        Ok(run)
     }
 
     /// All counters now. Also passes on the modules' log lines, and news of links to the modules: look now and then.
@@ -139,9 +142,7 @@ impl Run {
     #[must_use]
     pub fn stop(mut self) -> Summary {
         let elapsed = self.elapsed_ns();
-        self.parts.control.stop.store(true, Ordering::Relaxed);
-        let lcores = std::mem::take(&mut self.lcores);
-        let lcores: Vec<Option<Lcore>> = lcores.into_iter().map(|(_, thread)| thread.join().ok()).collect();
+        let lcores = self.join();
         let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
         self.service();
         let mut snapshot = self.collect(&reports);
@@ -161,6 +162,13 @@ impl Run {
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains, in_rings);
         Summary { snapshot, accounting, pools }
+    }
+
+    /// Ends the lcores' threads and takes back what they had; `None` for one that panicked.
+    fn join(&mut self) -> Vec<Option<Lcore>> {
+        self.parts.control.stop.store(true, Ordering::Relaxed);
+        let lcores = std::mem::take(&mut self.lcores);
+        lcores.into_iter().map(|(_, thread)| thread.join().ok()).collect()
     }
 
     fn elapsed_ns(&self) -> u64 {
@@ -219,6 +227,13 @@ impl Run {
                 links.1[number] = up;
             }
         }
+    }
+}
+
+/// A run that is given up without [`Run::stop`] ends all the same, before the memory that its lcores use.
+impl Drop for Run {
+    fn drop(&mut self) {
+        drop(self.join());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::held::Held;
 use crate::offload;
 use crate::outlet::{Outlets, Shape};
-use crate::wasm::area::Published;
+use crate::wasm::area::{Desc, Published};
 use crate::wasm::instance::{Callback, Instance, trap_text};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use perigee_dpdk_sys::flags;
@@ -69,6 +69,12 @@ pub(crate) struct Stage {
     /// Length of a generated packet before the module changes it: what it left in the pool's template.
     template_len: u16,
     verdicts: Box<[u32; MAX_BATCH]>,
+    /// Address, length and port of each packet as they were published.
+    published: Box<[u64; MAX_BATCH]>,
+    /// The batch as it was published.
+    shape: Shape,
+    /// All marks of the batch, one over the other.
+    marks: u32,
     /// Tx queues that the packets of this batch ask for; empty where none does.
     queues: Vec<u16>,
     /// What a batch of mixed verdicts passes on.
@@ -119,6 +125,9 @@ impl Stage {
             deadline_cycles: parts.deadline_cycles,
             template_len: 60,
             verdicts: Box::new([0; MAX_BATCH]),
+            published: Box::new([0; MAX_BATCH]),
+            shape: Shape::default(),
+            marks: 0,
             queues: Vec::with_capacity(MAX_BATCH),
             passed: Burst::new(),
             listed: Vec::with_capacity(MAX_OUTPUTS),
@@ -146,10 +155,10 @@ impl Stage {
             return None;
         }
         self.idle = false;
-        let had_tx_flags = self.publish(burst, now);
+        self.publish(burst, now);
         out.counters.add(Counter::Batches, 1);
         match self.call(self.callback, burst.len()) {
-            Ok(()) => self.collect(burst, out, now, had_tx_flags),
+            Ok(()) => self.collect(burst, out, now),
             Err(trap) => {
                 self.fail(trap, burst, out);
                 None
@@ -203,101 +212,106 @@ impl Stage {
         self.sequence as u32
     }
 
-    /// Writes a descriptor for each packet. True where one of them has tx flags already.
+    /// Writes a descriptor for each packet, and notes what it wrote.
     #[inline]
-    pub(crate) fn publish(&mut self, burst: &mut Burst, now: Now) -> bool {
+    pub(crate) fn publish(&mut self, burst: &mut Burst, now: Now) {
         self.begin(burst.len(), now);
         if self.callback == Callback::Generate { self.publish_fresh(burst) } else { self.publish_packets(burst) }
     }
 
     /// Fresh rooms: nothing of the mbuf is read but where its room lies.
     #[inline]
-    fn publish_fresh(&mut self, burst: &mut Burst) -> bool {
+    fn publish_fresh(&mut self, burst: &mut Burst) {
         let (generation, view, len) = (self.generation(), self.view, self.template_len);
-        for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
-            packet.rearm(HEADROOM);
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
+        for ((desc, packet), place) in descs {
+            packet.renew(HEADROOM, len);
             let room = view.room(packet);
-            let addr = view.window + room + u32::from(HEADROOM);
-            let slot = room / SLOT_UNIT;
-            desc.publish(Published { addr, len, port: u16::MAX, mark: 0, slot, generation, rx_flags: 0, tx_flags: 0 });
+            let addr = view.window.wrapping_add(room).wrapping_add(HEADROOM.into());
+            let published =
+                Published { addr, len, port: u16::MAX, slot: room / SLOT_UNIT, generation, ..Published::default() };
+            *place = desc.publish(published);
         }
-        false
+        let bytes = u64::from(len) * burst.len() as u64;
+        self.shape = Shape { bytes, max_len: len, tx_flags: false };
+        self.marks = 0;
     }
 
     #[inline]
-    fn publish_packets(&mut self, burst: &mut Burst) -> bool {
-        let (generation, view, meta) = (self.generation(), self.view, self.meta);
-        let timestamp = meta.timestamp.map_or(0, |t| t.flag);
-        let mut all_flags = 0;
-        for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
-            let room = view.room(packet);
-            let ol_flags = packet.flags();
+    fn publish_packets(&mut self, burst: &mut Burst) {
+        let (generation, view, timestamp) = (self.generation(), self.view, self.meta.timestamp.map_or(0, |t| t.flag));
+        let (mut all_flags, mut marks, mut bytes, mut max_len) = (0, 0, 0, 0);
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
+        for ((desc, packet), place) in descs {
+            let (room, ol_flags, len, mark) = (view.room(packet), packet.flags(), packet.len(), packet.mark());
             all_flags |= ol_flags;
-            let mut published = Published {
-                addr: view.window + room + u32::from(packet.data_off()),
-                len: packet.len(),
-                port: packet.port(),
-                mark: packet.mark(),
-                slot: room / SLOT_UNIT,
-                generation,
-                rx_flags: 0,
-                tx_flags: 0,
+            marks |= mark;
+            bytes += u64::from(len);
+            max_len = max_len.max(len);
+            let (rx_flags, tx_flags) = match offload::has_metadata(ol_flags, timestamp) {
+                true => publish_metadata(desc, packet, self.meta),
+                false => (0, 0),
             };
-            if offload::has_metadata(ol_flags, timestamp) {
-                let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
-                let time = time.map(|t| packet.dynamic_u64(t.offset).wrapping_mul(t.unit_ns));
-                published.rx_flags = offload::rx_flags(ol_flags) | time.map_or(0, |_| perigee_abi::rx_flags::TIME);
-                published.tx_flags = offload::tx_flags(ol_flags);
-                let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
-                let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
-                desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
-            }
-            desc.publish(published);
+            let addr = view.window.wrapping_add(room).wrapping_add(packet.data_off().into());
+            let (port, slot) = (packet.port(), room / SLOT_UNIT);
+            let published = Published { addr, len, port, mark, slot, generation, rx_flags, tx_flags };
+            *place = desc.publish(published);
         }
-        offload::has_tx_flags(all_flags)
+        self.shape = Shape { bytes, max_len, tx_flags: offload::has_tx_flags(all_flags) };
+        self.marks = marks;
     }
 
-    /// Reads each descriptor once, checks it, and lets each packet go its way.
+    /// Lets each packet go its way. In the common case the module has left everything as it was and given all packets the
+    /// same verdict: then what it wrote is only compared with the host's own words, and nothing of it is used.
     #[inline]
-    pub(crate) fn collect(
-        &mut self,
-        burst: &mut Box<Burst>,
-        out: &mut Outlets,
-        now: Now,
-        had_tx_flags: bool,
-    ) -> Option<Shape> {
-        let n = burst.len();
-        let view = self.view;
-        let (mut bytes, mut max_len, mut asked, mut differ) = (0_u64, 0_u16, 0_u32, 0_u32);
+    pub(crate) fn collect(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
+        let common = self.one_verdict(burst.len()).and_then(|v| self.all_alike(v, burst, out, self.shape));
+        if let Some(shape) = common {
+            return shape;
+        }
+        let asked = self.examine(burst);
+        if asked || self.shape.tx_flags {
+            self.request_offloads(burst, out);
+        }
+        self.each_its_way(burst, out, now);
+        None
+    }
+
+    /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
+    #[inline]
+    fn one_verdict(&mut self, n: usize) -> Option<u32> {
+        if self.shape.tx_flags || self.marks != 0 || self.instance.area.out_count() != 0 {
+            return None;
+        }
         let mut first = None;
-        let descs = self.instance.area.packets(n).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
+        let mut differ = 0;
+        for (desc, published) in self.instance.area.packets(n).zip(self.published.iter()) {
+            let (place, fate, asked) = desc.glance();
+            differ |= (place ^ published) | (fate ^ *first.get_or_insert(fate)) | u64::from(asked);
+        }
+        // The upper half of a fate is the mark, which was 0.
+        u32::try_from(first?).ok().filter(|_| differ == 0)
+    }
+
+    /// Reads each descriptor once, checks it, and puts what is right into the packet. True where offloads are asked for.
+    fn examine(&mut self, burst: &mut Burst) -> bool {
+        let view = self.view;
+        let mut asked = 0;
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
         for ((desc, packet), place) in descs {
             let d = desc.collect();
             // An address below the room wraps to a large offset, which no room holds.
-            let offset = d.addr.wrapping_sub(view.window + view.room(packet));
+            let offset = d.addr.wrapping_sub(view.window.wrapping_add(view.room(packet)));
             let fits = u64::from(offset) + u64::from(d.len) <= u64::from(packet.room_len()) && d.len >= MIN_LEN;
-            let verdict = if fits || d.verdict == verdict::DROP { d.verdict } else { BAD };
             if fits {
                 #[allow(clippy::cast_possible_truncation, reason = "it is smaller than room_len, a u16")]
                 packet.set_data(offset as u16, d.len);
             }
             packet.set_mark(d.mark);
-            *place = verdict;
-            differ |= verdict ^ *first.get_or_insert(verdict);
-            bytes += u64::from(d.len);
-            max_len = max_len.max(d.len);
+            *place = if fits || d.verdict == verdict::DROP { d.verdict } else { BAD };
             asked |= d.tx_flags;
         }
-        if had_tx_flags || asked != 0 {
-            self.request_offloads(burst, out);
-        } else if differ == 0 && self.instance.area.out_count() == 0 {
-            let shape = Shape { bytes, max_len, tx_flags: false };
-            if let Some(shape) = self.all_alike(first.unwrap_or(verdict::DROP), burst, out, shape) {
-                return shape;
-            }
-        }
-        self.each_its_way(burst, out, now);
-        None
+        asked != 0
     }
 
     /// All packets of the batch have the same verdict. `None` where that is one which takes a closer look.
@@ -306,7 +320,7 @@ impl Stage {
         let generated = self.callback == Callback::Generate;
         let n = burst.len();
         match verdict::kind(v) {
-            verdict::NEXT => {
+            verdict::NEXT if v == verdict::NEXT => {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 return Some(Some(shape));
             }
@@ -314,10 +328,10 @@ impl Stage {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 out.tx_all(verdict::argument(v), burst, shape);
             }
-            verdict::DROP if generated => {
+            verdict::DROP if v == verdict::DROP && generated => {
                 burst.free_all();
             }
-            verdict::DROP => out.drop_all(Counter::Verdict, burst),
+            verdict::DROP if v == verdict::DROP => out.drop_all(Counter::Verdict, burst),
             _ => return None,
         }
         Some(None)
@@ -408,6 +422,19 @@ impl Stage {
             out.drop_all(cause, burst);
         }
     }
+}
+
+/// Writes the second half of a descriptor; returns the rx and tx flags that say what is in it.
+#[inline(never)]
+fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: Meta) -> (u32, u32) {
+    let ol_flags = packet.flags();
+    let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
+    let time = time.map(|t| packet.dynamic_u64(t.offset).wrapping_mul(t.unit_ns));
+    let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
+    let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
+    desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
+    let timed = time.map_or(0, |_| perigee_abi::rx_flags::TIME);
+    (offload::rx_flags(ol_flags) | timed, offload::tx_flags(ol_flags))
 }
 
 /// Asks for a departure time, which needs a pacer or a port that sends on a timestamp.

@@ -96,6 +96,18 @@ impl Packet {
         mbuf.ol_flags = 0;
     }
 
+    /// Makes a raw mbuf from the pool a fresh packet of `len` bytes behind the headroom, from no port, without a mark.
+    #[inline]
+    pub(crate) fn renew(&mut self, headroom: u16, len: u16) {
+        self.rearm(headroom);
+        // SAFETY:
+        // - the handle owns a live mbuf and so has the only reference to its header.
+        let mbuf = unsafe { self.0.as_mut() };
+        mbuf.pkt_len = u32::from(len);
+        mbuf.data_len = len;
+        mbuf.mark = 0;
+    }
+
     /// One of the 32-bit words that DPDK's libraries and drivers register, by its byte offset in the mbuf.
     #[inline]
     pub(crate) fn dynamic_u64(&self, offset: usize) -> u64 {

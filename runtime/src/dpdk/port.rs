@@ -2,6 +2,7 @@
 
 use super::packet::Burst;
 use super::pool::{MAX_L2, Pool};
+use super::port_info::{packet_socket_drops, sockets_of, xdp_socket_drops};
 use super::{eal, strerror};
 use crate::config;
 use crate::error::Error;
@@ -48,9 +49,9 @@ pub(crate) struct Abilities {
 impl Device {
     /// Lets the device come up.
     pub(crate) fn probe(name: &str, device: &str) -> Result<Self, Error> {
-        let before = packet_sockets();
+        let before = sockets_of(libc::AF_PACKET);
         let id = eal::probe(device).map_err(|what| port_error(name, device, what))?;
-        let sockets = packet_sockets().into_iter().filter(|s| !before.contains(s)).collect();
+        let sockets = sockets_of(libc::AF_PACKET).into_iter().filter(|s| !before.contains(s)).collect();
         Ok(Self { id, name: name.to_owned(), device: device.to_owned(), sockets })
     }
 
@@ -105,6 +106,8 @@ pub(crate) struct Port {
     /// Where the driver insists on a pool of its own.
     pub(crate) plain_pool: Option<Arc<Pool>>,
     pub(super) kernel_drops: AtomicU64,
+    /// Sockets of AF_XDP, which the driver opens with its queues.
+    xdp_sockets: Vec<i32>,
 }
 
 /// Who takes VLAN tags off.
@@ -146,7 +149,7 @@ impl Port {
         };
         let timestamp = rx_timestamp(&abilities);
         let queues = real_queues(&abilities, queues);
-        let port = Self {
+        let mut port = Self {
             offloads: abi_offloads(rx_offloads, tx_offloads, timestamp.is_some()),
             device,
             abilities,
@@ -158,8 +161,11 @@ impl Port {
             pool,
             plain_pool,
             kernel_drops: AtomicU64::new(0),
+            xdp_sockets: Vec::new(),
         };
+        let before = sockets_of(libc::AF_XDP);
         port.bring_up(config, rx_offloads, tx_offloads).map_err(|what| port.error(what))?;
+        port.xdp_sockets = sockets_of(libc::AF_XDP).into_iter().filter(|s| !before.contains(s)).collect();
         Ok(port)
     }
 
@@ -178,14 +184,14 @@ impl Port {
             ));
         }
         let Queues { rx, tx } = self.queues;
-        let rss = abilities.rss & offload::RSS_IP_L4;
+        let (rss, mtu) = (abilities.rss & offload::RSS_IP_L4, abilities.driver_mtu(config.mtu));
         // SAFETY:
         // - the port exists and is not started.
-        let code = unsafe { sys::perigee_port_configure(id, rx, tx, rx_offloads, tx_offloads, config.mtu.into(), rss) };
+        let code = unsafe { sys::perigee_port_configure(id, rx, tx, rx_offloads, tx_offloads, mtu.into(), rss) };
         check("rte_eth_dev_configure", code)
             .map_err(|e| format!("{e} (rx queues {rx}, tx queues {tx}, MTU {})", config.mtu))?;
         self.set_up_queues(config)?;
-        self.set_mtu(config.mtu)?;
+        self.set_mtu(mtu)?;
         if config.promiscuous {
             // SAFETY:
             // - the port exists.
@@ -316,10 +322,11 @@ impl Port {
         ready
     }
 
-    /// Packets that the kernel dropped in the sockets of an AF_PACKET port, since the start: no DPDK counter has them.
+    /// Packets that the kernel dropped in front of an AF_PACKET or AF_XDP port since the start: no DPDK counter has them.
     pub(crate) fn kernel_drops(&self) -> u64 {
-        let new: u64 = self.device.sockets.iter().map(|&s| super::port_info::packet_socket_drops(s)).sum();
-        self.kernel_drops.fetch_add(new, Ordering::Relaxed) + new
+        let new: u64 = self.device.sockets.iter().map(|&s| packet_socket_drops(s)).sum();
+        let in_xdp: u64 = self.xdp_sockets.iter().map(|&s| xdp_socket_drops(s)).sum();
+        self.kernel_drops.fetch_add(new, Ordering::Relaxed) + new + in_xdp
     }
 
     /// Lets the port's device reach the region by DMA.
@@ -384,11 +391,4 @@ fn rx_timestamp(abilities: &Abilities) -> Option<RxTimestamp> {
     });
     let (offset, flag) = field?;
     Some(RxTimestamp { flag, offset: usize::try_from(offset).ok()?, unit_ns })
-}
-
-/// Open sockets of this process that belong to AF_PACKET.
-fn packet_sockets() -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
-    numbers.filter(|&fd| super::port_info::is_packet_socket(fd)).collect()
 }

@@ -33,7 +33,7 @@ pub struct PortStats {
     pub rx_nombuf: u64,
     /// Packets that could not be sent.
     pub tx_errors: u64,
-    /// Packets that the kernel dropped in an AF_PACKET port's own ring.
+    /// Packets that the kernel dropped in front of an AF_PACKET or AF_XDP port, because its ring was full.
     pub kernel_drops: u64,
     /// The link is up.
     pub link_up: bool,
@@ -256,15 +256,29 @@ pub(super) fn map_dma(port: u16, base: usize, len: usize) -> Result<(), String> 
     Ok(())
 }
 
-/// True where the descriptor is a socket of AF_PACKET.
-pub(super) fn is_packet_socket(fd: i32) -> bool {
+impl Abilities {
+    /// The MTU that the driver is asked for. net_af_packet says that it takes 1,518 bytes at most, and takes whatever fits
+    /// the frames of its ring: it is not asked for more, and its interface keeps the MTU that it was given.
+    pub(super) fn driver_mtu(&self, mtu: u16) -> u16 {
+        if self.driver == "net_af_packet" { mtu.min(1_500) } else { mtu }
+    }
+}
+
+/// Open sockets of this process of an address family: AF_PACKET, AF_XDP.
+pub(super) fn sockets_of(family: i32) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
+    numbers.filter(|&fd| is_socket_of(family, fd)).collect()
+}
+
+fn is_socket_of(family: i32, fd: i32) -> bool {
     let mut domain = 0_i32;
     let mut len = u32::try_from(size_of::<i32>()).unwrap_or(4);
     // SAFETY:
     // - the place for the answer has the length that is stated; a descriptor that is no socket is refused.
     let code =
         unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut domain).cast(), &raw mut len) };
-    code == 0 && domain == libc::AF_PACKET
+    code == 0 && domain == family
 }
 
 /// Packets that the kernel dropped in an AF_PACKET socket since this was asked last (the kernel resets it).
@@ -278,4 +292,18 @@ pub(super) fn packet_socket_drops(fd: i32) -> u64 {
     let code =
         unsafe { libc::getsockopt(fd, libc::SOL_PACKET, PACKET_STATISTICS, stats.as_mut_ptr().cast(), &raw mut len) };
     if code == 0 { stats[1].into() } else { 0 }
+}
+
+/// Packets that the kernel dropped since the start because the rx ring of an AF_XDP socket was full. What it dropped for
+/// other reasons the driver counts as missed.
+pub(super) fn xdp_socket_drops(fd: i32) -> u64 {
+    /// The place of `rx_ring_full` in `struct xdp_statistics` (linux/if_xdp.h).
+    const RX_RING_FULL: usize = 3;
+    let mut stats = [0_u64; 6];
+    let mut len = u32::try_from(size_of_val(&stats)).unwrap_or(48);
+    // SAFETY:
+    // - the place for the answer has the length that is stated.
+    let code =
+        unsafe { libc::getsockopt(fd, libc::SOL_XDP, libc::XDP_STATISTICS, stats.as_mut_ptr().cast(), &raw mut len) };
+    if code == 0 { stats[RX_RING_FULL] } else { 0 }
 }

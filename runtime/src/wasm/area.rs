@@ -131,9 +131,9 @@ impl Area {
 }
 
 impl Desc<'_> {
-    /// Writes the first half; the verdict becomes Drop.
+    /// Writes the first half; the verdict becomes Drop. Returns the first word as it was written.
     #[inline]
-    pub(crate) fn publish(self, p: Published) {
+    pub(crate) fn publish(self, p: Published) -> u64 {
         let words = [
             u64::from(p.addr) | u64::from(p.len) << 32 | u64::from(p.port) << 48,
             u64::from(perigee_abi::verdict::DROP) | u64::from(p.mark) << 32,
@@ -143,6 +143,16 @@ impl Desc<'_> {
         // SAFETY:
         // - the descriptor is valid and aligned to 64; its first 32 bytes have just this layout (asserted in abi).
         unsafe { self.0.cast::<[u64; 4]>().write(words) };
+        words[0]
+    }
+
+    /// Address, length and port in one word, verdict and mark in one, and the tx flags: to be compared, not used.
+    #[inline]
+    pub(crate) fn glance(self) -> (u64, u64, u32) {
+        // SAFETY:
+        // - the descriptor is valid and aligned to 64.
+        let [a, b, _, d] = unsafe { self.0.cast::<[u64; 4]>().read() };
+        (a, b, (d >> 32) as u32)
     }
 
     /// Writes the metadata of the second half.
