@@ -166,6 +166,14 @@ int perigee_pool_get(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned
 	return rte_mempool_get_bulk(pool, (void **)mbufs, n);
 }
 
+void perigee_pool_flush(struct rte_mempool *pool)
+{
+	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+
+	if (cache != NULL)
+		rte_mempool_cache_flush(cache, pool);
+}
+
 void perigee_pool_put(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n)
 {
 	rte_mempool_put_bulk(pool, (void *const *)mbufs, n);

@@ -36,6 +36,8 @@ struct rte_mempool *perigee_extbuf_pool_create(const char *name, unsigned int n,
                                                uint32_t stride, uint16_t room_len, int socket);
 /* 0 on success: all n or none. The mbufs are as they were put back; see perigee_rearm. */
 int perigee_pool_get(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n);
+/* Empties the calling thread's cache into the pool. */
+void perigee_pool_flush(struct rte_mempool *pool);
 void perigee_pool_put(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n);
 
 /* Rings of mbufs. */

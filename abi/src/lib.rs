@@ -38,7 +38,8 @@ pub const SLOT_UNIT: u32 = 64;
 pub mod batch_flags {
     /// The source gave as many packets as were asked for: more are waiting.
     pub const MORE: u32 = 1 << 0;
-    /// No packets came and a tick is due: time to run timers and give back held packets.
+    /// The call of a tick, without packets: time to run timers and give back held packets. It comes to `tick` at every tick,
+    /// to `process` (of a module without `tick`) where no packets came since the last one.
     pub const TICK: u32 = 1 << 1;
     /// The run is ending: what is still held after this call is freed and counted.
     pub const DRAIN: u32 = 1 << 2;

@@ -118,5 +118,11 @@ fn failures(summary: &Summary) -> Vec<String> {
             "the accounting does not balance: packets were lost or counted twice, which is a bug in Perigee".to_owned(),
         );
     }
+    for pool in summary.pools.iter().filter(|pool| !pool.full) {
+        failures.push(format!(
+            "pool {:?} has {} of its {} packets back: buffers were lost, which is a bug in Perigee",
+            pool.name, pool.free, pool.size
+        ));
+    }
     failures
 }

@@ -210,3 +210,17 @@ fn signals_stop_cleanly() {
         assert!(asked.elapsed() < Duration::from_secs(10), "SIG{signal} took {:?}", asked.elapsed());
     }
 }
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let bench = Bench::new();
+    let child = start(&bench);
+    // Both signals wait while the process stands still, so that both are there before it could stop cleanly.
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        send(&child, signal);
+    }
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(matches!(output.status.code(), Some(130 | 143)), "{}: {out}", output.status);
+    assert_eq!(out, "", "nothing was accounted for, so nothing is told");
+}

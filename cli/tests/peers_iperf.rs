@@ -130,16 +130,6 @@ fn iperf_over_tap_as_user() {
 }
 
 #[test]
-fn iperf_on_two_lcores_as_root() {
-    let cpus = cpus();
-    let [first, second, ..] = cpus[..] else {
-        say("not run: one CPU only");
-        return;
-    };
-    iperf(Kind::AfPacket, Mode::Root, [first, second]);
-}
-
-#[test]
 fn iperf_over_two_queues_of_af_packet_as_user() {
     iperf_over_two_queues(Kind::AfPacket, Mode::User);
 }

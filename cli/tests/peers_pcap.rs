@@ -135,9 +135,11 @@ struct Dissection {
     layers: Value,
 }
 
-/// Lets tshark dissect a file.
+/// Lets tshark dissect a file. Without its analysis of TCP's sequence numbers, which judges by time whether a segment was
+/// sent again or came late.
 fn dissect(host: &Namespace<'_>, file: &Path) -> Vec<Dissection> {
-    let arguments = format!("-n -r {} -T json --no-duplicate-keys", file.display());
+    let arguments =
+        format!("-n -r {} -T json --no-duplicate-keys -o tcp.analyze_sequence_numbers:FALSE", file.display());
     let text = host.run("tshark", &arguments, Duration::from_secs(60)).expect_success();
     let packets: Vec<Value> = serde_json::from_str(&text).expect("`tshark -T json` writes JSON");
     packets.into_iter().map(|mut packet| dissection(packet["_source"]["layers"].take())).collect()

@@ -3,6 +3,7 @@
 #[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
 mod lab;
 
+use lab::summary::number;
 use lab::{Kind, Lab, Mode, Perigee, Wire, ipv4, ipv6, responder, say};
 
 /// Echo requests of each test and address family.
@@ -29,6 +30,29 @@ fn ping(kind: Kind, mode: Mode, mtu: u16, size: usize) {
     }
     let summary = perigee.stop("INT");
     assert!(summary.total("sent") > 2 * COUNT, "the answers were sent: {}", summary.text());
+}
+
+/// Frames that are longer than a port's MTU allows are errors that the port counts, and the next ones are answered again.
+fn oversized(kind: Kind, mode: Mode) {
+    let Some(lab) = Lab::new(mode) else { return };
+    let host = lab.namespace();
+    let wire = Wire::new(&host, kind, 0, 1_500);
+    let mut perigee = Perigee::start(&host, "responder", &responder(&lab, &wire.port("a", "")));
+    wire.connect_v4(&mut perigee, 2);
+    let (peer, device) = (wire.peer(), wire.peer_device());
+    peer.ip(&format!("link set {device} mtu 9000"));
+    peer.wait_for_answer(&ipv4(1));
+    assert_eq!(peer.ping(&ipv4(1), 10, "-M do -s 4000").answered, 0, "what is too long is not answered");
+    assert_eq!(peer.ping(&ipv4(1), 10, "").answered, 10, "what comes after it is");
+    let summary = perigee.stop("INT");
+    let errors = number(summary.port("a"), "rx_errors") + summary.dropped();
+    say(&format!("of 10 frames that were too long {errors} were counted"));
+    assert_eq!(errors, 10, "each frame that was too long is counted: {}", summary.text());
+}
+
+#[test]
+fn oversized_frames_over_tap_as_user() {
+    oversized(Kind::Tap, Mode::User);
 }
 
 #[test]

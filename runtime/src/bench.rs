@@ -157,8 +157,8 @@ impl Loop {
         }
         self.close();
         let chains = self.lcore.chains.iter().zip(&self.parts.placed);
-        let chains: Vec<_> = chains.map(|(c, p)| ChainStats::new(&p.name, p.lcore, &c.out.counters)).collect();
-        let in_rings = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
+        let mut chains: Vec<_> = chains.map(|(c, p)| ChainStats::new(&p.name, p.lcore, &c.out.counters)).collect();
+        let in_rings: u64 = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
         self.lcore.chains.clear();
         self.parts.rings.clear();
         self.parts.ports.clear();
@@ -168,7 +168,11 @@ impl Loop {
             free: pool.available(),
             full: pool.available() == pool.size(),
         });
-        (Accounting::of(&chains, in_rings), pools.collect())
+        // A run counts them where their reader would have; here it does not matter whose they are.
+        if let Some(chain) = chains.first_mut().filter(|_| in_rings != 0) {
+            *chain.dropped.entry("stop".to_owned()).or_insert(0) += in_rings;
+        }
+        (Accounting::of(&chains), pools.collect())
     }
 
     fn close(&mut self) {

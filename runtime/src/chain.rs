@@ -94,6 +94,11 @@ impl Chain {
         self.shared.publish(&self.out.counters);
     }
 
+    /// It makes packets: when it has none, it waits for rooms that are about to come back.
+    pub(crate) fn generates(&self) -> bool {
+        matches!(self.source, Source::Rooms(_)) && !self.ended
+    }
+
     /// Tells all instances what has become of a port's link.
     pub(crate) fn set_port(&mut self, number: usize, info: PortInfo) {
         let may_tx = self.out.may_tx(number).into();

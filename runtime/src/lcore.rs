@@ -118,7 +118,7 @@ impl Lcore {
                 self.serve();
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
-            if self.nap && empty > EMPTY_POLLS {
+            if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(Chain::generates) {
                 std::thread::sleep(NAP);
                 cycles = self.clock.cycles();
             }

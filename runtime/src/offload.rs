@@ -67,8 +67,9 @@ pub(crate) fn request(packet: &mut Packet, desc: &PacketDesc) -> Result<(), ()> 
     let both_l4 = has(tx_flags::UDP_CHECKSUM) && has(tx_flags::TCP_CHECKSUM);
     let one_ip = has(tx_flags::IPV4) != has(tx_flags::IPV6);
     let ip6_header = has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6);
-    let lengths = u32::from(desc.l2_len) + u32::from(desc.l3_len);
-    if asked & !tx_flags::ALL != 0 || both_l4 || ip6_header || (checksum && (!one_ip || lengths > desc.len.into())) {
+    // DPDK keeps the first length in seven bits.
+    let fit = desc.l2_len < 128 && u32::from(desc.l2_len) + u32::from(desc.l3_len) <= desc.len.into();
+    if asked & !tx_flags::ALL != 0 || both_l4 || ip6_header || (checksum && !(one_ip && fit)) {
         return Err(());
     }
     let l4 = match (has(tx_flags::UDP_CHECKSUM), has(tx_flags::TCP_CHECKSUM)) {
@@ -84,7 +85,7 @@ pub(crate) fn request(packet: &mut Packet, desc: &PacketDesc) -> Result<(), ()> 
     ];
     let bits = pairs.iter().filter(|(abi, _)| has(*abi)).fold(l4, |bits, (_, ours)| bits | ours);
     packet.set_flags(packet.flags() & !TX_ALL | bits);
-    packet.set_tx_offload(u64::from(desc.l2_len) | u64::from(desc.l3_len) << 7);
+    packet.set_tx_offload(u64::from(desc.l2_len & 0x7f) | u64::from(desc.l3_len) << 7);
     if has(tx_flags::VLAN_INSERT) {
         packet.set_vlan(desc.vlan);
     }

@@ -25,6 +25,8 @@ pub struct Run {
     lcores: Vec<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>)>,
     parts: Parts,
     ticker: Ticker,
+    /// When the lcores started, in nanoseconds of the run's clock.
+    started_ns: u64,
     /// Links as the modules were told last.
     links: Mutex<(Instant, Vec<bool>)>,
 }
@@ -45,13 +47,15 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
+        // Before any thread is started, so that all have it from this one.
+        crate::dpdk::eal::block_port_signals();
         let engine = engine::new()?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engine);
         let (parts, lcores) = setup::build(config, base, &engine)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
-        let mut run = Self { lcores: Vec::new(), parts, ticker, links: Mutex::new((Instant::now(), links)) };
+        let mut run = Self { lcores: Vec::new(), started_ns: parts.clock.ns(parts.clock.cycles()), parts, ticker, links: Mutex::new((Instant::now(), links)) };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }
@@ -149,7 +153,7 @@ impl Run {
         snapshot.elapsed_ns = elapsed;
         // Instances go before the region that lies in their windows, chains before the ports they send to.
         drop(lcores);
-        let in_rings = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
+        self.account_rings(&mut snapshot);
         self.parts.rings.clear();
         self.parts.ports.iter().for_each(|port| port.discard_waiting());
         self.parts.ports.clear();
@@ -160,8 +164,18 @@ impl Run {
             full: pool.available() == pool.size(),
         });
         let pools = pools.collect();
-        let accounting = Accounting::of(&snapshot.chains, in_rings);
+        let accounting = Accounting::of(&snapshot.chains);
         Summary { snapshot, accounting, pools }
+    }
+
+    /// What is left in a ring is freed with it, and counted where it would have gone.
+    fn account_rings(&self, snapshot: &mut Snapshot) {
+        for (number, ring) in self.parts.rings.iter().enumerate().filter(|(_, ring)| ring.count() != 0) {
+            let reader = self.parts.placed.iter().position(|chain| chain.ring == Some(number));
+            if let Some(chain) = reader.and_then(|reader| snapshot.chains.get_mut(reader)) {
+                *chain.dropped.entry("stop".to_owned()).or_insert(0) += u64::from(ring.count());
+            }
+        }
     }
 
     /// Ends the lcores' threads and takes back what they had; `None` for one that panicked.
@@ -172,7 +186,7 @@ impl Run {
     }
 
     fn elapsed_ns(&self) -> u64 {
-        self.parts.clock.ns(self.parts.clock.cycles())
+        self.parts.clock.ns(self.parts.clock.cycles()) - self.started_ns
     }
 
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {

@@ -55,6 +55,8 @@ pub(crate) struct PlacedChain {
     pub(crate) at: (usize, usize),
     /// Number of its port, where it reads one.
     pub(crate) port: Option<usize>,
+    /// Number of its ring, where it reads one.
+    pub(crate) ring: Option<usize>,
     /// Modules of its stages.
     pub(crate) modules: Vec<String>,
     pub(crate) counters: Arc<Shared>,
@@ -220,6 +222,7 @@ impl Builder<'_> {
             let cycles = self.parts.clock.cycles();
             let now = Now { cycles, ns: 0, flags: 0 };
             stage.prefill(pool, now).map_err(|what| module_error(names[0], what))?;
+            pool.flush_cache();
         }
         if !matches!(source, Source::Ring(_)) {
             self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -231,6 +234,10 @@ impl Builder<'_> {
             at,
             port: match &chain.source {
                 From::Port { port, .. } => config.port(port),
+                _ => None,
+            },
+            ring: match &chain.source {
+                From::Ring { ring } => config.ring(ring),
                 _ => None,
             },
             modules: names.iter().map(|n| (*n).clone()).collect(),

@@ -2,7 +2,7 @@
 //! descriptors: publish, call, collect.
 
 use crate::counters::Counter;
-use crate::dpdk::packet::{Burst, Packet};
+use crate::dpdk::packet::{Burst, Fresh, Packet};
 use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::held::Held;
 use crate::offload;
@@ -18,8 +18,10 @@ mod outputs;
 
 /// Shortest packet that may leave a module: an Ethernet header. Some NICs stop at less.
 const MIN_LEN: u16 = 14;
-/// In place of a verdict whose descriptor was bad; no valid verdict has bits 8 to 15.
-const BAD: u32 = 0xffff;
+/// What becomes of a packet: the verdict as the module wrote it, or what the host found wrong, which no module can write.
+type Fate = u64;
+const BAD_DESCRIPTOR: Fate = 1 << 32;
+const BAD_OFFLOAD: Fate = 2 << 32;
 
 /// A moment: read once per poll.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +70,14 @@ pub(crate) struct Stage {
     deadline_cycles: u64,
     /// Length of a generated packet before the module changes it: what it left in the pool's template.
     template_len: u16,
-    verdicts: Box<[u32; MAX_BATCH]>,
+    fates: Box<[Fate; MAX_BATCH]>,
     /// Address, length and port of each packet as they were published.
     published: Box<[u64; MAX_BATCH]>,
     /// The batch as it was published.
     shape: Shape,
-    /// All marks of the batch, one over the other.
+    /// Length of its shortest packet.
+    min_len: u16,
+    /// All marks of the batch, one over the other; not 0, too, where a packet is too short.
     marks: u32,
     /// Tx queues that the packets of this batch ask for; empty where none does.
     queues: Vec<u16>,
@@ -124,9 +128,10 @@ impl Stage {
             next_deadline: 0,
             deadline_cycles: parts.deadline_cycles,
             template_len: 60,
-            verdicts: Box::new([0; MAX_BATCH]),
+            fates: Box::new([0; MAX_BATCH]),
             published: Box::new([0; MAX_BATCH]),
             shape: Shape::default(),
+            min_len: 0,
             marks: 0,
             queues: Vec::with_capacity(MAX_BATCH),
             passed: Burst::new(),
@@ -223,9 +228,10 @@ impl Stage {
     #[inline]
     fn publish_fresh(&mut self, burst: &mut Burst) {
         let (generation, view, len) = (self.generation(), self.view, self.template_len);
+        let fresh = Fresh::new(HEADROOM, len);
         let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
         for ((desc, packet), place) in descs {
-            packet.renew(HEADROOM, len);
+            packet.renew(&fresh);
             let room = view.room(packet);
             let addr = view.window.wrapping_add(room).wrapping_add(HEADROOM.into());
             let published =
@@ -234,30 +240,36 @@ impl Stage {
         }
         let bytes = u64::from(len) * burst.len() as u64;
         self.shape = Shape { bytes, max_len: len, tx_flags: false };
+        self.min_len = len;
         self.marks = 0;
     }
 
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
     fn publish_packets(&mut self, burst: &mut Burst) {
         let (generation, view, timestamp) = (self.generation(), self.view, self.meta.timestamp.map_or(0, |t| t.flag));
-        let (mut all_flags, mut marks, mut bytes, mut max_len) = (0, 0, 0, 0);
+        let (mut all_flags, mut marks, mut bytes, mut max_len, mut min_len) = (0, 0, 0, 0, u16::MAX);
         let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
         for ((desc, packet), place) in descs {
             let (room, ol_flags, len, mark) = (view.room(packet), packet.flags(), packet.len(), packet.mark());
             all_flags |= ol_flags;
-            marks |= mark;
+            // A runt is as uncommon as a mark: it gets a closer look.
+            marks |= mark | u32::from(len < MIN_LEN);
             bytes += u64::from(len);
             max_len = max_len.max(len);
+            min_len = min_len.min(len);
             let (rx_flags, tx_flags) = match offload::has_metadata(ol_flags, timestamp) {
                 true => publish_metadata(desc, packet, self.meta),
                 false => (0, 0),
             };
-            let addr = view.window.wrapping_add(room).wrapping_add(packet.data_off().into());
-            let (port, slot) = (packet.port(), room / SLOT_UNIT);
+            let at = packet.place();
+            let addr = view.window.wrapping_add(room).wrapping_add((at & 0xffff) as u32);
+            let (port, slot) = ((at >> 48) as u16, room / SLOT_UNIT);
             let published = Published { addr, len, port, mark, slot, generation, rx_flags, tx_flags };
             *place = desc.publish(published);
         }
         self.shape = Shape { bytes, max_len, tx_flags: offload::has_tx_flags(all_flags) };
+        self.min_len = min_len;
         self.marks = marks;
     }
 
@@ -280,7 +292,8 @@ impl Stage {
     /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
     #[inline]
     fn one_verdict(&mut self, n: usize) -> Option<u32> {
-        if self.shape.tx_flags || self.marks != 0 || self.instance.area.out_count() != 0 {
+        let looks_closer = self.shape.tx_flags || self.marks != 0 || self.min_len < MIN_LEN;
+        if looks_closer || self.instance.area.out_count() != 0 {
             return None;
         }
         let mut first = None;
@@ -297,7 +310,7 @@ impl Stage {
     fn examine(&mut self, burst: &mut Burst) -> bool {
         let view = self.view;
         let mut asked = 0;
-        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.fates.iter_mut());
         for ((desc, packet), place) in descs {
             let d = desc.collect();
             // An address below the room wraps to a large offset, which no room holds.
@@ -308,7 +321,7 @@ impl Stage {
                 packet.set_data(offset as u16, d.len);
             }
             packet.set_mark(d.mark);
-            *place = if fits || d.verdict == verdict::DROP { d.verdict } else { BAD };
+            *place = if fits || d.verdict == verdict::DROP { d.verdict.into() } else { BAD_DESCRIPTOR };
             asked |= d.tx_flags;
         }
         asked != 0
@@ -339,10 +352,10 @@ impl Stage {
 
     /// Writes the modules' requests into the packets; a request that makes no sense turns the verdict bad.
     fn request_offloads(&mut self, burst: &mut Burst, out: &mut Outlets) {
-        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.verdicts.iter_mut());
+        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.fates.iter_mut());
         for ((desc, packet), place) in descs {
             self.queues.push(0);
-            if *place == BAD || *place == verdict::DROP {
+            if *place == BAD_DESCRIPTOR || *place == Fate::from(verdict::DROP) {
                 continue;
             }
             // The first half was checked by its copy; from this one only the request is taken.
@@ -356,7 +369,7 @@ impl Stage {
                 *queue = desc.queue;
             }
             if offload::request(packet, &desc).is_err() {
-                *place = BAD | 1 << 16;
+                *place = BAD_OFFLOAD;
             }
         }
     }
@@ -367,12 +380,12 @@ impl Stage {
         let n = burst.len();
         for i in 0..n {
             let Some(packet) = burst.take_at(i) else { continue };
-            let v = self.verdicts[i];
+            let fate = self.fates[i];
             let queue = self.queues.get(i).copied().unwrap_or(0);
-            if v != verdict::DROP && self.callback == Callback::Generate {
+            if fate != Fate::from(verdict::DROP) && self.callback == Callback::Generate {
                 out.counters.add(Counter::Created, 1);
             }
-            self.dispatch(packet, v, queue, out, now);
+            self.dispatch(packet, fate, queue, out, now);
         }
         burst.clear_taken();
         self.queues.clear();
@@ -381,9 +394,13 @@ impl Stage {
         self.refill_spares();
     }
 
-    fn dispatch(&mut self, packet: Packet, v: u32, queue: u16, out: &mut Outlets, now: Now) {
+    fn dispatch(&mut self, packet: Packet, fate: Fate, queue: u16, out: &mut Outlets, now: Now) {
+        let Ok(v) = u32::try_from(fate) else {
+            let cause = if fate == BAD_DESCRIPTOR { Counter::BadDescriptor } else { Counter::BadOffload };
+            return out.drop_one(cause, packet);
+        };
         match verdict::kind(v) {
-            verdict::DROP if self.callback == Callback::Generate => packet.free(),
+            verdict::DROP if v == verdict::DROP && self.callback == Callback::Generate => packet.free(),
             verdict::DROP if v == verdict::DROP => out.drop_one(Counter::Verdict, packet),
             verdict::NEXT if v == verdict::NEXT => {
                 if let Err(packet) = self.passed.push(packet) {
@@ -399,8 +416,6 @@ impl Stage {
                 }
             }
             verdict::LISTED if v == verdict::LISTED => out.drop_one(Counter::Unlisted, packet),
-            BAD if v == BAD => out.drop_one(Counter::BadDescriptor, packet),
-            BAD => out.drop_one(Counter::BadOffload, packet),
             _ => out.drop_one(Counter::BadVerdict, packet),
         }
     }

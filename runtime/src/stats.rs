@@ -143,15 +143,12 @@ pub struct Accounting {
 }
 
 impl Accounting {
-    /// Adds up chains, and what was freed in rings at the end.
-    pub(crate) fn of(chains: &[ChainStats], freed_in_rings: u64) -> Self {
+    /// Adds up chains.
+    pub(crate) fn of(chains: &[ChainStats]) -> Self {
         let sum = |field: fn(&ChainStats) -> u64| chains.iter().map(field).sum::<u64>();
         let mut dropped = BTreeMap::new();
         for (cause, n) in chains.iter().flat_map(|c| &c.dropped) {
             *dropped.entry(cause.clone()).or_insert(0) += n;
-        }
-        if freed_in_rings != 0 {
-            *dropped.entry("stop".to_owned()).or_insert(0) += freed_in_rings;
         }
         let (received, created, sent, held) =
             (sum(|c| c.received), sum(|c| c.created), sum(|c| c.sent), sum(|c| c.held));

@@ -27,11 +27,12 @@ const LANES: [(Lane, &str); 4] =
 
 #[test]
 fn the_host_does_with_descriptors_and_lists_what_the_model_says() {
-    let config = Config { failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
-    // The same cases in each run, unless PROPTEST_RNG_SEED or PROPTEST_CASES say otherwise.
-    let seed = if config.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { config.rng_seed };
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
-    let mut runner = TestRunner::new(Config { rng_seed: seed, cases, ..config });
+    // The same cases in each run, unless proptest's own variables (PROPTEST_RNG_SEED, PROPTEST_CASES, ...) say otherwise.
+    let own = Config::default();
+    let rng_seed = if own.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { own.rng_seed };
+    let max_shrink_iters = if own.max_shrink_iters == u32::MAX { 400 } else { own.max_shrink_iters };
+    let config = Config { failure_persistence: None, rng_seed, max_shrink_iters, ..own };
+    let mut runner = TestRunner::new(config);
     let result = runner.run(&case::case(), |case| {
         check(&case);
         Ok(())
@@ -46,6 +47,7 @@ fn the_host_does_with_descriptors_and_lists_what_the_model_says() {
 /// Runs a case and compares.
 fn check(case: &Case) {
     let plan = Plan::new(case);
+    if std::env::var("STATS").is_ok() { let e=&plan.expected; eprintln!("STAT received {} created {} bad_outputs {} times {} lanes {:?} {:?} {}", e.received, e.created, e.bad_outputs, e.times.0, e.sent.iter().map(Vec::len).collect::<Vec<_>>(), e.dropped, case.generates); }
     let bench = Bench::new();
     let callback = if case.generates { "generate" } else { "process" };
     bench.module("m.wat", &module(&script::module(callback, case.spares, &plan.batches)));

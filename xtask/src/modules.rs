@@ -11,6 +11,13 @@ use std::path::Path;
 const PROFILE: &str = "module";
 /// Cranelift does not vectorise, so LLVM has to: with SIMD on, as every engine that we support has it.
 const SIMD: &str = "-Ctarget-feature=+simd128";
+/// Each turn of a loop pays for a look at the epoch, so a packet loop that is unrolled pays once for several packets:
+/// `./x bench` shows a fifth less for udp-gen's two fields.
+const UNROLL: [&str; 3] = [
+    "-Cllvm-args=-unroll-runtime",
+    "-Cllvm-args=-unroll-threshold=400",
+    "-Cllvm-args=-unroll-partial-threshold=400",
+];
 
 /// A module's two names.
 #[derive(Debug, PartialEq)]
@@ -32,6 +39,7 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
     }
     let toolchain = Toolchain::pick(repository)?;
     let mut flags = vec![SIMD];
+    flags.extend(UNROLL);
     if command::is_ci() {
         flags.push("-Dwarnings");
     }

@@ -53,7 +53,7 @@ fn configuration() -> Config {
     }
 }
 
-/// A line for each chain, and the counters that its modules keep.
+/// A line for each chain, and one for each module with what it counted.
 fn show(now: &Snapshot) {
     let milliseconds = now.elapsed_ns / 1_000_000;
     for chain in &now.chains {
@@ -67,6 +67,7 @@ fn show(now: &Snapshot) {
         );
     }
     for module in &now.modules {
-        println!("{milliseconds:5} ms  {}: {:?}", module.name, module.counters);
+        let counted: Vec<_> = module.counters.iter().filter(|(_, value)| **value != 0).collect();
+        println!("{milliseconds:5} ms  {} counts {counted:?}", module.name);
     }
 }

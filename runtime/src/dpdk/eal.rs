@@ -92,7 +92,7 @@ fn init(options: &EalOptions, huge_pages: bool) -> Result<(), Error> {
     // SAFETY:
     // - argv holds argc pointers to terminated strings and a null behind them; EAL permutes the array, copies the strings.
     // - the caller holds the lock, and EAL has not been started in this process.
-    let code = unsafe { sys::rte_eal_init(argc, argv.as_mut_ptr()) };
+    let code = take_port_signals(|| unsafe { sys::rte_eal_init(argc, argv.as_mut_ptr()) });
     // EAL pins the calling thread; our control thread shall stay movable.
     affinity.restore();
     if code < 0 {
@@ -104,6 +104,34 @@ fn init(options: &EalOptions, huge_pages: bool) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// Keeps the real-time signals from the calling thread and from those that it starts: net_tap lets the kernel send one for
+/// each packet that comes. Each wakes a thread that sleeps, and under load there are so many that its sleep never ends.
+pub(crate) fn block_port_signals() {
+    port_signals(libc::SIG_BLOCK);
+}
+
+/// Lets a thread that is started meanwhile, EAL's own for interrupts, take these signals: one thread must.
+fn take_port_signals<T>(start: impl FnOnce() -> T) -> T {
+    port_signals(libc::SIG_UNBLOCK);
+    let started = start();
+    port_signals(libc::SIG_BLOCK);
+    started
+}
+
+fn port_signals(how: i32) {
+    // SAFETY:
+    // - a sigset_t is plain bits, for which all zero is a value: the empty set.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY:
+        // - the set is a valid one; a number that is no signal is refused.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    // SAFETY:
+    // - the set is a valid one, and the old one is not asked for.
+    unsafe { libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut()) };
 }
 
 /// Lets a device come up by its EAL name and arguments; returns DPDK's port number.

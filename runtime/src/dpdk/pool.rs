@@ -96,6 +96,13 @@ impl Pool {
         })
     }
 
+    /// Gives back what lies in the calling thread's cache: the control thread fills no more bursts, an lcore wants them.
+    pub(crate) fn flush_cache(&self) {
+        // SAFETY:
+        // - the pool lives; a thread without a cache of its own has nothing to flush.
+        unsafe { sys::perigee_pool_flush(self.pool.as_ptr()) };
+    }
+
     /// Takes one packet that a copy goes into.
     pub(crate) fn take_one(&self) -> Option<Packet> {
         let mut mbuf = std::ptr::null_mut();
@@ -137,9 +144,11 @@ impl Pool {
     }
 }
 
-/// The per-lcore cache: at least twice a burst where the pool allows, or each burst would go to the shared ring.
+/// The per-lcore cache: twice a burst of 64 and more for the pools that are usual, or each burst would go to the shared
+/// ring; but an eighth of the pool at most, for what lies in one lcore's cache is out of the others' reach (up to one and a
+/// half times its size).
 pub(crate) fn cache_size(pool: u32) -> u32 {
-    (pool * 2 / 3).min(sys::RTE_MEMPOOL_CACHE_MAX_SIZE)
+    (pool / 8).min(sys::RTE_MEMPOOL_CACHE_MAX_SIZE)
 }
 
 fn fit_u16(room: usize) -> u16 {

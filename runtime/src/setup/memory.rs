@@ -1,7 +1,7 @@
 //! How much memory the packets of a run need, and the pools in it.
 
 use crate::config::{Config, Placed, Source as From};
-use crate::dpdk::pool::{Pool, pool_bytes, room_len};
+use crate::dpdk::pool::{MAX_L2, Pool, pool_bytes, room_len};
 use crate::dpdk::region::Region;
 use crate::error::Error;
 use std::sync::Arc;
@@ -24,7 +24,8 @@ impl Memory {
     /// All rooms of a run have one length, that of the largest MTU: a module may rely on it for every packet that it
     /// sees, whichever port the packet came from.
     pub(super) fn new(config: &Config, placed: &[Placed], huge: bool) -> Result<Self, Error> {
-        let room = room_len(config.ports.iter().map(|port| port.mtu).max().unwrap_or(1_500));
+        let mtus = config.ports.iter().map(|port| port.mtu.max(ring_mtu(&port.device)));
+        let room = room_len(mtus.max().unwrap_or(1_500));
         let port_sizes: Vec<u32> = (0..config.ports.len()).map(|port| config.port_pool(port)).collect();
         let room_sizes: Vec<Option<u32>> = placed.iter().map(|p| generator_pool(config, p)).collect();
         let sizes = port_sizes.iter().chain(room_sizes.iter().flatten()).chain([&COPIES]);
@@ -47,6 +48,15 @@ impl Memory {
         let copies = pool("copies", COPIES)?;
         Ok(Self { region, pools, port_pools, rooms, copies })
     }
+}
+
+/// net_af_packet insists on rooms that hold a whole frame of its ring, but for 32 bytes of the kernel's own: the MTU whose
+/// rooms do. 0 for other devices.
+fn ring_mtu(device: &str) -> u16 {
+    const KERNELS: u16 = 32;
+    let frame = device.split(',').find_map(|argument| argument.strip_prefix("framesz="));
+    let bytes = frame.and_then(|bytes| bytes.parse::<u16>().ok()).unwrap_or(0);
+    bytes.saturating_sub(KERNELS).saturating_sub(u16::try_from(MAX_L2).unwrap_or(0))
 }
 
 /// Size of a generator's own pool.

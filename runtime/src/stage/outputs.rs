@@ -1,6 +1,6 @@
 //! The output list: packets that a module gives back, makes, copies or reorders.
 
-use super::{BAD, MIN_LEN, Stage, ignores_time};
+use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, MIN_LEN, Stage, ignores_time};
 use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::HEADROOM;
@@ -15,7 +15,7 @@ pub(super) struct Listed {
     packet: Packet,
     /// Which packet of the batch it is; a copy is none.
     input: Option<usize>,
-    verdict: u32,
+    fate: Fate,
     queue: u16,
 }
 
@@ -39,11 +39,11 @@ impl Stage {
     pub(super) fn emit(&mut self, out: &mut Outlets, now: Now) {
         let mut listed = std::mem::take(&mut self.listed);
         for entry in listed.drain(..) {
-            if entry.verdict == verdict::DROP {
+            if entry.fate == Fate::from(verdict::DROP) {
                 // Listed packets are counted as created, a generator's too: their drop is one like any other.
                 out.drop_one(Counter::Verdict, entry.packet);
             } else {
-                self.dispatch(entry.packet, entry.verdict, entry.queue, out, now);
+                self.dispatch(entry.packet, entry.fate, entry.queue, out, now);
             }
         }
         // The storage is kept for the next batch.
@@ -80,7 +80,7 @@ impl Stage {
             return None;
         }
         let is_named = |packet: &Packet| view.room(packet) / SLOT_UNIT == desc.slot;
-        let is_listed = self.verdicts.get(index) == Some(&verdict::LISTED);
+        let is_listed = self.fates.get(index) == Some(&verdict::LISTED.into());
         if is_listed && burst.get_mut(index).is_some_and(|packet| is_named(packet)) {
             if self.callback == super::Callback::Generate {
                 out.counters.add(Counter::Created, 1);
@@ -119,25 +119,26 @@ impl Stage {
         // A copy lies in another room: its bytes were put where the entry's address says, behind the headroom.
         let copied = packet.room_len() != 0 && self.view.room(&packet) / SLOT_UNIT != desc.slot;
         let fits = u64::from(offset) + u64::from(desc.len) <= u64::from(packet.room_len()) && desc.len >= MIN_LEN;
-        let mut verdict = desc.verdict;
+        let mut fate = Fate::from(desc.verdict);
+        let dropped = desc.verdict == verdict::DROP;
         if !copied {
             match u16::try_from(offset) {
                 Ok(offset) if fits => packet.set_data(offset, desc.len),
-                _ if verdict != verdict::DROP => verdict = BAD,
+                _ if !dropped => fate = BAD_DESCRIPTOR,
                 _ => {}
             }
         }
         packet.set_mark(desc.mark);
-        if verdict != BAD {
+        if !dropped && fate != BAD_DESCRIPTOR {
             if ignores_time(desc) {
                 out.counters.add(Counter::TxTimeIgnored, 1);
             }
             if offload::request(&mut packet, desc).is_err() {
-                verdict = BAD | 1 << 16;
+                fate = BAD_OFFLOAD;
             }
         }
         let queue = if desc.tx_flags & tx_flags::QUEUE != 0 { desc.queue } else { 0 };
-        Listed { packet, input, verdict, queue }
+        Listed { packet, input, fate, queue }
     }
 
     /// Puts fresh rooms where spares were used, and publishes them.

@@ -139,7 +139,7 @@ impl Module {
 /// Loads a module with an engine of its own and describes it: for `perigee inspect` and `perigee check`.
 ///
 /// # Errors
-/// As for [`Module::load`].
+/// Where the file cannot be read, is no module, or breaks the ABI: the text says which export or import.
 pub fn inspect(file: &Path, limits: Limits) -> Result<ModuleInfo, Error> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     Ok(Module::load(&engine::new()?, &name, file, limits)?.info)

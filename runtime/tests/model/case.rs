@@ -157,8 +157,8 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
             // Batches of which all packets go the same way take a way of their own through the host.
             if let Some((verdict, without_lists)) = uniform {
                 for packet in &mut packets {
+                    packet.how_much = HowMuch::Verdict;
                     packet.fields.verdict = verdict;
-                    packet.fields.asked = Asked::default();
                 }
                 if without_lists {
                     lists.clear();
@@ -197,8 +197,11 @@ fn fields() -> impl Strategy<Value = Fields> {
     // What names no packet at all is as good in one number as in another; 35 units of 64 bytes are a room.
     let slot = prop_oneof![12 => Just(0), 1 => 1_u32..35, 1 => select(vec![1 << 31, u32::MAX])];
     let generation = prop_oneof![12 => Just(0), 1 => select(vec![1 << 31, 1 << 30])];
-    (addr(), len(), verdict(), any::<u32>(), asked(), slot, generation, any::<u32>()).prop_map(
-        |(addr, len, verdict, mark, asked, wrong_slot, wrong_generation, junk)| Fields {
+    // One of the port's queues is asked for in one way, so that it happens often enough.
+    let queue = any::<u16>().prop_map(|queue| (v::tx(1), Asked { flags: tx_flags::QUEUE, queue, ..Asked::default() }));
+    let what = prop_oneof![12 => (verdict(), asked()), 1 => queue];
+    (addr(), len(), what, any::<u32>(), slot, generation, any::<u32>()).prop_map(
+        |(addr, len, (verdict, asked), mark, wrong_slot, wrong_generation, junk)| Fields {
             addr,
             len,
             verdict,
@@ -292,7 +295,15 @@ fn list() -> impl Strategy<Value = List> {
         1 => (0_u32..=257).prop_map(Some),
         1 => select(vec![u32::MAX, 1 << 31]).prop_map(Some),
     ];
-    (vec(entry(), 0..10), written, count).prop_map(|(entries, written, count)| List { entries, written, count })
+    let any_list = (vec(entry(), 0..10), written, count);
+    let any_list = any_list.prop_map(|(entries, written, count)| List { entries, written, count });
+    // One packet copied as often as the list allows, and passed on: more than a batch holds.
+    let flood = (entry(), 230_u16..=256).prop_map(|(mut entry, written)| {
+        entry.target = Target::Input(0);
+        entry.fields = Fields { addr: Addr::Moved(0), len: Len::Grown(0), verdict: v::NEXT, ..entry.fields };
+        List { entries: vec![entry], written: Some(written), count: None }
+    });
+    prop_oneof![30 => any_list, 1 => flood]
 }
 
 fn entry() -> impl Strategy<Value = Entry> {

@@ -1,0 +1,130 @@
+//! What all measurements share: how a loop is configured, started, measured beside others, and accounted for.
+
+use crate::quiet::{Figures, Floor, Plan, Side, interleave};
+use crate::report::{self, Measurement};
+use anyhow::{Context, Result, ensure};
+use perigee_runtime::bench::Loop;
+use perigee_runtime::config::Config;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// Stack of a measuring thread: a guest's and plenty for the host.
+const STACK: usize = 8 << 20;
+/// Rooms of a generator's pool, and of a port's. As much as the caches of the core hold anyway: hot, like the twin's.
+const POOL: u32 = 2_047;
+
+/// The laboratory.
+pub(crate) struct Lab {
+    pub(crate) root: PathBuf,
+    pub(crate) cpu: u32,
+    pub(crate) floor: Floor,
+    pub(crate) plan: Plan,
+    pub(crate) tsc_hz: u64,
+    pub(crate) results: Vec<Measurement>,
+}
+
+/// A configuration, piece by piece: the text that a user would write.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    text: String,
+    lcore: u32,
+}
+
+impl Setup {
+    /// Says `burst` and `tick`.
+    pub(crate) fn new(lab: &Lab, burst: u16, tick: &str) -> Self {
+        Self { text: format!("[run]\nburst = {burst}\ntick = \"{tick}\"\n"), lcore: lab.cpu }
+    }
+
+    /// A port, called like its device. Its number is its place.
+    pub(crate) fn port(mut self, device: &str) -> Self {
+        let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}\"\npool = {POOL}\n");
+        self
+    }
+
+    /// A ring.
+    pub(crate) fn ring(mut self, name: &str) -> Self {
+        let _ = write!(self.text, "[[ring]]\nname = \"{name}\"\n");
+        self
+    }
+
+    /// A module of the project.
+    pub(crate) fn module(self, name: &str, config: &str) -> Self {
+        let file = format!("target/modules/{}.wasm", name.split(':').next().unwrap_or(name));
+        self.file(name, &file, config)
+    }
+
+    /// A module of the benchmark, in text.
+    pub(crate) fn own_module(self, name: &str) -> Self {
+        let file = format!("benches/modules/{name}.wat");
+        self.file(name, &file, "")
+    }
+
+    fn file(mut self, name: &str, file: &str, config: &str) -> Self {
+        let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"{file}\"\ndeadline = \"10s\"\n");
+        if !config.is_empty() {
+            let _ = writeln!(self.text, "config = {config}");
+        }
+        self
+    }
+
+    /// A chain that starts with a generator.
+    pub(crate) fn generate(self, module: &str, stages: &[&str], tx: &str) -> Self {
+        self.chain(&format!("module = \"{module}\", pool = {POOL}"), stages, tx)
+    }
+
+    /// A chain that starts with a port.
+    pub(crate) fn receive(self, port: &str, stages: &[&str]) -> Self {
+        self.chain(&format!("port = \"{port}\""), stages, port)
+    }
+
+    /// A chain that starts with a ring and hands its packets to a port.
+    pub(crate) fn from_ring(self, ring: &str, tx: &str) -> Self {
+        self.chain(&format!("ring = \"{ring}\""), &[], tx)
+    }
+
+    fn chain(mut self, source: &str, stages: &[&str], tx: &str) -> Self {
+        let _ = writeln!(self.text, "[[chain]]\nlcores = [{}]\nsource = {{ {source} }}", self.lcore);
+        let _ = writeln!(self.text, "stages = {stages:?}\ntx = [\"{tx}\"]");
+        self
+    }
+
+    /// Starts it on the calling thread.
+    pub(crate) fn start(&self, root: &Path) -> Result<Loop> {
+        let config = Config::parse(&self.text, "benchmark").context("the benchmark's own configuration")?;
+        Loop::start(&config, root).context("the benchmark's loop does not start")
+    }
+}
+
+impl Lab {
+    /// Measures sides in turns on one loop.
+    pub(crate) fn compare(&self, on: &mut Loop, mut sides: Vec<Side<'_, Loop>>) -> Result<Vec<Figures>> {
+        interleave(on, &mut sides, self.floor, self.plan)
+    }
+
+    /// Keeps a result and shows it.
+    pub(crate) fn add(&mut self, measurement: Measurement) {
+        println!("{}", report::line(&measurement));
+        self.results.push(measurement);
+    }
+
+    /// Ends a loop: each packet is accounted for, and each pool has its packets back.
+    pub(crate) fn finish(&mut self, on: Loop) -> Result<()> {
+        self.tsc_hz = on.tsc_hz();
+        let (accounting, pools) = on.finish();
+        ensure!(accounting.balanced && accounting.held == 0, "packets are missing: {accounting:?}");
+        let lacking: Vec<_> = pools.iter().filter(|pool| !pool.full).collect();
+        ensure!(lacking.is_empty(), "packets did not come back: {lacking:?}");
+        Ok(())
+    }
+}
+
+/// Does something on a thread of its own. A loop pins its thread, and what is started from there later inherits that: the
+/// ticker of the next loop would share the measured core.
+pub(crate) fn apart(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("bench".to_owned()).stack_size(STACK).spawn_scoped(scope, work)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

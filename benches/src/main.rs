@@ -1,0 +1,131 @@
+//! Measures each boundary that packets cross, beside the same work in C on the same ports and pools, in one run.
+//!
+//! README.md says how to read the table. Slow figures are no failure: the exit code is 0 unless something does not work,
+//! and every loop that was measured is accounted for packet by packet.
+
+mod ffi;
+mod instructions;
+mod lab;
+mod machine;
+mod pieces;
+mod pools;
+mod quiet;
+mod report;
+mod stages;
+mod works;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use lab::Lab;
+use machine::Machine;
+use quiet::{Floor, Plan};
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Measures modules against the same work in C. Build the modules first: ./x build-modules (./x bench does it)
+#[derive(Parser)]
+#[command(name = "perigee-bench", version)]
+struct Args {
+    /// Write the results to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure for seconds instead of minutes: enough to see that all works
+    #[arg(long)]
+    quick: bool,
+    /// Count instructions instead of measuring time: exact, whatever else the machine does
+    #[arg(long)]
+    instructions: bool,
+    /// Measure these parts only
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// The CPU to measure on; the last one that this process may use, where nothing is said
+    #[arg(long)]
+    cpu: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Whole loops at several bursts
+    Works,
+    /// A burst taken apart
+    Pieces,
+    /// Three layouts of pools
+    Pools,
+    /// Longer chains, and rings
+    Stages,
+}
+
+fn main() -> ExitCode {
+    match perform(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("perigee-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(args: &Args) -> Result<()> {
+    let mut lab = laboratory(args)?;
+    let machine = Machine::look();
+    let huge = if machine.huge_pages { "with" } else { "without" };
+    println!("{}, {} CPUs, Linux {}, {}, {huge} huge pages", machine.cpu, machine.cpus, machine.kernel, machine.dpdk);
+    println!("measured on CPU {}; the probe's floor is {:.0} cycles", lab.cpu, lab.floor.cycles());
+    let mut instructions = Vec::new();
+    if args.instructions {
+        instructions = instructions::count(&mut lab)?;
+    } else {
+        measure(&mut lab, args)?;
+    }
+    let Some(file) = &args.json else { return Ok(()) };
+    let report = Report {
+        date: machine::date(),
+        machine,
+        tsc_hz: lab.tsc_hz,
+        probe_floor: lab.floor.cycles(),
+        quick: args.quick,
+        results: lab.results,
+        instructions,
+    };
+    let text = serde_json::to_string_pretty(&report)?;
+    std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    println!("\nwritten to {}", file.display());
+    Ok(())
+}
+
+fn laboratory(args: &Args) -> Result<Lab> {
+    let (watch, plan) = if args.quick || args.instructions {
+        (Duration::from_millis(200), Plan { budget: Duration::from_millis(400), enough: 60 })
+    } else {
+        (Duration::from_secs(2), Plan { budget: Duration::from_secs(8), enough: 1_000 })
+    };
+    let cpu = args.cpu.or_else(|| perigee_runtime::config::allowed_cpus().last().copied()).unwrap_or(0);
+    Ok(Lab { root: root()?, cpu, floor: Floor::find(watch), plan, tsc_hz: 0, results: Vec::new() })
+}
+
+/// The repository: where it is run, or where it was built.
+fn root() -> Result<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let mut places = [Path::new("."), built].into_iter();
+    let found = places.find(|place| place.join("target/modules/udp-gen.wasm").is_file());
+    Ok(found.context("target/modules/udp-gen.wasm is not there: ./x build-modules makes it")?.to_owned())
+}
+
+fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
+    if wanted(Part::Works) {
+        works::measure(lab, &works::BURSTS)?;
+    }
+    if wanted(Part::Pieces) {
+        pieces::measure(lab)?;
+    }
+    if wanted(Part::Pools) {
+        pools::measure(lab)?;
+    }
+    if wanted(Part::Stages) {
+        stages::measure(lab)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Slices of time on a machine that is not ours alone.
+//!
+//! A core's other hyperthread belongs to somebody else, and plain medians come out in two clusters that are a factor of
+//! 1.4 to 1.9 apart. So each slice stands between two probes, which take half a microsecond; both near the probe's floor
+//! say that nobody else was there. Sides of a comparison take turns slice by slice: what slows one slows the other.
+
+use crate::ffi;
+use anyhow::{Result, ensure};
+use perigee_dpdk_sys as sys;
+use std::time::{Duration, Instant};
+
+/// Packets in a slice: long enough that the probes do not disturb, short enough that most slices see one state.
+pub(crate) const SLICE: u32 = 4_096;
+/// How far above the floor a probe of a quiet slice may be.
+const TOLERANCE: f64 = 1.04;
+/// Rounds that only warm caches and branch predictors.
+const WARM_UP: usize = 20;
+/// Fewer quiet slices than this say nothing.
+const LEAST: usize = 30;
+
+/// One side of a comparison: works for about [`SLICE`] packets, and returns how many they were.
+pub(crate) type Side<'a, C> = Box<dyn FnMut(&mut C) -> u64 + 'a>;
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// At most so long.
+    pub(crate) budget: Duration,
+    /// So many quiet slices of each side are enough.
+    pub(crate) enough: usize,
+}
+
+/// What was measured of one side, in cycles per packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figures {
+    /// Median of the quiet slices; of all, where too few were quiet.
+    pub(crate) cycles: f64,
+    /// From the 10th to the 90th percentile of the same slices.
+    pub(crate) spread: f64,
+    /// How many slices were quiet.
+    pub(crate) quiet_slices: usize,
+    /// Median of the others.
+    pub(crate) busy_cycles: Option<f64>,
+}
+
+impl Figures {
+    /// Whether `quiet_slices` are enough for a median of them alone.
+    pub(crate) fn are_quiet(quiet_slices: usize) -> bool {
+        quiet_slices >= LEAST
+    }
+}
+
+/// What the probe takes on a core that nobody else uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Floor(f64);
+
+impl Floor {
+    /// Watches the probe for a while. The lowest hundredth counts, not the one lowest value, which may be a slip.
+    pub(crate) fn find(time: Duration) -> Self {
+        let start = Instant::now();
+        let mut probes = Vec::new();
+        while start.elapsed() < time {
+            probes.extend((0..100).map(|_| ffi::probe() as f64));
+        }
+        Self(quantile(&mut probes, 0.01))
+    }
+
+    /// Cycles.
+    pub(crate) fn cycles(self) -> f64 {
+        self.0
+    }
+
+    fn is_quiet(self, probe: u64) -> bool {
+        probe as f64 <= self.0 * TOLERANCE
+    }
+}
+
+#[derive(Default)]
+struct Samples {
+    quiet: Vec<f64>,
+    busy: Vec<f64>,
+}
+
+/// Lets the sides take turns until there are enough quiet slices of each, or the time is up.
+pub(crate) fn interleave<C>(
+    context: &mut C,
+    sides: &mut [Side<'_, C>],
+    floor: Floor,
+    plan: Plan,
+) -> Result<Vec<Figures>> {
+    let mut samples: Vec<Samples> = sides.iter().map(|_| Samples::default()).collect();
+    let start = Instant::now();
+    for round in 0.. {
+        let mut before = ffi::probe();
+        for (side, samples) in sides.iter_mut().zip(&mut samples) {
+            let from = sys::cycles();
+            let packets = side(context);
+            let taken = sys::cycles() - from;
+            let after = ffi::probe();
+            ensure!(packets != 0, "a slice had no packets");
+            let quiet = floor.is_quiet(before) && floor.is_quiet(after);
+            before = after;
+            if round >= WARM_UP {
+                let into = if quiet { &mut samples.quiet } else { &mut samples.busy };
+                into.push(taken as f64 / packets as f64);
+            }
+        }
+        let enough = samples.iter().all(|s| s.quiet.len() >= plan.enough);
+        if round > WARM_UP && (enough || start.elapsed() > plan.budget) {
+            break;
+        }
+    }
+    Ok(samples.into_iter().map(figures).collect())
+}
+
+fn figures(mut samples: Samples) -> Figures {
+    let quiet_slices = samples.quiet.len();
+    let busy_cycles = (!samples.busy.is_empty()).then(|| quantile(&mut samples.busy, 0.5));
+    if !Figures::are_quiet(quiet_slices) {
+        samples.quiet.append(&mut samples.busy);
+    }
+    let cycles = quantile(&mut samples.quiet, 0.5);
+    let spread = quantile(&mut samples.quiet, 0.9) - quantile(&mut samples.quiet, 0.1);
+    Figures { cycles, spread, quiet_slices, busy_cycles }
+}
+
+/// The value below which `part` of the values are; `values` must not be empty.
+fn quantile(values: &mut [f64], part: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and between 0 and the length")]
+    let at = ((values.len() - 1) as f64 * part).round() as usize;
+    *values.select_nth_unstable_by(at, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn samples(quiet: usize, busy: usize) -> Samples {
+        Samples { quiet: (0..quiet).map(|i| 10.0 + i as f64).collect(), busy: vec![100.0; busy] }
+    }
+
+    #[test]
+    fn quantiles_are_values_in_order() {
+        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!([0.0, 0.5, 0.9, 1.0].map(|part| quantile(&mut values, part)), [1.0, 3.0, 5.0, 5.0]);
+    }
+
+    #[test]
+    fn busy_slices_do_not_touch_the_quiet_median() {
+        let figures = figures(samples(101, 1_000));
+        assert_eq!((figures.cycles, figures.spread, figures.quiet_slices), (60.0, 80.0, 101));
+        assert_eq!(figures.busy_cycles, Some(100.0));
+        assert!(Figures::are_quiet(figures.quiet_slices));
+    }
+
+    #[test]
+    fn without_quiet_slices_all_count() {
+        let figures = figures(samples(5, 100));
+        assert_eq!((figures.cycles, figures.quiet_slices), (100.0, 5));
+        assert!(!Figures::are_quiet(figures.quiet_slices));
+    }
+
+    #[test]
+    fn sides_take_turns_and_their_packets_are_counted() {
+        let plan = Plan { budget: Duration::ZERO, enough: 0 };
+        let mut turns = Vec::new();
+        let mut sides: Vec<Side<'_, Vec<u8>>> = vec![
+            Box::new(|turns| {
+                turns.push(0);
+                4_096
+            }),
+            Box::new(|turns| {
+                turns.push(1);
+                1
+            }),
+        ];
+        let figures = interleave(&mut turns, &mut sides, Floor(1e9), plan).unwrap();
+        assert!(turns.chunks(2).all(|pair| pair == [0, 1]) && turns.len() > 2 * WARM_UP);
+        assert!(figures.iter().all(|f| f.quiet_slices == turns.len() / 2 - WARM_UP && f.busy_cycles.is_none()));
+    }
+
+    #[test]
+    fn a_slice_without_packets_is_an_error() {
+        let mut sides: Vec<Side<'_, ()>> = vec![Box::new(|()| 0)];
+        let plan = Plan { budget: Duration::ZERO, enough: 0 };
+        assert!(interleave(&mut (), &mut sides, Floor(1e9), plan).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Results: a table for people, JSON for machines.
+
+use crate::machine::Machine;
+use crate::quiet::Figures;
+use serde::Serialize;
+
+/// One measurement, beside its twin where it has one. Cycles are those of the time stamp counter, per packet.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Measurement {
+    /// What is done with each packet.
+    pub(crate) work: String,
+    /// The port's driver.
+    pub(crate) port: String,
+    /// Packets in a burst.
+    pub(crate) burst: u16,
+    /// What of it, and how, was measured.
+    pub(crate) variant: String,
+    /// Median of the quiet slices.
+    pub(crate) cycles: f64,
+    /// Between the 10th and the 90th percentile of the quiet slices.
+    pub(crate) spread: Option<f64>,
+    /// The twin's median in the same run.
+    pub(crate) twin_cycles: Option<f64>,
+    /// The twin's language.
+    pub(crate) twin: Option<&'static str>,
+    /// `cycles` by `twin_cycles`.
+    pub(crate) ratio: Option<f64>,
+    /// Slices that nobody disturbed. Under 30 `cycles` is the median of all slices.
+    pub(crate) quiet_slices: usize,
+    /// Median of the disturbed slices.
+    pub(crate) busy_cycles: Option<f64>,
+}
+
+impl Measurement {
+    pub(crate) fn new(what: (&str, &str, u16, &str), figures: Figures) -> Self {
+        let (work, port, burst, variant) = what;
+        Self {
+            work: work.to_owned(),
+            port: port.to_owned(),
+            burst,
+            variant: variant.to_owned(),
+            cycles: round(figures.cycles),
+            spread: Some(round(figures.spread)),
+            twin_cycles: None,
+            twin: None,
+            ratio: None,
+            quiet_slices: figures.quiet_slices,
+            busy_cycles: figures.busy_cycles.map(round),
+        }
+    }
+
+    /// Puts the twin beside it.
+    pub(crate) fn beside(mut self, twin: Figures) -> Self {
+        self.quiet_slices = self.quiet_slices.min(twin.quiet_slices);
+        self.beside_cycles(twin.cycles)
+    }
+
+    /// As [`Self::beside`], where the twin's cycles are a sum.
+    pub(crate) fn beside_cycles(mut self, twin: f64) -> Self {
+        self.twin_cycles = Some(round(twin));
+        self.twin = Some("c");
+        self.ratio = (twin > 0.05).then(|| round(self.cycles / twin));
+        self
+    }
+
+    /// What follows from several measurements has a value, and no spread of its own.
+    pub(crate) fn derived(what: (&str, &str, u16, &str), cycles: f64, quiet_slices: usize) -> Self {
+        let figures = Figures { cycles, spread: 0.0, quiet_slices, busy_cycles: None };
+        Self { spread: None, ..Self::new(what, figures) }
+    }
+}
+
+/// Instructions of one piece for one burst.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Instructions {
+    /// What is done with each packet.
+    pub(crate) work: String,
+    /// Packets in the burst.
+    pub(crate) burst: u16,
+    /// The piece.
+    pub(crate) piece: String,
+    /// Instructions for the burst.
+    pub(crate) burst_instructions: u64,
+    /// By packet.
+    pub(crate) per_packet: f64,
+}
+
+/// All of a benchmark's run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) date: String,
+    pub(crate) machine: Machine,
+    pub(crate) tsc_hz: u64,
+    /// What the probe takes on a quiet core, in cycles.
+    pub(crate) probe_floor: f64,
+    pub(crate) quick: bool,
+    pub(crate) results: Vec<Measurement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) instructions: Vec<Instructions>,
+}
+
+/// Three decimals: a thousandth of a cycle is finer than anything here.
+pub(crate) fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+/// The table's head, with a title above it.
+pub(crate) fn head(title: &str) -> String {
+    format!(
+        "\n{title}\n{:<11} {:<9} {:>5}  {:<22} {:>8} {:>7} {:>8} {:>6} {:>7} {:>8}",
+        "work", "port", "burst", "variant", "cycles", "spread", "C twin", "ratio", "quiet", "busy"
+    )
+}
+
+/// A line of the table. A tilde marks figures of a core that was never quiet.
+pub(crate) fn line(m: &Measurement) -> String {
+    let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
+    let mark = if Figures::are_quiet(m.quiet_slices) { "" } else { "~" };
+    let cycles = format!("{mark}{:.2}", m.cycles);
+    let (spread, twin) = (number(m.spread, 2), number(m.twin_cycles, 2));
+    let (ratio, busy) = (number(m.ratio, 3), number(m.busy_cycles, 1));
+    format!(
+        "{:<11} {:<9} {:>5}  {:<22} {cycles:>8} {spread:>7} {twin:>8} {ratio:>6} {:>7} {busy:>8}",
+        m.work, m.port, m.burst, m.variant, m.quiet_slices
+    )
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    const FIGURES: Figures = Figures { cycles: 24.0, spread: 0.5, quiet_slices: 500, busy_cycles: Some(40.0) };
+
+    #[test]
+    fn a_measurement_has_what_readers_of_the_json_expect() {
+        let twin = Figures { cycles: 20.0, quiet_slices: 400, ..FIGURES };
+        let m = Measurement::new(("template", "net_null", 64, "wasm"), FIGURES).beside(twin);
+        let json = serde_json::to_value(&m).unwrap();
+        for key in ["work", "port", "variant", "twin"] {
+            assert!(json[key].is_string(), "{key}");
+        }
+        for key in ["burst", "cycles", "spread", "twin_cycles", "quiet_slices", "busy_cycles"] {
+            assert!(json[key].is_number(), "{key}");
+        }
+        assert_eq!((m.ratio, m.quiet_slices), (Some(1.2), 400));
+    }
+
+    #[test]
+    fn the_table_is_aligned() {
+        let m = Measurement::new(("template", "net_null", 64, "wasm"), FIGURES);
+        let head = head("title");
+        let widths = [head.lines().last().unwrap().len(), line(&m).len(), line(&m.clone().beside(FIGURES)).len()];
+        assert!(widths.iter().all(|w| *w == widths[0]), "{widths:?}");
+    }
+
+    #[test]
+    fn a_noisy_figure_is_marked() {
+        let noisy = Figures { quiet_slices: 3, ..FIGURES };
+        assert!(line(&Measurement::new(("template", "net_null", 64, "wasm"), noisy)).contains("~24.00"));
+    }
+}

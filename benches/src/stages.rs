@@ -1,0 +1,76 @@
+//! What one more stage costs, and one hop over a ring between two chains of an lcore.
+
+use crate::ffi::{Twin, Work};
+use crate::lab::{Lab, Setup, apart};
+use crate::quiet::{Figures, SLICE, Side};
+use crate::report::{self, Measurement};
+use crate::works::{generator_config, polls};
+use anyhow::Result;
+use perigee_runtime::bench::Loop;
+
+const BURST: u16 = 64;
+/// A generator, then so many stages.
+const STAGES: [(&str, &[&str]); 4] = [
+    ("stage:+0", &[]),
+    ("stage:+1", &["pass"]),
+    ("stage:+2", &["pass", "pass"]),
+    ("stage:+3", &["pass", "pass", "pass"]),
+];
+/// Numbers of the chains on both ends of the ring.
+const TO_RING: usize = 4;
+const FROM_RING: usize = 5;
+
+/// Measures chains of different length.
+pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
+    println!(
+        "{}",
+        report::head("Longer ways: stages that pass everything on, and a ring to another chain of the lcore")
+    );
+    apart(|| all(lab))
+}
+
+fn all(lab: &mut Lab) -> Result<()> {
+    let mut setup = Setup::new(lab, BURST, "1ms")
+        .port("net_null0")
+        .ring("hop")
+        .module("udp-gen", generator_config(Work::Template))
+        .own_module("pass")
+        .own_module("to-ring");
+    for (_, stages) in STAGES {
+        setup = setup.generate("udp-gen", stages, "net_null0");
+    }
+    let setup = setup.generate("udp-gen", &["to-ring"], "net_null0").from_ring("hop", "net_null0");
+    let mut on = setup.start(&lab.root)?;
+    let times = SLICE / u32::from(BURST);
+    let mut twin = Twin::new(Work::Template, BURST, 0);
+    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
+    for chain in 0..STAGES.len() {
+        sides.push(Box::new(move |on| polls(on, chain, times)));
+    }
+    sides.push(Box::new(|on| {
+        let there_and_back = |_| {
+            on.poll(TO_RING);
+            on.poll(FROM_RING) as u64
+        };
+        (0..times).map(there_and_back).sum()
+    }));
+    let figures = lab.compare(&mut on, sides)?;
+    lab.finish(on)?;
+    tell(lab, &figures);
+    Ok(())
+}
+
+fn tell(lab: &mut Lab, figures: &[Figures]) {
+    let what = |variant| ("template", "net_null", BURST, variant);
+    let (twin, chains) = (figures[0], &figures[1..]);
+    for (figure, (variant, _)) in chains.iter().zip(STAGES) {
+        lab.add(Measurement::new(what(variant), *figure).beside(twin));
+    }
+    let hop = chains[STAGES.len()];
+    lab.add(Measurement::new(what("ring:+1"), hop).beside(twin));
+    let quiet = chains.iter().map(|f| f.quiet_slices).min().unwrap_or(0);
+    let more = STAGES.len() - 1;
+    let each = (chains[more].cycles - chains[0].cycles) / more as f64;
+    lab.add(Measurement::derived(what("price:stage"), each, quiet));
+    lab.add(Measurement::derived(what("price:ring"), hop.cycles - chains[1].cycles, quiet));
+}

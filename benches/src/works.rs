@@ -1,0 +1,84 @@
+//! Whole loops: the same work by a module and by C, on the same port and pool, at several bursts.
+
+use crate::ffi::{Twin, Work};
+use crate::lab::{Lab, Setup, apart};
+use crate::quiet::SLICE;
+use crate::report::{self, Measurement};
+use anyhow::{Result, ensure};
+use perigee_runtime::bench::Loop;
+
+pub(crate) const BURSTS: [u16; 5] = [1, 8, 32, 64, 128];
+/// Packets that circle in a ring port.
+const IN_RING: u32 = 512;
+
+/// A work, as it is called in results, its port, and what the module is.
+pub(crate) struct Case {
+    pub(crate) work: Work,
+    pub(crate) name: &'static str,
+    driver: &'static str,
+}
+
+pub(crate) const CASES: [Case; 4] = [
+    Case { work: Work::Template, name: "template", driver: "net_null" },
+    Case { work: Work::TwoFields, name: "two-fields", driver: "net_null" },
+    Case { work: Work::MacSwap, name: "mac-swap", driver: "net_null" },
+    Case { work: Work::MacSwap, name: "mac-swap", driver: "net_ring" },
+];
+
+/// What udp-gen is told for a work. Checksums are left alone, as the twin does.
+pub(crate) fn generator_config(work: Work) -> &'static str {
+    match work {
+        Work::Template => "{ vary = \"none\", checksum = \"none\" }",
+        _ => "{ vary = \"two-fields\", checksum = \"none\" }",
+    }
+}
+
+/// The chain that does a case's work on port 0.
+fn setup(lab: &Lab, case: &Case, burst: u16) -> Setup {
+    // Each time another name: DPDK keeps the rings of a closed net_ring, and complains when it finds them again.
+    let device = format!("{}{burst}", case.driver);
+    let setup = Setup::new(lab, burst, "1ms").port(&device);
+    match case.work {
+        Work::Template | Work::TwoFields => {
+            setup.module("udp-gen", generator_config(case.work)).generate("udp-gen", &[], &device)
+        }
+        Work::MacSwap | Work::Nothing => setup.module("reflector", "").receive(&device, &["reflector"]),
+    }
+}
+
+/// Measures all cases.
+pub(crate) fn measure(lab: &mut Lab, bursts: &[u16]) -> Result<()> {
+    println!("{}", report::head("Whole loops, a module beside C: cycles per packet"));
+    for case in &CASES {
+        for &burst in bursts {
+            apart(|| one(lab, case, burst))?;
+        }
+    }
+    Ok(())
+}
+
+fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<()> {
+    let mut on = setup(lab, case, burst).start(&lab.root)?;
+    let mut twin = Twin::new(case.work, burst, 0);
+    let circles = case.driver == "net_ring";
+    if circles {
+        twin.fill(&mut on, IN_RING)?;
+    }
+    let bursts = SLICE / u32::from(burst);
+    let figures = lab.compare(
+        &mut on,
+        vec![Box::new(|on: &mut Loop| polls(on, 0, bursts)), Box::new(|on| twin.run(on, 0, bursts))],
+    )?;
+    if circles {
+        let left = twin.drain(&mut on);
+        ensure!(left == u64::from(IN_RING), "{left} of {IN_RING} packets are still in the ring port");
+    }
+    lab.finish(on)?;
+    lab.add(Measurement::new((case.name, case.driver, burst, "wasm"), figures[0]).beside(figures[1]));
+    Ok(())
+}
+
+/// Polls a chain so many times; returns the packets.
+pub(crate) fn polls(on: &mut Loop, chain: usize, times: u32) -> u64 {
+    (0..times).map(|_| on.poll(chain) as u64).sum()
+}

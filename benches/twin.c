@@ -1,0 +1,211 @@
+/*
+ * The native twins: the loops that a C programmer writes against DPDK for the same work, on the same port and pool.
+ * Each gets its burst from the pool or the port, does its work on it, sends it, and frees what was not taken.
+ */
+#include "twin.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_udp.h>
+#include <tmmintrin.h>
+
+enum { MAX_BURST = 256 };
+
+/* The template lies in the rooms already, as in a prefilled pool: only the lengths are missing after the allocation. */
+static inline void set_len(struct rte_mbuf *m, uint16_t len)
+{
+	m->data_len = len;
+	m->pkt_len = len;
+}
+
+static inline void template(const struct twin *t, struct rte_mbuf **bufs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		set_len(bufs[i], t->len);
+}
+
+/* Random source address and port, by the generator and the masks that udp-gen uses. */
+static inline void two_fields(struct twin *t, struct rte_mbuf **bufs, uint32_t n)
+{
+	const uint32_t address = t->address, address_mask = t->address_mask;
+	const uint16_t port = t->udp_port, port_mask = t->udp_port_mask, len = t->len;
+	uint64_t random = t->random;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = bufs[i];
+		struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+
+		set_len(m, len);
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		ip->src_addr = ((uint32_t)(random >> 32) & address_mask) | address;
+		udp->src_port = ((uint16_t)(random >> 16) & port_mask) | port;
+	}
+	t->random = random;
+}
+
+/* As testpmd's macswap does it on x86: one load, one shuffle, one store of 16 bytes. */
+static inline void mac_swap(struct rte_mbuf **bufs, uint32_t n)
+{
+	const __m128i order = _mm_set_epi8(15, 14, 13, 12, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6);
+
+	for (uint32_t i = 0; i < n; i++) {
+		__m128i *head = rte_pktmbuf_mtod(bufs[i], __m128i *);
+
+		_mm_storeu_si128(head, _mm_shuffle_epi8(_mm_loadu_si128(head), order));
+	}
+}
+
+static __rte_always_inline void kernel(struct twin *t, struct rte_mbuf **bufs, uint32_t n, uint16_t work)
+{
+	switch (work) {
+	case TWIN_TEMPLATE:
+		template(t, bufs, n);
+		break;
+	case TWIN_TWO_FIELDS:
+		two_fields(t, bufs, n);
+		break;
+	case TWIN_MAC_SWAP:
+		mac_swap(bufs, n);
+		break;
+	default:
+		break;
+	}
+}
+
+static inline void send_burst(const struct twin *t, struct rte_mbuf **bufs, uint16_t n)
+{
+	uint16_t sent = rte_eth_tx_burst(t->port, 0, bufs, n);
+
+	if (unlikely(sent < n))
+		rte_pktmbuf_free_bulk(bufs + sent, n - sent);
+}
+
+/* Inlined once per kind of work, so that each is the loop of a program of its own. */
+static __rte_always_inline uint64_t generate(struct twin *t, uint32_t bursts, uint16_t work)
+{
+	struct rte_mbuf *bufs[MAX_BURST];
+	const uint16_t burst = t->burst;
+	uint64_t packets = 0;
+
+	for (uint32_t b = 0; b < bursts; b++) {
+		if (unlikely(rte_pktmbuf_alloc_bulk(t->pool, bufs, burst) != 0))
+			continue;
+		kernel(t, bufs, burst, work);
+		send_burst(t, bufs, burst);
+		packets += burst;
+	}
+	return packets;
+}
+
+static __rte_always_inline uint64_t forward(struct twin *t, uint32_t bursts, uint16_t work)
+{
+	struct rte_mbuf *bufs[MAX_BURST];
+	const uint16_t burst = t->burst;
+	uint64_t packets = 0;
+
+	for (uint32_t b = 0; b < bursts; b++) {
+		uint16_t n = rte_eth_rx_burst(t->port, 0, bufs, burst);
+
+		if (unlikely(n == 0))
+			continue;
+		kernel(t, bufs, n, work);
+		send_burst(t, bufs, n);
+		packets += n;
+	}
+	return packets;
+}
+
+uint64_t twin_run(struct twin *t, uint32_t bursts)
+{
+	switch (t->work) {
+	case TWIN_TEMPLATE:
+		return generate(t, bursts, TWIN_TEMPLATE);
+	case TWIN_TWO_FIELDS:
+		return generate(t, bursts, TWIN_TWO_FIELDS);
+	case TWIN_MAC_SWAP:
+		return forward(t, bursts, TWIN_MAC_SWAP);
+	default:
+		return forward(t, bursts, TWIN_NOTHING);
+	}
+}
+
+/* Taking raw mbufs and sending them as they are: what nobody can save. */
+uint64_t twin_floor(struct twin *t, uint32_t bursts)
+{
+	struct rte_mbuf *bufs[MAX_BURST];
+	const uint16_t burst = t->burst;
+	uint64_t packets = 0;
+
+	for (uint32_t b = 0; b < bursts; b++) {
+		if (unlikely(rte_mempool_get_bulk(t->pool, (void **)bufs, burst) != 0))
+			continue;
+		send_burst(t, bufs, burst);
+		packets += burst;
+	}
+	return packets;
+}
+
+void twin_kernel(struct twin *t, struct rte_mbuf **bufs, uint32_t n) { kernel(t, bufs, n, t->work); }
+
+/* Puts n fresh packets into a port whose tx leads to its own rx. */
+uint64_t twin_fill(struct twin *t, uint32_t n)
+{
+	uint64_t sent = 0;
+
+	while (sent < n) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(t->pool);
+
+		if (m == NULL)
+			break;
+		set_len(m, t->len);
+		if (rte_eth_tx_burst(t->port, 0, &m, 1) != 1) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+		sent++;
+	}
+	return sent;
+}
+
+/* Takes them out again. */
+uint64_t twin_drain(struct twin *t)
+{
+	struct rte_mbuf *bufs[MAX_BURST];
+	uint64_t all = 0;
+	uint16_t n;
+
+	while ((n = rte_eth_rx_burst(t->port, 0, bufs, MAX_BURST)) != 0) {
+		rte_pktmbuf_free_bulk(bufs, n);
+		all += n;
+	}
+	return all;
+}
+
+void *twin_memory(uint64_t len) { return rte_zmalloc("twin", len, 4096); }
+void twin_memory_free(void *memory) { rte_free(memory); }
+
+/*
+ * Half a microsecond of independent additions, all in registers: it takes longer only where the core's other hyperthread
+ * is busy, the core's clock is down, or the thread was interrupted.
+ */
+uint64_t twin_probe(void)
+{
+	uint64_t rounds = 400, start;
+
+	rte_mb();
+	start = rte_rdtsc_precise();
+	__asm__ volatile("1:\n\t"
+	                 "addq $1, %%rax\n\taddq $1, %%rcx\n\taddq $1, %%rdx\n\taddq $1, %%rsi\n\t"
+	                 "addq $1, %%rdi\n\taddq $1, %%r8\n\taddq $1, %%r9\n\taddq $1, %%r10\n\t"
+	                 "addq $1, %%rax\n\taddq $1, %%rcx\n\taddq $1, %%rdx\n\taddq $1, %%rsi\n\t"
+	                 "subq $1, %0\n\tjnz 1b"
+	                 : "+r"(rounds)
+	                 :
+	                 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "cc");
+	return rte_rdtsc_precise() - start;
+}

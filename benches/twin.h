@@ -1,0 +1,36 @@
+/* The benchmark's native side. ffi.rs has the same declarations; the functions there say what each is for. */
+#ifndef PERIGEE_TWIN_H
+#define PERIGEE_TWIN_H
+
+#include <stdint.h>
+
+struct rte_mbuf;
+struct rte_mempool;
+
+/* A loop in C: where it works and what it remembers. Fields that go into packets are in the packet's byte order. */
+struct twin {
+	struct rte_mempool *pool;
+	uint64_t random;
+	uint32_t address, address_mask;
+	uint16_t udp_port, udp_port_mask;
+	uint16_t port, burst, len, work;
+};
+_Static_assert(sizeof(struct twin) == 40, "Twin in ffi.rs");
+
+enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING };
+
+uint64_t twin_run(struct twin *t, uint32_t bursts);
+uint64_t twin_floor(struct twin *t, uint32_t bursts);
+void twin_kernel(struct twin *t, struct rte_mbuf **bufs, uint32_t n);
+uint64_t twin_fill(struct twin *t, uint32_t n);
+uint64_t twin_drain(struct twin *t);
+void *twin_memory(uint64_t len);
+void twin_memory_free(void *memory);
+uint64_t twin_probe(void);
+
+/* step.c */
+int step_install(void);
+void step_begin(void);
+uint64_t step_end(void);
+
+#endif
