@@ -219,7 +219,10 @@ pub(crate) fn count_steps(work: impl FnOnce()) -> Result<u64> {
 /// DPDK's version.
 pub(crate) fn dpdk_version() -> String {
     // SAFETY:
-    // - it returns a string that lives as long as the process.
-    let version = unsafe { CStr::from_ptr(sys::rte_version()) };
+    // - it takes nothing and returns a string.
+    let version = unsafe { sys::rte_version() };
+    // SAFETY:
+    // - the string is terminated and lives as long as the process.
+    let version = unsafe { CStr::from_ptr(version) };
     version.to_string_lossy().into_owned()
 }

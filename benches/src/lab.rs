@@ -80,7 +80,7 @@ impl Setup {
     }
 
     /// A chain that starts with a ring and hands its packets to a port.
-    pub(crate) fn from_ring(self, ring: &str, tx: &str) -> Self {
+    pub(crate) fn behind_ring(self, ring: &str, tx: &str) -> Self {
         self.chain(&format!("ring = \"{ring}\""), &[], tx)
     }
 

@@ -39,7 +39,7 @@ fn all(lab: &mut Lab) -> Result<()> {
     for (_, stages) in STAGES {
         setup = setup.generate("udp-gen", stages, "net_null0");
     }
-    let setup = setup.generate("udp-gen", &["to-ring"], "net_null0").from_ring("hop", "net_null0");
+    let setup = setup.generate("udp-gen", &["to-ring"], "net_null0").behind_ring("hop", "net_null0");
     let mut on = setup.start(&lab.root)?;
     let times = SLICE / u32::from(BURST);
     let mut twin = Twin::new(Work::Template, BURST, 0);

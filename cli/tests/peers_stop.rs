@@ -28,7 +28,8 @@ fn stop(kind: Kind, mode: Mode, signal: &str) {
     right.connect_v4(&mut perigee, 3);
     left.peer().wait_for_answer(&ipv4(3));
     {
-        let _server = right.peer().start("iperf3", "--server");
+        let mut server = right.peer().start("iperf3", "--server --forceflush");
+        server.wait_for_output("listening");
         let before = right.counts().rx;
         let further = "--udp --length 200 --bitrate 0 --time 60 --connect-timeout 5000";
         let _client = left.peer().start("iperf3", &format!("--client {} {further}", ipv4(3)));

@@ -55,7 +55,13 @@ impl Run {
         let (parts, lcores) = setup::build(config, base, &engine)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
-        let mut run = Self { lcores: Vec::new(), started_ns: parts.clock.ns(parts.clock.cycles()), parts, ticker, links: Mutex::new((Instant::now(), links)) };
+        let mut run = Self {
+            lcores: Vec::new(),
+            started_ns: parts.clock.ns(parts.clock.cycles()),
+            parts,
+            ticker,
+            links: Mutex::new((Instant::now(), links)),
+        };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }

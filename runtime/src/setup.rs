@@ -153,10 +153,10 @@ fn start_ports(
         let queues = Queues { rx: config.rx_queues(number), tx: senders.saturating_mul(entry.tx_queues_per_lcore) };
         let pool = Arc::clone(&memory.port_pools[number]);
         let plain = if device.abilities()?.needs_plain_pool() {
+            // Not one of the pools that must be full at the end: net_af_xdp never gives back what it has lent to the kernel.
+            // The packets that modules see are copies in the port's other pool.
             let plain = Pool::plain(&format!("own of {}", entry.name), pool.size(), pool.room_len().into())?;
-            let plain = Arc::new(plain);
-            memory.pools.push(Arc::clone(&plain));
-            Some(plain)
+            Some(Arc::new(plain))
         } else {
             None
         };

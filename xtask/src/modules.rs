@@ -13,11 +13,8 @@ const PROFILE: &str = "module";
 const SIMD: &str = "-Ctarget-feature=+simd128";
 /// Each turn of a loop pays for a look at the epoch, so a packet loop that is unrolled pays once for several packets:
 /// `./x bench` shows a fifth less for udp-gen's two fields.
-const UNROLL: [&str; 3] = [
-    "-Cllvm-args=-unroll-runtime",
-    "-Cllvm-args=-unroll-threshold=400",
-    "-Cllvm-args=-unroll-partial-threshold=400",
-];
+const UNROLL: [&str; 3] =
+    ["-Cllvm-args=-unroll-runtime", "-Cllvm-args=-unroll-threshold=400", "-Cllvm-args=-unroll-partial-threshold=400"];
 
 /// A module's two names.
 #[derive(Debug, PartialEq)]

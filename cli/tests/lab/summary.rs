@@ -19,7 +19,7 @@ impl Summary {
         summary.check_accounting();
         let pools = summary.list("pools");
         assert!(!pools.is_empty(), "a run has mempools: {}", summary.0);
-        for pool in pools.iter().filter(|pool| !is_drivers_own(pool)) {
+        for pool in pools {
             assert_eq!(pool["full"], true, "a mempool is not full after the end: {pool}");
             assert_eq!(number(pool, "free"), number(pool, "size"), "a mempool that is called full is not: {pool}");
         }
@@ -74,12 +74,6 @@ impl Summary {
     fn list(&self, key: &str) -> &[Value] {
         self.0[key].as_array().unwrap_or_else(|| panic!("a summary lists its {key}: {}", self.0))
     }
-}
-
-/// Whether a pool is one that a driver insisted on having for itself. net_af_xdp never gives back what it has lent to the
-/// kernel; the packets that modules see are copies in another pool.
-fn is_drivers_own(pool: &Value) -> bool {
-    pool["name"].as_str().is_some_and(|name| name.starts_with("own of "))
 }
 
 /// A count in an object of the summary.

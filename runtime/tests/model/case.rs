@@ -77,7 +77,7 @@ pub(crate) enum Addr {
     /// This far from the start of the packet's room.
     Room(u32),
     /// Into the room of another packet of the batch.
-    Foreign(u16, u16),
+    Foreign(u16, u32),
     /// To this address of the module's memory.
     Absolute(u32),
 }
@@ -223,7 +223,7 @@ fn addr() -> impl Strategy<Value = Addr> {
         2 => (0..=ROOM).prop_map(Addr::Room),
         1 => (ROOM - 80..=ROOM).prop_map(Addr::Room),
         1 => select(vec![0, 1, u32::MAX, 1 << 31, 1 << 16, ROOM << 1]).prop_map(Addr::Room),
-        1 => (any::<u16>(), 0_u16..2_240).prop_map(|(other, offset)| Addr::Foreign(other, offset)),
+        1 => (any::<u16>(), 0..ROOM).prop_map(|(other, offset)| Addr::Foreign(other, offset)),
         1 => select(vec![0, 64, 65_536, 131_072, u32::MAX, u32::MAX - 13]).prop_map(Addr::Absolute),
     ]
 }
@@ -298,10 +298,11 @@ fn list() -> impl Strategy<Value = List> {
     let any_list = (vec(entry(), 0..10), written, count);
     let any_list = any_list.prop_map(|(entries, written, count)| List { entries, written, count });
     // One packet copied as often as the list allows, and passed on: more than a batch holds.
-    let flood = (entry(), 230_u16..=256).prop_map(|(mut entry, written)| {
-        entry.target = Target::Input(0);
-        entry.fields = Fields { addr: Addr::Moved(0), len: Len::Grown(0), verdict: v::NEXT, ..entry.fields };
-        List { entries: vec![entry], written: Some(written), count: None }
+    let flood = (any::<u32>(), 250_u16..=256).prop_map(|(mark, written)| {
+        let (addr, len, asked) = (Addr::Moved(0), Len::Grown(0), Asked::default());
+        let fields =
+            Fields { addr, len, verdict: v::NEXT, mark, asked, wrong_slot: 0, wrong_generation: 0, junk: mark };
+        List { entries: vec![Entry { target: Target::Input(0), fields }], written: Some(written), count: None }
     });
     prop_oneof![30 => any_list, 1 => flood]
 }

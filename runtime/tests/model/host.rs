@@ -1,6 +1,6 @@
 //! The host as docs/abi.md tells it, slow and obvious: what becomes of each packet, by which cause, with which bytes.
 
-use super::case::{Asked, Case, HowMuch, LONGEST, ROOM};
+use super::case::{Asked, Case, HEADROOM, HowMuch, LONGEST, ROOM};
 use super::script::{Batch, Record, Ref, fills, stamped};
 use super::wire;
 use perigee_abi::{source, tx_flags, verdict as v};
@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 /// Shortest packet that may leave a module.
 const SHORTEST: u16 = 14;
 /// Bytes that a fresh room takes behind its headroom.
-const FRESH: u16 = 2_112;
+#[allow(clippy::cast_possible_truncation, reason = "two small constants")]
+const FRESH: u16 = (ROOM - HEADROOM) as u16;
 const MAX_BATCH: usize = 256;
 const MAX_OUTPUTS: u32 = 256;
 const CHECKSUMS: u32 = tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM;
-/// Requests that stay with a packet from stage to stage.
+/// Requests that stay with a packet from stage to stage; queue and times are asked of the way out next to come.
 const CARRIED: u32 = CHECKSUMS | tx_flags::IPV4 | tx_flags::IPV6 | tx_flags::VLAN_INSERT;
 
 /// A capture that packets are sent to.
@@ -106,11 +107,11 @@ impl<'a> Host<'a> {
             return None;
         }
         let mut asked = Asked::default();
-        let mut at = 128;
+        let mut at = HEADROOM;
         if self.case.strip && frame.len() >= 18 && frame[12..14] == [0x81, 0] {
             asked = Asked { flags: tx_flags::VLAN_INSERT, vlan: u16::from_be_bytes([frame[14], frame[15]]), ..asked };
             frame.drain(12..16);
-            at = 132;
+            at += 4;
         }
         let len = u16::try_from(frame.len()).unwrap();
         let mut room = vec![0; ROOM as usize];
@@ -120,7 +121,7 @@ impl<'a> Host<'a> {
 
     /// A room to make a packet in.
     pub(crate) fn fresh(&mut self) -> Packet {
-        Packet { room: self.room(Vec::new()), at: 128, len: 60, mark: 0, port: u16::MAX, asked: Asked::default() }
+        Packet { room: self.room(Vec::new()), at: HEADROOM, len: 60, mark: 0, port: u16::MAX, asked: Asked::default() }
     }
 
     /// A batch begins: rooms are prepared as the module does it, and identities are made.
@@ -307,11 +308,11 @@ impl<'a> Host<'a> {
             return None;
         }
         let mut room = vec![0; ROOM as usize];
-        room[128..128 + bytes.len()].copy_from_slice(&bytes);
+        room[HEADROOM as usize..][..bytes.len()].copy_from_slice(&bytes);
         self.expected.created += 1;
         packet.room = self.room(room);
         packet.mark = entry.mark;
-        let fate = self.judge(&mut packet, Some(128), entry.len, entry.asked, entry.verdict);
+        let fate = self.judge(&mut packet, Some(HEADROOM), entry.len, entry.asked, entry.verdict);
         Some((packet, fate))
     }
 
@@ -388,8 +389,6 @@ fn makes_sense(asked: Asked, len: u16) -> bool {
     let one_family = has(tx_flags::IPV4) != has(tx_flags::IPV6);
     let header = u16::from(asked.l2_len) + u16::from(asked.l3_len);
     let checksum = one_family && header <= len && asked.l2_len <= 127;
-    !has(!tx_flags::ALL)
-        && !both_l4
-        && !(has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6))
-        && (!has(CHECKSUMS) || checksum)
+    let contradicts = both_l4 || (has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6)) || (has(CHECKSUMS) && !checksum);
+    !contradicts && !has(!tx_flags::ALL)
 }

@@ -1,7 +1,7 @@
 //! From a case to the script of its module: what was drawn at random is aimed at what there is, call by call, while the
 //! model runs along.
 
-use super::case::{Addr, Asked, Case, Entry, Fields, HowMuch, Len, List, Planned, Target};
+use super::case::{Addr, Asked, Case, Entry, Fields, HEADROOM, HowMuch, Len, List, Planned, Target};
 use super::host::{Expected, Host, Packet};
 use super::script::{Batch, Record, Ref};
 use perigee_abi::source;
@@ -84,7 +84,7 @@ fn listed(host: &Host<'_>, packets: &[Packet], entry: &Entry) -> Option<Record> 
     };
     let spare = |i: u16| {
         let i = u32::from(i).checked_rem(host.spares())?;
-        Some(Aim { named: Ref::Spare(i), at: 128, len: 64, source: source::SPARE + i })
+        Some(Aim { named: Ref::Spare(i), at: HEADROOM, len: 64, source: source::SPARE + i })
     };
     let aim = match entry.target {
         Target::Input(i) => input(i),
@@ -97,7 +97,7 @@ fn listed(host: &Host<'_>, packets: &[Packet], entry: &Entry) -> Option<Record> 
         Target::Seen(i) => {
             let seen = host.seen();
             let named = *seen.get(usize::from(i).checked_rem(seen.len())?)?;
-            Some(Aim { named, at: 128, len: 64, source: source::HELD })
+            Some(Aim { named, at: HEADROOM, len: 64, source: source::HELD })
         }
         Target::Mixed(i, identity) => input(i).zip(input(identity)).map(|(i, id)| Aim { source: i.source, ..id }),
         Target::Source(i, source) => input(i).or_else(|| spare(i)).map(|aim| Aim { source, ..aim }),
@@ -112,8 +112,8 @@ fn record(host: &Host<'_>, packets: &[Packet], fields: &Fields, aim: Aim) -> Rec
         Addr::Moved(by) => (Some(aim.named), aim.at.wrapping_add_signed(by.into())),
         Addr::Room(offset) => (Some(aim.named), offset),
         Addr::Foreign(other, offset) => match usize::from(other).checked_rem(packets.len()) {
-            Some(other) => (Some(Ref::Input(host.number(), u32::try_from(other).unwrap())), offset.into()),
-            None => (None, offset.into()),
+            Some(other) => (Some(Ref::Input(host.number(), u32::try_from(other).unwrap())), offset),
+            None => (None, offset),
         },
         Addr::Absolute(addr) => (None, addr),
     };

@@ -135,7 +135,7 @@ pub(crate) fn stamped(batch: u32, i: u32, byte: u8) -> Vec<u8> {
 /// The module as items for [`crate::common::module`]. Of its counters, `batches` says how many calls of the script it has
 /// made, `odd` how often the host told it something else than the model, and `room` how long a room is by the header.
 pub(crate) fn module(callback: &str, spares: u32, batches: &[Batch]) -> String {
-    let (script, count) = (data(batches), batches.len());
+    let (script, count, play) = (data(batches), batches.len(), play());
     let prepare = if callback == "generate" { STAMP } else { FILL };
     format!(
         r#"(global (export "perigee_spares") i32 (i32.const {spares}))
@@ -176,7 +176,14 @@ pub(crate) fn module(callback: &str, spares: u32, batches: &[Batch]) -> String {
     (global.set $batch (i32.add (global.get $batch) (i32.const 1)))
     (global.set $seen (i32.add (global.get $seen) (i32.const {SEEN_BATCH})))
     (call $count (i32.const 0) (i32.const 1)))
-  (func $play (param $n i32) (local $i i32) (local $r i32) (local $d i32) (local $s i32) (local $end i32)
+  {play}"#
+    )
+}
+
+/// Writes descriptors in place, then the output list, from where the script has come to.
+fn play() -> String {
+    format!(
+        r#"(func $play (param $n i32) (local $i i32) (local $r i32) (local $d i32) (local $s i32) (local $end i32)
     (memory.fill (i32.const {OUTPUTS}) (i32.const 0) (i32.const 16384))
     (local.set $r (i32.add (global.get $at) (i32.const {HEADER})))
     (local.set $d (i32.const {PACKETS}))
@@ -238,7 +245,7 @@ const FILL: &str = r#"(func $prepare (param $d i32) (param $i i32) (local $room 
     (memory.fill (local.get $room) (i32.add (i32.const 0x40) (i32.and (local.get $i) (i32.const 63)))
       (i32.sub (i32.load (local.get $d)) (local.get $room)))
     (memory.fill (local.get $end) (i32.add (i32.const 0x80) (i32.and (local.get $i) (i32.const 63)))
-      (i32.sub (i32.add (local.get $room) (i32.const 2240)) (local.get $end))))"#;
+      (i32.sub (i32.add (local.get $room) (i32.add (i32.load (i32.const 65624)) (i32.load (i32.const 65632)))) (local.get $end))))"#;
 
 /// Writes the whole room of packet `$i` that is to be generated.
 const STAMP: &str = r#"(func $prepare (param $d i32) (param $i i32)
