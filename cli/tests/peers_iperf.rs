@@ -14,23 +14,23 @@ use std::time::Duration;
 const MODERATE: u32 = 20;
 
 /// Runs iperf3 with TCP, with UDP at a moderate rate and with UDP as fast as it goes.
-fn iperf(kind: Kind, mode: Mode, lcores: [usize; 2]) {
+fn iperf(kind: Kind, mode: Mode) {
     let Some(lab) = Lab::alone(mode) else { return };
     if !lab.allows(kind) {
         return;
     }
     for load in [Load::Tcp(1), Load::Udp(MODERATE), Load::Udp(0)] {
-        iperf_once(&lab, kind, lcores, load);
+        iperf_once(&lab, kind, load);
     }
 }
 
 /// One run of perigee and iperf3, from a peer on the left to a peer on the right.
-fn iperf_once(lab: &Lab, kind: Kind, lcores: [usize; 2], load: Load) {
+fn iperf_once(lab: &Lab, kind: Kind, load: Load) {
     let host = lab.namespace();
     let left = Wire::new(&host, kind, 0, 1_500);
     let right = Wire::new(&host, Kind::AfPacket, 1, 1_500);
     let ports = left.port("a", "") + &right.port("b", "");
-    let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", lcores);
+    let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", [cpus()[0]; 2]);
     let mut perigee = Perigee::start(&host, "forwarder", &config);
     left.connect_v4(&mut perigee, 2);
     right.connect_v4(&mut perigee, 3);
@@ -109,24 +109,19 @@ fn iperf_over_two_queues(kind: Kind, mode: Mode) {
     assert!(shares.iter().all(|share| *share > 100), "both queues carry flows: {shares:?}");
 }
 
-/// The first CPU twice: both directions on one lcore.
-fn one_lcore() -> [usize; 2] {
-    [cpus()[0]; 2]
-}
-
 #[test]
 fn iperf_over_af_packet_as_root() {
-    iperf(Kind::AfPacket, Mode::Root, one_lcore());
+    iperf(Kind::AfPacket, Mode::Root);
 }
 
 #[test]
 fn iperf_over_af_packet_as_user() {
-    iperf(Kind::AfPacket, Mode::User, one_lcore());
+    iperf(Kind::AfPacket, Mode::User);
 }
 
 #[test]
 fn iperf_over_tap_as_user() {
-    iperf(Kind::Tap, Mode::User, one_lcore());
+    iperf(Kind::Tap, Mode::User);
 }
 
 #[test]
@@ -141,5 +136,5 @@ fn iperf_over_two_queues_of_tap_as_root() {
 
 #[test]
 fn iperf_over_af_xdp_as_root() {
-    iperf(Kind::AfXdp, Mode::Root, one_lcore());
+    iperf(Kind::AfXdp, Mode::Root);
 }

@@ -25,14 +25,21 @@ pub(crate) fn expected_packets(device: &str) -> Result<Option<u64>, String> {
 }
 
 fn count(path: &Path) -> Result<u64, String> {
+    let file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    count_packets(path, BufReader::with_capacity(1 << 20, file))
+}
+
+/// Packets in a capture, which `path` is the name of in messages.
+///
+/// # Errors
+/// As for [`expected_packets`].
+#[doc(hidden)]
+pub fn count_packets(path: &Path, mut capture: impl Read + Seek) -> Result<u64, String> {
     const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-    let open = || File::open(path).map_err(|e| format!("{}: {e}", path.display()));
     let mut magic = [0; 4];
-    let mut file = open()?;
-    let is_ng = file.read_exact(&mut magic).is_ok() && magic == PCAPNG;
-    file.rewind().map_err(|e| format!("{}: {e}", path.display()))?;
-    let file = BufReader::with_capacity(1 << 20, file);
-    if is_ng { count_pcapng(path, file) } else { count_pcap(path, file) }
+    let is_ng = capture.read_exact(&mut magic).is_ok() && magic == PCAPNG;
+    capture.rewind().map_err(|e| format!("{}: {e}", path.display()))?;
+    if is_ng { count_pcapng(path, capture) } else { count_pcap(path, capture) }
 }
 
 fn count_pcap(path: &Path, file: impl Read) -> Result<u64, String> {

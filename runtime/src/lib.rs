@@ -36,8 +36,12 @@ mod stats;
 mod wasm;
 
 pub use error::Error;
+#[doc(hidden)]
+pub use input_end::count_packets;
 pub use run::Run;
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
+#[doc(hidden)]
+pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};

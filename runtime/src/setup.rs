@@ -132,7 +132,7 @@ fn senders(config: &Config, placed: &[Placed], port: usize) -> Vec<u32> {
     let name = &config.ports[port].name;
     let sends = |p: &&Placed| {
         let chain = &config.chains[p.chain];
-        chain.tx.contains(name) || matches!(&chain.source, From::Port { port, .. } if port == name)
+        chain.granted_ports().any(|granted| granted == name)
     };
     let mut cpus: Vec<u32> = placed.iter().filter(sends).map(|p| p.lcore).collect();
     cpus.sort_unstable();
@@ -150,7 +150,11 @@ fn start_ports(
     for (number, device) in devices.into_iter().enumerate() {
         let entry = &config.ports[number];
         let senders = u16::try_from(senders(config, placed, number).len()).unwrap_or(u16::MAX);
-        let queues = Queues { rx: config.rx_queues(number), tx: senders.saturating_mul(entry.tx_queues_per_lcore) };
+        let reads =
+            |p: &&Placed| matches!(&config.chains[p.chain].source, From::Port { port, .. } if *port == entry.name);
+        let read = u16::try_from(placed.iter().filter(reads).count()).unwrap_or(u16::MAX);
+        let tx = senders.saturating_mul(entry.tx_queues_per_lcore);
+        let queues = Queues { rx: config.rx_queues(number), tx, read };
         let pool = Arc::clone(&memory.port_pools[number]);
         let plain = if device.abilities()?.needs_plain_pool() {
             // Not one of the pools that must be full at the end: net_af_xdp never gives back what it has lent to the kernel.
@@ -251,13 +255,8 @@ impl Builder<'_> {
         let config = self.config;
         let chain = &config.chains[placed.chain];
         let mut out = Outlets::new(chain.when_full());
-        let own = match &chain.source {
-            From::Port { port, .. } => Some(port),
-            _ => None,
-        };
-        let named = chain.tx.iter().map(|name| (name, true));
-        let implied = own.filter(|name| !chain.tx.contains(name)).map(|name| (name, false));
-        for (name, next) in named.chain(implied) {
+        for name in chain.granted_ports() {
+            let next = chain.tx.contains(name);
             let Some(number) = config.port(name) else { continue };
             let mine = senders(config, all, number).iter().position(|cpu| *cpu == placed.lcore).unwrap_or(0);
             let each = config.ports[number].tx_queues_per_lcore;

@@ -30,9 +30,10 @@ const LANES: [(Lane, &str); 4] =
 fn the_host_does_with_descriptors_and_lists_what_the_model_says() {
     // The same cases in each run, unless proptest's own variables (PROPTEST_RNG_SEED, PROPTEST_CASES, ...) say otherwise.
     let own = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { own.cases } else { 200 };
     let rng_seed = if own.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { own.rng_seed };
     let max_shrink_iters = if own.max_shrink_iters == u32::MAX { 400 } else { own.max_shrink_iters };
-    let config = Config { failure_persistence: None, rng_seed, max_shrink_iters, ..own };
+    let config = Config { failure_persistence: None, cases, rng_seed, max_shrink_iters, ..own };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&case::case(), |case| {
         check(&case);
@@ -128,7 +129,7 @@ hold_age = "1h"
 lcores = [0]
 source = {source}
 stages = {stages:?}
-tx = ["out"]
+tx = ["out", "in"]
 [[chain]]
 lcores = [0]
 source = {{ ring = "r" }}

@@ -45,11 +45,6 @@ pub(crate) fn swapped(frame: &[u8]) -> Frame {
     [&frame[6..ADDRESSES], &frame[..6], &frame[ADDRESSES..]].concat()
 }
 
-/// The EtherType of a frame: what follows the addresses.
-pub(crate) fn ether_type(frame: &[u8]) -> u16 {
-    u16::from_be_bytes([frame[ADDRESSES], frame[ADDRESSES + 1]])
-}
-
 /// Writes frames into a pcap file, a millisecond apart.
 pub(crate) fn pcap_write(path: &Path, frames: &[Frame]) {
     let mut bytes = PCAP_HEADER.to_vec();

@@ -63,7 +63,9 @@ impl Namespace<'_> {
         let file = self.lab().path(&format!("replay-{device}.pcap"));
         pcap_write(&file, frames);
         let arguments = format!("--quiet --intf1={device} --pps={rate} {}", file.display());
-        self.run("tcpreplay", &arguments, Duration::from_secs(30)).expect_success();
+        let report = self.run("tcpreplay", &arguments, Duration::from_secs(30)).expect_success();
+        let failed = report.lines().find_map(|line| line.trim().strip_prefix("Failed packets:"));
+        assert_eq!(failed.map(str::trim), Some("0"), "tcpreplay sends every frame: {report}");
     }
 
     /// Starts to record what an interface sees, as far as `filter` (of pcap-filter(7)) lets it through, until `count` frames

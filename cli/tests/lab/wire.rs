@@ -75,10 +75,9 @@ impl<'a, 'lab> Wire<'a, 'lab> {
         match self.kind {
             Kind::AfPacket => {
                 // A ring's frame holds the kernel's own header, too, and must fit a data room nonetheless; blocks are whole
-                // pages and whole frames. As many frames as an unprivileged user may lock in memory (8 MiB, for two ports
-                // with two rings a queue), so that a moment without the processor costs nothing.
-                let (frame, block, frames) =
-                    if self.mtu > 1_500 { (9_216, 36_864, 128) } else { (2_048, 65_536, 1_024) };
+                // pages and whole frames. An unprivileged user may lock 8 MiB in memory; with two rings a queue, these take
+                // half of it for two ports.
+                let (frame, block, frames) = if self.mtu > 1_500 { (9_216, 36_864, 112) } else { (2_048, 65_536, 512) };
                 let (frames, queues) = (frames / self.queues, self.queues);
                 format!(
                     "net_af_packet{number},iface={interface},framesz={frame},blocksz={block},framecnt={frames},\

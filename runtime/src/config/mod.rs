@@ -179,7 +179,7 @@ pub struct Chain {
     #[serde(default)]
     pub stages: Vec<String>,
     /// The ports it may send to. The first is where packets go that the last stage passes on. The port that it reads
-    /// from is granted without being named.
+    /// from is granted to a chain that names no port at all: naming one more would cost a tx queue on it.
     #[serde(default)]
     pub tx: Vec<String>,
     /// What to do with packets that a full port or ring does not take; `None`: [`Chain::when_full`] decides.
@@ -288,6 +288,15 @@ impl Chain {
             Source::Module { .. } => WhenFull::Wait,
             Source::Port { .. } | Source::Ring { .. } => WhenFull::Drop,
         })
+    }
+
+    /// The ports that it may send to: those that it names, or where it names none the one that it reads.
+    pub fn granted_ports(&self) -> impl Iterator<Item = &String> {
+        let own = match &self.source {
+            Source::Port { port, .. } => Some(port),
+            _ => None,
+        };
+        self.tx.iter().chain(own.filter(|_| self.tx.is_empty()))
     }
 
     /// On how many lcores it runs.

@@ -164,7 +164,7 @@ fn probe_help(name: &str) -> String {
     let help = match kind {
         "net_af_packet" => {
             "It needs iface=NAME of an interface that exists, CAP_NET_RAW (root, or a user namespace of its own), and \
-             framesz of at least 2048 that holds the MTU"
+             framesz of at least 2048 that holds the MTU; its ring counts against `ulimit -l` (\"Resource temporarily unavailable\")"
         }
         "net_af_xdp" => "It needs iface=NAME of an interface that exists, root, and a kernel with AF_XDP",
         "net_tap" => "It needs /dev/net/tun and CAP_NET_ADMIN (root, or a user and network namespace of its own)",

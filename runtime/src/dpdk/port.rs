@@ -16,6 +16,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Queues {
     pub(crate) rx: u16,
     pub(crate) tx: u16,
+    /// Rx queues that chains read.
+    pub(crate) read: u16,
 }
 
 /// Shorthand for the answers of DPDK's calls.
@@ -183,7 +185,8 @@ impl Port {
                 self.queues.rx, self.queues.tx, abilities.max_rx_queues, abilities.max_tx_queues
             ));
         }
-        let Queues { rx, tx } = self.queues;
+        self.check_unread()?;
+        let Queues { rx, tx, .. } = self.queues;
         let (rss, mtu) = (abilities.rss & offload::RSS_IP_L4, abilities.driver_mtu(config.mtu));
         // SAFETY:
         // - the port exists and is not started.
@@ -203,6 +206,26 @@ impl Port {
         // SAFETY:
         // - the port is configured and its queues are set up.
         check("rte_eth_dev_start", unsafe { sys::rte_eth_dev_start(id) })
+    }
+
+    /// The kernel spreads flows over all queues that a virtual device has: those in a queue that nobody reads would be
+    /// lost, and no counter would show it.
+    fn check_unread(&self) -> Result<(), String> {
+        let read = self.queues.read;
+        let pairs = self.device.device.split(',').find_map(|argument| argument.strip_prefix("qpairs="));
+        let has = match self.abilities.driver.as_str() {
+            "net_tap" | "net_af_xdp" => self.queues.rx,
+            "net_af_packet" => pairs.and_then(|pairs| pairs.parse().ok()).unwrap_or(1),
+            _ => return Ok(()),
+        };
+        if read == 0 || read >= has {
+            return Ok(());
+        }
+        Err(format!(
+            "it has {has} rx queues, of which chains read {read}: the kernel spreads flows over all of them, and the others' \
+             would be lost. Let a chain read each queue (lcores = [...]), or let one lcore alone send to this port: its rx \
+             and tx queues come in pairs"
+        ))
     }
 
     fn set_up_queues(&self, config: &config::Port) -> Result<(), String> {
@@ -370,7 +393,7 @@ fn real_queues(abilities: &Abilities, wanted: Queues) -> Queues {
     let rx = wanted.rx.max(1).min(abilities.max_rx_queues.max(wanted.rx));
     let tx = wanted.tx.max(1).min(abilities.max_tx_queues.max(wanted.tx));
     let paired = matches!(abilities.driver.as_str(), "net_tap" | "net_af_xdp" | "net_ring");
-    if paired { Queues { rx: rx.max(tx), tx: rx.max(tx) } } else { Queues { rx, tx } }
+    if paired { Queues { rx: rx.max(tx), tx: rx.max(tx), ..wanted } } else { Queues { rx, tx, ..wanted } }
 }
 
 /// Ports whose driver gives timestamps, and in which unit. DPDK has one field for all ports of the process.

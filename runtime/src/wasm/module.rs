@@ -1,5 +1,6 @@
 //! A module: compiled code that was checked against the ABI, ready to be instantiated once per lcore.
 
+use super::engine::Ticker;
 use super::host::{Host, LogQueue};
 use super::{engine, host};
 use crate::clock::Clock;
@@ -141,8 +142,20 @@ impl Module {
 /// # Errors
 /// Where the file cannot be read, is no module, or breaks the ABI: the text says which export or import.
 pub fn inspect(file: &Path, limits: Limits) -> Result<ModuleInfo, Error> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    Ok(Module::load(&engine::new()?, &name, file, limits)?.info)
+    let bytes = std::fs::read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
+    inspect_bytes(&file.file_name().unwrap_or_default().to_string_lossy(), &bytes, limits)
+}
+
+/// As [`inspect`], for bytes that are in no file.
+///
+/// # Errors
+/// As for [`Module::compile`].
+#[doc(hidden)]
+pub fn inspect_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<ModuleInfo, Error> {
+    let engine = engine::new()?;
+    // Its start and the functions that tell its numbers are guest code: they have a deadline too.
+    let _ticker = Ticker::start(&engine);
+    Ok(Module::compile(&engine, name, bytes, limits)?.info)
 }
 
 fn check_imports(module: &wasmtime::Module) -> Result<(), String> {
@@ -335,7 +348,7 @@ fn describe(
     }
 }
 
-/// The areas lie inside the memory, and the window touches none of the others: data in it would be packets.
+/// The areas lie inside the memory and apart: data in the window would be packets, and a message's bytes descriptors.
 fn check_areas(info: &ModuleInfo) -> Result<(), String> {
     let n = &info.numbers;
     let areas = [
@@ -353,11 +366,13 @@ fn check_areas(info: &ModuleInfo) -> Result<(), String> {
             ));
         }
     }
-    let (window, window_end) = range(n.window, n.window_len);
-    for (what, at, len) in &areas[..2] {
+    for (i, (what, at, len)) in areas.iter().enumerate() {
         let (start, end) = range(*at, *len);
-        if *len != 0 && start < window_end && window < end {
-            return Err(format!("its {what} at {at} lies in its window at {}", n.window));
+        for (other, other_at, other_len) in &areas[i + 1..] {
+            let (other_start, other_end) = range(*other_at, *other_len);
+            if start.max(other_start) < end.min(other_end) {
+                return Err(format!("its {what} at {at} lies in its {other} at {other_at}"));
+            }
         }
     }
     if !n.batch.is_multiple_of(64) {
