@@ -1,6 +1,6 @@
 //! What all measurements share: how a loop is configured, started, measured beside others, and accounted for.
 
-use crate::quiet::{Figures, Floor, Plan, Side, interleave};
+use crate::quiet::{self, Figures, Floor, Plan, Samples, Side};
 use crate::report::{self, Measurement};
 use anyhow::{Context, Result, ensure};
 use perigee_runtime::bench::Loop;
@@ -98,9 +98,18 @@ impl Setup {
 }
 
 impl Lab {
-    /// Measures sides in turns on one loop.
-    pub(crate) fn compare(&self, on: &mut Loop, mut sides: Vec<Side<'_, Loop>>) -> Result<Vec<Figures>> {
-        interleave(on, &mut sides, self.floor, self.plan)
+    /// Measures something in as many starts as planned, each on a thread of its own.
+    pub(crate) fn measure(&mut self, one: impl Fn(&mut Self) -> Result<Vec<Samples>> + Sync) -> Result<Vec<Figures>> {
+        let mut starts = Vec::new();
+        for _ in 0..self.plan.starts {
+            starts.push(apart(|| one(self))?);
+        }
+        Ok(quiet::figures(starts))
+    }
+
+    /// Lets sides take turns on one loop.
+    pub(crate) fn compare(&self, on: &mut Loop, mut sides: Vec<Side<'_, Loop>>) -> Result<Vec<Samples>> {
+        quiet::interleave(on, &mut sides, self.floor, self.plan)
     }
 
     /// Keeps a result and shows it.
@@ -122,7 +131,7 @@ impl Lab {
 
 /// Does something on a thread of its own. A loop pins its thread, and what is started from there later inherits that: the
 /// ticker of the next loop would share the measured core.
-pub(crate) fn apart(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("bench".to_owned()).stack_size(STACK).spawn_scoped(scope, work)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -97,9 +97,9 @@ fn perform(args: &Args) -> Result<()> {
 
 fn laboratory(args: &Args) -> Result<Lab> {
     let (watch, plan) = if args.quick || args.instructions {
-        (Duration::from_millis(200), Plan { budget: Duration::from_millis(400), enough: 60 })
+        (Duration::from_millis(200), Plan { starts: 1, budget: Duration::from_millis(400), enough: 60 })
     } else {
-        (Duration::from_secs(2), Plan { budget: Duration::from_secs(8), enough: 1_000 })
+        (Duration::from_secs(2), Plan { starts: 3, budget: Duration::from_millis(2_500), enough: 1_000 })
     };
     let cpu = args.cpu.or_else(|| perigee_runtime::config::allowed_cpus().last().copied()).unwrap_or(0);
     Ok(Lab { root: root()?, cpu, floor: Floor::find(watch), plan, tsc_hz: 0, results: Vec::new() })

@@ -1,8 +1,8 @@
 //! A burst taken apart: what its way through one module costs, piece by piece, beside the twin's kernel on the same mbufs.
 
 use crate::ffi::{Twin, Work};
-use crate::lab::{Lab, Setup, apart};
-use crate::quiet::{Figures, SLICE, Side};
+use crate::lab::{Lab, Setup};
+use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use crate::works::{generator_config, polls};
 use anyhow::{Result, ensure};
@@ -45,7 +45,8 @@ pub(crate) fn load(on: &mut Loop) -> Result<()> {
 pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
     println!("{}", report::head("A burst taken apart"));
     for (chain, (work, name)) in CHAINS.into_iter().enumerate() {
-        apart(|| one(lab, chain, work, name))?;
+        let figures = lab.measure(|lab| one(lab, chain, work))?;
+        tell(lab, name, &pieces(figures)?);
     }
     Ok(())
 }
@@ -62,17 +63,16 @@ struct Pieces {
     kernel: Figures,
 }
 
-fn one(lab: &mut Lab, chain: usize, work: Work, name: &str) -> Result<()> {
+fn one(lab: &mut Lab, chain: usize, work: Work) -> Result<Vec<Samples>> {
     let mut on = setup(lab, "1ms").start(&lab.root)?;
     load(&mut on)?;
-    let pieces = take_apart(lab, &mut on, chain, work)?;
+    let samples = take_apart(lab, &mut on, chain, work)?;
     (0..=NOP).for_each(|chain| on.unload(chain));
     lab.finish(on)?;
-    tell(lab, name, &pieces);
-    Ok(())
+    Ok(samples)
 }
 
-fn take_apart(lab: &Lab, on: &mut Loop, chain: usize, work: Work) -> Result<Pieces> {
+fn take_apart(lab: &Lab, on: &mut Loop, chain: usize, work: Work) -> Result<Vec<Samples>> {
     let times = SLICE / u32::from(BURST);
     let packets = u64::from(times) * u64::from(BURST);
     let repeat = |mut piece: Box<dyn FnMut(&mut Loop)>| -> Side<'_, Loop> {
@@ -85,7 +85,7 @@ fn take_apart(lab: &Lab, on: &mut Loop, chain: usize, work: Work) -> Result<Piec
     let new = |work| Twin::new(work, BURST, usize::from(receives));
     let (mut twin, mut kernel, mut bare) = (new(work), new(work), new(Work::Nothing));
     let n = usize::from(BURST);
-    let figures = lab.compare(
+    lab.compare(
         on,
         vec![
             Box::new(|on: &mut Loop| polls(on, chain, times)),
@@ -97,7 +97,11 @@ fn take_apart(lab: &Lab, on: &mut Loop, chain: usize, work: Work) -> Result<Piec
             repeat(Box::new(move |on| on.collect(chain))),
             Box::new(|on| kernel.kernel(on, chain, times)),
         ],
-    )?;
+    )
+}
+
+/// Names the sides of [`take_apart`].
+fn pieces(figures: Vec<Figures>) -> Result<Pieces> {
     let [poll, twin, shared, publish, call, crossing, collect, kernel] =
         <[Figures; 8]>::try_from(figures).map_err(|_| anyhow::anyhow!("eight sides have eight figures"))?;
     Ok(Pieces { poll, twin, shared, publish, call, crossing, collect, kernel })

@@ -24,9 +24,12 @@ pub(crate) type Side<'a, C> = Box<dyn FnMut(&mut C) -> u64 + 'a>;
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// At most so long.
+    /// A loop is started anew so many times, and the slices of all starts count together: where memory happens to lie is
+    /// another matter each time, and one bad place in the caches can cost cycles of every packet.
+    pub(crate) starts: usize,
+    /// At most so long for one start.
     pub(crate) budget: Duration,
-    /// So many quiet slices of each side are enough.
+    /// So many quiet slices of each side are enough for one start.
     pub(crate) enough: usize,
 }
 
@@ -75,8 +78,9 @@ impl Floor {
     }
 }
 
-#[derive(Default)]
-struct Samples {
+/// Slices of one side, in cycles per packet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples {
     quiet: Vec<f64>,
     busy: Vec<f64>,
 }
@@ -87,8 +91,8 @@ pub(crate) fn interleave<C>(
     sides: &mut [Side<'_, C>],
     floor: Floor,
     plan: Plan,
-) -> Result<Vec<Figures>> {
-    let mut samples: Vec<Samples> = sides.iter().map(|_| Samples::default()).collect();
+) -> Result<Vec<Samples>> {
+    let mut samples = vec![Samples::default(); sides.len()];
     let start = Instant::now();
     for round in 0.. {
         let mut before = ffi::probe();
@@ -110,10 +114,23 @@ pub(crate) fn interleave<C>(
             break;
         }
     }
-    Ok(samples.into_iter().map(figures).collect())
+    Ok(samples)
 }
 
-fn figures(mut samples: Samples) -> Figures {
+/// Adds up the starts of a measurement: side by side.
+pub(crate) fn figures(starts: Vec<Vec<Samples>>) -> Vec<Figures> {
+    let mut sides: Vec<Samples> = Vec::new();
+    for samples in starts {
+        sides.resize_with(samples.len(), Samples::default);
+        for (all, mut new) in sides.iter_mut().zip(samples) {
+            all.quiet.append(&mut new.quiet);
+            all.busy.append(&mut new.busy);
+        }
+    }
+    sides.into_iter().map(figures_of).collect()
+}
+
+fn figures_of(mut samples: Samples) -> Figures {
     let quiet_slices = samples.quiet.len();
     let busy_cycles = (!samples.busy.is_empty()).then(|| quantile(&mut samples.busy, 0.5));
     if !Figures::are_quiet(quiet_slices) {
@@ -147,7 +164,7 @@ mod test {
 
     #[test]
     fn busy_slices_do_not_touch_the_quiet_median() {
-        let figures = figures(samples(101, 1_000));
+        let figures = figures_of(samples(101, 1_000));
         assert_eq!((figures.cycles, figures.spread, figures.quiet_slices), (60.0, 80.0, 101));
         assert_eq!(figures.busy_cycles, Some(100.0));
         assert!(Figures::are_quiet(figures.quiet_slices));
@@ -155,14 +172,21 @@ mod test {
 
     #[test]
     fn without_quiet_slices_all_count() {
-        let figures = figures(samples(5, 100));
+        let figures = figures_of(samples(5, 100));
         assert_eq!((figures.cycles, figures.quiet_slices), (100.0, 5));
         assert!(!Figures::are_quiet(figures.quiet_slices));
     }
 
     #[test]
+    fn slices_of_all_starts_count_together() {
+        let figures = figures(vec![vec![samples(41, 1); 2], vec![samples(60, 2); 2]]);
+        assert_eq!(figures.len(), 2);
+        assert_eq!((figures[1].quiet_slices, figures[1].cycles), (101, 35.0));
+    }
+
+    #[test]
     fn sides_take_turns_and_their_packets_are_counted() {
-        let plan = Plan { budget: Duration::ZERO, enough: 0 };
+        let plan = Plan { starts: 1, budget: Duration::ZERO, enough: 0 };
         let mut turns = Vec::new();
         let mut sides: Vec<Side<'_, Vec<u8>>> = vec![
             Box::new(|turns| {
@@ -174,7 +198,8 @@ mod test {
                 1
             }),
         ];
-        let figures = interleave(&mut turns, &mut sides, Floor(1e9), plan).unwrap();
+        let samples = interleave(&mut turns, &mut sides, Floor(1e9), plan).unwrap();
+        let figures = figures(vec![samples]);
         assert!(turns.chunks(2).all(|pair| pair == [0, 1]) && turns.len() > 2 * WARM_UP);
         assert!(figures.iter().all(|f| f.quiet_slices == turns.len() / 2 - WARM_UP && f.busy_cycles.is_none()));
     }
@@ -182,7 +207,7 @@ mod test {
     #[test]
     fn a_slice_without_packets_is_an_error() {
         let mut sides: Vec<Side<'_, ()>> = vec![Box::new(|()| 0)];
-        let plan = Plan { budget: Duration::ZERO, enough: 0 };
+        let plan = Plan { starts: 1, budget: Duration::ZERO, enough: 0 };
         assert!(interleave(&mut (), &mut sides, Floor(1e9), plan).is_err());
     }
 }

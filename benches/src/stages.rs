@@ -1,8 +1,8 @@
 //! What one more stage costs, and one hop over a ring between two chains of an lcore.
 
 use crate::ffi::{Twin, Work};
-use crate::lab::{Lab, Setup, apart};
-use crate::quiet::{Figures, SLICE, Side};
+use crate::lab::{Lab, Setup};
+use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use crate::works::{generator_config, polls};
 use anyhow::Result;
@@ -26,10 +26,12 @@ pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
         "{}",
         report::head("Longer ways: stages that pass everything on, and a ring to another chain of the lcore")
     );
-    apart(|| all(lab))
+    let figures = lab.measure(all)?;
+    tell(lab, &figures);
+    Ok(())
 }
 
-fn all(lab: &mut Lab) -> Result<()> {
+fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
     let mut setup = Setup::new(lab, BURST, "1ms")
         .port("net_null0")
         .ring("hop")
@@ -54,10 +56,9 @@ fn all(lab: &mut Lab) -> Result<()> {
         };
         (0..times).map(there_and_back).sum()
     }));
-    let figures = lab.compare(&mut on, sides)?;
+    let samples = lab.compare(&mut on, sides)?;
     lab.finish(on)?;
-    tell(lab, &figures);
-    Ok(())
+    Ok(samples)
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {

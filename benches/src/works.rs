@@ -1,8 +1,8 @@
 //! Whole loops: the same work by a module and by C, on the same port and pool, at several bursts.
 
 use crate::ffi::{Twin, Work};
-use crate::lab::{Lab, Setup, apart};
-use crate::quiet::SLICE;
+use crate::lab::{Lab, Setup};
+use crate::quiet::{SLICE, Samples};
 use crate::report::{self, Measurement};
 use anyhow::{Result, ensure};
 use perigee_runtime::bench::Loop;
@@ -51,13 +51,14 @@ pub(crate) fn measure(lab: &mut Lab, bursts: &[u16]) -> Result<()> {
     println!("{}", report::head("Whole loops, a module beside C: cycles per packet"));
     for case in &CASES {
         for &burst in bursts {
-            apart(|| one(lab, case, burst))?;
+            let figures = lab.measure(|lab| one(lab, case, burst))?;
+            lab.add(Measurement::new((case.name, case.driver, burst, "wasm"), figures[0]).beside(figures[1]));
         }
     }
     Ok(())
 }
 
-fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<()> {
+fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<Vec<Samples>> {
     let mut on = setup(lab, case, burst).start(&lab.root)?;
     let mut twin = Twin::new(case.work, burst, 0);
     let circles = case.driver == "net_ring";
@@ -65,7 +66,7 @@ fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<()> {
         twin.fill(&mut on, IN_RING)?;
     }
     let bursts = SLICE / u32::from(burst);
-    let figures = lab.compare(
+    let samples = lab.compare(
         &mut on,
         vec![Box::new(|on: &mut Loop| polls(on, 0, bursts)), Box::new(|on| twin.run(on, 0, bursts))],
     )?;
@@ -74,8 +75,7 @@ fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<()> {
         ensure!(left == u64::from(IN_RING), "{left} of {IN_RING} packets are still in the ring port");
     }
     lab.finish(on)?;
-    lab.add(Measurement::new((case.name, case.driver, burst, "wasm"), figures[0]).beside(figures[1]));
-    Ok(())
+    Ok(samples)
 }
 
 /// Polls a chain so many times; returns the packets.

@@ -94,6 +94,8 @@ fn config(bench: &Bench, case: &Case) -> String {
     let path = |file: &str| bench.path(file).display().to_string();
     let [input, back, out, second, ring] = ["in.pcap", "back.pcap", "out.pcap", "second.pcap", "ring.pcap"].map(path);
     let source = if case.generates { "{ module = \"m\", pool = 511 }" } else { "{ port = \"in\" }" };
+    // A generator is not granted what a chain behind a port is.
+    let tx = if case.generates { vec!["out"] } else { vec!["out", "in"] };
     let mut stages = if case.generates { vec![] } else { vec!["m"] };
     stages.extend(case.second_stage.then_some("show"));
     let show = if case.second_stage { "[[module]]\nname = \"show\"\nfile = \"show.wat\"" } else { "" };
@@ -129,7 +131,7 @@ hold_age = "1h"
 lcores = [0]
 source = {source}
 stages = {stages:?}
-tx = ["out", "in"]
+tx = {tx:?}
 [[chain]]
 lcores = [0]
 source = {{ ring = "r" }}
