@@ -22,6 +22,7 @@ pub(crate) struct Lab {
     pub(crate) plan: Plan,
     pub(crate) tsc_hz: u64,
     pub(crate) results: Vec<Measurement>,
+    pub(crate) devices: u32,
 }
 
 /// A configuration, piece by piece: the text that a user would write.
@@ -98,6 +99,13 @@ impl Setup {
 }
 
 impl Lab {
+    /// A name for a virtual device, another one each time: DPDK keeps the rings of a net_ring that was closed, and complains
+    /// when it finds them again.
+    pub(crate) fn new_device(&mut self, driver: &str) -> String {
+        self.devices += 1;
+        format!("{driver}{}", self.devices)
+    }
+
     /// Measures something in as many starts as planned, each on a thread of its own.
     pub(crate) fn measure(&mut self, one: impl Fn(&mut Self) -> Result<Vec<Samples>> + Sync) -> Result<Vec<Figures>> {
         let mut starts = Vec::new();

@@ -102,7 +102,7 @@ fn laboratory(args: &Args) -> Result<Lab> {
         (Duration::from_secs(2), Plan { starts: 3, budget: Duration::from_millis(2_500), enough: 1_000 })
     };
     let cpu = args.cpu.or_else(|| perigee_runtime::config::allowed_cpus().last().copied()).unwrap_or(0);
-    Ok(Lab { root: root()?, cpu, floor: Floor::find(watch), plan, tsc_hz: 0, results: Vec::new() })
+    Ok(Lab { root: root()?, cpu, floor: Floor::find(watch), plan, tsc_hz: 0, results: Vec::new(), devices: 0 })
 }
 
 /// The repository: where it is run, or where it was built.

@@ -34,9 +34,8 @@ pub(crate) fn generator_config(work: Work) -> &'static str {
 }
 
 /// The chain that does a case's work on port 0.
-fn setup(lab: &Lab, case: &Case, burst: u16) -> Setup {
-    // Each time another name: DPDK keeps the rings of a closed net_ring, and complains when it finds them again.
-    let device = format!("{}{burst}", case.driver);
+fn setup(lab: &mut Lab, case: &Case, burst: u16) -> Setup {
+    let device = lab.new_device(case.driver);
     let setup = Setup::new(lab, burst, "1ms").port(&device);
     match case.work {
         Work::Template | Work::TwoFields => {

@@ -1,4 +1,5 @@
 //! Metadata and offloads: tags, checksums, timestamps, lengths; on ports that leave all of it to software.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Runs modules written in WAT on capture files: packets in, packets out, everything accounted for.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![allow(unreachable_pub, reason = "a module of tests has no other users")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
