@@ -136,7 +136,7 @@ pub struct Batch {
     pub spares: [PacketDesc; MAX_SPARES],
     /// The output list: descriptors copied from `packets`, `spares` or from what the module holds, in the order in which
     /// they shall go, after the packets that have a verdict in place. The first entry that names a packet moves it; each
-    /// further one makes a copy.
+    /// further one that names a packet of this batch makes a copy (a spare or held packet can be named once).
     pub outputs: [PacketDesc; MAX_OUTPUTS],
 }
 
