@@ -25,6 +25,7 @@ mod dpdk;
 mod error;
 mod held;
 mod input_end;
+mod lanes;
 mod lcore;
 mod offload;
 mod outlet;

@@ -206,6 +206,15 @@ impl Outlets {
         }
     }
 
+    /// Puts a whole burst into a ring.
+    #[inline]
+    pub(crate) fn ring_all(&mut self, number: u16, burst: &mut Box<Burst>) {
+        match self.rings.get_mut(usize::from(number)) {
+            Some(lane) if lane.granted && lane.burst.is_empty() => std::mem::swap(&mut lane.burst, burst),
+            _ => burst.drain().for_each(|packet| self.ring(number, packet)),
+        }
+    }
+
     /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
     #[inline]
     pub(crate) fn flush(&mut self) {

@@ -312,7 +312,7 @@ impl Builder<'_> {
         self.introduce(&mut instance, placed, out);
         let config = entry.config.as_ref().map(crate::config::ModuleConfig::bytes).unwrap_or_default();
         instance.init(&config).map_err(|e| refuse(e.to_string()))?;
-        let view = View { region: region.base(), window: instance.window };
+        let view = View::new(region.base(), instance.window);
         Ok(Stage::new(StageParts {
             instance,
             callback,

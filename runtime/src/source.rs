@@ -65,13 +65,18 @@ impl RxQueue {
     #[inline]
     fn admit(&self, burst: &mut Burst, counters: &mut Counters) {
         let (base, len) = self.region;
-        let number = self.port.number;
         let mut foreign = false;
         for packet in burst.iter_mut() {
             foreign |= packet.room().wrapping_sub(base) >= len || packet.segments() != 1;
-            let mark = if packet.flags() & flags::RX_FDIR_ID != 0 { packet.mark() } else { 0 };
-            packet.set_mark(mark);
-            packet.set_port(number);
+            // Read before it is written: it is 0 nearly always, and a store would hold up wider loads of its neighbours.
+            if packet.mark() != 0 && packet.flags() & flags::RX_FDIR_ID == 0 {
+                packet.set_mark(0);
+            }
+        }
+        // The driver has written its own number of the port, which is mostly ours too.
+        let number = self.port.number;
+        if self.stale_flags || number != self.port.dpdk_id() {
+            burst.iter_mut().for_each(|p| p.set_port(number));
         }
         if foreign {
             self.bring_in(burst, counters);

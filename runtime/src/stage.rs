@@ -7,6 +7,7 @@ use crate::dpdk::pool::Pool;
 use crate::held::Held;
 use crate::offload;
 use crate::outlet::{Outlets, Shape};
+use crate::wasm::area::Front;
 use crate::wasm::instance::{Callback, Instance, trap_text};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 mod lifecycle;
 mod outputs;
 mod publish;
+mod view;
+
+pub(crate) use view::View;
 
 /// Shortest packet that may leave a module: an Ethernet header. Some NICs stop at less.
 const MIN_LEN: u16 = 14;
@@ -29,25 +33,6 @@ pub(crate) struct Now {
     pub(crate) ns: u64,
     /// Flags for the batches of this poll ([`batch_flags`]).
     pub(crate) flags: u32,
-}
-
-/// Where the region lies, in the host and in this instance's memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
-    pub(crate) region: usize,
-    pub(crate) window: u32,
-}
-
-impl View {
-    /// Offset of a packet's room from the start of the window.
-    #[inline]
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a region fits a 32-bit memory; packets outside it are copied in first"
-    )]
-    fn room(self, packet: &Packet) -> u32 {
-        packet.room().wrapping_sub(self.region) as u32
-    }
 }
 
 /// One instance in a chain, with the packets that it has in custody.
@@ -70,14 +55,12 @@ pub(crate) struct Stage {
     /// Length of a generated packet before the module changes it: what it left in the pool's template.
     template_len: u16,
     fates: Box<[Fate; MAX_BATCH]>,
-    /// Address, length and port of each packet as they were published.
-    published: Box<[u64; MAX_BATCH]>,
+    /// The front of each descriptor as it was published.
+    published: Box<[Front; MAX_BATCH]>,
     /// The batch as it was published.
     shape: Shape,
     /// Length of its shortest packet.
     min_len: u16,
-    /// All marks of the batch, one over the other; not 0, too, where a packet is too short.
-    marks: u32,
     /// Tx queues that the packets of this batch ask for; empty where none does.
     queues: Vec<u16>,
     /// What a batch of mixed verdicts passes on.
@@ -128,10 +111,9 @@ impl Stage {
             deadline_cycles: parts.deadline_cycles,
             template_len: 60,
             fates: Box::new([0; MAX_BATCH]),
-            published: Box::new([0; MAX_BATCH]),
+            published: Box::new([Front::default(); MAX_BATCH]),
             shape: Shape::default(),
             min_len: 0,
-            marks: 0,
             queues: Vec::with_capacity(MAX_BATCH),
             passed: Burst::new(),
             listed: Vec::with_capacity(MAX_OUTPUTS),
@@ -235,18 +217,10 @@ impl Stage {
     /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
     #[inline]
     fn one_verdict(&mut self, n: usize) -> Option<u32> {
-        let looks_closer = self.shape.tx_flags || self.marks != 0 || self.min_len < MIN_LEN;
-        if looks_closer || self.instance.area.out_count() != 0 {
+        if self.shape.tx_flags || self.min_len < MIN_LEN {
             return None;
         }
-        let mut first = None;
-        let mut differ = 0;
-        for (desc, published) in self.instance.area.packets(n).zip(self.published.iter()) {
-            let (place, fate, asked) = desc.glance();
-            differ |= (place ^ published) | (fate ^ *first.get_or_insert(fate)) | u64::from(asked);
-        }
-        // The upper half of a fate is the mark, which was 0.
-        u32::try_from(first?).ok().filter(|_| differ == 0)
+        self.instance.area.common_verdict(&self.published[..n.min(MAX_BATCH)])
     }
 
     /// Reads each descriptor once, checks it, and puts what is right into the packet. True where offloads are asked for.
@@ -283,6 +257,10 @@ impl Stage {
             verdict::TX => {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 out.tx_all(verdict::argument(v), burst, shape);
+            }
+            verdict::RING => {
+                out.counters.add(Counter::Created, if generated { n } else { 0 });
+                out.ring_all(verdict::argument(v), burst);
             }
             verdict::DROP if v == verdict::DROP && generated => {
                 burst.free_all();

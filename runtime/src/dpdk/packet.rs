@@ -1,8 +1,9 @@
 //! A packet in the host: the handle of one mbuf. And the burst, storage for a fixed number of them.
 
+use crate::lanes::Lanes;
 use perigee_abi::MAX_BATCH;
 use perigee_dpdk_sys as sys;
-use std::arch::x86_64::__m128i;
+use std::mem::offset_of;
 use std::ptr::NonNull;
 
 /// Owns one mbuf. It has no `Drop`: packets are freed in bulk, and every place where one ends counts it.
@@ -14,24 +15,14 @@ pub(crate) struct Packet(NonNull<sys::Mbuf>);
 // - an mbuf belongs to whoever holds the handle; DPDK passes them between threads by rings in the same way.
 unsafe impl Send for Packet {}
 
-/// What a fresh packet's header holds from byte 16 to 48: the same for all packets of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fresh {
-    rearm: __m128i,
-    lengths: __m128i,
-}
-
-impl Fresh {
-    /// Packets of `len` bytes behind `headroom`, from no port, with no flags.
-    pub(crate) fn new(headroom: u16, len: u16) -> Self {
-        // data_off, refcnt 1, nb_segs 1, port 0xffff; ol_flags. Then packet_type, pkt_len; data_len, vlan_tci, rss.
-        let words = [u64::from(headroom) | 0xffff_0001_0001_0000, 0, u64::from(len) << 32, u64::from(len)];
-        // SAFETY:
-        // - four words and two vectors of two are the same 32 bytes, and any bits are values of both.
-        let [rearm, lengths] = unsafe { std::mem::transmute::<[u64; 4], [__m128i; 2]>(words) };
-        Self { rearm, lengths }
-    }
-}
+// The lanes below are these fields.
+const _: () = {
+    assert!(offset_of!(sys::Mbuf, data_off) == 16 && offset_of!(sys::Mbuf, refcnt) == 18);
+    assert!(offset_of!(sys::Mbuf, nb_segs) == 20 && offset_of!(sys::Mbuf, port) == 22);
+    assert!(offset_of!(sys::Mbuf, ol_flags) == 24 && offset_of!(sys::Mbuf, pkt_len) == 36);
+    assert!(offset_of!(sys::Mbuf, data_len) == 40 && offset_of!(sys::Mbuf, vlan_tci) == 42);
+    assert!(offset_of!(sys::Mbuf, rss) == 44 && offset_of!(sys::Mbuf, mark) == 48);
+};
 
 /// Reads or writes one field of the mbuf.
 macro_rules! field {
@@ -122,25 +113,37 @@ impl Packet {
         mbuf.ol_flags = 0;
     }
 
-    /// Makes a raw mbuf from the pool a fresh packet, in three stores.
+    /// Makes a raw mbuf from the pool a fresh packet of `len` bytes: behind the headroom, from no port, without flags and
+    /// mark.
     #[inline]
-    pub(crate) fn renew(&mut self, fresh: &Fresh) {
-        let half = self.0.cast::<__m128i>().as_ptr();
+    pub(crate) fn renew(&mut self, headroom: u16, len: u16) {
+        self.rearm(headroom);
+        let lengths = u64::from(len) | u64::from(len) << 32;
+        let at = self.at(offset_of!(sys::Mbuf, pkt_len)).cast::<[u64; 2]>();
         // SAFETY:
-        // - bytes 16 to 32 of the live mbuf, which is aligned to 64.
-        unsafe { half.wrapping_add(1).write(fresh.rearm) };
-        // SAFETY:
-        // - bytes 32 to 48 of it.
-        unsafe { half.wrapping_add(2).write(fresh.lengths) };
-        self.set_mark(0);
+        // - 16 bytes of the live mbuf: both lengths, VLAN tag, hash and mark (asserted below), all plain numbers.
+        unsafe { at.write_unaligned([lengths, 0]) };
     }
 
-    /// Offset of the first byte from the start of the room (low 16 bits), and the port's number (high 16 bits).
+    /// `data_off` and `refcnt`; `nb_segs` and `port`; `ol_flags`.
     #[inline]
-    pub(crate) fn place(&self) -> u64 {
+    pub(crate) fn first_lanes(&self) -> Lanes {
         // SAFETY:
-        // - bytes 16 to 24 of the live mbuf: data_off, refcnt, nb_segs, port.
-        unsafe { self.0.cast::<u64>().as_ptr().wrapping_add(2).read() }
+        // - 16 bytes of the live mbuf, plain numbers (asserted below).
+        unsafe { self.at(offset_of!(sys::Mbuf, data_off)).cast::<Lanes>().read_unaligned() }
+    }
+
+    /// `pkt_len`; `data_len` and `vlan_tci`; `rss`; `mark`.
+    #[inline]
+    pub(crate) fn second_lanes(&self) -> Lanes {
+        // SAFETY:
+        // - as above.
+        unsafe { self.at(offset_of!(sys::Mbuf, pkt_len)).cast::<Lanes>().read_unaligned() }
+    }
+
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        self.0.as_ptr().cast::<u8>().wrapping_add(offset)
     }
 
     /// One of the 32-bit words that DPDK's libraries and drivers register, by its byte offset in the mbuf.

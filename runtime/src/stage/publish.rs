@@ -1,14 +1,23 @@
-//! Publish: packets become descriptors.
+//! Publish: packets become descriptors. The loops work on 16 bytes at a time: the fields of an mbuf that a descriptor takes
+//! lie in the same lanes there as they do in the descriptor, so nothing has to be moved.
 
-use super::{MIN_LEN, Meta, Now, Stage};
-use crate::dpdk::packet::{Burst, Fresh, Packet};
+use super::{Meta, Now, Stage};
+use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::HEADROOM;
+use crate::lanes::Lanes;
 use crate::offload;
 use crate::outlet::Shape;
-use crate::wasm::area::{Desc, Published};
+use crate::wasm::area::Desc;
 use crate::wasm::instance::Callback;
 use perigee_abi::SLOT_UNIT;
 use perigee_dpdk_sys::flags;
+
+/// So many bits lower, an address counts in units of slots.
+const SLOT_BITS: i32 = SLOT_UNIT.trailing_zeros().cast_signed();
+/// Of an mbuf's first lanes: `data_off`, to which the room's address is added, and `port`.
+const OFF_AND_PORT: [u32; 4] = [0xffff, 0xffff_0000, 0, 0];
+/// Of its second lanes: `data_len` and `mark`.
+const LEN_AND_MARK: [u32; 4] = [0, 0xffff, 0, u32::MAX];
 
 impl Stage {
     /// Writes a descriptor for each packet, and notes what it wrote.
@@ -21,62 +30,69 @@ impl Stage {
     /// Fresh rooms: nothing of the mbuf is read but where its room lies.
     #[inline]
     fn publish_fresh(&mut self, burst: &mut Burst) {
-        let (generation, view, len) = (self.generation(), self.view, self.template_len);
-        let fresh = Fresh::new(HEADROOM, len);
+        let (view, len) = (self.view, self.template_len);
+        let front = Lanes::new([HEADROOM.into(), u32::from(len) | 0xffff << 16, 0, 0]);
+        let back = Lanes::new([view.first_slot(), self.generation(), 0, 0]);
         let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
-        for ((desc, packet), place) in descs {
-            packet.renew(&fresh);
-            let room = view.room(packet);
-            let addr = view.window.wrapping_add(room).wrapping_add(HEADROOM.into());
-            let published =
-                Published { addr, len, port: u16::MAX, slot: room / SLOT_UNIT, generation, ..Published::default() };
-            *place = desc.publish(published);
+        for ((desc, packet), published) in descs {
+            let room = view.address(packet);
+            *published = room.add(front);
+            desc.write(*published, room.shift_right::<SLOT_BITS>().add(back));
+            // In plain numbers, not in lanes: there are two stores of them in a cycle beside one of a vector.
+            packet.renew(HEADROOM, len);
         }
         let bytes = u64::from(len) * burst.len() as u64;
         self.shape = Shape { bytes, max_len: len, tx_flags: false };
         self.min_len = len;
-        self.marks = 0;
     }
 
+    /// Packets that were received, or passed on by the stage before.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
     fn publish_packets(&mut self, burst: &mut Burst) {
-        let (generation, view, timestamp) = (self.generation(), self.view, self.meta.timestamp.map_or(0, |t| t.flag));
-        let (mut all_flags, mut marks, mut bytes, mut max_len, mut min_len) = (0, 0, 0, 0, u16::MAX);
+        let view = self.view;
+        let (off_and_port, len_and_mark) = (Lanes::new(OFF_AND_PORT), Lanes::new(LEN_AND_MARK));
+        let back = Lanes::new([view.first_slot(), self.generation(), 0, 0]);
+        let (mut all_flags, mut bytes) = (0, 0);
+        let (mut longest, mut shortest) = (Lanes::default(), Lanes::new([0x7fff_7fff; 4]));
         let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.published.iter_mut());
-        for ((desc, packet), place) in descs {
-            let (room, ol_flags, len, mark) = (view.room(packet), packet.flags(), packet.len(), packet.mark());
-            all_flags |= ol_flags;
-            // A runt is as uncommon as a mark: it gets a closer look.
-            marks |= mark | u32::from(len < MIN_LEN);
-            bytes += u64::from(len);
-            max_len = max_len.max(len);
-            min_len = min_len.min(len);
-            let (rx_flags, tx_flags) = match offload::has_metadata(ol_flags, timestamp) {
-                true => publish_metadata(desc, packet, self.meta),
-                false => (0, 0),
-            };
-            let at = packet.place();
-            let addr = view.window.wrapping_add(room).wrapping_add((at & 0xffff) as u32);
-            let (port, slot) = ((at >> 48) as u16, room / SLOT_UNIT);
-            let published = Published { addr, len, port, mark, slot, generation, rx_flags, tx_flags };
-            *place = desc.publish(published);
+        for ((desc, packet), published) in descs {
+            let room = view.address(packet);
+            let lens = packet.second_lanes().and(len_and_mark);
+            *published = packet.first_lanes().and(off_and_port).or(lens).add(room);
+            desc.write(*published, room.shift_right::<SLOT_BITS>().add(back));
+            (longest, shortest) = (longest.max_halves(lens), shortest.min_halves(lens));
+            bytes += u64::from(packet.len());
+            all_flags |= packet.flags();
         }
+        // The length is the lower half of the second lane.
+        #[allow(clippy::cast_possible_truncation, reason = "takes the half")]
+        let [max_len, min_len] = [longest, shortest].map(|lens| lens.get()[1] as u16);
         self.shape = Shape { bytes, max_len, tx_flags: offload::has_tx_flags(all_flags) };
         self.min_len = min_len;
-        self.marks = marks;
+        if offload::has_metadata(all_flags, self.meta.timestamp.map_or(0, |t| t.flag)) {
+            self.publish_metadata(burst);
+        }
+    }
+
+    /// Adds what is known beside address, length and mark, to the packets of which more is known.
+    fn publish_metadata(&mut self, burst: &mut Burst) {
+        let timestamp = self.meta.timestamp.map_or(0, |t| t.flag);
+        for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
+            if offload::has_metadata(packet.flags(), timestamp) {
+                publish_metadata(desc, packet, self.meta);
+            }
+        }
     }
 }
 
-/// Writes the second half of a descriptor; returns the rx and tx flags that say what is in it.
-#[inline(never)]
-fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: Meta) -> (u32, u32) {
+/// Writes the flags and the second half of a descriptor.
+fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: Meta) {
     let ol_flags = packet.flags();
     let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
     let time = time.map(|t| packet.dynamic_u64(t.offset).wrapping_mul(t.unit_ns));
     let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
     let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
-    desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
     let timed = time.map_or(0, |_| perigee_abi::rx_flags::TIME);
-    (offload::rx_flags(ol_flags) | timed, offload::tx_flags(ol_flags))
+    desc.write_flags(offload::rx_flags(ol_flags) | timed, offload::tx_flags(ol_flags));
+    desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
 }

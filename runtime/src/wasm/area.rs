@@ -1,8 +1,8 @@
 //! The batch area of one instance as the host reads and writes it: by value, never by reference.
 #![allow(unsafe_code, reason = "reads and writes memory that a guest can write too, when it runs")]
 
+use crate::lanes::Lanes;
 use perigee_abi::{Batch, Header, MAX_BATCH, MAX_COUNTERS, MAX_OUTPUTS, MAX_PORTS, MAX_SPARES, PacketDesc, PortInfo};
-use std::arch::x86_64::__m128i;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
@@ -32,6 +32,11 @@ pub(crate) struct Published {
     pub(crate) rx_flags: u32,
     pub(crate) tx_flags: u32,
 }
+
+/// The first 16 bytes of a descriptor: address, length and port, verdict, mark.
+pub(crate) type Front = Lanes;
+/// The next 16 bytes: slot, generation, rx flags, tx flags.
+pub(crate) type Back = Lanes;
 
 /// What the host reads back of each descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +103,23 @@ impl Area {
         (0..n.min(MAX_BATCH)).map(move |i| Desc(first.wrapping_add(i), PhantomData))
     }
 
+    /// The verdict that the module gave to all of the first packets, where it changed nothing else that the host reads back.
+    /// Then there is nothing to check: what was published is still so, and only the verdict is the module's.
+    #[inline]
+    pub(crate) fn common_verdict(&mut self, published: &[Front]) -> Option<u32> {
+        let mut first = None;
+        let (mut differ, mut asked) = (Lanes::default(), 0);
+        for (desc, before) in self.packets(published.len()).zip(published) {
+            let change = desc.front().xor(*before);
+            differ = differ.or(change.xor(*first.get_or_insert(change)));
+            asked |= desc.tx_flags();
+        }
+        let [addr, len_port, verdict, mark] = first?.get();
+        let others = differ.get().into_iter().fold(addr | len_port | mark | asked, |all, lane| all | lane);
+        // Drop, as it was published, is 0: so the change is the verdict.
+        (others == 0 && self.out_count() == 0).then_some(verdict)
+    }
+
     /// Descriptor of spare room `i`.
     pub(crate) fn spare(&mut self, i: usize) -> Desc<'_> {
         assert!(i < MAX_SPARES, "spare {i}");
@@ -132,32 +154,43 @@ impl Area {
 }
 
 impl Desc<'_> {
-    /// Writes the first half; the verdict becomes Drop. Returns the first word as it was written.
-    #[inline]
-    pub(crate) fn publish(self, p: Published) -> u64 {
-        let words = [
-            u64::from(p.addr) | u64::from(p.len) << 32 | u64::from(p.port) << 48,
-            u64::from(perigee_abi::verdict::DROP) | u64::from(p.mark) << 32,
-            u64::from(p.slot) | u64::from(p.generation) << 32,
-            u64::from(p.rx_flags) | u64::from(p.tx_flags) << 32,
-        ];
-        // Two stores of 16 bytes: the number of stores is what bounds this loop.
-        // SAFETY:
-        // - four words and two vectors of two are the same 32 bytes, and any bits are values of both.
-        let halves = unsafe { std::mem::transmute::<[u64; 4], [__m128i; 2]>(words) };
-        // SAFETY:
-        // - the descriptor is valid and aligned to 64; its first 32 bytes have just this layout (asserted in abi).
-        unsafe { self.0.cast::<[__m128i; 2]>().write(halves) };
-        words[0]
+    /// Writes the first half; the verdict becomes Drop.
+    pub(crate) fn publish(self, p: Published) {
+        let len_port = u32::from(p.len) | u32::from(p.port) << 16;
+        let front = Lanes::new([p.addr, len_port, perigee_abi::verdict::DROP, p.mark]);
+        self.write(front, Lanes::new([p.slot, p.generation, p.rx_flags, p.tx_flags]));
     }
 
-    /// Address, length and port in one word, verdict and mark in one, and the tx flags: to be compared, not used.
+    /// Writes the first half.
     #[inline]
-    pub(crate) fn glance(self) -> (u64, u64, u32) {
+    pub(crate) fn write(self, front: Front, back: Back) {
+        // SAFETY:
+        // - the descriptor is valid and aligned to 64; its first 32 bytes have just this layout (asserted in abi).
+        unsafe { self.0.cast::<[Lanes; 2]>().write([front, back]) };
+    }
+
+    /// Writes the flags again, once more is known than when the first half was written.
+    pub(crate) fn write_flags(self, rx_flags: u32, tx_flags: u32) {
+        let at = self.0.cast::<u64>().wrapping_add(3);
+        // SAFETY:
+        // - `rx_flags` and `tx_flags` lie 24 bytes behind the start of a valid descriptor (asserted in abi).
+        unsafe { at.write(u64::from(rx_flags) | u64::from(tx_flags) << 32) };
+    }
+
+    /// Reads the first 16 bytes: to be compared, not used.
+    #[inline]
+    fn front(&self) -> Front {
         // SAFETY:
         // - the descriptor is valid and aligned to 64.
-        let [a, b, _, d] = unsafe { self.0.cast::<[u64; 4]>().read() };
-        (a, b, (d >> 32) as u32)
+        unsafe { self.0.cast::<Front>().read() }
+    }
+
+    #[inline]
+    fn tx_flags(&self) -> u32 {
+        let at = self.0.cast::<u32>().wrapping_add(offset_of!(PacketDesc, tx_flags) / 4);
+        // SAFETY:
+        // - the field lies in a valid descriptor.
+        unsafe { at.read() }
     }
 
     /// Writes the metadata of the second half.
