@@ -103,13 +103,13 @@ static void point_to_room(struct rte_mempool *mp, void *arg, void *obj, unsigned
 	m->buf_len = rooms->room_len;
 }
 
-struct rte_mempool *perigee_pool_create(const char *name, unsigned int n, unsigned int cache, uint8_t *base,
-                                        uint32_t stride, uint16_t room_len, int socket)
+/* A mempool of mbufs whose data rooms are `inside` bytes behind each header, or elsewhere. */
+static struct rte_mempool *make_pool(const char *name, unsigned int n, unsigned int cache, uint16_t room_len,
+                                     uint16_t inside, unsigned int flags, int socket)
 {
 	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = room_len };
-	struct rooms rooms = { base, stride, room_len };
-	struct rte_mempool *mp = rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf), cache, sizeof(private),
-	                                                  socket, 0);
+	struct rte_mempool *mp = rte_mempool_create_empty(name, n, (unsigned int)sizeof(struct rte_mbuf) + inside, cache,
+	                                                  sizeof(private), socket, flags);
 
 	if (mp == NULL)
 		return NULL;
@@ -119,35 +119,30 @@ struct rte_mempool *perigee_pool_create(const char *name, unsigned int n, unsign
 	if (rte_mempool_populate_default(mp) < 0)
 		goto fail;
 	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
-	rte_mempool_obj_iter(mp, point_to_room, &rooms);
 	return mp;
 fail:
 	rte_mempool_free(mp);
 	return NULL;
 }
 
+struct rte_mempool *perigee_pool_create(const char *name, unsigned int n, unsigned int cache, uint8_t *base,
+                                        uint32_t stride, uint16_t room_len, int socket)
+{
+	struct rooms rooms = { base, stride, room_len };
+	struct rte_mempool *mp = make_pool(name, n, cache, room_len, 0, 0, socket);
+
+	if (mp != NULL)
+		rte_mempool_obj_iter(mp, point_to_room, &rooms);
+	return mp;
+}
+
 struct rte_mempool *perigee_plain_pool_create(const char *name, unsigned int n, unsigned int cache, uint16_t room_len,
                                               int socket)
 {
-	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = room_len };
 	/* One after the other, with no gap: without huge pages DPDK else keeps each from crossing a page of 4 KiB, and
 	 * net_af_xdp, which takes the number of mbufs times their length for the length of their memory, leaves two fifths
 	 * of them out. The kernel throws away what lies there, and nothing counts it. */
-	struct rte_mempool *mp = rte_mempool_create_empty(name, n, (unsigned int)sizeof(struct rte_mbuf) + room_len, cache,
-	                                                  sizeof(private), socket, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-
-	if (mp == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(mp, "ring_mp_mc", NULL) != 0)
-		goto fail;
-	rte_pktmbuf_pool_init(mp, &private);
-	if (rte_mempool_populate_default(mp) < 0)
-		goto fail;
-	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
-	return mp;
-fail:
-	rte_mempool_free(mp);
-	return NULL;
+	return make_pool(name, n, cache, room_len, room_len, RTE_MEMPOOL_F_NO_IOVA_CONTIG, socket);
 }
 
 struct rte_mempool *perigee_extbuf_pool_create(const char *name, unsigned int n, unsigned int cache, uint8_t *base,

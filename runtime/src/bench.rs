@@ -162,12 +162,7 @@ impl Loop {
         self.lcore.chains.clear();
         self.parts.rings.clear();
         self.parts.ports.clear();
-        let pools = self.parts.pools.iter().map(|pool| PoolStats {
-            name: pool.name().to_owned(),
-            size: pool.size(),
-            free: pool.available(),
-            full: pool.available() == pool.size(),
-        });
+        let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
         // A run counts them where their reader would have; here it does not matter whose they are.
         if let Some(chain) = chains.first_mut().filter(|_| in_rings != 0) {
             *chain.dropped.entry("stop".to_owned()).or_insert(0) += in_rings;

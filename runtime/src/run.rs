@@ -163,12 +163,7 @@ impl Run {
         self.parts.rings.clear();
         self.parts.ports.iter().for_each(|port| port.discard_waiting());
         self.parts.ports.clear();
-        let pools = self.parts.pools.iter().map(|pool| PoolStats {
-            name: pool.name().to_owned(),
-            size: pool.size(),
-            free: pool.available(),
-            full: pool.available() == pool.size(),
-        });
+        let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains);
         Summary { snapshot, accounting, pools }

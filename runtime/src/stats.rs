@@ -2,6 +2,7 @@
 //! asked for.
 
 use crate::counters::{Counter, Counters};
+use crate::dpdk::pool::Pool;
 pub use crate::dpdk::port_info::{PortDescription, PortStats};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -168,6 +169,13 @@ pub struct PoolStats {
     pub free: u32,
     /// All came back.
     pub full: bool,
+}
+
+impl PoolStats {
+    pub(crate) fn of(pool: &Pool) -> Self {
+        let (size, free) = (pool.size(), pool.available());
+        Self { name: pool.name().to_owned(), size, free, full: free == size }
+    }
 }
 
 /// The end of a run.
