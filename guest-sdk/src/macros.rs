@@ -17,7 +17,7 @@ macro_rules! module {
     ($type:ty : $($callback:ident),+ $(; $($option:ident = $value:expr),* $(,)?)?) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "an option need not use them")]
             use $crate::{KIB, MIB};
             const OPTIONS: $crate::Options =
                 $crate::Options { $($($option: $value,)*)? ..$crate::Options::DEFAULT };

@@ -57,7 +57,7 @@ counters! {
     BadDescriptor = "bad_descriptor",
     /// A verdict that does not exist, or a ring that does not.
     BadVerdict = "bad_verdict",
-    /// Tx to a port or ring that the chain was not granted.
+    /// Tx to a port that the chain was not granted.
     NotGranted = "tx_not_granted",
     /// Passed on by the last stage of a chain that has no tx port.
     NoNext = "no_next",

@@ -23,7 +23,6 @@ struct Lane {
 #[derive(Debug)]
 struct RingLane {
     ring: Arc<Ring>,
-    granted: bool,
     burst: Box<Burst>,
 }
 
@@ -93,8 +92,8 @@ impl Outlets {
     }
 
     /// Adds the next ring of the run, in order of their numbers.
-    pub(crate) fn add_ring(&mut self, ring: &Arc<Ring>, granted: bool) {
-        self.rings.push(RingLane { ring: Arc::clone(ring), granted, burst: Burst::new() });
+    pub(crate) fn add_ring(&mut self, ring: &Arc<Ring>) {
+        self.rings.push(RingLane { ring: Arc::clone(ring), burst: Burst::new() });
     }
 
     /// Number of the port that Next leads to; 0xffff where there is none.
@@ -195,9 +194,6 @@ impl Outlets {
         let Some(lane) = self.rings.get_mut(usize::from(number)) else {
             return self.drop_one(Counter::BadVerdict, packet);
         };
-        if !lane.granted {
-            return self.drop_one(Counter::NotGranted, packet);
-        }
         if let Err(packet) = lane.burst.push(packet) {
             self.flush_ring(usize::from(number));
             if let Err(packet) = self.rings[usize::from(number)].burst.push(packet) {
@@ -210,7 +206,7 @@ impl Outlets {
     #[inline]
     pub(crate) fn ring_all(&mut self, number: u16, burst: &mut Box<Burst>) {
         match self.rings.get_mut(usize::from(number)) {
-            Some(lane) if lane.granted && lane.burst.is_empty() => std::mem::swap(&mut lane.burst, burst),
+            Some(lane) if lane.burst.is_empty() => std::mem::swap(&mut lane.burst, burst),
             _ => burst.drain().for_each(|packet| self.ring(number, packet)),
         }
     }
@@ -240,7 +236,8 @@ impl Outlets {
         let sent = lane.port.tx(lane.queue, &mut lane.burst);
         let left: u64 = lane.burst.iter_mut().map(|p| u64::from(p.len())).sum();
         self.counters.add(Counter::Sent, sent);
-        self.counters.add(Counter::SentBytes, usize::try_from(lane.bytes - left).unwrap_or(0));
+        // A driver that inserts a tag and then finds its ring full leaves the packet longer than it was.
+        self.counters.add(Counter::SentBytes, usize::try_from(lane.bytes.saturating_sub(left)).unwrap_or(0));
         lane.bytes = left;
         if lane.burst.is_empty() {
             lane.prepare = false;
@@ -255,8 +252,9 @@ impl Outlets {
     /// Lets the driver prepare offloads; a packet that it refuses is dropped.
     fn prepare_lane(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
-        while lane.port.tx_prepare(lane.queue, &mut lane.burst) < lane.burst.len() {
+        loop {
             let ready = lane.port.tx_prepare(lane.queue, &mut lane.burst);
+            // Where all are ready, there is none behind them.
             let Some(packet) = lane.burst.remove(ready) else { return };
             lane.bytes -= u64::from(packet.len());
             self.counters.add(Counter::BadOffload, 1);

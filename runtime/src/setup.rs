@@ -264,7 +264,7 @@ impl Builder<'_> {
             out.add_port(&self.parts.ports[number], first, each, next);
         }
         for ring in &self.parts.rings {
-            out.add_ring(ring, true);
+            out.add_ring(ring);
         }
         out
     }

@@ -3,18 +3,8 @@
 
 mod common;
 
-use common::{Bench, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, each, module, packets, verdict};
+use common::{Bench, CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, each, module, packets, verdict};
 use perigee_abi::verdict as v;
-
-const CHAIN: &str = r#"
-[[module]]
-name = "m"
-file = "m.wat"
-[[chain]]
-source = { port = "in" }
-stages = ["m"]
-tx = ["out"]
-"#;
 
 fn run(module_text: &str, input: &[Vec<u8>]) -> common::Outcome {
     run_with(module_text, input, CHAIN)

@@ -3,18 +3,8 @@
 
 mod common;
 
-use common::{Bench, each, module, packets, verdict};
+use common::{Bench, CHAIN, each, module, packets, verdict};
 use perigee_abi::{rx_flags, tx_flags, verdict as v};
-
-const CHAIN: &str = r#"
-[[module]]
-name = "m"
-file = "m.wat"
-[[chain]]
-source = { port = "in" }
-stages = ["m"]
-tx = ["out"]
-"#;
 
 fn run(body: &str, input: &[Vec<u8>], strip: bool) -> common::Outcome {
     let bench = Bench::new();

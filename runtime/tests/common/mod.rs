@@ -21,6 +21,17 @@ pub const OUT_COUNT: u32 = 65_536 + 24;
 /// Of the mailbox.
 pub const MAILBOX: u32 = 131_072;
 
+/// One chain, through module `m`, from the input to the output.
+pub const CHAIN: &str = r#"
+[[module]]
+name = "m"
+file = "m.wat"
+[[chain]]
+source = { port = "in" }
+stages = ["m"]
+tx = ["out"]
+"#;
+
 /// A module with all areas declared, and `items` in it.
 pub fn module(items: &str) -> String {
     format!(
