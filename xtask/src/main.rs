@@ -6,6 +6,7 @@
 mod abi;
 mod command;
 mod files;
+mod languages;
 mod modules;
 mod setup;
 mod source;
@@ -80,7 +81,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
         Task::Setup => setup::all(&repository),
-        Task::BuildModules => modules::build(&repository),
+        Task::BuildModules => modules::build_all(&repository),
         Task::Tidy => tidy::run(&repository),
         Task::AbiCheck { bless: true } => abi::bless(&repository),
         Task::AbiCheck { bless: false } => abi::check(&repository),

@@ -1,6 +1,7 @@
 //! Building the packet modules: every crate of the workspace whose library is a `cdylib`.
 
 use crate::command::{self, Repository};
+use crate::languages;
 use crate::toolchain::{TARGET, Toolchain};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -27,7 +28,13 @@ struct Module {
     library: String,
 }
 
-/// Builds all modules to `target/modules/NAME.wasm`.
+/// Builds the modules of the workspace, and those of the SDKs for other languages.
+pub(crate) fn build_all(repository: &Repository) -> Result<()> {
+    build(repository)?;
+    languages::build(repository)
+}
+
+/// Builds all modules of the workspace to `target/modules/NAME.wasm`.
 pub(crate) fn build(repository: &Repository) -> Result<()> {
     let modules = find(repository)?;
     if modules.is_empty() {
@@ -77,7 +84,7 @@ pub(crate) fn clippy(repository: &Repository) -> Result<()> {
 }
 
 /// Copies a module where configurations look for it. A file that is the same already keeps its time.
-fn place(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn place(from: &Path, to: &Path) -> Result<()> {
     let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(());

@@ -17,7 +17,7 @@ const STEPS: [Step; 11] = [
     Step { name: "setup", run: setup::all },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy::run },
-    Step { name: "build-modules", run: modules::build },
+    Step { name: "build-modules", run: modules::build_all },
     Step { name: "build", run: build },
     Step { name: "clippy", run: clippy },
     Step { name: "cargo-test", run: cargo_test },
