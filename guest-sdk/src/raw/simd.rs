@@ -54,6 +54,7 @@ pub(crate) fn sum_words(data: &[u8]) -> u64 {
 /// As [`sum_words`], for a block: two sums of 32 bits, to be added.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a block has at most 4,096 vectors")]
 fn sum_block(data: &[u8]) -> u64 {
     use core::arch::wasm32::{i32x4_add, i32x4_splat, u64x2_extract_lane, v128_and};
     let (words, odd) = data.split_at(data.len() & !1);
