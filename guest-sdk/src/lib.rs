@@ -32,6 +32,8 @@
 //! module's logic is tested with plain `cargo test`.
 #![no_std]
 
+#[cfg(feature = "state")]
+extern crate alloc;
 #[cfg(not(target_arch = "wasm32"))]
 extern crate std;
 
@@ -48,6 +50,8 @@ mod packet;
 mod random;
 mod raw;
 mod rooms;
+#[cfg(feature = "state")]
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod text;
@@ -83,9 +87,11 @@ pub struct Options {
     pub spares: u32,
     /// Version of the state that `save` writes; counted up when its layout changes.
     pub state_version: u32,
+    /// Bytes of heap, for the tables of `state` and for `alloc`. It never grows. Without the feature `state` it must be 0.
+    pub heap: usize,
 }
 
 impl Options {
     /// What [`module!`] takes where it is told nothing else.
-    pub const DEFAULT: Self = Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1 };
+    pub const DEFAULT: Self = Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1, heap: 0 };
 }

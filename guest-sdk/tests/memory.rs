@@ -1,0 +1,118 @@
+//! The tables take their memory when they are made, as much as they say, and none later.
+
+use perigee_guest::state::{
+    FiveTuple, FiveTuple4, FiveTuple6, FlowLimits, FlowTable, Histogram, Lpm, Prefix, SECOND, TokenBucket, Wheel,
+};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Bytes that `make` takes from the heap, and what it makes.
+fn taken<T>(make: impl FnOnce() -> T) -> (u64, T) {
+    let mut made = None;
+    let info = allocation_counter::measure(|| made = Some(make()));
+    (info.bytes_max, made.unwrap())
+}
+
+fn takes_nothing(run: impl FnOnce()) {
+    assert_eq!(allocation_counter::measure(run).count_total, 0);
+}
+
+fn flow(n: u32) -> FiveTuple {
+    let (source, destination) = (n.into(), Ipv4Addr::LOCALHOST);
+    FiveTuple::V4(FiveTuple4 { source, destination, source_port: 1, destination_port: 2, protocol: 17 })
+}
+
+#[test]
+fn flows_take_memory_once() {
+    let (bytes, mut table) =
+        taken(|| FlowTable::<FiveTuple, u64>::new(FlowLimits::new(1_000, 1).idle(SECOND)).unwrap());
+    assert_eq!(bytes, FlowTable::<FiveTuple, u64>::bytes(1_000) as u64);
+    takes_nothing(|| {
+        for n in 0..20_000 {
+            let now = u64::from(n) * 1_000_000;
+            table.find_or_insert(flow(n % 3_000), now, || 0).unwrap();
+            table.remove(&flow(n / 2));
+            table.expire(now, 4, |_, _| ());
+        }
+        table.clear();
+    });
+}
+
+#[test]
+fn prefixes_take_memory_once() {
+    let (bytes, mut table) = taken(|| Lpm::<Ipv4Addr, TokenBucket>::new(300).unwrap());
+    assert_eq!(bytes, Lpm::<Ipv4Addr, TokenBucket>::bytes(300) as u64);
+    let bucket = TokenBucket::new(1, 1, 0).unwrap();
+    takes_nothing(|| {
+        let routes: [_; 300] = std::array::from_fn(|n| {
+            (Prefix::new(Ipv4Addr::from(n as u32 * 0x0123_4567), (n % 33) as u8).unwrap(), bucket)
+        });
+        table.replace(routes).unwrap();
+        table.clear();
+        for (prefix, bucket) in routes {
+            table.insert(prefix, bucket).unwrap();
+        }
+        assert!(table.lookup_mut(Ipv4Addr::LOCALHOST).unwrap().take(1, 0));
+        assert!(table.remove(routes[0].0).is_some());
+    });
+}
+
+#[test]
+fn timers_take_memory_once() {
+    let (bytes, mut wheel) = taken(|| Wheel::<u32>::new(1_000, 1_000).unwrap());
+    assert_eq!(bytes, Wheel::<u32>::bytes(1_000) as u64);
+    takes_nothing(|| {
+        for n in 0..20_000_u32 {
+            let now = u64::from(n) * 777;
+            let timer = wheel.schedule(now + u64::from(n % 50) * 9_999, n);
+            if n % 3 == 0 {
+                timer.map(|timer| wheel.cancel(timer)).unwrap();
+            }
+            wheel.advance(now, 8, |_| ());
+        }
+    });
+}
+
+#[test]
+fn histograms_take_memory_once() {
+    let (bytes, mut gaps) = taken(|| Histogram::new(1, 3_600 * SECOND, 2).unwrap());
+    assert_eq!(bytes, Histogram::bytes(1, 3_600 * SECOND, 2).unwrap() as u64);
+    takes_nothing(|| {
+        (0..10_000).for_each(|n| gaps.record(n * n * n));
+        gaps.encode(|_| Ok::<(), ()>(())).unwrap();
+        assert!(gaps.quantile(999_000) > 0);
+    });
+}
+
+/// The page of the book quotes this. Sizes differ by target only where a type has pointers; none of these has.
+#[test]
+fn the_book_says_what_an_entry_takes() {
+    let million = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    let rows = [
+        ("`FlowTable<FiveTuple4, u64>`", million(FlowTable::<FiveTuple4, u64>::bytes(1 << 20))),
+        ("`FlowTable<FiveTuple6, u64>`", million(FlowTable::<FiveTuple6, u64>::bytes(1 << 20))),
+        ("`FlowTable<FiveTuple, u64>`", million(FlowTable::<FiveTuple, u64>::bytes(1 << 20))),
+        ("`Lpm<Ipv4Addr, u32>`", million(Lpm::<Ipv4Addr, u32>::bytes(1 << 20))),
+        ("`Lpm<Ipv6Addr, u32>`", million(Lpm::<Ipv6Addr, u32>::bytes(1 << 20))),
+        ("`Wheel<u32>`", million(Wheel::<u32>::bytes(1 << 20))),
+    ];
+    let book = include_str!("../../docs/state.md");
+    for (what, bytes) in rows {
+        let row = format!("| {what} | {bytes:.0} |");
+        assert!(book.contains(&row), "docs/state.md does not say: {row}");
+    }
+    let rows = [
+        ("an hour, two digits", 2, 3_600 * SECOND),
+        ("an hour, three digits", 3, 3_600 * SECOND),
+        ("9,000 bytes, three digits", 3, 9_000),
+    ];
+    for (what, digits, highest) in rows {
+        let row = format!("| {what} | {} |", Histogram::bytes(1, highest, digits).unwrap());
+        assert!(book.contains(&row), "docs/state.md does not say: {row}");
+    }
+    assert!(
+        book.contains(&format!("`TokenBucket` {} bytes", size_of::<TokenBucket>())),
+        "{}",
+        size_of::<TokenBucket>()
+    );
+    let _: Option<Ipv6Addr> = None;
+}
