@@ -87,7 +87,7 @@ pub struct Options {
     pub spares: u32,
     /// Version of the state that `save` writes; counted up when its layout changes.
     pub state_version: u32,
-    /// Bytes of heap, for the tables of `state` and for `alloc`. It never grows. Without the feature `state` it must be 0.
+    /// Bytes of heap, for the tables of `state` and for `alloc`; 0: none. It never grows. It needs the feature `state`.
     pub heap: usize,
 }
 

@@ -86,33 +86,26 @@ fn histograms_take_memory_once() {
 /// The page of the book quotes this. Sizes differ by target only where a type has pointers; none of these has.
 #[test]
 fn the_book_says_what_an_entry_takes() {
-    let million = |bytes: usize| bytes as f64 / f64::from(1 << 20);
-    let rows = [
-        ("`FlowTable<FiveTuple4, u64>`", million(FlowTable::<FiveTuple4, u64>::bytes(1 << 20))),
-        ("`FlowTable<FiveTuple6, u64>`", million(FlowTable::<FiveTuple6, u64>::bytes(1 << 20))),
-        ("`FlowTable<FiveTuple, u64>`", million(FlowTable::<FiveTuple, u64>::bytes(1 << 20))),
-        ("`Lpm<Ipv4Addr, u32>`", million(Lpm::<Ipv4Addr, u32>::bytes(1 << 20))),
-        ("`Lpm<Ipv6Addr, u32>`", million(Lpm::<Ipv6Addr, u32>::bytes(1 << 20))),
-        ("`Wheel<u32>`", million(Wheel::<u32>::bytes(1 << 20))),
-    ];
+    const MANY: usize = 1 << 20;
+    let mut rows: Vec<String> = [
+        ("FlowTable<FiveTuple4, u64>", FlowTable::<FiveTuple4, u64>::bytes(MANY)),
+        ("FlowTable<FiveTuple6, u64>", FlowTable::<FiveTuple6, u64>::bytes(MANY)),
+        ("FlowTable<FiveTuple, u64>", FlowTable::<FiveTuple, u64>::bytes(MANY)),
+        ("Lpm<Ipv4Addr, u32>", Lpm::<Ipv4Addr, u32>::bytes(MANY)),
+        ("Lpm<Ipv6Addr, u32>", Lpm::<Ipv6Addr, u32>::bytes(MANY)),
+        ("Lpm<Ipv4Addr, TokenBucket>", Lpm::<Ipv4Addr, TokenBucket>::bytes(MANY)),
+        ("Wheel<u32>", Wheel::<u32>::bytes(MANY)),
+    ]
+    .iter()
+    .map(|(what, bytes)| format!("| `{what}` | {} |", bytes / MANY))
+    .collect();
+    let hour = 3_600 * SECOND;
+    for (what, digits, highest) in
+        [("an hour, two digits", 2, hour), ("an hour, three digits", 3, hour), ("9,000, three digits", 3, 9_000)]
+    {
+        rows.push(format!("| {what} | {} |", Histogram::bytes(1, highest, digits).unwrap()));
+    }
     let book = include_str!("../../docs/state.md");
-    for (what, bytes) in rows {
-        let row = format!("| {what} | {bytes:.0} |");
-        assert!(book.contains(&row), "docs/state.md does not say: {row}");
-    }
-    let rows = [
-        ("an hour, two digits", 2, 3_600 * SECOND),
-        ("an hour, three digits", 3, 3_600 * SECOND),
-        ("9,000 bytes, three digits", 3, 9_000),
-    ];
-    for (what, digits, highest) in rows {
-        let row = format!("| {what} | {} |", Histogram::bytes(1, highest, digits).unwrap());
-        assert!(book.contains(&row), "docs/state.md does not say: {row}");
-    }
-    assert!(
-        book.contains(&format!("`TokenBucket` {} bytes", size_of::<TokenBucket>())),
-        "{}",
-        size_of::<TokenBucket>()
-    );
-    let _: Option<Ipv6Addr> = None;
+    let missing: Vec<&String> = rows.iter().filter(|row| !book.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/state.md does not say: {missing:#?}");
 }

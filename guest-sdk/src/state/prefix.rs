@@ -61,10 +61,11 @@ macro_rules! address {
             }
 
             #[inline]
-            #[allow(clippy::cast_possible_truncation, reason = "16 bits at most")]
+            #[allow(clippy::cast_possible_truncation, reason = "the upper 16 bits")]
             fn top(self, bits: u8) -> usize {
-                let rest = u32::from(Self::BITS).saturating_sub(bits.min(16).into());
-                self.to_bits().checked_shr(rest).unwrap_or(0) as usize
+                // First a shift that is known when compiling: a variable one of 128 bits is a call.
+                let upper = (self.to_bits() >> (<$number>::BITS - 16)) as u16;
+                usize::from(upper.checked_shr(16_u32.saturating_sub(bits.into())).unwrap_or(0))
             }
         }
     };

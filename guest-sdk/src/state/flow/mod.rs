@@ -8,7 +8,7 @@ pub use limits::{FlowLimits, WhenFull};
 use super::{NONE, NoMemory, filled, room};
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hash};
-use foldhash::fast::FixedState;
+use foldhash::quality::FixedState;
 use list::{Link, List, Which};
 
 /// Most flows in one chain of the hash table. With no more flows than chains, a chain of even half that length is all
