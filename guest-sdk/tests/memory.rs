@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 fn taken<T>(make: impl FnOnce() -> T) -> (u64, T) {
     let mut made = None;
     let info = allocation_counter::measure(|| made = Some(make()));
-    (info.bytes_max, made.unwrap())
+    (info.bytes_max, made.unwrap_or_else(|| unreachable!("`measure` calls it")))
 }
 
 fn takes_nothing(run: impl FnOnce()) {
@@ -43,8 +43,10 @@ fn prefixes_take_memory_once() {
     assert_eq!(bytes, Lpm::<Ipv4Addr, TokenBucket>::bytes(300) as u64);
     let bucket = TokenBucket::new(1, 1, 0).unwrap();
     takes_nothing(|| {
-        let routes: [_; 300] = std::array::from_fn(|n| {
-            (Prefix::new(Ipv4Addr::from(n as u32 * 0x0123_4567), (n % 33) as u8).unwrap(), bucket)
+        let mut numbers = (0_u32..).zip((0..=32_u8).cycle());
+        let routes: [_; 300] = std::array::from_fn(|_| {
+            let (n, len) = numbers.next().unwrap();
+            (Prefix::new(Ipv4Addr::from(n.wrapping_mul(0x0123_4567)), len).unwrap(), bucket)
         });
         table.replace(routes).unwrap();
         table.clear();

@@ -16,7 +16,7 @@ use perigee_guest::{Batch, Buffer, Module, Refusal, Setup, Verdict};
 
 perigee_guest::module!(
     FlowMeter: process, tick, message, state;
-    heap = 16 * MIB, mailbox = 1 * MIB, state_version = 1
+    heap = 16 * MIB, mailbox = MIB, state_version = 1
 );
 
 perigee_guest::counters! {

@@ -46,12 +46,10 @@ fn neighbours_spread() {
         destination_port: 53,
         protocol: 17,
     };
-    let four: [fn(u32) -> (u32, u32, u32); 4] =
-        [|n| (n, 0, 0), |n| (0, n << 8, 0), |n| (0, 0, n), |n| (n % 64, n / 64, n % 16)];
-    for (turn, numbers) in four.into_iter().enumerate() {
+    for turn in 0..4 {
         let (mut chains, mut chains6) = ([0_u32; 1_024], [0_u32; 1_024]);
         for n in 0..4_096 {
-            let (source, destination, port) = numbers(n);
+            let (source, destination, port) = [(n, 0, 0), (0, n << 8, 0), (0, 0, n), (n % 64, n / 64, n % 16)][turn];
             let flow = flow(source, destination, port);
             chains[usize::try_from(hash(FiveTuple::V4(flow)) % 1_024).unwrap()] += 1;
             let flow = FiveTuple6 {

@@ -48,10 +48,9 @@ proptest! {
         prop_assert_eq!((ours.count(), ours.max()), (theirs.len(), theirs.max()));
         // Theirs says 0 where a value of the first bucket was counted.
         prop_assert!(ours.min() == theirs.min() || ours.count() == 0);
-        for millionths in [0, 1, 10_000, 250_000, 500_000, 750_000, 1_000_000_u32] {
-            let quantile = f64::from(millionths) / 1e6;
-            // Theirs multiplies in floating point; both must agree where that is exact.
-            if (quantile * ours.count() as f64) as u128 * 1_000_000 == u128::from(ours.count()) * u128::from(millionths) && millionths > 0 {
+        // Theirs multiplies in floating point, which is exact for quarters of counts that are not too large.
+        for (millionths, quantile) in [(250_000, 0.25), (500_000, 0.5), (750_000, 0.75), (1_000_000, 1.0)] {
+            if ours.count() < 1 << 51 {
                 prop_assert_eq!(ours.quantile(millionths), theirs.value_at_quantile(quantile), "{}", millionths);
             }
         }
