@@ -95,6 +95,18 @@ impl<T> From<TableFull<T>> for Refusal {
     }
 }
 
+impl From<BadRate> for Refusal {
+    fn from(error: BadRate) -> Self {
+        Self::new(error.text())
+    }
+}
+
+impl From<BadPrefix> for Refusal {
+    fn from(error: BadPrefix) -> Self {
+        Self::new(error.text())
+    }
+}
+
 /// Room for `count` values.
 fn room<T>(count: usize) -> Result<Vec<T>, NoMemory> {
     let mut values = Vec::new();
