@@ -45,7 +45,9 @@ pub use tcp::Tcp;
 pub use udp::Udp;
 pub use vxlan::Vxlan;
 
-use super::{Fields as _, Header as _, Info};
+#[cfg(not(target_arch = "wasm32"))]
+use super::Fields as _;
+use super::{Header as _, Info};
 
 /// Lists the headers once, for all that goes through them.
 macro_rules! headers {
