@@ -1,5 +1,5 @@
 ;; Reflector: swaps the MAC addresses of each packet and sends it back to the port that it came from.
-;; perigee forward guest-sdk/wat/reflector.wat --port net_null0 --port net_null1 --duration 2s
+;; perigee run examples/wat/wat.toml --duration 2s
 (module
   (import "perigee" "counter" (func $name_counter (param $index i32) (param $text i32) (param $len i32)))
 

@@ -27,7 +27,7 @@ const (
 	Trace
 )
 
-// Log logs a line of at most 240 bytes: for setup and rare events. What Go itself prints goes nowhere.
+// Log logs a line of at most 240 bytes: for setup and rare events. What Go itself prints, such as a panic, is logged too.
 func Log(level Level, line string) { hostLog(uint32(level), line) }
 
 // NameCounter gives counter number index the name under which the host shows it; only in init.
