@@ -7,7 +7,11 @@
 // AssemblyScript does not check addresses: `load` and `store` beyond a packet's end reach whatever lies there. Compare
 // `len` first. The host checks what comes back, so a mistake spoils packets of the run, and nothing else.
 
+import { Header, Port, TxFlags, Verdict } from "./abi";
 import { perigee_batch, perigee_mailbox, perigee_mailbox_len } from "./areas";
+
+export * from "./abi";
+export * from "./tools";
 
 @external("perigee", "log")
 declare function hostLog(level: u32, text: usize, len: usize): void;
@@ -24,180 +28,8 @@ const SPARES: usize = perigee_batch + 18048;
 const OUTPUTS: usize = perigee_batch + 22144;
 
 const MAX_PORTS: u32 = 32;
-const MAX_BATCH: u32 = 256;
 const MAX_SPARES: u32 = 64;
 const MAX_OUTPUTS: u32 = 256;
-const MAX_COUNTERS: u32 = 64;
-
-/** Verdicts: what becomes of a packet. The host writes `DROP` before each call. */
-export namespace Verdict {
-  /** Free it. */
-  export const DROP: u32 = 0;
-  /** Pass it to the next stage; after the last one, to the chain's first tx port. */
-  export const NEXT: u32 = 1;
-  /** The module keeps it (`Packet.hold`). */
-  export const HOLD: u32 = 4;
-  /** The output list says what becomes of it (`output`). */
-  export const LISTED: u32 = 5;
-
-  /** Send it to the port of this number. */
-  // @ts-ignore: decorator
-  @inline
-  export function tx(port: u16): u32 {
-    return 2 | (<u32>port << 16);
-  }
-
-  /** Put it into the ring of this number. */
-  // @ts-ignore: decorator
-  @inline
-  export function ring(ring: u16): u32 {
-    return 3 | (<u32>ring << 16);
-  }
-}
-
-/** Bits of `Header.flags`. */
-export namespace BatchFlags {
-  /** The source gave as many packets as were asked for: more are waiting. */
-  export const MORE: u32 = 1 << 0;
-  /** The call of a tick, without packets. */
-  export const TICK: u32 = 1 << 1;
-  /** The run is ending: what is still held after this call is freed and counted. */
-  export const DRAIN: u32 = 1 << 2;
-}
-
-/** Bits of `Packet.rxFlags`: what the port found out. */
-export namespace RxFlags {
-  /** The port checked the IP header checksum, and it is right. */
-  export const IP_CHECKSUM_GOOD: u32 = 1 << 0;
-  /** The port checked the IP header checksum, and it is wrong. */
-  export const IP_CHECKSUM_BAD: u32 = 1 << 1;
-  /** The port checked the TCP, UDP or SCTP checksum, and it is right. */
-  export const L4_CHECKSUM_GOOD: u32 = 1 << 2;
-  /** The port checked the TCP, UDP or SCTP checksum, and it is wrong. */
-  export const L4_CHECKSUM_BAD: u32 = 1 << 3;
-  /** A VLAN tag was taken off; `vlan` holds its TCI. */
-  export const VLAN_STRIPPED: u32 = 1 << 4;
-  /** `hash` holds the RSS hash. */
-  export const HASH: u32 = 1 << 5;
-  /** `time` holds the rx timestamp. */
-  export const TIME: u32 = 1 << 6;
-}
-
-/** Bits of `Packet.txFlags`: what is asked of the way out, in hardware or in the host's software. */
-export namespace TxFlags {
-  /** Compute the IPv4 header checksum. */
-  export const IP_CHECKSUM: u32 = 1 << 0;
-  /** Compute the UDP checksum. */
-  export const UDP_CHECKSUM: u32 = 1 << 1;
-  /** Compute the TCP checksum. */
-  export const TCP_CHECKSUM: u32 = 1 << 2;
-  /** The network layer is IPv4. */
-  export const IPV4: u32 = 1 << 3;
-  /** The network layer is IPv6. */
-  export const IPV6: u32 = 1 << 4;
-  /** Insert a VLAN tag with the TCI in `vlan`. */
-  export const VLAN_INSERT: u32 = 1 << 5;
-  /** Send from the lcore's tx queue number `queue` of the port. */
-  export const QUEUE: u32 = 1 << 6;
-  /** `time` is the departure time. */
-  export const TIME: u32 = 1 << 7;
-  /** `time` is the gap to the packet before. */
-  export const GAP: u32 = 1 << 8;
-}
-
-/** Bits of `Port.offloads`: what a port does in hardware. */
-export namespace Offloads {
-  /** Inserts VLAN tags on tx. */
-  export const TX_VLAN: u32 = 1 << 0;
-  /** Computes IPv4 header checksums on tx. */
-  export const TX_IP_CHECKSUM: u32 = 1 << 1;
-  /** Computes UDP checksums on tx. */
-  export const TX_UDP_CHECKSUM: u32 = 1 << 2;
-  /** Computes TCP checksums on tx. */
-  export const TX_TCP_CHECKSUM: u32 = 1 << 3;
-  /** Checks checksums on rx. */
-  export const RX_CHECKSUM: u32 = 1 << 4;
-  /** Gives rx timestamps. */
-  export const RX_TIME: u32 = 1 << 5;
-  /** Sends at a given time. */
-  export const TX_TIME: u32 = 1 << 6;
-}
-
-/** Facts of a batch, and of the run. */
-@unmanaged
-export class Header {
-  /** Packets in this batch. */
-  readonly count: u32;
-  /** What is special about this batch (`BatchFlags`). */
-  readonly flags: u32;
-  /** Nanoseconds since the run began, read once for the batch. */
-  readonly timeNs: u64;
-  /** Number of this batch, from 1. */
-  readonly sequence: u64;
-  /** Entries of the output list; `output` and `giveBack` count them. */
-  outCount: u32;
-  /** Packets that the module holds now. */
-  readonly held: u32;
-  /** Rooms that `spare` gives. */
-  readonly spareCount: u32;
-  /** Most packets that this instance may hold. */
-  readonly holdQuota: u32;
-  /** Bytes from one descriptor to the next: 64. */
-  readonly stride: u32;
-  /** The host's ABI version. */
-  readonly abi: u32;
-  /** Address where the packets' rooms are mapped. */
-  readonly window: u32;
-  /** Bytes mapped there. */
-  readonly windowLen: u32;
-  /** Seed for random numbers: differs by instance, the same again in a run with the same seed. */
-  readonly seed: u64;
-  /** Unix time at the run's beginning in nanoseconds; plus `timeNs` it is the time of day. */
-  readonly startUnixNs: u64;
-  /** Which of the module's instances this is, from 0. */
-  readonly instance: u32;
-  /** How many instances of the module run in this chain. */
-  readonly instances: u32;
-  /** Ports of the run. */
-  readonly portCount: u32;
-  /** Rings of the run. */
-  readonly ringCount: u32;
-  /** Bytes of a fresh room before the packet. */
-  readonly headroom: u32;
-  /** Number of the port that a packet passed on by the last stage leaves by; 0xffff where there is none. */
-  readonly nextPort: u32;
-  /** Largest packet that fits a fresh room. */
-  readonly roomLen: u32;
-}
-
-/** A port of the run. */
-@unmanaged
-export class Port {
-  /** First four bytes of the MAC address, as they lie in memory. */
-  readonly macHead: u32;
-  /** The other two. */
-  readonly macTail: u16;
-  /** Largest layer-3 packet in bytes. */
-  readonly mtu: u16;
-  /** 1 where the link is up. */
-  readonly linkUp: u32;
-  /** Speed in Mbit/s; 0 where unknown. */
-  readonly speedMbps: u32;
-  /** What it does in hardware (`Offloads`). */
-  readonly offloads: u32;
-  /** 1 where this instance may send to it. */
-  readonly mayTx: u32;
-
-  /** True where the port has a MAC address. */
-  get hasMac(): bool {
-    return (this.macHead | this.macTail) != 0;
-  }
-
-  /** Writes the MAC address to six bytes of memory. */
-  copyMac(to: usize): void {
-    memory.copy(to, changetype<usize>(this), 6);
-  }
-}
 
 /** One packet: where its bytes are, what is known of it, and what shall become of it. */
 @unmanaged
@@ -316,8 +148,6 @@ export class Held {
 }
 
 // What the host writes and what stands here must be laid out alike, or nothing compiles.
-if (offsetof<Header>("roomLen") != 96) ERROR("Header is not laid out as the ABI says");
-if (offsetof<Port>("mayTx") != 20) ERROR("Port is not laid out as the ABI says");
 if (offsetof<Packet>("source") != 44 || offsetof<Packet>() != 64) ERROR("Packet is not laid out as the ABI says");
 
 /** Facts of the batch and of the run. */
@@ -397,9 +227,15 @@ export function count(index: u32, more: u64): void {
 const TEXT_MAX: i32 = 240;
 const text: usize = memory.data(3 * 240);
 
+/** Writes at most `most` units of a string as UTF-8, and gives the bytes that they take. */
+function encode(from: string, most: i32, to: usize): usize {
+  const units = min(from.length, most);
+  return String.UTF8.encodeUnsafe(changetype<usize>(from), units, to, false, String.UTF8.ErrorMode.REPLACE);
+}
+
 /** Gives counter number `index` the name under which the host shows it; only in `init`. */
 export function nameCounter(index: u32, name: string): void {
-  hostCounter(index, text, String.UTF8.encodeUnsafe(changetype<usize>(name), min(name.length, TEXT_MAX), text));
+  hostCounter(index, text, encode(name, TEXT_MAX, text));
 }
 
 /** How much a log line matters. */
@@ -413,7 +249,7 @@ export enum Level {
 
 /** Logs a line of at most 240 bytes: for setup and rare events. */
 export function log(level: Level, line: string): void {
-  hostLog(level, text, String.UTF8.encodeUnsafe(changetype<usize>(line), min(line.length, TEXT_MAX), text));
+  hostLog(level, text, encode(line, TEXT_MAX, text));
 }
 
 /** Nanoseconds since the run began, now: a hostcall. `header.timeNs` costs nothing. */
@@ -431,10 +267,9 @@ export function mailboxText(len: i32): string {
   return String.UTF8.decodeUnsafe(perigee_mailbox, min(len, perigee_mailbox_len));
 }
 
-/** Writes a reply into the mailbox; what `message` returns. */
+/** Writes a reply into the mailbox; what `message` returns. `save` writes its bytes to `perigee_mailbox` itself. */
 export function reply(answer: string): i32 {
-  const units = min(answer.length, perigee_mailbox_len / 3);
-  return <i32>String.UTF8.encodeUnsafe(changetype<usize>(answer), units, perigee_mailbox);
+  return <i32>encode(answer, perigee_mailbox_len / 3, perigee_mailbox);
 }
 
 /** Writes into the mailbox why something is refused; what `init`, `message`, `save` and `restore` then return. */
@@ -447,36 +282,22 @@ export function refuse(why: string): i32 {
  * traps. The host drops the batch and takes the instance out.
  */
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
-  log(Level.Error, message === null ? "abort" : message);
+  let end = text + encode(message === null ? "abort" : message, 100, text);
+  if (file !== null) {
+    end += encode(" at ", 4, end);
+    end += encode(file, 100, end);
+    end += encode(":", 1, end);
+    end = writeNumber(line, end);
+  }
+  hostLog(Level.Error, text, end - text);
   unreachable();
 }
 
-/** The 16-bit number at an address, from network byte order. */
-// @ts-ignore: decorator
-@inline
-export function load16(at: usize): u16 {
-  return bswap<u16>(load<u16>(at));
-}
-
-/** The 32-bit number at an address, from network byte order. */
-// @ts-ignore: decorator
-@inline
-export function load32(at: usize): u32 {
-  return bswap<u32>(load<u32>(at));
-}
-
-/** Writes a 16-bit number in network byte order. */
-// @ts-ignore: decorator
-@inline
-export function store16(at: usize, value: u16): void {
-  store<u16>(at, bswap<u16>(value));
-}
-
-/** Writes a 32-bit number in network byte order. */
-// @ts-ignore: decorator
-@inline
-export function store32(at: usize, value: u32): void {
-  store<u32>(at, bswap<u32>(value));
+/** Writes a number in decimal digits, and gives where they end. */
+function writeNumber(number: u32, to: usize): usize {
+  const end = number > 9 ? writeNumber(number / 10, to) : to;
+  store<u8>(end, 48 + number % 10);
+  return end + 1;
 }
 
 /** Swaps the MAC addresses of a packet that has an Ethernet header (14 bytes or more). */
@@ -492,73 +313,5 @@ export function swapMacs(packet: Packet): void {
     const tail = load<u32>(at, 8);
     store<u64>(at, (head >> 48) | (<u64>tail << 16) | (head << 48));
     store<u32>(at, <u32>(head >> 16), 8);
-  }
-}
-
-/** Internet checksum (RFC 1071): the sum of the 16-bit words of memory; a last odd byte is the upper half of one. */
-export function sum(at: usize, len: usize): u32 {
-  let sum: u64 = 0;
-  const end = at + len;
-  // Four bytes at once: the carry of the lower into the upper word is one that folding would do anyway.
-  for (; at + 4 <= end; at += 4) sum += load32(at);
-  for (let shift = 24; at < end; at++, shift -= 8) sum += <u64>load<u8>(at) << shift;
-  return <u32>((sum >> 48) + ((sum >> 32) & 0xffff) + ((sum >> 16) & 0xffff) + (sum & 0xffff));
-}
-
-/** Folds a sum to 16 bits. */
-// @ts-ignore: decorator
-@inline
-export function fold(sum: u32): u16 {
-  const once = (sum & 0xffff) + (sum >> 16);
-  return <u16>((once & 0xffff) + (once >> 16));
-}
-
-/** The checksum that stands in the header for a sum. */
-// @ts-ignore: decorator
-@inline
-export function finish(sum: u32): u16 {
-  return ~fold(sum);
-}
-
-/** The checksum after a word of what it covers changed (RFC 1624). */
-// @ts-ignore: decorator
-@inline
-export function update(checksum: u16, before: u16, after: u16): u16 {
-  return finish(<u32>(~checksum & 0xffff) + <u32>(~before & 0xffff) + after);
-}
-
-/**
- * Random numbers for traffic: Knuth's 64-bit linear congruential generator. The state is a plain `u64`, so that it can
- * live in a local variable: `state = random.next(state)`, and the new state is the number. Its upper half is good; the
- * lower half is a generator of its own, good in its upper bits.
- */
-export namespace random {
-  /** The first state from a seed, such as `header.seed` (the last step of splitmix64). */
-  export function seed(seed: u64): u64 {
-    let mixed = seed + 0x9e3779b97f4a7c15;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-    return mixed ^ (mixed >> 31);
-  }
-
-  /** The next 64 bits. */
-  // @ts-ignore: decorator
-  @inline
-  export function next(state: u64): u64 {
-    return state * 6364136223846793005 + 1442695040888963407;
-  }
-
-  /** A number below `span` (at most 2^32) from the upper half of a draw. */
-  // @ts-ignore: decorator
-  @inline
-  export function upper(draw: u64, span: u64): u32 {
-    return <u32>(((draw >> 32) * span) >> 32);
-  }
-
-  /** A number below `span` (at most 2^32) from the lower half of the same draw. */
-  // @ts-ignore: decorator
-  @inline
-  export function lower(draw: u64, span: u64): u32 {
-    return <u32>(((draw & 0xffffffff) * span) >> 32);
   }
 }
