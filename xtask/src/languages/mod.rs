@@ -4,6 +4,7 @@
 mod assemblyscript;
 mod c;
 mod go;
+mod zig;
 
 use crate::command::Repository;
 use crate::modules::place;
@@ -28,7 +29,7 @@ pub(crate) struct Language {
 }
 
 /// All of them.
-pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, assemblyscript::LANGUAGE, go::LANGUAGE];
+pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE, assemblyscript::LANGUAGE, go::LANGUAGE];
 
 /// The modules that each language has.
 pub(crate) const MODULES: [&str; 2] = ["reflector", "udp-gen"];
@@ -119,6 +120,20 @@ mod tests {
         write(&built.join("udp-gen.wasm"), 101);
         assert!(oldest_module(&built) > newest);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Whatever a module can see raises the version, so an SDK that was forgotten fails here.
+    #[test]
+    fn the_sdks_are_written_for_this_version_of_the_abi() {
+        let contract = include_str!("../../../abi/src/lib.rs");
+        let version = contract.split_once("pub const ABI_VERSION: u32 = ").unwrap().1.split_once(';').unwrap().0;
+        let sdks = [
+            (include_str!("../../../guest-sdk/c/perigee_abi.h"), format!("#define PERIGEE_ABI_VERSION {version}u\n")),
+            (include_str!("../../../guest-sdk/zig/abi.zig"), format!("pub const version: u32 = {version};\n")),
+        ];
+        for (text, line) in sdks {
+            assert!(text.contains(&line), "not in an SDK: {line}");
+        }
     }
 
     #[test]
