@@ -25,21 +25,3 @@ var area = (*batchArea)(unsafe.Add(unsafe.Pointer(&areaRaw), -uintptr(unsafe.Poi
 
 // address is that of a variable in the module's memory, which has 32 bits.
 func address(of unsafe.Pointer) uint32 { return uint32(uintptr(of)) }
-
-//go:wasmexport perigee_abi
-func exportABI() uint32 { return Version }
-
-//go:wasmexport perigee_batch
-func exportBatch() uint32 { return address(unsafe.Pointer(area)) }
-
-//go:wasmexport perigee_window
-func exportWindow() uint32 { return address(unsafe.Pointer(&window)) }
-
-//go:wasmexport perigee_window_len
-func exportWindowLen() uint32 { return windowLen }
-
-//go:wasmexport perigee_mailbox
-func exportMailbox() uint32 { return address(unsafe.Pointer(&mailbox)) }
-
-//go:wasmexport perigee_mailbox_len
-func exportMailboxLen() uint32 { return mailboxLen }

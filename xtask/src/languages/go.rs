@@ -2,7 +2,7 @@
 
 use super::{Language, MODULES};
 use crate::command::{self, Repository};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,15 +39,24 @@ fn setup(repository: &Repository) -> Result<()> {
 
 fn build(repository: &Repository, out: &Path) -> Result<()> {
     let compiler = find(repository)?;
+    // The SDK's own tests run natively, and before the modules are built: what is there and new counts as built.
+    test(go(repository, &compiler).args(["test", "./perigee"]).env("CGO_ENABLED", "0"))?;
     for module in MODULES {
         let mut go = go(repository, &compiler);
         go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(FLAGS);
         command::run(go.arg("-o").arg(out.join(format!("{module}.wasm"))).arg(format!("./{module}")))?;
     }
-    // The SDK's own tests run natively.
-    command::output(go(repository, &compiler).args(["test", "./perigee"]).env("CGO_ENABLED", "0"))
-        .map(|_| ())
-        .context("the tests of the package perigee failed")
+    Ok(())
+}
+
+/// Runs the tests, and shows what they print only where one fails.
+fn test(go: &mut Command) -> Result<()> {
+    let output = go.output().with_context(|| format!("cannot start {}", command::shown(go)))?;
+    if !output.status.success() {
+        eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("the tests of the package perigee failed");
+    }
+    Ok(())
 }
 
 /// A Go compiler that is new enough.
