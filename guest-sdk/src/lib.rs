@@ -32,6 +32,8 @@
 //! module's logic is tested with plain `cargo test`.
 #![no_std]
 
+// What `#[header]` and `stack!` write names this crate by its name, here as elsewhere.
+extern crate self as perigee_guest;
 #[cfg(not(target_arch = "wasm32"))]
 extern crate std;
 

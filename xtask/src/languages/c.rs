@@ -1,8 +1,9 @@
 //! C, by clang and the linker that belongs to it.
 
-use super::{Language, MODULES};
+use super::{Language, MODULES, readme_example};
 use crate::command::{self, Repository};
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::path::Path;
 
 pub(super) const LANGUAGE: Language = Language { key: "c", name: "C", folder: "guest-sdk/c", setup, build };
@@ -53,6 +54,10 @@ fn build(repository: &Repository, out: &Path) -> Result<()> {
     let mut clang = compile("c++17");
     clang.args(["-Wno-unused-command-line-argument", "-fsyntax-only", "-x", "c++"]).arg(source("reflector.c"));
     command::run(&mut clang)?;
+    let example = out.join("readme.c");
+    fs::write(&example, readme_example(repository, LANGUAGE.folder, "c")?)?;
+    let mut clang = compile("c11");
+    command::run(clang.arg("-I").arg(source("")).arg("-o").arg(out.join("readme.wasm")).arg(example))?;
     test(repository, &source("test.c"), &out.join("test")).context("the tests of perigee.h")
 }
 

@@ -53,8 +53,7 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
         let sources = newest(&repository.path(language.folder))?.max(own);
         if oldest_module(&built) <= sources {
             fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;
-            (language.build)(repository, &built)
-                .with_context(|| format!("cannot build the modules in {}", language.name))?;
+            build_one(repository, language, &built)?;
         }
         for module in MODULES {
             let name = format!("{module}-{}", language.key);
@@ -64,6 +63,28 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
     }
     println!("modules in target/modules, in other languages: {}", names.join(", "));
     Ok(())
+}
+
+fn build_one(repository: &Repository, language: &Language, built: &Path) -> Result<()> {
+    let result = (language.build)(repository, built);
+    if result.is_err() {
+        // A module that was built before a test failed would look like a good one to the next build.
+        for module in MODULES {
+            let _ = fs::remove_file(built.join(format!("{module}.wasm")));
+        }
+    }
+    result.with_context(|| format!("cannot build the modules in {}", language.name))
+}
+
+/// The first block of code in the README of an SDK's folder whose language is called `word` there: what users begin with, so
+/// it is built as well.
+fn readme_example(repository: &Repository, folder: &str, word: &str) -> Result<String> {
+    let path = repository.path(folder).join("README.md");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let block = text.split_once(&format!("```{word}\n")).and_then(|(_, rest)| rest.split_once("```"));
+    let (block, _) =
+        block.with_context(|| format!("{}: no block of code that begins with ```{word}", path.display()))?;
+    Ok(block.to_owned())
 }
 
 /// When the older of the two modules was built; nothing, which is before all times, where one is missing.

@@ -1,10 +1,11 @@
 //! Zig, by the compiler that PyPI has as the package `ziglang`: the language still changes with each release, and no
 //! distribution has the one that the sources are written for.
 
-use super::{Language, MODULES};
+use super::{Language, MODULES, readme_example};
 use crate::command::{self, Repository};
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(super) const LANGUAGE: Language = Language { key: "zig", name: "Zig", folder: "guest-sdk/zig", setup, build };
@@ -53,13 +54,28 @@ fn build(repository: &Repository, out: &Path) -> Result<()> {
         command.arg(task).arg("--cache-dir").arg(out.join("cache")).arg("--global-cache-dir").arg(out.join("cache"));
         command
     };
+    let build = |source: &Path, to: &Path| {
+        command::run(start("build-exe").arg(source).args(FLAGS).arg(format!("-femit-bin={}", to.display())))
+    };
     for module in MODULES {
-        let to = out.join(format!("{module}.wasm"));
-        let mut build = start("build-exe");
-        build.arg(source(&format!("{module}.zig"))).args(FLAGS).arg(format!("-femit-bin={}", to.display()));
-        command::run(&mut build)?;
+        build(&source(&format!("{module}.zig")), &out.join(format!("{module}.wasm")))?;
     }
+    let example = place_example(repository, out)?;
+    build(&example, &example.with_extension("wasm")).context("the example in README.md")?;
     test(start("test").arg(source("perigee.zig")))
+}
+
+/// Puts the example of the README into a folder with all of the SDK beside it, as a user would.
+fn place_example(repository: &Repository, out: &Path) -> Result<PathBuf> {
+    let folder = out.join("readme");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for entry in fs::read_dir(repository.path(LANGUAGE.folder))? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    let example = folder.join("example.zig");
+    fs::write(&example, readme_example(repository, LANGUAGE.folder, "zig")?)?;
+    Ok(example)
 }
 
 /// Runs the SDK's own tests, and shows what they print only where one fails.
