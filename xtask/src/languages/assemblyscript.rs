@@ -1,6 +1,6 @@
 //! AssemblyScript, by its own compiler, which runs on Node.js.
 
-use super::{Language, MODULES};
+use super::{Language, MODULES, copy_files, readme_example};
 use crate::command::{self, Repository};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -46,21 +46,28 @@ fn setup(repository: &Repository) -> Result<()> {
 
 fn build(repository: &Repository, out: &Path) -> Result<()> {
     check(repository)?;
-    // Before the modules: what is there and new counts as built.
+    let folder = repository.path(LANGUAGE.folder);
     let checks = out.join("checks.wasm");
-    compile(repository, "checks", &checks)?;
-    let script = repository.path(LANGUAGE.folder).join("checks.mjs");
-    command::run(repository.command("node").arg(script).arg(&checks)).context("the kit's own checks failed")?;
+    compile(repository, &folder, "checks", &checks)?;
+    command::run(repository.command("node").arg(folder.join("checks.mjs")).arg(&checks))
+        .context("the kit's own checks failed")?;
     for module in MODULES {
-        compile(repository, module, &out.join(format!("{module}.wasm")))?;
+        compile(repository, &folder, module, &out.join(format!("{module}.wasm")))?;
     }
-    Ok(())
+    example(repository, &folder, &out.join("readme")).context("the example in README.md")
 }
 
-fn compile(repository: &Repository, source: &str, to: &Path) -> Result<()> {
+/// Builds the example of the README, in a folder with the SDK beside it, as a user would.
+fn example(repository: &Repository, sdk: &Path, folder: &Path) -> Result<()> {
+    copy_files(&sdk.join("assembly"), &folder.join("assembly"))?;
+    fs::write(folder.join("assembly/example.ts"), readme_example(repository, LANGUAGE.folder, "ts")?)?;
+    compile(repository, folder, "example", &folder.join("example.wasm"))
+}
+
+fn compile(repository: &Repository, folder: &Path, source: &str, to: &Path) -> Result<()> {
     let mut asc = repository.command("node");
     // Names inside the compiler are paths from where it is started, and `abort` in FLAGS is one.
-    asc.current_dir(repository.path(LANGUAGE.folder));
+    asc.current_dir(folder);
     asc.arg(compiler(repository)).arg(format!("assembly/{source}.ts")).args(FLAGS).arg("--outFile").arg(to);
     command::run(&mut asc)
 }

@@ -1,8 +1,9 @@
 //! Go, by its own compiler: one that is there already, or the one that comes as a Python package.
 
-use super::{Language, MODULES};
+use super::{Language, MODULES, copy_files, readme_example};
 use crate::command::{self, Repository};
 use anyhow::{Context, Result, anyhow, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,13 +40,28 @@ fn setup(repository: &Repository) -> Result<()> {
 
 fn build(repository: &Repository, out: &Path) -> Result<()> {
     let compiler = find(repository)?;
-    // The SDK's own tests run natively, and before the modules are built: what is there and new counts as built.
+    let folder = repository.path(LANGUAGE.folder);
+    // The SDK's own tests run natively.
     test(go(repository, &compiler).args(["test", "./perigee"]).env("CGO_ENABLED", "0"))?;
-    for module in MODULES {
+    let compile = |folder: &Path, package: &str, to: &Path| {
         let mut go = go(repository, &compiler);
-        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(FLAGS);
-        command::run(go.arg("-o").arg(out.join(format!("{module}.wasm"))).arg(format!("./{module}")))?;
+        go.current_dir(folder).envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(FLAGS);
+        command::run(go.arg("-o").arg(to).arg(format!("./{package}")))
+    };
+    for module in MODULES {
+        compile(&folder, module, &out.join(format!("{module}.wasm")))?;
     }
+    let readme = out.join("readme");
+    place_example(repository, &folder, &readme)?;
+    compile(&readme, "example", &readme.join("example.wasm")).context("the example in README.md")
+}
+
+/// Puts the example of the README into a folder with the SDK beside it, as a user would.
+fn place_example(repository: &Repository, sdk: &Path, folder: &Path) -> Result<()> {
+    copy_files(sdk, folder)?;
+    copy_files(&sdk.join("perigee"), &folder.join("perigee"))?;
+    fs::create_dir_all(folder.join("example"))?;
+    fs::write(folder.join("example/main.go"), readme_example(repository, LANGUAGE.folder, "go")?)?;
     Ok(())
 }
 

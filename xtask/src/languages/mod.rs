@@ -87,6 +87,19 @@ fn readme_example(repository: &Repository, folder: &str, word: &str) -> Result<S
     Ok(block.to_owned())
 }
 
+/// Copies the files of a folder into another, which is made: an SDK beside a user's own module.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let place = to.join(entry.file_name());
+            fs::copy(entry.path(), &place).with_context(|| format!("cannot write {}", place.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// When the older of the two modules was built; nothing, which is before all times, where one is missing.
 fn oldest_module(built: &Path) -> Option<SystemTime> {
     MODULES.iter().map(|module| modified(&built.join(format!("{module}.wasm")))).min().flatten()
