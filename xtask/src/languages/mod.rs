@@ -1,7 +1,9 @@
 //! Packet modules in languages other than Rust. Each language has its SDK in a folder of `guest-sdk/`, and there the same
 //! two modules, a reflector and a generator; they are built from here to `target/modules/NAME-KEY.wasm`.
 
+mod assemblyscript;
 mod c;
+mod go;
 mod zig;
 
 use crate::command::Repository;
@@ -27,7 +29,7 @@ pub(crate) struct Language {
 }
 
 /// All of them.
-pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE];
+pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE, assemblyscript::LANGUAGE, go::LANGUAGE];
 
 /// The modules that each language has.
 pub(crate) const MODULES: [&str; 2] = ["reflector", "udp-gen"];
@@ -83,6 +85,19 @@ fn readme_example(repository: &Repository, folder: &str, word: &str) -> Result<S
     let (block, _) =
         block.with_context(|| format!("{}: no block of code that begins with ```{word}", path.display()))?;
     Ok(block.to_owned())
+}
+
+/// Copies the files of a folder into another, which is made: an SDK beside a user's own module.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let place = to.join(entry.file_name());
+            fs::copy(entry.path(), &place).with_context(|| format!("cannot write {}", place.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// When the older of the two modules was built; nothing, which is before all times, where one is missing.
