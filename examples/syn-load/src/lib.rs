@@ -64,6 +64,7 @@ impl Module for SynLoad {
         }
     }
 
+    // ANCHOR: generate
     /// After that, only what changes is written.
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
         for mut room in rooms.sized::<{ Request::LEN }>(LEN).into_iter().flatten() {
@@ -81,6 +82,7 @@ impl Module for SynLoad {
             PACKETS.add(1);
         }
     }
+    // ANCHOR_END: generate
 }
 
 #[cfg(test)]
