@@ -103,7 +103,7 @@ fn unknown_import() {
     check_with(
         "good.wat",
         "import.wat",
-        &["module \"m\"", "\"wasi_snapshot_preview1\".\"fd_write\"", "does not offer"],
+        &["module \"m\"", "\"env\".\"fd_write\"", "does not offer"],
     );
 }
 

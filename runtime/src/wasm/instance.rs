@@ -75,6 +75,7 @@ impl Instance {
         // Two more: the first may come at once, and a call may begin a tick after its deadline was set.
         let epoch_ticks = u64::try_from(host.deadline().as_nanos() / EPOCH.as_nanos()).unwrap_or(u64::MAX - 2) + 2;
         let (mut store, instance) = instantiate(&module.pre, host)?;
+        store.data_mut().set_batch(n.batch);
         let memory = instance.get_memory(&mut store, names::MEMORY).ok_or("exports no memory")?;
         let base = NonNull::new(memory.data_ptr(&store)).ok_or("its memory is empty")?;
         let window = n.window.next_multiple_of(WINDOW_ALIGN);
