@@ -184,10 +184,8 @@ fn the_clock_says_that_the_sleep_is_over() {
             MAILBOX + 88
         ),
     );
-    let after = format!(
-        "(drop (call $time (i32.const 1) (i64.const 0) (i32.const {}))) (i32.const 256))",
-        MAILBOX + 16
-    );
+    let after =
+        format!("(drop (call $time (i32.const 1) (i64.const 0) (i32.const {}))) (i32.const 256))", MAILBOX + 16);
     let text = text.replacen("(module", &format!("(module {import}"), 1).replacen("(i32.const 256))", &after, 1);
     let bench = Bench::new();
     let run = start(&bench, &text);
