@@ -65,7 +65,7 @@ impl Session {
                 let outcome = self.take(outcome, &packets, &what)?;
                 for (i, seen) in outcome.packets.iter().enumerate() {
                     let head = heads.next().map(|head| head.0.as_slice());
-                    expect(step, seen, head).map_err(|text| format!("{what}: packet {i}: {text}"))?;
+                    expect(step, seen, packets.get(i), head).map_err(|text| format!("{what}: packet {i}: {text}"))?;
                 }
             }
         }
@@ -181,8 +181,18 @@ fn judge(seen: &Seen, len: usize) -> Checked {
 }
 
 /// What a step expects of each packet.
-fn expect(step: &Step, seen: &Seen, head: Option<&[u8]>) -> Checked {
-    expect_verdict(step.verdict.as_deref(), seen)?;
+fn expect(step: &Step, seen: &Seen, packet: Option<&Packet>, head: Option<&[u8]>) -> Checked {
+    match (step.verdict.as_deref(), packet) {
+        (Some("tx back"), Some(packet)) => expect_verdict(Some(&format!("tx {}", packet.port)), seen)?,
+        (verdict, _) => expect_verdict(verdict, seen)?,
+    }
+    if let Some(packet) = packet.filter(|_| !step.order.is_empty()) {
+        let mut bytes = packet.bytes.clone();
+        for (to, from) in bytes.iter_mut().zip(&step.order) {
+            *to = packet.bytes[*from];
+        }
+        compare::bytes(&bytes, &seen.bytes)?;
+    }
     if let Some(head) = head {
         compare::bytes(head, &seen.bytes[..head.len().min(seen.bytes.len())])?;
     }

@@ -25,6 +25,8 @@ pub(super) fn start(module: &Module, host: Host, len: usize) -> Result<(Instance
 
 /// Byte that rooms are filled with before anything is in them: what has changed was written.
 pub(super) const CANARY: u8 = 0xc5;
+/// Bytes that are compared at once.
+const BLOCK: usize = 16 << 10;
 
 /// The mapped window. It must be dropped with its instance, in whose memory it lies; nobody reads it after that.
 #[derive(Debug)]
@@ -88,21 +90,22 @@ impl Window {
     /// The bytes that a guest has changed since the last call, in ranges; they count as
     /// known from now on.
     pub(super) fn changes(&mut self) -> Vec<std::ops::Range<usize>> {
-        let now = self.read(0, self.len());
         let mut changes: Vec<std::ops::Range<usize>> = Vec::new();
-        for (block, (old, new)) in self.known.chunks(4_096).zip(now.chunks(4_096)).enumerate() {
-            if old == new {
+        for start in (0..self.len()).step_by(BLOCK) {
+            let now = self.read(start, BLOCK);
+            let old = &mut self.known[start..start + now.len()];
+            if *old == now[..] {
                 continue;
             }
-            let differ = old.iter().zip(new).enumerate().filter(|(_, (a, b))| a != b);
-            for at in differ.map(|(i, _)| block * 4_096 + i) {
+            let differ = old.iter().zip(&now).enumerate().filter(|(_, (a, b))| a != b);
+            for at in differ.map(|(i, _)| start + i) {
                 match changes.last_mut() {
                     Some(last) if at == last.end => last.end += 1,
                     _ => changes.push(at..at + 1),
                 }
             }
+            old.copy_from_slice(&now);
         }
-        self.known = now;
         changes
     }
 }
