@@ -175,9 +175,10 @@ impl Trial {
                 let room_end = self.rooms.offset(room.saturating_add(1).min(self.rooms.count())) as usize;
                 let end = change.end.min(if room_end > at { room_end } else { change.end });
                 let first = from.get(room as usize).copied().flatten();
-                if first.is_none_or(|first| offset < first) {
+                let allowed_from = first.map_or(end, |first| at - offset + first);
+                if at < allowed_from {
                     let place = place(room, offset, first.is_some(), given);
-                    trespasses.push(Trespass { at, len: end - at, place });
+                    trespasses.push(Trespass { at, len: end.min(allowed_from) - at, place });
                 }
                 at = end;
             }
