@@ -274,7 +274,7 @@ fn messages_and_state() {
 
 /// A generator in text that makes 60 bytes of zeros.
 fn generator(body: &str) -> String {
-    let start = REFLECTOR.find("(func (export \"process\")").unwrap();
+    let start = REFLECTOR.find("(func (export \"process\")").expect("the reflector has it");
     format!(
         r#"{}(func (export "generate") (param $n i32) (local $d i32) (local $i i32) (local $at i32)
     (local.set $d (i32.const 67200))

@@ -175,7 +175,10 @@ fn judge(seen: &Seen, len: usize) -> Checked {
     match seen.fate {
         Fate::Bad("bad_descriptor") if len < SHORTEST => Ok(()),
         Fate::Bad("hold_quota") => Ok(()),
-        Fate::Bad(cause) => Err(format!("verdict {:#010x} does not count: {cause} (docs/operating.md)", seen.verdict)),
+        Fate::Bad(cause) => Err(format!(
+            "verdict {:#010x} does not count: {cause} (docs/architecture.md, \"Accounting\")",
+            seen.verdict
+        )),
         _ => Ok(()),
     }
 }

@@ -40,7 +40,7 @@ pub enum Fate {
     Hold,
     /// An entry of the output list took it.
     Listed,
-    /// Dropped by the host, which counts it under this name (docs/operating.md).
+    /// Dropped by the host, which counts it under this name (docs/architecture.md, "Accounting").
     Bad(&'static str),
 }
 

@@ -74,7 +74,7 @@ impl Window {
         let mut bytes = vec![0; len.min(self.len() - at)];
         // SAFETY:
         // - at + bytes.len() <= len, and no guest runs while the host does.
-        unsafe { ptr::copy_nonoverlapping(self.at.add(at).as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
+        unsafe { ptr::copy_nonoverlapping(self.at.as_ptr().wrapping_add(at), bytes.as_mut_ptr(), bytes.len()) };
         bytes
     }
 
@@ -83,7 +83,7 @@ impl Window {
         assert!(at + bytes.len() <= self.len(), "{at} + {} in a window of {}", bytes.len(), self.len());
         // SAFETY:
         // - at + bytes.len() <= len, and no guest runs while the host does.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.add(at).as_ptr(), bytes.len()) };
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().wrapping_add(at), bytes.len()) };
         self.known[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
