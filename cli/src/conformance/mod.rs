@@ -118,7 +118,7 @@ fn measure(subject: &Subject, asked: &Asked<'_>) -> Result<Measurement> {
         trial.prefill()?;
     }
     let measured = trial.measure(role, BATCH, BUDGET).context("measurement")?;
-    let (memory, memory_with_window) = trial.memory();
+    let (memory, memory_with_window) = measured.memory;
     Ok(Measurement {
         callback,
         batch: measured.batch,

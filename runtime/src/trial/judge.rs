@@ -1,6 +1,7 @@
 //! After a call: what becomes of each packet, and what was written where.
 
-use super::{Failure, Fate, Given, Outcome, Seen, Trespass, Trial};
+use super::publish::Given;
+use super::{Failure, Fate, Outcome, Seen, Trespass, Trial};
 use crate::counters::{Counter, NAMES};
 use crate::dpdk::pool::HEADROOM;
 use crate::offload;

@@ -4,8 +4,9 @@
 //! that always takes the same time where nobody else is there; only slices between two quick probes count, if there are
 //! enough of them. benches/ measures the same way, with a twin in native code beside.
 
+use super::callback_name;
 use super::{Failure, Packet, Trial};
-use crate::wasm::instance::Callback;
+use crate::wasm::instance::{Callback, trap_text};
 use perigee_dpdk_sys as sys;
 use std::time::{Duration, Instant};
 
@@ -40,18 +41,23 @@ pub struct Measured {
     pub quiet_slices: usize,
     /// Packets in each call.
     pub batch: usize,
+    /// Bytes of the instance's memory afterwards, as of [`Trial::memory`].
+    pub memory: (usize, usize),
 }
 
 impl Trial {
-    /// Measures the call of a role with `batch` packets of 60 bytes, for at most `budget`.
+    /// Measures the call of a role with `batch` packets of 60 bytes, for at most `budget`. The same rooms are used in each call,
+    /// as in a run that frees its packets as fast as they come: they are in the core's cache.
     ///
     /// # Errors
     /// As for [`Trial::process`].
     ///
     /// # Panics
     /// As for [`Trial::process`].
-    pub fn measure(&mut self, role: Role, batch: usize, budget: Duration) -> Result<Measured, Failure> {
+    pub fn measure(mut self, role: Role, batch: usize, budget: Duration) -> Result<Measured, Failure> {
+        self.rooms.keep_first(batch);
         let floor = floor();
+        let n = u32::try_from(batch).unwrap_or(0);
         let begin = Instant::now();
         let (mut quiet, mut busy) = (Vec::new(), Vec::new());
         for round in 0_usize.. {
@@ -60,13 +66,15 @@ impl Trial {
                 Role::Generate => self.publish_fresh(batch),
             };
             let callback = if role == Role::Process { Callback::Process } else { Callback::Generate };
+            // Once for all calls of the slice, as a run does it once a millisecond: it asks the system for the time.
+            self.instance.restart_deadline();
             let before = probe();
             let from = sys::cycles();
-            let called = (0..CALLS).try_for_each(|_| self.enter(callback, batch));
+            let called = (0..CALLS).try_for_each(|_| self.instance.call(callback, n));
             let taken = sys::cycles() - from;
             let after = probe();
             given.iter().for_each(|given| self.rooms.give_back(given.room));
-            called?;
+            called.map_err(|error| Failure::Trap(trap_text(callback_name(callback), &error)))?;
             if round >= WARM_UP {
                 let is_quiet = before.max(after) <= floor * TOLERANCE;
                 let cycles = taken as f64 / (CALLS * batch.max(1)) as f64;
@@ -82,7 +90,8 @@ impl Trial {
         }
         let cycles = quantile(&mut quiet, 0.5);
         let spread = quantile(&mut quiet, 0.9) - quantile(&mut quiet, 0.1);
-        Ok(Measured { cycles, spread, quiet_slices, batch })
+        let memory = self.memory();
+        Ok(Measured { cycles, spread, quiet_slices, batch, memory })
     }
 }
 

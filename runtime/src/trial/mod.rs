@@ -24,6 +24,7 @@
 mod judge;
 mod measure;
 mod packet;
+mod publish;
 mod rooms;
 mod window;
 
@@ -36,12 +37,11 @@ use crate::dpdk::pool::HEADROOM;
 use crate::error::Error;
 use crate::held::Held;
 use crate::stage::MIN_LEN;
-use crate::wasm::area::Published;
 use crate::wasm::engine::{self, Ticker};
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance, Refusal, trap_text};
 use crate::wasm::module::{Limits, Module, ModuleInfo};
-use perigee_abi::{PacketDesc, PortInfo, SLOT_UNIT, batch_flags, names};
+use perigee_abi::{PacketDesc, PortInfo, batch_flags, names};
 use rooms::Rooms;
 use std::path::Path;
 use std::sync::Arc;
@@ -178,12 +178,6 @@ impl std::fmt::Debug for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trial").field("sequence", &self.sequence).finish_non_exhaustive()
     }
-}
-
-/// A packet of a batch, as it was published.
-struct Given {
-    room: u32,
-    offset: u16,
 }
 
 impl Trial {
@@ -378,64 +372,24 @@ impl Trial {
         self.sequence as u32
     }
 
-    fn publish(&mut self, packets: &[Packet]) -> Vec<Given> {
-        assert!(packets.len() <= MAX_BATCH, "{} packets in a batch", packets.len());
-        self.begin(packets.len(), if packets.len() == MAX_BATCH { batch_flags::MORE } else { 0 });
-        let (window, generation) = (self.instance.window, self.generation());
-        let mut given = Vec::new();
-        for (packet, desc) in packets.iter().zip(self.instance.area.packets(packets.len())) {
-            let len = u16::try_from(packet.bytes.len()).expect("a packet's length has 16 bits");
-            let room = self.rooms.take_one().expect("a free room");
-            let at = self.rooms.offset(room);
-            self.window.write(at as usize + usize::from(HEADROOM), &packet.bytes);
-            desc.publish(Published {
-                addr: window + at + u32::from(HEADROOM),
-                len,
-                port: packet.port,
-                mark: packet.mark,
-                slot: at / SLOT_UNIT,
-                generation,
-                rx_flags: packet.rx_flags,
-                tx_flags: packet.tx_flags,
-            });
-            if packet.rx_flags | packet.tx_flags != 0 {
-                desc.publish_meta(packet.hash, packet.queue, packet.vlan, packet.time, 0);
-            }
-            given.push(Given { room, offset: HEADROOM });
-        }
-        given
-    }
-
-    fn publish_fresh(&mut self, n: usize) -> Vec<Given> {
-        assert!(n <= MAX_BATCH, "{n} rooms in a batch");
-        self.begin(n, 0);
-        let (window, generation, len) = (self.instance.window, self.generation(), self.template_len);
-        let mut given = Vec::new();
-        for desc in self.instance.area.packets(n) {
-            let room = self.rooms.take_one().expect("a free room");
-            let at = self.rooms.offset(room);
-            let (addr, slot) = (window + at + u32::from(HEADROOM), at / SLOT_UNIT);
-            desc.publish(Published { addr, len, port: u16::MAX, slot, generation, ..Published::default() });
-            given.push(Given { room, offset: HEADROOM });
-        }
-        given
-    }
-
     /// Calls the module, which is not called again after a trap.
     fn enter(&mut self, callback: Callback, n: usize) -> Result<(), Failure> {
         if self.failed {
             return Err(Failure::Trap("the instance has failed before".to_owned()));
         }
-        let name = match callback {
-            Callback::Prefill => names::PREFILL,
-            Callback::Generate => names::GENERATE,
-            Callback::Process => names::PROCESS,
-            Callback::Tick => names::TICK,
-        };
         self.instance.restart_deadline();
         self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|error| {
             self.failed = true;
-            Failure::Trap(trap_text(name, &error))
+            Failure::Trap(trap_text(callback_name(callback), &error))
         })
+    }
+}
+
+fn callback_name(callback: Callback) -> &'static str {
+    match callback {
+        Callback::Prefill => names::PREFILL,
+        Callback::Generate => names::GENERATE,
+        Callback::Process => names::PROCESS,
+        Callback::Tick => names::TICK,
     }
 }

@@ -58,6 +58,12 @@ impl Rooms {
         self.free.pop_front()
     }
 
+    /// Keeps the first `n` rooms by their place, the one beside the other, and forgets the others.
+    pub(super) fn keep_first(&mut self, n: usize) {
+        self.free.make_contiguous().sort_unstable();
+        self.free.truncate(n);
+    }
+
     pub(super) fn give_back(&mut self, room: u32) {
         self.free.push_back(room);
     }
