@@ -105,17 +105,24 @@ impl<'a> Layers<'a> {
         if next == Next::Payload {
             return None;
         }
-        // The receiver's port says what it is rather than the sender's.
         let by = |wanted: &dyn Fn(&Info) -> bool| {
             self.more.iter().chain(super::protocols::HEADERS).copied().find(|info| wanted(info))
         };
+        // Anything may come to a port: it is a header only where the bytes can be one. The receiver's port says what it is
+        // rather than the sender's.
+        let bytes = self.packet.get(self.rest.clone()).unwrap_or(&[]);
+        let good = |info: &Info| info.measure(bytes).is_ok();
         match next {
             Next::EtherType(number) => by(&|info| info.format.ether_types.contains(&number)),
             Next::IpProtocol(number) => by(&|info| info.format.ip_protocols.contains(&number)),
-            Next::UdpPorts { source, destination } => by(&|info| info.format.udp_ports.contains(&destination))
-                .or_else(|| by(&|info| info.format.udp_ports.contains(&source))),
-            Next::TcpPorts { source, destination } => by(&|info| info.format.tcp_ports.contains(&destination))
-                .or_else(|| by(&|info| info.format.tcp_ports.contains(&source))),
+            Next::UdpPorts { source, destination } => {
+                by(&|info| info.format.udp_ports.contains(&destination) && good(info))
+                    .or_else(|| by(&|info| info.format.udp_ports.contains(&source) && good(info)))
+            }
+            Next::TcpPorts { source, destination } => {
+                by(&|info| info.format.tcp_ports.contains(&destination) && good(info))
+                    .or_else(|| by(&|info| info.format.tcp_ports.contains(&source) && good(info)))
+            }
             Next::Payload | Next::Header(_) => None,
         }
     }
