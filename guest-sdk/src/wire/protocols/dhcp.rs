@@ -106,6 +106,15 @@ impl Dhcp {
     pub const OPTION_RELAY: u16 = 82;
 
     /// The options behind the header.
+    ///
+    /// ```
+    /// use perigee_guest::wire::Dhcp;
+    ///
+    /// let payload = [53, 1, Dhcp::DISCOVER, 55, 2, 1, 3, 255];
+    /// let wanted = Dhcp::options(&payload).find_kind(Dhcp::OPTION_PARAMETERS)?;
+    /// assert_eq!((Dhcp::message_type(&payload), wanted), (Some(Dhcp::DISCOVER), Some(&[1, 3][..])));
+    /// # Ok::<(), perigee_guest::wire::Error>(())
+    /// ```
     #[must_use]
     pub const fn options(payload: &[u8]) -> Tlvs<'_> {
         Tlvs::new(payload, TlvFormat::DHCP)

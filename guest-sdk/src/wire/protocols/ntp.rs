@@ -68,6 +68,24 @@ impl Ntp {
 
 /// A time of NTP: seconds in the upper, fractions of a second in the lower 32 bits. Eras of 2^32 seconds follow each other:
 /// era 0 began in 1900, era 1 begins in February 2036. 0 means that the time is not known.
+///
+/// ```
+/// use perigee_guest::wire::{Ntp, NtpTime};
+///
+/// /// How far a client's clock is behind the server's, in nanoseconds, when the answer came at `now`.
+/// fn offset(answer: &Ntp, now: NtpTime) -> i64 {
+///     let there = answer.receive().nanos_since(answer.origin());
+///     let back = answer.transmit().nanos_since(now);
+///     (there + back) / 2
+/// }
+///
+/// let at = |second: u64| NtpTime::from_unix_nanos((1_700_000_000 + second) * 1_000_000_000);
+/// let mut answer = Ntp::default();
+/// answer.set_origin(at(0));
+/// answer.set_receive(at(11));
+/// answer.set_transmit(at(12));
+/// assert_eq!(offset(&answer, at(3)), 10_000_000_000);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NtpTime(pub u64);
 

@@ -1,4 +1,19 @@
 //! PTP: the common header, and what follows it by the type of message.
+//!
+//! ```
+//! use perigee_guest::wire::{Ethernet, Ptp, PtpTimestamp, Stack};
+//!
+//! perigee_guest::stack! { struct Sync { eth: Ethernet, ptp: Ptp, time: PtpTimestamp } }
+//! let mut packet = [0; Sync::LEN];
+//! Sync::fill(&mut packet, |sync| {
+//!     sync.ptp.set_correction(3 << 15);
+//!     sync.time = PtpTimestamp::from_nanos(1_700_000_000_000_000_123);
+//! })?;
+//! let (sync, _) = Sync::parse(&packet)?;
+//! assert_eq!((sync.ptp.kind(), sync.ptp.length(), sync.ptp.correction_nanos()), (Ptp::SYNC, 44, 1));
+//! assert_eq!(sync.time.nanos(), Ok(1_700_000_000_000_000_123));
+//! # Ok::<(), perigee_guest::wire::Error>(())
+//! ```
 
 use crate::wire::{Error, Format, Header, Info, Next, TlvFormat, Tlvs, header};
 

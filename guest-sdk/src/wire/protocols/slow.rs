@@ -1,4 +1,17 @@
 //! Slow protocols of Ethernet: LACP and its marker.
+//!
+//! ```
+//! use perigee_guest::wire::{Ethernet, Lacp, SlowProtocol, Stack};
+//!
+//! perigee_guest::stack! { struct LacpFrame { eth: Ethernet, slow: SlowProtocol, lacp: Lacp } }
+//! let mut packet = [0; LacpFrame::LEN + Lacp::PADDING];
+//! LacpFrame::fill(&mut packet, |frame| {
+//!     frame.eth.set_destination(SlowProtocol::GROUP);
+//!     frame.lacp.set_actor_state(Lacp::ACTIVITY | Lacp::AGGREGATION);
+//! })?;
+//! assert_eq!(packet.len(), 124);
+//! # Ok::<(), perigee_guest::wire::Error>(())
+//! ```
 
 use crate::wire::{Fields as _, Format, Header, Mac, Next, header};
 

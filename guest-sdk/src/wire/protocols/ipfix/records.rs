@@ -19,7 +19,8 @@ impl<'a, 't> Records<'a, 't> {
         let (mut shortest, mut index) = (0, 0);
         while index < fields.len() {
             let length = fields[index].length;
-            shortest += if length == Field::VARIABLE { 1 } else { length as usize };
+            let least = if length == Field::VARIABLE { 1 } else { length as usize };
+            shortest = usize::saturating_add(shortest, least);
             index += 1;
         }
         Self { bytes: body, fields, shortest }

@@ -127,11 +127,17 @@ impl<'a> TemplateRecords<'a> {
         let (count, scope_count, rest) = match format {
             Format::Ipfix if self.set.is_options() && count > 0 => {
                 let (scope_count, rest) = word(rest)?;
+                if !(1..=count).contains(&scope_count) {
+                    return Err(Error);
+                }
                 (count, scope_count, rest)
             }
             Format::NetFlow9 if self.set.is_options() => {
                 // Both lengths are in bytes here, of four each field.
                 let (options, rest) = word(rest)?;
+                if count % 4 != 0 || options % 4 != 0 {
+                    return Err(Error);
+                }
                 (count / 4 + options / 4, count / 4, rest)
             }
             _ => (count, 0, rest),

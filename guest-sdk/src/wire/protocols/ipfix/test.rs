@@ -3,6 +3,7 @@
 use super::*;
 use crate::wire::Error;
 use crate::wire::protocols::captured::hex;
+use std::vec;
 use std::vec::Vec;
 
 pub(in crate::wire::protocols) const MESSAGE: &str = "000a 0084 6553f100 00000005 0000002a
@@ -97,9 +98,12 @@ fn what_is_malformed_is_an_error_once() {
     assert_eq!(set(2, "0100 0001 8008 0004 0000"), [false]);
     assert_eq!(set(2, "00ff 0001 0008 0004"), [false]);
     assert_eq!(set(3, "0100 0001"), [false]);
+    // Options without a scope, or with more of it than there are fields.
+    assert_eq!((set(3, "0100 0001 0000 00080004"), set(3, "0100 0001 0002 00080004")), (vec![false], vec![false]));
+    assert_eq!(set(3, "0100 0001 0001 00080004"), [true]);
     assert_eq!(set(2, "0100 0001 0008 0004 000000"), [true]);
     let sets = |text| -> Vec<bool> { Sets::new(&hex(text), Format::Ipfix).map(|set| set.is_ok()).collect() };
-    assert_eq!((sets("0100 0003 0000"), sets("0100 0004 0100 0009 00")), ([false].to_vec(), [true, false].to_vec()));
+    assert_eq!((sets("0100 0003 0000"), sets("0100 0004 0100 0009 00")), (vec![false], vec![true, false]));
     let variable = [Field::new(NAME, Field::VARIABLE)];
     let records = |fields: &[Field], text: &str| -> Vec<bool> {
         Records::new(&hex(text), fields).map(|record| record.is_ok()).collect()
