@@ -13,7 +13,7 @@ struct Step {
     run: fn(&Repository) -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "setup", run: setup::all },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy::run },
