@@ -24,7 +24,7 @@ struct Row {
 
 /// Builds all modules, leads each through its suites, and prints the table.
 pub(crate) fn run(repository: &Repository) -> Result<()> {
-    modules::build(repository)?;
+    modules::build_all(repository)?;
     let perigee = start::build(repository, "perigee")?;
     let mut rows = Vec::new();
     for role in MODULES {

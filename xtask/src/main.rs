@@ -4,9 +4,11 @@
 //! place that knows a WebAssembly toolchain.
 
 mod abi;
+mod codegen;
 mod command;
 mod conformance;
 mod files;
+mod languages;
 mod modules;
 mod setup;
 mod source;
@@ -57,6 +59,12 @@ enum Task {
     BuildModules,
     /// Check what compilers do not: where unsafe is, the ABI's version, file lengths, links and more
     Tidy,
+    /// Check that accessors of the guest SDK compile to what a store by hand compiles to
+    Codegen {
+        /// Write guest-sdk/codegen/snapshots anew
+        #[arg(long)]
+        bless: bool,
+    },
     /// Check that the ABI did not change under its version number
     AbiCheck {
         /// Write abi/ABI.lock anew
@@ -84,8 +92,10 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench { args } => start::bench(&repository, &args),
         Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),
-        Task::BuildModules => modules::build(&repository),
+        Task::BuildModules => modules::build_all(&repository),
         Task::Tidy => tidy::run(&repository),
+        Task::Codegen { bless: true } => codegen::bless(&repository),
+        Task::Codegen { bless: false } => codegen::check(&repository),
         Task::AbiCheck { bless: true } => abi::bless(&repository),
         Task::AbiCheck { bless: false } => abi::check(&repository),
     }
