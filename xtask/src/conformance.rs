@@ -1,23 +1,17 @@
 //! The two modules that each language has, checked and measured side by side.
 
 use crate::command::{self, Repository};
+use crate::languages::{LANGUAGES, MODULES};
 use crate::{modules, start};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// What each language's kit has: also the name of its suite.
-const ROLES: [&str; 2] = ["reflector", "udp-gen"];
-/// Languages, and where their modules are; `ROLE` stands for the module's name. The first is what others are compared with.
-const LANGUAGES: [(&str, &str); 6] = [
-    ("Rust", "target/modules/ROLE.wasm"),
-    ("C", "target/modules/ROLE-c.wasm"),
-    ("Zig", "target/modules/ROLE-zig.wasm"),
-    ("AssemblyScript", "target/modules/ROLE-as.wasm"),
-    ("Go", "target/modules/ROLE-go.wasm"),
-    ("WebAssembly text", "guest-sdk/wat/ROLE.wat"),
-];
+/// What others are compared with.
+const RUST: &str = "Rust";
+/// Modules in text need no building.
+const TEXT: (&str, &str) = ("WebAssembly text", "guest-sdk/wat");
 
 /// One line of the table.
 #[derive(Debug)]
@@ -30,12 +24,11 @@ struct Row {
 
 /// Builds all modules, leads each through its suites, and prints the table.
 pub(crate) fn run(repository: &Repository) -> Result<()> {
-    modules::build(repository)?;
+    modules::build_all(repository)?;
     let perigee = start::build(repository, "perigee")?;
     let mut rows = Vec::new();
-    for role in ROLES {
-        for (language, place) in LANGUAGES {
-            let file = repository.path(place.replace("ROLE", role));
+    for role in MODULES {
+        for (language, file) in files(repository, role) {
             let report = file.exists().then(|| report(repository, &perigee, &file, role)).transpose()?;
             rows.push(Row { language, role, report });
         }
@@ -47,6 +40,18 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
         print!("{}", row.failures());
     }
     if failed.is_empty() { Ok(()) } else { bail!("modules that do not conform: {}", failed.join(", ")) }
+}
+
+/// The languages that have this module, and where it is.
+fn files(repository: &Repository, module: &str) -> Vec<(&'static str, PathBuf)> {
+    let built = |name: String| repository.path(format!("target/modules/{name}.wasm"));
+    let mut files = vec![(RUST, built(module.to_owned()))];
+    files.extend(LANGUAGES.iter().map(|language| (language.name, built(format!("{module}-{}", language.key)))));
+    let (language, folder) = TEXT;
+    if repository.path(folder).exists() {
+        files.push((language, repository.path(folder).join(format!("{module}.wat"))));
+    }
+    files
 }
 
 /// Runs the command on one module. A module that cannot be loaded has one failure, which is what the command says.
@@ -67,8 +72,9 @@ impl Row {
         self.report.as_ref()?[key].as_u64()
     }
 
+    /// A module that is not there has failed.
     fn failed(&self) -> u64 {
-        self.number("failed").unwrap_or(0)
+        self.report.as_ref().map_or(1, |_| self.number("failed").unwrap_or(0))
     }
 
     fn cycles(&self) -> Option<f64> {
@@ -124,8 +130,7 @@ impl Row {
 fn table(rows: &[Row]) -> String {
     let heads =
         ["Language", "Module", "Passed", "Cycles/packet", "To Rust", "Memory KiB", "With window KiB", "File KiB"];
-    let rust =
-        |role: &str| rows.iter().find(|row| row.role == role && row.language == LANGUAGES[0].0).and_then(Row::cycles);
+    let rust = |role: &str| rows.iter().find(|row| row.role == role && row.language == RUST).and_then(Row::cycles);
     let mut lines = vec![heads.map(str::to_owned), heads.map(|_| "---".to_owned())];
     lines.extend(rows.iter().map(|row| row.cells(rust(row.role))));
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);

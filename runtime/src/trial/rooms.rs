@@ -19,8 +19,9 @@ impl Rooms {
         let room_len = len.saturating_add(HEADROOM);
         // As a pool's: an odd multiple of the unit.
         let units = u32::from(room_len).div_ceil(SLOT_UNIT) | 1;
-        // Not one after the other: the rooms beside a packet's shall be nobody's.
-        let step = (3..).step_by(2).find(|step| !count.is_multiple_of(*step)).unwrap_or(1);
+        // Not one after the other: the rooms beside a packet's shall be nobody's. A step that has no factor in common with
+        // the count leads to each room once.
+        let step = (3..).step_by(2).find(|step| common_factor(*step, count) == 1).unwrap_or(1);
         let free = (0..count).map(|i| u32::try_from(u64::from(i) * u64::from(step) % u64::from(count)).unwrap_or(0));
         Self { free: free.collect(), count, stride: units * SLOT_UNIT, room_len }
     }
@@ -67,6 +68,11 @@ impl Rooms {
     pub(super) fn give_back(&mut self, room: u32) {
         self.free.push_back(room);
     }
+}
+
+/// The greatest (Euclid).
+fn common_factor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_factor(b, a % b) }
 }
 
 #[cfg(test)]
