@@ -52,15 +52,14 @@ stacks! {
     Udp4Options { eth: Ethernet, ip: With<Ipv4, 8>, udp: Udp } => |p| p.ip.options = IP_OPTIONS;
     Udp6 { eth: Ethernet, ip: Ipv6, udp: Udp };
     Tcp4 { eth: Ethernet, ip: Ipv4, tcp: Tcp };
-    Tcp6Options { eth: Ethernet, tag: Vlan, ip: Ipv6, tcp: With<Tcp, 8> } => |p| p.tcp.options = SYN_OPTIONS;
+    Tcp6Options { eth: Ethernet, tag: Vlan, ip: Ipv6, tcp: With<Tcp, 8> } => |p| {
+        p.tcp.options = SYN_OPTIONS;
+        p.tcp.set_syn(true);
+    };
     Ping4 { eth: Ethernet, ip: Ipv4, icmp: Icmp, echo: IcmpEcho };
     Ping6 { eth: Ethernet, ip: Ipv6, icmp: Icmpv6, echo: IcmpEcho };
-    Solicitation {
-        eth: Ethernet, ip: Ipv6, icmp: Icmpv6, question: With<NeighborSolicitation, 8>
-    } => |p| { p.ip.set_hop_limit(255); p.question.options = [1, 1, 2, 0, 0, 0, 0, 1]; };
-    Advertisement {
-        eth: Ethernet, ip: Ipv6, icmp: Icmpv6, answer: With<NeighborAdvertisement, 8>
-    } => |p| { p.ip.set_hop_limit(255); p.answer.options = [2, 1, 2, 0, 0, 0, 0, 1]; };
+    Solicitation { eth: Ethernet, ip: Ipv6, icmp: Icmpv6, question: NeighborSolicitation } => |p| p.ip.set_hop_limit(255);
+    Advertisement { eth: Ethernet, ip: Ipv6, icmp: Icmpv6, answer: NeighborAdvertisement } => |p| p.ip.set_hop_limit(255);
     Ip4InIp4 { eth: Ethernet, outer: Ipv4, inner: Ipv4, udp: Udp };
     Ip6InIp4 { eth: Ethernet, outer: Ipv4, inner: Ipv6, tcp: Tcp };
     Ip4InIp6 { eth: Ethernet, outer: Ipv6, inner: Ipv4, icmp: Icmp, echo: IcmpEcho };
@@ -70,13 +69,19 @@ stacks! {
     VxlanIn6 {
         eth: Ethernet, tag: Vlan, ip: Ipv6, udp: Udp, vxlan: Vxlan, inner_eth: Ethernet, inner_tag: Vlan,
         inner_ip: Ipv6, inner_tcp: With<Tcp, 8>
-    } => |p| p.inner_tcp.options = SYN_OPTIONS;
+    } => |p| {
+        p.inner_tcp.options = SYN_OPTIONS;
+        p.inner_tcp.set_syn(true);
+    };
 }
 
+/// What follows the headers of a stack where random bytes would be malformed.
+const TAILS: &[(&str, &[u8])] =
+    &[("Solicitation", &[1, 1, 2, 0, 0, 0, 0, 1]), ("Advertisement", &[2, 1, 2, 0, 0, 0, 0, 1])];
+
 /// Fields that keep their sensible value in random packets, and why others would read the rest in another way.
-const KEPT: &[(&str, &str, &str)] = &[
-    ("VXLAN", "flags", "0x04 makes it VXLAN-GPE, of a draft, where another protocol than Ethernet may follow"),
-];
+const KEPT: &[(&str, &str, &str)] =
+    &[("VXLAN", "flags", "0x04 makes it VXLAN-GPE, of a draft, where another protocol than Ethernet may follow")];
 
 /// Places of a packet's headers as dissecting finds them.
 fn places(packet: &[u8]) -> Vec<(&'static str, usize, usize, usize)> {
@@ -85,11 +90,16 @@ fn places(packet: &[u8]) -> Vec<(&'static str, usize, usize, usize)> {
 }
 
 impl AnyStack {
-    /// A packet with sensible values and a random payload.
+    /// A packet with sensible values and a random payload, or that which its last header needs.
     pub fn plain(&self, random: &mut Random, payload: usize) -> Vec<u8> {
-        let mut packet = vec![0; self.len + payload];
-        random.fill(&mut packet[self.len..]);
+        let tail = TAILS.iter().find(|(name, _)| *name == self.name).map(|(_, tail)| *tail);
+        let mut packet = vec![0; self.len + tail.map_or(payload, <[u8]>::len)];
+        match tail {
+            Some(tail) => packet[self.len..].copy_from_slice(tail),
+            None => random.fill(&mut packet[self.len..]),
+        }
         (self.fill)(&mut packet);
+        assert_eq!((self.parse)(&packet), Ok(()), "{} does not parse what it made", self.name);
         packet
     }
 
@@ -101,7 +111,7 @@ impl AnyStack {
         for part in self.parts {
             let header = part.info.format.name;
             for field in part.info.format.fields {
-                if KEPT.iter().any(|(kept, name, _)| (*kept, *name) == (header, field.name)) {
+                if KEPT.iter().any(|(of, name, _)| (*of == header || *of == self.name) && *name == field.name) {
                     continue;
                 }
                 let field = field.after(part.start);
