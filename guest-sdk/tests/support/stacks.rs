@@ -79,9 +79,14 @@ stacks! {
 const TAILS: &[(&str, &[u8])] =
     &[("Solicitation", &[1, 1, 2, 0, 0, 0, 0, 1]), ("Advertisement", &[2, 1, 2, 0, 0, 0, 0, 1])];
 
-/// Fields that keep their sensible value in random packets, and why others would read the rest in another way.
-const KEPT: &[(&str, &str, &str)] =
-    &[("VXLAN", "flags", "0x04 makes it VXLAN-GPE, of a draft, where another protocol than Ethernet may follow")];
+/// Fields of a header, or of all headers of a stack, that keep their sensible value in random packets, and why others would
+/// read the rest in another way.
+const KEPT: &[(&str, &str, &str)] = &[
+    ("Ip4", "protocol", "another protocol's number before random bytes"),
+    ("Ip6", "next_header", "another protocol's number before random bytes"),
+    ("Frame", "ether_type", "another protocol's number before random bytes"),
+    ("VXLAN", "flags", "0x04 makes it VXLAN-GPE, of a draft, where another protocol than Ethernet may follow"),
+];
 
 /// Places of a packet's headers as dissecting finds them.
 fn places(packet: &[u8]) -> Vec<(&'static str, usize, usize, usize)> {
