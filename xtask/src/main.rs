@@ -8,6 +8,7 @@ mod command;
 mod files;
 mod modules;
 mod setup;
+mod soak;
 mod source;
 mod start;
 mod steps;
@@ -48,12 +49,20 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
         args: Vec<OsString>,
     },
-    /// Install what the tests need: packages, mdbook, cargo-deny
+    /// Try many more packets than the tests do: a fuzzer for ten minutes, then property tests with many cases
+    Soak {
+        /// Half a minute of each
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Install what the tests need: packages, scapy, mdbook, cargo-deny
     Setup,
     /// Build every module to target/modules/NAME.wasm
     BuildModules,
     /// Check what compilers do not: where unsafe is, the ABI's version, file lengths, links and more
     Tidy,
+    /// Write anew what tests compare with: docs/headers-table.md, messages of the compiler; the ABI has its own --bless
+    Bless,
     /// Check that the ABI did not change under its version number
     AbiCheck {
         /// Write abi/ABI.lock anew
@@ -79,6 +88,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { duration } => start::demo(&repository, &duration),
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
+        Task::Soak { quick } => soak::run(&repository, quick),
+        Task::Bless => steps::bless(&repository),
         Task::Setup => setup::all(&repository),
         Task::BuildModules => modules::build(&repository),
         Task::Tidy => tidy::run(&repository),

@@ -2,11 +2,13 @@
 
     packets.py mapping              which fields scapy can say something about (mapping.py)
     packets.py make SEED ROUNDS     random packets of all stacks (stacks.py), and what scapy reads in them
+    packets.py corpus FOLDER        one short packet of each stack as a file, for the fuzzer (fuzz/README.md)
     packets.py read                 what scapy reads in packets from stdin, one a line in hex
 """
 
 import json
 import logging
+import pathlib
 import random
 import sys
 import warnings
@@ -67,11 +69,20 @@ def make(seed, rounds):
             say(stack=name, raw=packet.hex(), filled=filled.hex(), layers=described(packet))
 
 
+def corpus(folder):
+    stacks.longest = 3
+    for name, stack in stacks.STACKS.items():
+        random.seed(name)
+        pathlib.Path(folder, name.replace(",", "").replace(" ", "-")).write_bytes(stacks.bytes_of(stack())[0])
+
+
 def main(task, *arguments):
     if task == "mapping":
         say(**mapping.describe())
     elif task == "make":
         make(*(int(argument) for argument in arguments))
+    elif task == "corpus":
+        corpus(*arguments)
     elif task == "read":
         for line in sys.stdin:
             data = bytes.fromhex(line)

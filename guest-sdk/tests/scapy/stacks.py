@@ -72,8 +72,12 @@ def icmp():
     return fuzz(ICMP(type=random.choice([0, 8])))
 
 
+# Most random bytes where a packet does not need more.
+longest = 2000
+
+
 def noise(least=0, most=80):
-    return random.randbytes(random.randint(least, most))
+    return random.randbytes(random.randint(least, max(least, min(most, longest))))
 
 
 def data(least=0, most=80):
