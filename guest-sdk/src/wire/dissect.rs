@@ -1,6 +1,6 @@
 //! Dissecting: which headers does this packet have?
 
-use super::{Cover, Info, Measured, Next};
+use super::{Cover, Error, Format, Info, Measured, Next};
 use core::ops::{Deref, Range};
 
 /// Most headers that are looked at in a packet. A tunnel has about ten; more are nonsense or an attack.
@@ -59,7 +59,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Layers<'a> {
     packet: &'a [u8],
-    next: Option<&'static Info>,
+    next: Option<Next>,
     more: &'static [&'static Info],
     rest: Range<usize>,
     left: usize,
@@ -76,7 +76,14 @@ impl<'a> Layers<'a> {
     /// Of bytes that begin with this header.
     #[must_use]
     pub fn starting_with(first: &'static Info, packet: &'a [u8]) -> Self {
-        Self { packet, next: Some(first), more: &[], rest: 0..packet.len(), left: MAX_LAYERS, error: false }
+        Self {
+            packet,
+            next: Some(Next::Header(first)),
+            more: &[],
+            rest: 0..packet.len(),
+            left: MAX_LAYERS,
+            error: false,
+        }
     }
 
     /// Looks for headers of one's own as well, before those of the SDK.
@@ -98,26 +105,48 @@ impl<'a> Layers<'a> {
         self.error
     }
 
-    fn header_for(&self, next: Next) -> Option<&'static Info> {
+    /// The header that follows, with what it says; an error where one is known, but the bytes are not it.
+    fn read_next(&self, next: Next) -> Result<Option<(&'static Info, Measured)>, Error> {
+        let Some(bytes) = self.packet.get(self.rest.clone()) else { return Err(Error) };
         if let Next::Header(info) = next {
-            return Some(info);
+            return info.measure(bytes).map(|measured| Some((info, measured)));
         }
-        if next == Next::Payload {
-            return None;
+        let mut known = false;
+        // The receiver's port says more than the sender's.
+        for port in [Side::Destination, Side::Source] {
+            let all = self.more.iter().chain(super::protocols::HEADERS).copied();
+            for info in all.filter(|info| is_under(&info.format, next, port)) {
+                known = true;
+                if let Ok(measured) = info.measure(bytes) {
+                    return Ok(Some((info, measured)));
+                }
+            }
         }
-        // The receiver's port says what it is rather than the sender's.
-        let by = |wanted: &dyn Fn(&Info) -> bool| {
-            self.more.iter().chain(super::protocols::HEADERS).copied().find(|info| wanted(info))
-        };
-        match next {
-            Next::EtherType(number) => by(&|info| info.format.ether_types.contains(&number)),
-            Next::IpProtocol(number) => by(&|info| info.format.ip_protocols.contains(&number)),
-            Next::UdpPorts { source, destination } => by(&|info| info.format.udp_ports.contains(&destination))
-                .or_else(|| by(&|info| info.format.udp_ports.contains(&source))),
-            Next::TcpPorts { source, destination } => by(&|info| info.format.tcp_ports.contains(&destination))
-                .or_else(|| by(&|info| info.format.tcp_ports.contains(&source))),
-            Next::Payload | Next::Header(_) => None,
+        // A port is only a hint: what does not fit is taken for data.
+        let must = known && !matches!(next, Next::UdpPorts { .. } | Next::TcpPorts { .. });
+        if must { Err(Error) } else { Ok(None) }
+    }
+}
+
+/// Whose port decides.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Destination,
+    Source,
+}
+
+/// Whether a header is carried under this number.
+fn is_under(format: &Format, next: Next, side: Side) -> bool {
+    match next {
+        Next::EtherType(number) => side == Side::Destination && format.ether_types.contains(&number),
+        Next::IpProtocol(number) => side == Side::Destination && format.ip_protocols.contains(&number),
+        Next::UdpPorts { source, destination } => {
+            format.udp_ports.contains(if side == Side::Source { &source } else { &destination })
         }
+        Next::TcpPorts { source, destination } => {
+            format.tcp_ports.contains(if side == Side::Source { &source } else { &destination })
+        }
+        Next::Payload | Next::Header(_) => false,
     }
 }
 
@@ -125,19 +154,23 @@ impl Iterator for Layers<'_> {
     type Item = Place;
 
     fn next(&mut self) -> Option<Place> {
-        let info = self.next.take()?;
-        let measured = info.measure(self.packet.get(self.rest.clone())?);
-        let Ok(measured) = measured else {
-            self.error = true;
-            return None;
-        };
-        self.left -= 1;
-        let place = Place { info, start: self.rest.start, measured };
-        self.rest = place.payload();
-        if self.left > 0 && !self.rest.is_empty() {
-            self.next = self.header_for(measured.next);
+        let next = self.next.take()?;
+        match self.read_next(next) {
+            Ok(Some((info, measured))) => {
+                let place = Place { info, start: self.rest.start, measured };
+                self.rest = place.payload();
+                self.left -= 1;
+                if self.left > 0 && !self.rest.is_empty() {
+                    self.next = Some(measured.next);
+                }
+                Some(place)
+            }
+            Ok(None) => None,
+            Err(Error) => {
+                self.error = true;
+                None
+            }
         }
-        Some(place)
     }
 }
 

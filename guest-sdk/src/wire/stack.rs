@@ -293,25 +293,25 @@ macro_rules! stack {
         #[zerocopy(crate = "::perigee_guest::wire::zerocopy")]
         #[repr(C)]
         $visibility struct $name {
-            $($(#[$doc])* #[allow(missing_docs, reason = "a part is named after its header")] pub $part: $kind,)+
+            $($(#[$doc])* #[allow(missing_docs, reason = "a part is named after its header")] $visibility $part: $kind,)+
         }
 
         #[allow(dead_code, reason = "not every stack is used in every way")]
         impl $name {
             /// Length of all headers.
-            pub const LEN: usize = size_of::<Self>();
+            $visibility const LEN: usize = size_of::<Self>();
 
             /// The headers in the first bytes of a packet, whatever they hold.
             #[inline(always)]
             #[must_use]
-            pub fn from_head(head: &[u8; size_of::<Self>()]) -> &Self {
+            $visibility fn from_head(head: &[u8; size_of::<Self>()]) -> &Self {
                 $crate::wire::zerocopy::transmute_ref!(head)
             }
 
             /// As [`Self::from_head`], to be changed in place.
             #[inline(always)]
             #[must_use]
-            pub fn from_head_mut(head: &mut [u8; size_of::<Self>()]) -> &mut Self {
+            $visibility fn from_head_mut(head: &mut [u8; size_of::<Self>()]) -> &mut Self {
                 $crate::wire::zerocopy::transmute_mut!(head)
             }
         }

@@ -1,8 +1,10 @@
-//! ICMPv6, and the questions and answers of neighbour discovery.
+//! ICMPv6. Neighbour discovery and MLD have files of their own.
 
-use super::IcmpEcho;
-use crate::wire::{Cover, Fields as _, Format, Header, Mac, Next, TlvFormat, Tlvs, checksum, header, protocol};
-use core::net::Ipv6Addr;
+use super::{
+    IcmpEcho, Mld, MldQuery2, MldReport2, NdRedirect, NeighborAdvertisement, NeighborSolicitation, RouterAdvertisement,
+    RouterSolicitation,
+};
+use crate::wire::{Cover, Fields as _, Format, Header, Next, checksum, header, protocol};
 
 /// An ICMPv6 message. What follows depends on its type.
 #[header(name = "ICMPv6", source = "RFC 4443", ip_protocol = 58)]
@@ -17,11 +19,18 @@ pub struct Icmpv6 {
 }
 
 impl Header for Icmpv6 {
-    fn next(&self, _payload: &[u8]) -> Next {
+    fn next(&self, payload: &[u8]) -> Next {
         match self.kind() {
             Self::ECHO_REPLY | Self::ECHO_REQUEST => Next::Header(&IcmpEcho::INFO),
+            Self::UNREACHABLE..=Self::PARAMETER_PROBLEM => Next::Header(&Icmpv6Error::INFO),
+            Self::ROUTER_SOLICITATION => Next::Header(&RouterSolicitation::INFO),
+            Self::ROUTER_ADVERTISEMENT => Next::Header(&RouterAdvertisement::INFO),
             Self::NEIGHBOR_SOLICITATION => Next::Header(&NeighborSolicitation::INFO),
             Self::NEIGHBOR_ADVERTISEMENT => Next::Header(&NeighborAdvertisement::INFO),
+            Self::REDIRECT => Next::Header(&NdRedirect::INFO),
+            Self::MLD_QUERY if payload.len() >= MldQuery2::LEN => Next::Header(&MldQuery2::INFO),
+            Self::MLD_QUERY | Self::MLD_REPORT | Self::MLD_DONE => Next::Header(&Mld::INFO),
+            Self::MLD_REPORT_2 => Next::Header(&MldReport2::INFO),
             _ => Next::Payload,
         }
     }
@@ -33,8 +42,15 @@ impl Header for Icmpv6 {
     fn set_next(&mut self, next: &Format) {
         let kinds = [
             (&IcmpEcho::FORMAT, Self::ECHO_REQUEST),
+            (&Icmpv6Error::FORMAT, Self::UNREACHABLE),
+            (&RouterSolicitation::FORMAT, Self::ROUTER_SOLICITATION),
+            (&RouterAdvertisement::FORMAT, Self::ROUTER_ADVERTISEMENT),
             (&NeighborSolicitation::FORMAT, Self::NEIGHBOR_SOLICITATION),
             (&NeighborAdvertisement::FORMAT, Self::NEIGHBOR_ADVERTISEMENT),
+            (&NdRedirect::FORMAT, Self::REDIRECT),
+            (&Mld::FORMAT, Self::MLD_QUERY),
+            (&MldQuery2::FORMAT, Self::MLD_QUERY),
+            (&MldReport2::FORMAT, Self::MLD_REPORT_2),
         ];
         if let Some((_, kind)) = kinds.iter().find(|(format, _)| *format == next) {
             self.set_kind(*kind);
@@ -43,14 +59,36 @@ impl Header for Icmpv6 {
 }
 
 impl Icmpv6 {
+    /// The packet that follows did not arrive; the code says why.
+    pub const UNREACHABLE: u8 = 1;
+    /// The packet that follows is too long.
+    pub const TOO_BIG: u8 = 2;
+    /// The packet that follows was on its way for too long.
+    pub const TIME_EXCEEDED: u8 = 3;
+    /// The packet that follows has a wrong header.
+    pub const PARAMETER_PROBLEM: u8 = 4;
     /// Are you there?
     pub const ECHO_REQUEST: u8 = 128;
     /// I am.
     pub const ECHO_REPLY: u8 = 129;
+    /// Which groups are listened to?
+    pub const MLD_QUERY: u8 = 130;
+    /// I listen, in version 1.
+    pub const MLD_REPORT: u8 = 131;
+    /// I listen no more, in version 1.
+    pub const MLD_DONE: u8 = 132;
+    /// Who is a router here?
+    pub const ROUTER_SOLICITATION: u8 = 133;
+    /// I am.
+    pub const ROUTER_ADVERTISEMENT: u8 = 134;
     /// Who has this address?
     pub const NEIGHBOR_SOLICITATION: u8 = 135;
     /// I have it.
     pub const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+    /// There is a better way.
+    pub const REDIRECT: u8 = 137;
+    /// What I listen to, in version 2.
+    pub const MLD_REPORT_2: u8 = 143;
 
     /// Sets the type, and changes the checksum by as much.
     #[inline]
@@ -62,75 +100,11 @@ impl Icmpv6 {
     }
 }
 
-/// Who has this address? Options follow ([`NdMac`]).
-#[header(name = "neighbor solicitation", source = "RFC 4861")]
-pub struct NeighborSolicitation {
-    /// Must be 0.
-    reserved: u32,
-    /// The address that is asked for.
-    target: Ipv6Addr,
+/// What follows ICMPv6 in errors; the beginning of the packet follows.
+#[header(name = "ICMPv6 error", source = "RFC 4443")]
+pub struct Icmpv6Error {
+    /// The longest packet that would have arrived, where it was too long; which byte is wrong, in a parameter problem.
+    parameter: u32,
 }
 
-impl Header for NeighborSolicitation {}
-
-/// I have this address. Options follow ([`NdMac`]).
-#[header(name = "neighbor advertisement", source = "RFC 4861")]
-pub struct NeighborAdvertisement {
-    /// The sender is a router.
-    router: bool,
-    /// It answers a question.
-    solicited: bool,
-    /// It replaces what the neighbour knew.
-    override_known: bool,
-    /// Must be 0.
-    #[bits(29)]
-    reserved: u32,
-    /// The address that the sender has.
-    target: Ipv6Addr,
-}
-
-impl Header for NeighborAdvertisement {}
-
-/// Option of neighbour discovery: a MAC address.
-#[header(name = "link-layer address", source = "RFC 4861")]
-pub struct NdMac {
-    /// Whose it is: [`NdMac::SOURCE`] or [`NdMac::TARGET`].
-    #[initial = Self::SOURCE]
-    kind: u8,
-    /// Length in words of eight bytes.
-    #[initial = 1]
-    words: u8,
-    /// The address.
-    mac: Mac,
-}
-
-impl Header for NdMac {}
-
-impl NdMac {
-    /// That of who asks.
-    pub const SOURCE: u8 = 1;
-    /// That which was asked for.
-    pub const TARGET: u8 = 2;
-
-    /// The MAC address of this kind among options; nothing where there is none, or the options are malformed.
-    #[must_use]
-    pub fn find(options: &[u8], kind: u8) -> Option<Mac> {
-        let value = Tlvs::new(options, TlvFormat::ND).find_kind(kind.into()).ok()??;
-        value.first_chunk().map(|mac| Mac(*mac))
-    }
-}
-
-#[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn options_are_read() {
-        let mac = Mac([2, 0, 0, 0, 0, 7]);
-        let mut options = [14, 1, 0, 0, 0, 0, 0, 0, NdMac::SOURCE, 1, 2, 0, 0, 0, 0, 7];
-        assert_eq!(NdMac::find(&options, NdMac::SOURCE), Some(mac));
-        assert_eq!(NdMac::find(&options, NdMac::TARGET), None);
-        options[1] = 0;
-        assert_eq!(NdMac::find(&options, NdMac::SOURCE), None);
-    }
-}
+impl Header for Icmpv6Error {}
