@@ -5,45 +5,8 @@ and for each field of ours the name of scapy's, or a function of scapy's layer. 
 why. guest-sdk/tests/scapy.rs fails for a field that is in neither.
 """
 
-import ipaddress
-
-
-class Part:
-    """A header of ours in a layer of scapy's."""
-
-    def __init__(self, name, fields, start=0, option=False, when=lambda layer: True):
-        self.name, self.fields, self.start, self.option, self.when = name, fields, start, option, when
-
-
-def bits(field, shift, width):
-    """Some bits of one of scapy's fields."""
-    return lambda layer: int(layer.getfieldval(field)) >> shift & ((1 << width) - 1)
-
-
-def constant(value):
-    """A field that scapy leaves out because it always has this value."""
-    return lambda layer: value
-
-
-def raw(first, end):
-    """Bytes that scapy has read but does not name."""
-    return lambda layer: int.from_bytes(layer.raw_packet_cache[first:end], "big")
-
-
-def number(value):
-    """Any of scapy's values as the number that its bytes are."""
-    if isinstance(value, bytes):
-        return int.from_bytes(value, "big")
-    if isinstance(value, str):
-        if value.count(":") == 5 and "::" not in value:
-            return int(value.replace(":", ""), 16)
-        return int(ipaddress.ip_address(value))
-    return int(value)
-
-
-def value(layer, source):
-    """The value of one of our fields in scapy's layer."""
-    return number(source(layer) if callable(source) else layer.getfieldval(source))
+import more_mapping
+from part import Part, bits
 
 
 def vxlan_reserved(layer):
@@ -57,7 +20,7 @@ def vxlan_reserved(layer):
 
 ETHERNET = {"destination": "dst", "source": "src", "ether_type": "type"}
 VLAN = {"pcp": "prio", "dei": "dei", "vid": "vlan", "ether_type": "type"}
-ICMP6 = Part("ICMPv6", {"kind": "type", "code": "code", "checksum": "cksum"})
+ICMP6 = more_mapping.ICMP6
 ECHO = Part("echo", {"identifier": "id", "sequence": "seq"}, start=4)
 ND_MAC = Part("link-layer address", {"kind": "type", "words": "len", "mac": "lladdr"}, option=True)
 
@@ -102,7 +65,7 @@ PARTS = {
         })
     ],
     "ICMP": [
-        Part("ICMP", {"kind": "type", "code": "code", "checksum": "chksum"}),
+        more_mapping.ICMP4,
         Part("echo", ECHO.fields, start=4, when=lambda layer: layer.type in (0, 8)),
     ],
     "ICMPv6EchoRequest": [ICMP6, ECHO],
@@ -121,8 +84,12 @@ PARTS = {
     ],
 }
 
+for more in (more_mapping,):
+    for name, parts in more.PARTS.items():
+        PARTS[name] = PARTS.get(name, []) + parts
+
 # Header, or header and field with a dot, and why scapy cannot say anything about it.
-WITHOUT = {}
+WITHOUT = {**more_mapping.WITHOUT}
 
 
 def describe():

@@ -19,8 +19,10 @@ logging.getLogger("scapy").setLevel(logging.CRITICAL)
 from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.packet import NoPayload  # noqa: E402
 
+import common  # noqa: E402
 import mapping  # noqa: E402
 import stacks  # noqa: E402
+from part import value  # noqa: E402
 
 CHECKSUMS = ("chksum", "cksum", "checksum")
 
@@ -30,7 +32,9 @@ def layers_of(packet):
     start = 0
     while packet and not isinstance(packet, NoPayload):
         yield start, packet
-        start += len(packet.raw_packet_cache or b"")
+        # A layer that moves bytes to itself after it was dissected has no copy of them.
+        own = packet.raw_packet_cache or bytes(packet.self_build())
+        start += len(own)
         packet = packet.payload
 
 
@@ -40,7 +44,8 @@ def described(data):
     for start, layer in layers_of(Ether(data)):
         for part in mapping.PARTS.get(type(layer).__name__, []):
             if part.when(layer):
-                fields = {name: f"{mapping.value(layer, source):x}" for name, source in part.fields.items()}
+                inner = part.inner(layer)
+                fields = {name: f"{value(inner, source):x}" for name, source in part.fields.items()}
                 found.append({
                     "name": part.name, "start": start + part.start, "option": part.option, "fields": fields,
                 })
@@ -65,15 +70,15 @@ def make(seed, rounds):
     for turn in range(rounds):
         for name, stack in stacks.STACKS.items():
             random.seed(f"{seed} {turn} {name}")
-            packet, filled = stacks.bytes_of(stack())
+            packet, filled = common.bytes_of(stack())
             say(stack=name, raw=packet.hex(), filled=filled.hex(), layers=described(packet))
 
 
 def corpus(folder):
-    stacks.longest = 3
+    common.longest[0] = 3
     for name, stack in stacks.STACKS.items():
         random.seed(name)
-        pathlib.Path(folder, name.replace(",", "").replace(" ", "-")).write_bytes(stacks.bytes_of(stack())[0])
+        pathlib.Path(folder, name.replace(",", "").replace(" ", "-")).write_bytes(common.bytes_of(stack())[0])
 
 
 def main(task, *arguments):
