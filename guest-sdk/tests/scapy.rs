@@ -3,11 +3,11 @@
 
 mod support;
 
-use perigee_guest::wire::{Cover, HEADERS, Info, Layers, Place, checksum, dump};
+use perigee_guest::wire::{Cover, HEADERS, Info, Layers, PartInfo, Place, checksum, dump};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use support::scapy::{self, Layer};
-use support::stacks::STACKS;
+use support::stacks::{self, AnyStack};
 use support::{Random, hex, hex_value, unhex};
 
 /// Packets of each of scapy's stacks.
@@ -141,24 +141,29 @@ fn scapy_reads_what_we_build() {
     let mut random = Random(1);
     let mut packets = Vec::new();
     for turn in 0..PACKETS {
-        for stack in STACKS {
+        for stack in stacks::all() {
             let payload = 46 + random.below(60);
-            let make = if turn == 0 { support::stacks::AnyStack::plain } else { support::stacks::AnyStack::random };
+            let make = if turn == 0 { AnyStack::plain } else { AnyStack::random };
             packets.push((stack, make(stack, &mut random, payload)));
         }
     }
     let input: String = packets.iter().map(|(_, packet)| hex(packet) + "\n").collect();
     let lines = scapy::run(&["read"], &input);
     assert_eq!(lines.len(), packets.len());
-    for ((stack, packet), line) in packets.iter().zip(&lines) {
-        assert_read(stack, packet, line);
-    }
+    let pairs = packets.iter().zip(&lines);
+    let wrong: BTreeSet<_> = pairs
+        .filter(|((stack, packet), line)| std::panic::catch_unwind(|| assert_read(stack, packet, line)).is_err())
+        .map(|((stack, _), _)| stack.name)
+        .collect();
+    assert!(wrong.is_empty(), "packets of these stacks, see above: {wrong:?}");
 }
 
 /// Checks what scapy says of a packet of ours.
-fn assert_read(stack: &support::stacks::AnyStack, packet: &[u8], line: &Value) {
+fn assert_read(stack: &AnyStack, packet: &[u8], line: &Value) {
     let places: Vec<_> = Layers::new(packet).collect();
-    let declared: Vec<_> = stack.parts.iter().map(|part| (part.info.format.name, part.start)).collect();
+    // Nobody can tell NVGRE from GRE.
+    let name = |part: &PartInfo| if part.info.format.name == "NVGRE" { "GRE" } else { part.info.format.name };
+    let declared: Vec<_> = stack.parts.iter().map(|part| (name(part), part.start)).collect();
     let found: Vec<_> = places.iter().map(|place| (place.name(), place.start)).collect();
     assert_eq!(found[..declared.len()], declared, "{}: found, and declared\n{}", stack.name, shown(packet));
     let layers = scapy::layers(line);

@@ -53,9 +53,14 @@ def described(data):
 
 
 def rebuilt(data):
-    """The packet with all checksums computed anew."""
+    """The packet with all checksums computed anew, but those in packets that an error quotes, and those behind AH, which
+    scapy does not know."""
     packet = Ether(data)
     for _, layer in list(layers_of(packet)):
+        if "error" in type(layer).__name__:
+            break
+        if type(layer.underlayer).__name__ == "AH":
+            continue
         for name in CHECKSUMS:
             if name in layer.fields and layer.get_field(name).default is None:
                 delattr(layer, name)

@@ -1,7 +1,7 @@
 //! Stacks of all headers, and packets of them.
 
 use super::Random;
-use perigee_guest::stack;
+use super::more_stacks;
 use perigee_guest::wire::*;
 
 /// A stack without its type.
@@ -17,10 +17,10 @@ pub struct AnyStack {
 
 /// Declares stacks, and lists them. What follows `=>` sets what the defaults leave open.
 macro_rules! stacks {
-    ($($name:ident { $($part:ident: $kind:ty),+ $(,)? } $(=> $set:expr)?;)+) => {
-        $(stack! { pub struct $name { $($part: $kind),+ } })+
+    ($list:ident; $($name:ident { $($part:ident: $kind:ty),+ $(,)? } $(=> $set:expr)?;)+) => {
+        $(perigee_guest::stack! { pub struct $name { $($part: $kind),+ } })+
 
-        pub const STACKS: &[AnyStack] = &[$(AnyStack {
+        pub const $list: &[AnyStack] = &[$(AnyStack {
             name: stringify!($name),
             parts: <$name as Stack>::PARTS,
             len: size_of::<$name>(),
@@ -36,12 +36,19 @@ macro_rules! stacks {
     };
 }
 
+pub(crate) use stacks;
+
+/// All stacks.
+pub fn all() -> impl Iterator<Item = &'static AnyStack> {
+    STACKS.iter().chain(super::more_stacks::MORE_STACKS)
+}
+
 /// Maximum segment size and window scale, with nothing before it.
 const SYN_OPTIONS: [u8; 8] = [2, 4, 5, 0xb4, 1, 3, 3, 7];
 /// Router alert (RFC 2113), and the end of options.
 const IP_OPTIONS: [u8; 8] = [0x94, 4, 0, 0, 0, 0, 0, 0];
 
-stacks! {
+stacks! { STACKS;
     Frame { eth: Ethernet } => |p| p.eth.set_ether_type(0x88b5);
     ArpFrame { eth: Ethernet, arp: Arp };
     ArpTagged { eth: Ethernet, tag: Vlan, arp: Arp };
@@ -97,7 +104,7 @@ fn places(packet: &[u8]) -> Vec<(&'static str, usize, usize, usize)> {
 impl AnyStack {
     /// A packet with sensible values and a random payload, or that which its last header needs.
     pub fn plain(&self, random: &mut Random, payload: usize) -> Vec<u8> {
-        let tail = TAILS.iter().find(|(name, _)| *name == self.name).map(|(_, tail)| *tail);
+        let tail = TAILS.iter().chain(more_stacks::TAILS).find(|(name, _)| *name == self.name).map(|(_, tail)| *tail);
         let mut packet = vec![0; self.len + tail.map_or(payload, <[u8]>::len)];
         match tail {
             Some(tail) => packet[self.len..].copy_from_slice(tail),
@@ -116,7 +123,11 @@ impl AnyStack {
         for part in self.parts {
             let header = part.info.format.name;
             for field in part.info.format.fields {
-                if KEPT.iter().any(|(of, name, _)| (*of == header || *of == self.name) && *name == field.name) {
+                if KEPT
+                    .iter()
+                    .chain(more_stacks::KEPT)
+                    .any(|(of, name, _)| (*of == header || *of == self.name) && *name == field.name)
+                {
                     continue;
                 }
                 let field = field.after(part.start);
