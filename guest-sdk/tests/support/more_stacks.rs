@@ -17,7 +17,7 @@ const QUOTED6: [u8; 48] = {
     (packet[0], packet[5], packet[6], packet[7]) = (0x60, 8, 17, 64);
     (packet[8], packet[23], packet[24], packet[39]) = (0x20, 1, 0x20, 2);
     (packet[40], packet[41], packet[42], packet[43], packet[45]) = (0x75, 0x30, 0x75, 0x31, 8);
-    (packet[46], packet[47]) = (0xd4, 0x6b);
+    (packet[46], packet[47]) = (0xd5, 0x79);
     packet
 };
 /// A router's options: prefix information and link MTU.
@@ -80,6 +80,10 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     ("MPLS", "label", "the lowest 16 have a meaning of their own"),
     ("segment routing", "segments_left", "no more than there are"),
     ("segment routing", "flags", "0x08 announces a signature in some drafts"),
+    ("hop-by-hop options", "first", "an option whose type has a meaning, and another length"),
+    ("destination options", "first", "an option whose type has a meaning, and another length"),
+    ("IGMPv3 report", "records", "more records than there are"),
+    ("MLDv2 report", "records", "more records than there are"),
     ("routing", "segments_left", "no more than there are"),
     ("routing", "kind", "other kinds hold other addresses"),
     ("UserOfSession", "extension", "without it the extension is not looked at"),
