@@ -4,8 +4,11 @@
 //! place that knows a WebAssembly toolchain.
 
 mod abi;
+mod codegen;
 mod command;
+mod conformance;
 mod files;
+mod languages;
 mod modules;
 mod setup;
 mod soak;
@@ -55,6 +58,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Check the modules of each language against the ABI, and measure them side by side
+    Conformance,
     /// Install what the tests need: packages, scapy, mdbook, cargo-deny
     Setup,
     /// Build every module to target/modules/NAME.wasm
@@ -63,6 +68,12 @@ enum Task {
     Tidy,
     /// Write anew what tests compare with: docs/headers-table.md, messages of the compiler; the ABI has its own --bless
     Bless,
+    /// Check that accessors of the guest SDK compile to what a store by hand compiles to
+    Codegen {
+        /// Write guest-sdk/codegen/snapshots anew
+        #[arg(long)]
+        bless: bool,
+    },
     /// Check that the ABI did not change under its version number
     AbiCheck {
         /// Write abi/ABI.lock anew
@@ -90,9 +101,12 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench { args } => start::bench(&repository, &args),
         Task::Soak { quick } => soak::run(&repository, quick),
         Task::Bless => steps::bless(&repository),
+        Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),
-        Task::BuildModules => modules::build(&repository),
+        Task::BuildModules => modules::build_all(&repository),
         Task::Tidy => tidy::run(&repository),
+        Task::Codegen { bless: true } => codegen::bless(&repository),
+        Task::Codegen { bless: false } => codegen::check(&repository),
         Task::AbiCheck { bless: true } => abi::bless(&repository),
         Task::AbiCheck { bless: false } => abi::check(&repository),
     }

@@ -1,6 +1,7 @@
 //! What the tests need beyond what the build needs: packages, and tools that cargo installs.
 
 use crate::command::{self, Repository};
+use crate::languages;
 use anyhow::{Context, Result};
 use std::env;
 use std::path::Path;
@@ -17,7 +18,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("bind9-dnsutils", "makes DNS traffic to record"),
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
-    ("python3-venv", "scapy lies in an environment of its own, target/venv"),
+    ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 
@@ -42,7 +43,8 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
     for tool in [MDBOOK, CARGO_DENY] {
         install(repository, &tool)?;
     }
-    scapy(repository)
+    scapy(repository)?;
+    languages::setup_all(repository)
 }
 
 /// Makes `target/venv`, which has scapy. PERIGEE_PYTHON names another Python that has it.

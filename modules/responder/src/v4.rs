@@ -2,9 +2,7 @@
 
 use crate::config::Addresses;
 use crate::{Answer, Outcome};
-use perigee_guest::wire::checksum::{self, Sum};
-use perigee_guest::wire::zerocopy::IntoBytes as _;
-use perigee_guest::wire::{Arp, Header as _, Icmp, IcmpEcho, Ipv4, LayerMut, Mac, protocol};
+use perigee_guest::wire::{Arp, Header as _, Icmp, IcmpEcho, Ipv4, Mac, checksum, protocol};
 
 /// The options by which a sender chooses the route: an answer would have to take it backwards, and nobody should ask
 /// for that (RFC 7126).
@@ -32,7 +30,7 @@ pub(crate) fn answer_echo(payload: &mut [u8], addresses: &Addresses, from: Mac, 
     if !addresses.has_v4(destination) || ip.protocol() != protocol::ICMP {
         return Err(Outcome::Other);
     }
-    if !known_good && !header_is_good(&ip) {
+    if !known_good && !ip.checksum_is_good(ip.variable) {
         return Err(Outcome::BadChecksum);
     }
     if ip.is_fragment() {
@@ -56,15 +54,8 @@ pub(crate) fn answer_echo(payload: &mut [u8], addresses: &Addresses, from: Mac, 
     ip.header.set_source(destination);
     ip.header.set_destination(source);
     ip.header.set_ttl(64);
-    ip.header.set_checksum(0);
-    let sum = Sum::new().add(ip.header.as_bytes()).add(ip.variable);
-    ip.header.set_checksum(sum.finish());
+    ip.header.fill_checksum(ip.variable);
     Ok((Outcome::Echo, from))
-}
-
-/// Whether the header's checksum is right.
-fn header_is_good(ip: &LayerMut<'_, Ipv4>) -> bool {
-    Sum::new().add(ip.header.as_bytes()).add(ip.variable).verify()
 }
 
 /// Walks over the options, which may not choose a route.

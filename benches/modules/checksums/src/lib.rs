@@ -11,7 +11,7 @@ perigee_guest::module!(Checksums: process; mailbox = 4 * KIB);
 /// Which checksum.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(crate = "serde", rename_all = "kebab-case")]
-enum Work {
+pub enum Work {
     /// The Internet checksum's sum.
     Sum,
     /// The CRC32c.
@@ -21,7 +21,7 @@ enum Work {
 /// What the module is told.
 #[derive(Deserialize)]
 #[serde(crate = "serde", deny_unknown_fields)]
-struct Checksums {
+pub struct Checksums {
     work: Work,
     /// Bytes at the start that do not count: so that data begins at other addresses than packets do.
     skip: u8,

@@ -158,11 +158,13 @@ fn ask(places: &Places, network: usize, offloads: u32) -> (Asked, [Option<usize>
     let behind =
         places[network + 1..].iter().position(|place| is_network(place) || matches!(place.name(), "UDP" | "TCP"));
     let transport = behind.map(|behind| network + 1 + behind).filter(|&index| !is_network(&places[index]));
+    let v4 = ip.info.role == Role::Ipv4;
+    // What stands between IPv4 and the transport (AH) would count as part of the IPv4 header.
+    let transport = transport.filter(|&index| !v4 || places[index].start == ip.payload().start);
     let end = transport.map_or(ip.payload().start, |transport| places[transport].start);
     let (Ok(l2_len), Ok(l3_len)) = (u8::try_from(ip.start), u8::try_from(end - ip.start)) else {
         return Default::default();
     };
-    let v4 = ip.info.role == Role::Ipv4;
     let (can_transport, transport_flag) = match transport.map(|index| places[index].name()) {
         Some("UDP") => (offloads & offloads::TX_UDP_CHECKSUM != 0, tx_flags::UDP_CHECKSUM),
         Some("TCP") => (offloads & offloads::TX_TCP_CHECKSUM != 0, tx_flags::TCP_CHECKSUM),

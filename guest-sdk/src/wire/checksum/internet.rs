@@ -2,6 +2,7 @@
 //!
 //! Sums are of 16-bit words in network order. A sum of 32 bits is unfolded: 65,536 words fit into it.
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::raw;
 
 /// Data shorter than this is not worth a loop over vectors.
@@ -23,22 +24,26 @@ pub fn sum(data: &[u8]) -> u32 {
 /// anyway. Where the length is known to the compiler, as for a header, no loop is left of it.
 #[inline(always)]
 fn sum_short(data: &[u8]) -> u64 {
-    let mut sum = 0;
     let (chunks, rest) = data.as_chunks::<4>();
-    for chunk in chunks {
-        sum += u64::from(u32::from_ne_bytes(*chunk));
-    }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    sum + u64::from(u32::from_ne_bytes(last))
+    let last = match *rest {
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        _ => [0; 4],
+    };
+    chunks.iter().chain([&last]).map(|chunk| u64::from(u32::from_ne_bytes(*chunk))).sum()
 }
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline]
+fn sum_long(data: &[u8]) -> u64 {
+    raw::sum_words(data)
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline(never)]
 fn sum_long(data: &[u8]) -> u64 {
-    let (vectors, rest) = data.as_chunks::<16>();
-    raw::sum_words(vectors) + sum_short(rest)
+    sum_short(data)
 }
 
 /// The sum of what stands before UDP, TCP and ICMPv6 for their checksums: addresses, protocol, length.

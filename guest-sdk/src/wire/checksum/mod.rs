@@ -26,4 +26,6 @@ pub use internet::{
 };
 
 #[cfg(test)]
+mod fill_tests;
+#[cfg(test)]
 mod tests;

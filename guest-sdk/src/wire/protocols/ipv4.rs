@@ -1,7 +1,9 @@
 //! IPv4.
 
+use crate::wire::checksum::Sum;
 use crate::wire::{Cover, Format, Header, Next, Role, TlvFormat, Tlvs, header};
 use core::net::Ipv4Addr;
+use zerocopy::IntoBytes as _;
 
 /// An IPv4 packet. Its variable part are the options.
 #[header(name = "IPv4", source = "RFC 791", ether_type = 0x0800, ip_protocol = 4)]
@@ -93,6 +95,21 @@ impl Ipv4 {
     #[must_use]
     pub fn is_fragment(&self) -> bool {
         self.more_fragments() || self.fragment_offset() != 0
+    }
+
+    /// Writes the header's checksum; `options` is its variable part.
+    #[inline]
+    pub fn fill_checksum(&mut self, options: &[u8]) {
+        self.set_checksum(0);
+        let sum = Sum::new().add(self.as_bytes()).add(options);
+        self.set_checksum(sum.finish());
+    }
+
+    /// Whether the header's checksum is right; `options` is its variable part.
+    #[inline]
+    #[must_use]
+    pub fn checksum_is_good(&self, options: &[u8]) -> bool {
+        Sum::new().add(self.as_bytes()).add(options).verify()
     }
 
     /// The options in its variable part.
