@@ -43,14 +43,14 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
     for tool in [MDBOOK, CARGO_DENY] {
         install(repository, &tool)?;
     }
-    scapy(repository)?;
-    languages::setup_all(repository)
+    languages::setup_all(repository)?;
+    scapy(repository)
 }
 
 /// Makes `target/venv`, which has scapy. PERIGEE_PYTHON names another Python that has it.
 fn scapy(repository: &Repository) -> Result<()> {
     let python = env::var_os("PERIGEE_PYTHON");
-    let venv = repository.target().join("venv");
+    let venv = repository.path("target/venv");
     let python = python.map_or_else(|| venv.join("bin/python3"), Into::into);
     let is_there = format!("import sys, scapy; sys.exit(scapy.VERSION != '{SCAPY}')");
     if command::works(repository.command(&python).args(["-c", &is_there])) {

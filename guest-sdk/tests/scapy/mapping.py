@@ -5,6 +5,7 @@ and for each field of ours the name of scapy's, or a function of scapy's layer. 
 why. guest-sdk/tests/scapy.rs fails for a field that is in neither.
 """
 
+import apps_mapping
 import more_mapping
 from part import Part, bits
 
@@ -84,12 +85,12 @@ PARTS = {
     ],
 }
 
-for more in (more_mapping,):
+for more in (more_mapping, apps_mapping):
     for name, parts in more.PARTS.items():
         PARTS[name] = PARTS.get(name, []) + parts
 
 # Header, or header and field with a dot, and why scapy cannot say anything about it.
-WITHOUT = {**more_mapping.WITHOUT}
+WITHOUT = {**more_mapping.WITHOUT, **apps_mapping.WITHOUT}
 
 
 def describe():

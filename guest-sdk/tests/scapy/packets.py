@@ -46,9 +46,8 @@ def described(data):
             if part.when(layer):
                 inner = part.inner(layer)
                 fields = {name: f"{value(inner, source):x}" for name, source in part.fields.items()}
-                found.append({
-                    "name": part.name, "start": start + part.start, "option": part.option, "fields": fields,
-                })
+                at = start + (part.start(layer) if callable(part.start) else part.start)
+                found.append({"name": part.name, "start": at, "option": part.option, "fields": fields})
     return found
 
 

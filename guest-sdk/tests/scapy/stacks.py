@@ -10,6 +10,7 @@ from scapy.layers.l2 import Dot1AD, Dot3
 from scapy.packet import fuzz
 from scapy.volatile import RandIP, RandIP6, RandMAC, RandNum
 
+import apps_stacks
 import more_stacks
 from common import (
     WithoutChecksum, arp, checksum_of_zero, data, eth, icmp, ip4, ip4_options, ip6, padded, tag, tcp, tcp_options, udp,
@@ -61,3 +62,4 @@ STACKS = {
 }
 
 STACKS.update(more_stacks.STACKS)
+STACKS.update(apps_stacks.STACKS)
