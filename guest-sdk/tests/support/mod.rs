@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 #![allow(unreachable_pub, reason = "a module of a test, where nothing is reached from outside")]
 
+mod app_stacks;
 mod more_stacks;
 pub mod scapy;
 pub mod stacks;

@@ -1,7 +1,7 @@
 //! Stacks of all headers, and packets of them.
 
 use super::Random;
-use super::more_stacks;
+use super::{app_stacks, more_stacks};
 use perigee_guest::wire::*;
 
 /// A stack without its type.
@@ -40,7 +40,7 @@ pub(crate) use stacks;
 
 /// All stacks.
 pub fn all() -> impl Iterator<Item = &'static AnyStack> {
-    STACKS.iter().chain(super::more_stacks::MORE_STACKS)
+    STACKS.iter().chain(more_stacks::MORE_STACKS).chain(app_stacks::APP_STACKS)
 }
 
 /// Maximum segment size and window scale, with nothing before it.
@@ -104,7 +104,12 @@ fn places(packet: &[u8]) -> Vec<(&'static str, usize, usize, usize)> {
 impl AnyStack {
     /// A packet with sensible values and a random payload, or that which its last header needs.
     pub fn plain(&self, random: &mut Random, payload: usize) -> Vec<u8> {
-        let tail = TAILS.iter().chain(more_stacks::TAILS).find(|(name, _)| *name == self.name).map(|(_, tail)| *tail);
+        let tail = TAILS
+            .iter()
+            .chain(more_stacks::TAILS)
+            .chain(app_stacks::TAILS)
+            .find(|(name, _)| *name == self.name)
+            .map(|(_, tail)| *tail);
         let mut packet = vec![0; self.len + tail.map_or(payload, <[u8]>::len)];
         match tail {
             Some(tail) => packet[self.len..].copy_from_slice(tail),
@@ -126,13 +131,18 @@ impl AnyStack {
                 if KEPT
                     .iter()
                     .chain(more_stacks::KEPT)
+                    .chain(app_stacks::KEPT)
                     .any(|(of, name, _)| (*of == header || *of == self.name) && *name == field.name)
                 {
                     continue;
                 }
                 let field = field.after(part.start);
                 let before = packet.clone();
-                field.set(&mut packet, random.value());
+                let value = random.value();
+                // Between 30,000 and 40,000 nobody expects a protocol.
+                let value =
+                    if field.name.ends_with("_port") && field.bits == 16 { 30_000 + value % 10_000 } else { value };
+                field.set(&mut packet, value);
                 if places(&packet) != expected || (self.parse)(&packet).is_err() {
                     packet = before;
                 }
