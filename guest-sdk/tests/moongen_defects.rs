@@ -4,8 +4,8 @@
 //!
 //! - Rates that assume 10 Gbit/s (4): a gap is asked for in nanoseconds ([`Packet::set_gap`]), and a port says its speed
 //!   (`speed_mbps`); nothing in the SDK converts one into the other yet.
-//! - Pools that are never freed (5): the host owns all pools. `runtime/tests/data_path.rs` and `runtime/tests/model.rs` end
-//!   each run by comparing what pools hold with what they held before.
+//! - Pools that are never freed (5): the host owns all pools. `runtime/tests/common/mod.rs` checks at the end of each run
+//!   that every pool is full again.
 //! - A comparison with an undefined name, a label with a wrong unit (10): an undefined name does not compile, and a key of a
 //!   configuration that is not known is refused by name. Numbers carry their unit in their name (`speed_mbps`, `time_ns`).
 //! - A history that is never trimmed (12): nothing here keeps a history; counters are single numbers.
