@@ -66,7 +66,7 @@ fn slow_sum(parts: &[&[u8]]) -> u16 {
     u16::try_from(sum).unwrap()
 }
 
-/// 1. `hasTimestamp`, `getTimestamp` and `getVlan` tested a flag by "or" and were always true. Each fact is there where its
+/// Defect 1: `hasTimestamp`, `getTimestamp` and `getVlan` tested a flag by "or" and were always true. Each fact is there where its
 /// own flag is, whatever the others are.
 #[test]
 fn a_flag_is_tested_by_and() {
@@ -81,7 +81,7 @@ fn a_flag_is_tested_by_and() {
     }
 }
 
-/// 2. Offloading IPv6 set the flags of IPv4, and pseudo-headers were summed at fixed offsets, wrong behind tags and options.
+/// Defect 2: Offloading IPv6 set the flags of IPv4, and pseudo-headers were summed at fixed offsets, wrong behind tags and options.
 #[test]
 fn offloads_name_the_family_and_where_it_lies() {
     let mut four = [7; 120];
@@ -101,7 +101,7 @@ fn offloads_name_the_family_and_where_it_lies() {
     assert_eq!((sent[1].desc.l2_len, sent[1].desc.l3_len), (18, 40));
 }
 
-/// 3. Checksums of UDP and TCP in software were "not yet implemented". A port without offloads sends right ones.
+/// Defect 3: Checksums of UDP and TCP in software were "not yet implemented". A port without offloads sends right ones.
 #[test]
 fn software_computes_all_checksums() {
     let (mut udp, mut tcp, mut behind, mut six) = ([1; 101], [2; 101], [3; 121], [4; 121]);
@@ -150,7 +150,7 @@ impl Module for Makes {
     }
 }
 
-/// 6. A pool's room size was ignored when its template was written: always 1,522 bytes. A packet may be as long as its room,
+/// Defect 6: A pool's room size was ignored when its template was written: always 1,522 bytes. A packet may be as long as its room,
 /// and no longer.
 #[test]
 fn room_size_is_honoured() {
@@ -165,7 +165,7 @@ fn room_size_is_honoured() {
     }
 }
 
-/// 7. The rate limiter took packets in bulks of 64: what was less than 64 at the end never left.
+/// Defect 7: The rate limiter took packets in bulks of 64: what was less than 64 at the end never left.
 #[test]
 fn the_last_part_of_a_bulk_leaves() {
     let mut host = Host::<Makes>::start("[60, 100]").unwrap();
@@ -194,7 +194,7 @@ impl Module for Identifies {
     }
 }
 
-/// 8. A flow's number was put together by factors of 0xff: 256 counted as 255. And TCP was sent with UDP's offload.
+/// Defect 8: A flow's number was put together by factors of 0xff: 256 counted as 255. And TCP was sent with UDP's offload.
 #[test]
 fn numbers_beyond_a_byte_are_what_they_are() {
     let ids = [1, 255, 256, 257, 65_535, 65_536, 0x0102_0304, u32::MAX];
@@ -249,7 +249,7 @@ fn keys(readme: &str) -> Vec<String> {
     rows.map(|key| key.rsplit('.').next().unwrap_or(key).to_owned()).collect()
 }
 
-/// 9. The README had an option `time` where the program had `timeLimit`. Each key that a module's README has is a field of
+/// Defect 9: The README had an option `time` where the program had `timeLimit`. Each key that a module's README has is a field of
 /// its configuration, which refuses all others.
 #[test]
 fn documented_options_exist() {
@@ -265,7 +265,7 @@ fn documented_options_exist() {
     assert!(found > 20, "only {found} keys: has the form of the tables changed?");
 }
 
-/// 11. Modules were shipped that nothing could load. Each one here is built with the rest, and listed.
+/// Defect 11: Modules were shipped that nothing could load. Each one here is built with the rest, and listed.
 #[test]
 fn no_module_is_dead() {
     let (workspace, page) = (text("Cargo.toml"), text("docs/writing-modules.md"));
@@ -276,7 +276,7 @@ fn no_module_is_dead() {
     }
 }
 
-/// 13. Sequence numbers had 16 bits, and began anew after milliseconds. Those of 32 and 64 bits are read and written whole.
+/// Defect 13: Sequence numbers had 16 bits, and began anew after milliseconds. Those of 32 and 64 bits are read and written whole.
 #[test]
 fn sequence_numbers_are_wide() {
     let mut packet = [0; 80];
