@@ -17,8 +17,8 @@ struct Effort {
     cases: &'static str,
 }
 
-const FULL: Effort = Effort { fuzz_seconds: 600, cases: "100000" };
-const QUICK: Effort = Effort { fuzz_seconds: 30, cases: "5000" };
+const FULL: Effort = Effort { fuzz_seconds: 600, cases: "20000" };
+const QUICK: Effort = Effort { fuzz_seconds: 30, cases: "1000" };
 
 /// Runs the fuzzer on packets, then the property tests of the headers with many cases.
 pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
