@@ -106,14 +106,14 @@ fn before(packet: &[u8], places: &Places, index: usize, number: u8) -> Option<u3
 }
 
 /// Where a packet with this routing header goes in the end, if it is not there yet (RFC 8200, section 8.1): the first
-/// address in a segment routing header (RFC 8754), the last in one of type 0.
+/// address in a segment routing header (RFC 8754), the last in one of type 0, the only one in one of type 2 (RFC 6275).
 fn last_segment(header: &[u8]) -> Option<&[u8]> {
     let (kind, left) = (*header.get(2)?, *header.get(3)?);
     let addresses = header.get(8..)?;
     match kind {
         _ if left == 0 => None,
         4 => addresses.get(..16),
-        0 => addresses.chunks_exact(16).last(),
+        0 | 2 => addresses.chunks_exact(16).last(),
         _ => None,
     }
 }
