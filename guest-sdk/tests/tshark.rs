@@ -59,6 +59,7 @@ const PROTOCOLS: &[(&str, &str)] = &[
     ("GENEVE", "geneve"),
     ("GTP-U", "gtp"),
     ("GTP-U optional part", ""),
+    ("GTP-U extended part", ""),
     ("GTP-U PDU session container", ""),
     ("SCTP", "sctp"),
     ("SCTP chunk", ""),

@@ -10,6 +10,7 @@ mod conformance;
 mod files;
 mod languages;
 mod modules;
+mod python;
 mod setup;
 mod soak;
 mod source;

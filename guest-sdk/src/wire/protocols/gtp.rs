@@ -15,7 +15,7 @@ pub struct Gtpu {
     gtp: bool,
     /// Must be 0.
     reserved: bool,
-    /// [`GtpuOptional`] follows, and names an extension header.
+    /// [`GtpuExtended`] follows, and names an extension header.
     extension: bool,
     /// [`GtpuOptional`] follows, with a sequence number.
     sequence: bool,
@@ -41,7 +41,10 @@ impl Header for Gtpu {
     }
 
     fn next(&self, payload: &[u8]) -> Next {
-        match (self.extension() || self.sequence() || self.npdu(), self.kind()) {
+        if self.extension() {
+            return Next::Header(&GtpuExtended::INFO);
+        }
+        match (self.sequence() || self.npdu(), self.kind()) {
             (true, _) => Next::Header(&GtpuOptional::INFO),
             (false, 255) => ip_by_version(payload),
             _ => Next::Payload,
@@ -49,7 +52,9 @@ impl Header for Gtpu {
     }
 
     fn set_next(&mut self, next: &Format) {
-        if *next == GtpuOptional::FORMAT && !self.extension() && !self.npdu() {
+        if *next == GtpuExtended::FORMAT {
+            self.set_extension(true);
+        } else if *next == GtpuOptional::FORMAT && !self.npdu() {
             self.set_sequence(true);
         }
     }
@@ -60,9 +65,27 @@ impl Header for Gtpu {
     }
 }
 
-/// What follows GTP-U where one of its three flags is set.
+/// What follows GTP-U with a sequence number or an N-PDU number, but without extension headers.
 #[header(name = "GTP-U optional part", source = "3GPP TS 29.281")]
 pub struct GtpuOptional {
+    /// Sequence number, where its flag is set.
+    sequence: u16,
+    /// N-PDU number, where its flag is set.
+    npdu: u8,
+    /// Not looked at.
+    #[hex]
+    unused: u8,
+}
+
+impl Header for GtpuOptional {
+    fn next(&self, payload: &[u8]) -> Next {
+        ip_by_version(payload)
+    }
+}
+
+/// What follows GTP-U with extension headers.
+#[header(name = "GTP-U extended part", source = "3GPP TS 29.281")]
+pub struct GtpuExtended {
     /// Sequence number, where its flag is set.
     sequence: u16,
     /// N-PDU number, where its flag is set.
@@ -72,7 +95,7 @@ pub struct GtpuOptional {
     next_extension: u8,
 }
 
-impl Header for GtpuOptional {
+impl Header for GtpuExtended {
     fn next(&self, payload: &[u8]) -> Next {
         next_extension(self.next_extension(), payload)
     }
@@ -143,7 +166,7 @@ mod test {
             ip: Ipv4,
             udp: Udp,
             gtp: Gtpu,
-            optional: GtpuOptional,
+            extended: GtpuExtended,
             session: GtpuPduSession,
             inner: Ipv4,
             inner_udp: Udp,
@@ -159,7 +182,7 @@ mod test {
         })
         .unwrap();
         let names: Vec<_> = Layers::new(&packet).map(|place| place.name()).collect();
-        assert_eq!(names[3..], ["GTP-U", "GTP-U optional part", "GTP-U PDU session container", "IPv4", "UDP"]);
+        assert_eq!(names[3..], ["GTP-U", "GTP-U extended part", "GTP-U PDU session container", "IPv4", "UDP"]);
         let (headers, _) = User::parse(&packet).unwrap();
         assert_eq!((headers.gtp.length(), headers.session.qfi()), (120 - 42 - 8, 9));
     }

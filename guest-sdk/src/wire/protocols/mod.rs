@@ -39,7 +39,7 @@ pub use dns::{Dns, DnsTcp};
 pub use ethernet::{Ethernet, Vlan};
 pub use geneve::{Geneve, GeneveOption};
 pub use gre::{Gre, Nvgre};
-pub use gtp::{Gtpu, GtpuOptional, GtpuPduSession};
+pub use gtp::{Gtpu, GtpuExtended, GtpuOptional, GtpuPduSession};
 pub use icmp::{Icmp, IcmpEcho, IcmpError, IcmpRedirect, IcmpTimestamp, IcmpUnreachable};
 pub use icmpv6::{Icmpv6, Icmpv6Error};
 pub use igmp::{Igmp, IgmpGroup, IgmpQuery3, IgmpRecord, IgmpReport3};
@@ -140,6 +140,7 @@ headers![
     GeneveOption,
     Gtpu,
     GtpuOptional,
+    GtpuExtended,
     GtpuPduSession,
     Sctp,
     SctpData,
