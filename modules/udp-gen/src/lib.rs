@@ -83,6 +83,7 @@ impl Module for UdpGen {
         }
     }
 
+    #[inline(always)]
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
         if self.fill == Fill::Always {
             self.prefill(rooms);

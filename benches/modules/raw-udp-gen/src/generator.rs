@@ -52,13 +52,33 @@ struct State {
     packet: [u8; LEN],
 }
 
-/// Addresses and ports, in the byte order of the packet.
+/// Random bits become a source by one `and` and one `or`: the address in the upper half, the port in bits 16 to 31, both in the
+/// byte order of the packet.
 #[derive(Clone, Copy)]
 struct Range {
-    address: u32,
-    address_mask: u32,
-    port: u16,
-    port_mask: u16,
+    first: u64,
+    mask: u64,
+}
+
+impl Range {
+    fn new(first: (u32, u16), mask: (u32, u16)) -> Self {
+        let word = |(address, port): (u32, u16)| u64::from(address) << 32 | u64::from(port) << 16;
+        Self { first: word(first), mask: word(mask) }
+    }
+
+    /// Writes a random address and port into the packet that begins at `at`; returns the address.
+    #[inline(always)]
+    fn write_source(self, at: *mut u8, random: &mut u64) -> u32 {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let source = *random & self.mask | self.first;
+        let address = (source >> 32) as u32;
+        // SAFETY: the room is this packet's, and longer than a packet.
+        unsafe {
+            at.add(26).cast::<u32>().write_unaligned(address);
+            at.add(34).cast::<u16>().write_unaligned((source >> 16) as u16);
+        }
+        address
+    }
 }
 
 #[link(wasm_import_module = "perigee")]
@@ -112,8 +132,8 @@ extern "C" fn init(len: u32) -> i32 {
     packet[24..26].copy_from_slice(&finish(words).to_ne_bytes());
     // 256 addresses from 10.0.0.0 on, all ports from 32,768 on: what udp-gen has where nothing is said.
     let address = u32::from_ne_bytes([10, 0, 0, 0]);
-    let address_mask = u32::from_ne_bytes([0, 0, 0, 255]);
-    let range = Range { address, address_mask, port: 0x8000_u16.to_be(), port_mask: 0x7fff_u16.to_be() };
+    let mask = (u32::from_ne_bytes([0, 0, 0, 255]), 0x7fff_u16.to_be());
+    let range = Range::new((address, 0x8000_u16.to_be()), mask);
     let rest = words - sum(address);
     let (random, remaining, verdict, len) = (mix(seed), u64::MAX, verdict::NEXT, LEN as u16);
     // Out of sight of the optimiser, which would find out that most of this is always the same.
@@ -156,9 +176,11 @@ extern "C" fn generate(count: u32) {
             send(desc, len, verdict);
         }),
         Mode::TwoFieldsChecksum => each(rooms, |desc| {
-            let address = range.write_source(room(desc), &mut random);
+            // Found once: for all that the compiler knows, what is written into the packet could change where it is.
+            let at = room(desc);
+            let address = range.write_source(at, &mut random);
             // SAFETY: the room is this packet's, and longer than a packet.
-            unsafe { room(desc).add(24).cast::<u16>().write_unaligned(finish(rest + sum(address))) };
+            unsafe { at.add(24).cast::<u16>().write_unaligned(finish(rest + sum(address))) };
             send(desc, len, verdict);
         }),
     }
@@ -180,7 +202,8 @@ fn each(count: usize, mut work: impl FnMut(*mut PacketDesc)) {
     let end = at + count * size_of::<PacketDesc>();
     while at != end {
         work(core::ptr::with_exposed_provenance_mut(at));
-        at += size_of::<PacketDesc>();
+        // SAFETY: at most the end, which is inside the memory.
+        at = unsafe { at.unchecked_add(size_of::<PacketDesc>()) };
     }
 }
 
@@ -189,22 +212,6 @@ fn each(count: usize, mut work: impl FnMut(*mut PacketDesc)) {
 fn room(desc: *mut PacketDesc) -> *mut u8 {
     // SAFETY: `desc` is one of the batch's.
     core::ptr::with_exposed_provenance_mut(unsafe { (*desc).addr } as usize)
-}
-
-impl Range {
-    /// Writes a random address and port into the packet that begins at `at`; returns the address.
-    #[inline(always)]
-    fn write_source(self, at: *mut u8, random: &mut u64) -> u32 {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let address = (*random >> 32) as u32 & self.address_mask | self.address;
-        let port = (*random >> 16) as u16 & self.port_mask | self.port;
-        // SAFETY: the room is this packet's, and longer than a packet.
-        unsafe {
-            at.add(26).cast::<u32>().write_unaligned(address);
-            at.add(34).cast::<u16>().write_unaligned(port);
-        }
-        address
-    }
 }
 
 /// Gives a packet its length and its verdict.
