@@ -86,14 +86,18 @@ pub(crate) struct FreshParts<'a> {
     parts: Parts<'a>,
     /// No room was moved yet, so `room_len` bytes from `addr` on belong to each.
     untouched: bool,
+    /// The `len` of each room, as long as they are untouched.
+    len: u16,
 }
 
 impl<'a> FreshParts<'a> {
     /// # Safety
     ///
-    /// The packets are fresh rooms: `room_len` bytes from `addr` on belong to each.
+    /// The packets are fresh rooms: `room_len` bytes from `addr` on belong to each, and all have the same `len`.
+    #[inline(always)]
     pub(crate) unsafe fn new(parts: Parts<'a>) -> Self {
-        Self { parts, untouched: true }
+        let len = parts.packets.descs.first().map_or(0, |desc| desc.len);
+        Self { parts, untouched: true, len }
     }
 
     #[inline]
@@ -114,7 +118,18 @@ impl<'a> FreshParts<'a> {
         if !self.untouched || u32::from(len) > self.parts.header.room_len || usize::from(len) < HEAD {
             return None;
         }
-        Some(FreshIter::new(Steps::new(self.parts.packets.descs), len))
+        if self.len != len {
+            // Not so in `generate` of a module that makes the packets it prefilled: the host has written their length. So it
+            // is done aside, and not in the module's loop.
+            self.set_len(len);
+        }
+        Some(FreshIter::new(Steps::new(self.parts.packets.descs)))
+    }
+
+    #[cold]
+    fn set_len(&mut self, len: u16) {
+        self.parts.packets.descs.iter_mut().for_each(|desc| desc.len = len);
+        self.len = len;
     }
 }
 
