@@ -86,8 +86,6 @@ pub(crate) struct FreshParts<'a> {
     parts: Parts<'a>,
     /// No room was moved yet, so `room_len` bytes from `addr` on belong to each.
     untouched: bool,
-    /// The `len` of each room, as long as they are untouched.
-    len: u16,
 }
 
 impl<'a> FreshParts<'a> {
@@ -96,8 +94,7 @@ impl<'a> FreshParts<'a> {
     /// The packets are fresh rooms: `room_len` bytes from `addr` on belong to each, and all have the same `len`.
     #[inline(always)]
     pub(crate) unsafe fn new(parts: Parts<'a>) -> Self {
-        let len = parts.packets.descs.first().map_or(0, |desc| desc.len);
-        Self { parts, untouched: true, len }
+        Self { parts, untouched: true }
     }
 
     #[inline]
@@ -118,19 +115,19 @@ impl<'a> FreshParts<'a> {
         if !self.untouched || u32::from(len) > self.parts.header.room_len || usize::from(len) < HEAD {
             return None;
         }
-        if self.len != len {
-            // Not so in `generate` of a module that makes the packets it prefilled: the host has written their length. So it
-            // is done aside, and not in the module's loop.
-            self.set_len(len);
+        // As long as rooms are untouched, all have the same length. In `generate` it is what the host found after `prefill`, so
+        // a module that makes packets of one size has it written by the host, and its loop need not do it.
+        if self.parts.packets.descs.first().is_some_and(|desc| desc.len != len) {
+            set_len(self.parts.packets.descs, len);
         }
         Some(FreshIter::new(Steps::new(self.parts.packets.descs)))
     }
+}
 
-    #[cold]
-    fn set_len(&mut self, len: u16) {
-        self.parts.packets.descs.iter_mut().for_each(|desc| desc.len = len);
-        self.len = len;
-    }
+/// Not a method: a `self` that is handed to a function must be in memory, and would be built there in each call.
+#[cold]
+fn set_len(descs: &mut [PacketDesc], len: u16) {
+    descs.iter_mut().for_each(|desc| desc.len = len);
 }
 
 /// Bytes of the window that belong to a held packet. Nothing where they are not inside the window.

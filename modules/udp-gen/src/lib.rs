@@ -77,6 +77,7 @@ impl Module for UdpGen {
         })
     }
 
+    #[inline(always)]
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
         for mut room in rooms.sized::<{ Headers::LEN }>(self.template.len()).into_iter().flatten() {
             self.template.write(room.bytes_mut());
