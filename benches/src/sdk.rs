@@ -55,11 +55,7 @@ pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
         lab.add(measured("call:raw", raw));
         lab.add(measured("crossing", crossing));
         let quiet = sdk.quiet_slices.min(raw.quiet_slices);
-        let guest = Measurement::derived(
-            (case.name, "net_null", BURST, "guest"),
-            sdk.cycles - crossing.cycles,
-            quiet,
-        );
+        let guest = Measurement::derived((case.name, "net_null", BURST, "guest"), sdk.cycles - crossing.cycles, quiet);
         lab.add(guest.beside_cycles(raw.cycles - crossing.cycles).twin_in("raw"));
     }
     Ok(())

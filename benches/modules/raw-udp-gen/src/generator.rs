@@ -3,7 +3,10 @@
 //! What all blocks of unsafe code rest on: the host makes one call at a time, and never one from inside another, so during a
 //! call nobody else touches a static; and between calls the host writes descriptors that are right.
 #![allow(unsafe_code, reason = "raw pointers are what this module is for")]
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "a packet's loads and stores rest on one and the same promise")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "a packet's loads and stores rest on one and the same promise"
+)]
 
 use core::mem::{MaybeUninit, offset_of};
 use core::panic::PanicInfo;
