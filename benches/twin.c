@@ -243,6 +243,19 @@ uint64_t twin_results(struct rte_mbuf **bufs, uint32_t n)
 	return all;
 }
 
+/* The bytes of all packets one behind the other, as many as fit into `room`. Returns how many bytes all packets have. */
+uint64_t twin_copy(struct rte_mbuf **bufs, uint32_t n, uint8_t *to, uint64_t room)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (all + bufs[i]->data_len <= room)
+			memcpy(to + all, rte_pktmbuf_mtod(bufs[i], char *), bufs[i]->data_len);
+		all += bufs[i]->data_len;
+	}
+	return all;
+}
+
 void *twin_memory(uint64_t len) { return rte_zmalloc("twin", len, 4096); }
 void twin_memory_free(void *memory) { rte_free(memory); }
 

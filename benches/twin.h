@@ -28,6 +28,7 @@ uint64_t twin_fill(struct twin *t, uint32_t n);
 uint64_t twin_drain(struct twin *t);
 void twin_random(struct twin *t, struct rte_mbuf **bufs, uint32_t n, uint32_t step);
 uint64_t twin_results(struct rte_mbuf **bufs, uint32_t n);
+uint64_t twin_copy(struct rte_mbuf **bufs, uint32_t n, uint8_t *to, uint64_t room);
 void *twin_memory(uint64_t len);
 void twin_memory_free(void *memory);
 uint64_t twin_probe(void);

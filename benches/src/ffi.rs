@@ -55,6 +55,7 @@ unsafe extern "C" {
     fn twin_drain(twin: *mut RawTwin) -> u64;
     fn twin_random(twin: *mut RawTwin, mbufs: *mut *mut c_void, n: u32, step: u32);
     fn twin_results(mbufs: *mut *mut c_void, n: u32) -> u64;
+    fn twin_copy(mbufs: *mut *mut c_void, n: u32, to: *mut u8, room: u64) -> u64;
     fn twin_memory(len: u64) -> *mut u8;
     fn twin_memory_free(memory: *mut u8);
     safe fn twin_probe() -> u64;
@@ -243,6 +244,21 @@ impl Drop for Pool {
         // - made in `new`, and the pool over it is gone.
         unsafe { twin_memory_free(self.memory) };
     }
+}
+
+/// The bytes of all packets that a chain has loaded, one behind the other, and how many packets they are.
+pub(crate) fn packets(on: &mut Loop, chain: usize) -> Result<(Vec<u8>, usize)> {
+    let (mut bytes, mut len, mut count) = (vec![0; 1 << 16], 0, 0);
+    on.loaded(chain, |mbufs, n| {
+        let (to, room) = (bytes.as_mut_ptr(), bytes.len() as u64);
+        // SAFETY:
+        // - the loop lends n live mbufs, and `to` has `room` bytes.
+        len = unsafe { twin_copy(mbufs, u32::try_from(n).unwrap_or(0), to, room) };
+        count = n;
+    });
+    ensure!(len <= bytes.len() as u64, "{count} packets of {len} bytes are too many");
+    bytes.truncate(usize::try_from(len).unwrap_or(0));
+    Ok((bytes, count))
 }
 
 /// Cycles that the probe took: see `twin.c`.

@@ -12,6 +12,7 @@ mod pieces;
 mod pools;
 mod quiet;
 mod report;
+mod sdk;
 mod stages;
 mod works;
 
@@ -58,6 +59,8 @@ enum Part {
     Stages,
     /// Checksums by the guest SDK
     Checksums,
+    /// A generator by the guest SDK beside the same on raw pointers
+    Sdk,
 }
 
 fn main() -> ExitCode {
@@ -132,6 +135,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;
+    }
+    if wanted(Part::Sdk) {
+        sdk::measure(lab)?;
     }
     Ok(())
 }

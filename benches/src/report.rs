@@ -21,7 +21,7 @@ pub(crate) struct Measurement {
     pub(crate) spread: Option<f64>,
     /// The twin's median in the same run.
     pub(crate) twin_cycles: Option<f64>,
-    /// The twin's language.
+    /// The twin's language: `c`, or `raw` for a module without the guest SDK.
     pub(crate) twin: Option<&'static str>,
     /// `cycles` by `twin_cycles`.
     pub(crate) ratio: Option<f64>,
@@ -53,6 +53,12 @@ impl Measurement {
     pub(crate) fn beside(mut self, twin: Figures) -> Self {
         self.quiet_slices = self.quiet_slices.min(twin.quiet_slices);
         self.beside_cycles(twin.cycles)
+    }
+
+    /// Says that the twin is not in C.
+    pub(crate) fn twin_in(mut self, language: &'static str) -> Self {
+        self.twin = Some(language);
+        self
     }
 
     /// As [`Self::beside`], where the twin's cycles are a sum.
@@ -108,7 +114,7 @@ pub(crate) fn round(value: f64) -> f64 {
 pub(crate) fn head(title: &str) -> String {
     format!(
         "\n{title}\n{:<11} {:<9} {:>5}  {:<22} {:>8} {:>7} {:>8} {:>6} {:>7} {:>8}",
-        "work", "port", "burst", "variant", "cycles", "spread", "C twin", "ratio", "quiet", "busy"
+        "work", "port", "burst", "variant", "cycles", "spread", "twin", "ratio", "quiet", "busy"
     )
 }
 

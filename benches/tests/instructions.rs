@@ -9,15 +9,20 @@ use std::process::Command;
 const LIMITS: [(&str, &str, f64); 10] = [
     ("nothing", "crossing", 5.1),
     ("template", "publish", 20.5),
-    ("template", "call", 15.5),
+    ("template", "call", 11.0),
     ("template", "collect", 11.2),
     ("two-fields", "publish", 20.5),
-    ("two-fields", "call", 43.0),
+    ("two-fields", "call", 31.5),
     ("two-fields", "collect", 11.2),
     ("mac-swap", "publish", 26.0),
-    ("mac-swap", "call", 41.0),
+    ("mac-swap", "call", 40.5),
     ("mac-swap", "collect", 11.9),
 ];
+
+/// Works that a module on raw pointers does as well, and how many times its instructions the SDK's call may take.
+/// With the checksum both loops are the same in WebAssembly, but need more registers than there are: Cranelift keeps other
+/// values in memory in one than in the other, which is one instruction per packet.
+const BESIDE_RAW: [(&str, f64); 3] = [("template", 1.02), ("two-fields", 1.02), ("two-fields+ip", 1.04)];
 
 #[test]
 fn no_piece_takes_more_instructions_than_it_may() {
@@ -37,4 +42,8 @@ fn no_piece_takes_more_instructions_than_it_may() {
     let over: Vec<_> =
         over.map(|(work, piece, most)| format!("{work} {piece}: {}, {most}", count(work, piece))).collect();
     assert!(over.is_empty(), "more instructions per packet than allowed: {over:#?}");
+    for (work, most) in BESIDE_RAW {
+        let (sdk, raw) = (count(work, "SDK's call"), count(work, "raw call"));
+        assert!(sdk <= raw * most, "{work}: {sdk} instructions per packet by the SDK, {raw} on raw pointers");
+    }
 }

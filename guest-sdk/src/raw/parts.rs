@@ -91,7 +91,8 @@ pub(crate) struct FreshParts<'a> {
 impl<'a> FreshParts<'a> {
     /// # Safety
     ///
-    /// The packets are fresh rooms: `room_len` bytes from `addr` on belong to each.
+    /// The packets are fresh rooms: `room_len` bytes from `addr` on belong to each, and all have the same `len`.
+    #[inline(always)]
     pub(crate) unsafe fn new(parts: Parts<'a>) -> Self {
         Self { parts, untouched: true }
     }
@@ -114,8 +115,19 @@ impl<'a> FreshParts<'a> {
         if !self.untouched || u32::from(len) > self.parts.header.room_len || usize::from(len) < HEAD {
             return None;
         }
-        Some(FreshIter::new(Steps::new(self.parts.packets.descs), len))
+        // As long as rooms are untouched, all have the same length. In `generate` it is what the host found after `prefill`, so
+        // a module that makes packets of one size has it written by the host, and its loop need not do it.
+        if self.parts.packets.descs.first().is_some_and(|desc| desc.len != len) {
+            set_len(self.parts.packets.descs, len);
+        }
+        Some(FreshIter::new(Steps::new(self.parts.packets.descs)))
     }
+}
+
+/// Not a method: a `self` that is handed to a function must be in memory, and would be built there in each call.
+#[cold]
+fn set_len(descs: &mut [PacketDesc], len: u16) {
+    descs.iter_mut().for_each(|desc| desc.len = len);
 }
 
 /// Bytes of the window that belong to a held packet. Nothing where they are not inside the window.

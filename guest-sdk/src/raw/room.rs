@@ -30,7 +30,7 @@ impl<'b, const HEAD: usize> Fresh<'b, HEAD> {
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY:
-        // - `FreshIter` gives out a descriptor once, and wrote a `len` that fits its room.
+        // - `FreshIter` gives out a descriptor once, and its `len` fits its room (written or compared in `sized`).
         // - The result borrows `self` mutably, so there is no other reference to the same bytes.
         unsafe { slice::from_raw_parts_mut(area::byte(self.desc.addr), usize::from(self.desc.len)) }
     }
@@ -41,9 +41,13 @@ impl<'b, const HEAD: usize> Fresh<'b, HEAD> {
         Facts(self.desc)
     }
 
+    /// Volatile, because of a loop that writes nothing else LLVM makes one of vectors, which are taken apart again to be stored,
+    /// lane by lane: that takes twice as long.
     #[inline]
     pub(crate) fn set_verdict(&mut self, verdict: u32) {
-        self.desc.verdict = verdict;
+        // SAFETY:
+        // - The place is a field of a descriptor that is borrowed mutably.
+        unsafe { (&raw mut self.desc.verdict).write_volatile(verdict) };
     }
 }
 

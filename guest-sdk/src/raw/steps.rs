@@ -76,13 +76,12 @@ impl<'b> DescIter<'b> {
 /// See [`FreshParts::sized`].
 pub(crate) struct FreshIter<'b, const HEAD: usize> {
     steps: Steps<'b>,
-    len: u16,
 }
 
 impl<'b, const HEAD: usize> FreshIter<'b, HEAD> {
     #[inline(always)]
-    pub(super) fn new(steps: Steps<'b>, len: u16) -> Self {
-        Self { steps, len }
+    pub(super) fn new(steps: Steps<'b>) -> Self {
+        Self { steps }
     }
 
     /// Keeps at most `most` rooms.
@@ -95,10 +94,7 @@ impl<'b, const HEAD: usize> FreshIter<'b, HEAD> {
 
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Fresh<'b, HEAD>> {
-        let desc = self.steps.next()?;
-        // Written at once: the room is a packet of this length from here on.
-        desc.len = self.len;
-        Some(Fresh::new(desc))
+        self.steps.next().map(Fresh::new)
     }
 
     #[inline]

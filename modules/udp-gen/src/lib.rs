@@ -77,12 +77,15 @@ impl Module for UdpGen {
         })
     }
 
+    #[inline(always)]
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
-        for mut room in rooms.sized::<{ Headers::LEN }>(self.template.len()).into_iter().flatten() {
+        let Some(rooms) = rooms.sized::<{ Headers::LEN }>(self.template.len()) else { return };
+        for mut room in rooms {
             self.template.write(room.bytes_mut());
         }
     }
 
+    #[inline(always)]
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
         if self.fill == Fill::Always {
             self.prefill(rooms);

@@ -27,10 +27,8 @@ impl Source {
         let port_mask = (config.src_port_count - 1) as u16;
         let aligned = address & address_mask == 0 && port & port_mask == 0;
         if config.src_count.is_power_of_two() && config.src_port_count.is_power_of_two() && aligned {
-            return Self::Masked(Masked {
-                first: Drawn { address: address.to_be(), port: port.to_be() },
-                mask: Drawn { address: address_mask.to_be(), port: port_mask.to_be() },
-            });
+            let (first, mask) = (Drawn::of(address, port), Drawn::of(address_mask, port_mask));
+            return Self::Masked(Masked { first: first.word(), mask: mask.word() });
         }
         Self::Scaled(Scaled {
             address,
@@ -47,22 +45,19 @@ pub(crate) trait Draw: Copy {
     fn draw(self, random: &mut Lcg64) -> Drawn;
 }
 
-/// See [`Source::Masked`].
+/// See [`Source::Masked`]. Address and port lie in one word ([`Drawn::word`]), so that both are masked at once.
 #[derive(Clone, Copy)]
 pub(crate) struct Masked {
-    first: Drawn,
-    mask: Drawn,
+    first: u64,
+    mask: u64,
 }
 
 impl Draw for Masked {
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "the bits that are wanted")]
     fn draw(self, random: &mut Lcg64) -> Drawn {
-        let draw = random.next_u64();
-        Drawn {
-            address: (draw >> 32) as u32 & self.mask.address | self.first.address,
-            port: (draw >> 16) as u16 & self.mask.port | self.first.port,
-        }
+        let word = random.next_u64() & self.mask | self.first;
+        Drawn { address: (word >> 32) as u32, port: (word >> 16) as u16 }
     }
 }
 
@@ -94,7 +89,16 @@ pub(crate) struct Drawn {
 
 impl Drawn {
     pub(crate) fn new(address: Ipv4Addr, port: u16) -> Self {
-        Self { address: u32::from(address).to_be(), port: port.to_be() }
+        Self::of(address.into(), port)
+    }
+
+    fn of(address: u32, port: u16) -> Self {
+        Self { address: address.to_be(), port: port.to_be() }
+    }
+
+    /// The address in the upper half and the port below it, in bits 16 to 31, which are the better random bits.
+    fn word(self) -> u64 {
+        u64::from(self.address) << 32 | u64::from(self.port) << 16
     }
 
     /// Writes address and port.
