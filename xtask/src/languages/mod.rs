@@ -1,7 +1,9 @@
 //! Packet modules in languages other than Rust. Each language has its SDK in a folder of `guest-sdk/`, and there the same
 //! two modules, a reflector and a generator; they are built from here to `target/modules/NAME-KEY.wasm`.
 
+mod assemblyscript;
 mod c;
+mod go;
 mod zig;
 
 use crate::command::Repository;
@@ -27,7 +29,7 @@ pub(crate) struct Language {
 }
 
 /// All of them.
-pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE];
+pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE, assemblyscript::LANGUAGE, go::LANGUAGE];
 
 /// The modules that each language has.
 pub(crate) const MODULES: [&str; 2] = ["reflector", "udp-gen"];
