@@ -7,5 +7,5 @@ else
 fi
 version=$("${zig[@]}" version)
 [[ $version == 0.17.* ]] || die "Zig is $version, the kit is written for 0.17: PyPI's package is ziglang==0.17.1"
-# Nothing goes into the user's home.
-cache=(--cache-dir build/cache --global-cache-dir build/cache)
+# Nothing goes into the user's home, unless it is asked for.
+cache=(--cache-dir build/cache --global-cache-dir "${ZIG_GLOBAL_CACHE_DIR:-build/cache}")
