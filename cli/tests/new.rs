@@ -214,3 +214,34 @@ fn scripts_name_the_packages_of_missing_tools() {
     let output = build.env("CLANG", "/nowhere/clang").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "build.sh: CLANG=/nowhere/clang is no program\n");
 }
+
+/// Has a module checked by cases of one's own, and looks for a text in what is said.
+fn check_cases(cases: &str, code: i32, expected: &str) {
+    let bench = Bench::new();
+    bench.write("cases.toml", cases);
+    let said = bench.perigee(&["conformance", "good.wat", "--suite", "cases.toml"]);
+    assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
+    assert!(said.out.contains(expected) || said.err.contains(expected), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn cases_of_ones_own_are_run() {
+    let case = |verdict: &str| {
+        let packet = format!("{{ hex = \"0102\", length = 60, verdict = \"{verdict}\" }}");
+        format!("about = \"\"\nneeds = \"process\"\n[[case]]\nname = \"one\"\n[[case.step]]\npackets = [{packet}]\n")
+    };
+    check_cases(&case("next"), 0, "good.wat: 1 cases passed, 0 failed");
+    check_cases(&case("drop"), 2, "batch of 1: packet 0 (60 bytes): verdict: expected drop, came next");
+    check_cases(
+        &case("nxt"),
+        1,
+        "error: cases.toml: case \"one\": step 1: packet 0: verdict \"nxt\": drop, next, tx N or",
+    );
+    let needless = case("next").replace("needs = \"process\"\n", "");
+    check_cases(&needless, 1, "case \"one\": packets are for a suite that says needs = \"process\"");
+    check_cases("about = \"\"\ncase = []\n", 1, "error: cases.toml: no cases\n");
+    check_cases("about = \"\"\n[[case]]\nnme = \"one\"\n", 1, "unknown field `nme`");
+    let bench = Bench::new();
+    let said = bench.perigee(&["conformance", "good.wat", "--suite", "nowhere.toml"]);
+    assert_eq!(said.err, "error: cannot read nowhere.toml: No such file or directory (os error 2)\n");
+}

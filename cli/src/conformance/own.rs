@@ -11,11 +11,19 @@ use std::fs;
 pub(super) fn read(file: &str) -> Result<Suite> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
     let suite: Suite = toml::from_str(&text).with_context(|| file.to_owned())?;
+    ensure!(!suite.case.is_empty(), "{file}: no cases");
     let mut names = BTreeSet::new();
     for case in &suite.case {
         let place = || format!("{file}: case {:?}", case.name);
         ensure!(names.insert(case.name.as_str()), "{}: two cases have this name", place());
         check(case).with_context(place)?;
+        // A generator would not be given any, and nothing of it would be compared.
+        let has_packets = case.step.iter().any(|step| !step.packets.is_empty());
+        ensure!(
+            !has_packets || suite.needs.as_deref() == Some("process"),
+            "{}: packets are for a suite that says needs = \"process\"",
+            place()
+        );
     }
     Ok(suite)
 }
