@@ -12,20 +12,23 @@ use std::process::{Command, Stdio};
 
 /// The repository.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the folder of cli/").to_owned()
 }
 
 /// A folder that stays, so that what compilers remember there makes the second run a short one.
 fn cache(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new").join(name);
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("a folder in target/tmp");
     folder
 }
 
 /// The program that ./x setup has installed here, or one of this name.
 fn find(installed: Option<PathBuf>, program: &str) -> PathBuf {
-    let on_path =
-        || env::split_paths(&env::var_os("PATH").unwrap()).map(|folder| folder.join(program)).find(|p| p.is_file());
+    let on_path = || {
+        env::split_paths(&env::var_os("PATH").unwrap_or_default())
+            .map(|folder| folder.join(program))
+            .find(|p| p.is_file())
+    };
     let found = installed.filter(|path| path.is_file()).or_else(on_path);
     found.unwrap_or_else(|| {
         panic!("there is no {program}, which projects of `perigee new` are built with: ./x setup installs it")
@@ -92,16 +95,18 @@ fn check(language: &str) {
             "--json",
             "build/summary.json",
         ]));
-        balanced(&name, &fs::read_to_string(folder.join("build/summary.json")).unwrap());
+        let summary = fs::read_to_string(folder.join("build/summary.json")).expect("the run's summary");
+        balanced(&name, &summary);
     }
 }
 
 /// That packets went through the module, and all are accounted for.
 fn balanced(name: &str, summary: &str) {
-    let summary: Value = serde_json::from_str(summary).unwrap();
+    let summary: Value = serde_json::from_str(summary).expect("JSON");
     assert_eq!(summary["accounting"]["balanced"], true, "{summary}");
-    let chain = summary["chains"].as_array().unwrap().iter().find(|chain| chain["name"] == name).unwrap();
-    assert!(chain["sent"].as_u64().unwrap() > 1000, "{chain}");
+    let chains = summary["chains"].as_array().expect("chains");
+    let chain = chains.iter().find(|chain| chain["name"] == name).expect("the module's chain");
+    assert!(chain["sent"].as_u64().is_some_and(|sent| sent > 1000), "{chain}");
 }
 
 #[test]
