@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::conformance::parse_name;
+use crate::new::{Kind, Language};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::config::parse_duration;
@@ -90,19 +92,46 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Make a module project that builds, tests and runs at once.
+    ///
+    /// A folder with a small module to change, its tests, a configuration that runs without a network card, scripts that
+    /// build and test, and the language's kit.
+    #[command(after_long_help = "Examples:
+  perigee new my-firewall --lang rust
+  perigee new my-load --lang zig --kind generator --path ~/src/my-load")]
+    New {
+        /// What the module is called: letters, digits, - and _.
+        name: String,
+        /// What to write it in.
+        #[arg(long = "lang", value_name = "LANGUAGE")]
+        language: Language,
+        /// What it does in a chain.
+        #[arg(long, default_value = "stage")]
+        kind: Kind,
+        /// The project's folder, new or empty. Default: the name, in this folder.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        path: Option<PathBuf>,
+        /// For Rust: the folder of the crate perigee-guest. Default: guest-sdk of the repository that this program was
+        /// built from.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        sdk: Option<PathBuf>,
+    },
     /// Check that a module keeps the ABI's contract, in a host without ports.
     ///
     /// The suite `abi` is for any module; `reflector` and `udp-gen` are for the two modules that each language's kit has.
     /// Ends with exit code 2 where a case fails.
     #[command(after_long_help = "Examples:
   perigee conformance my-module.wasm
-  perigee conformance target/modules/reflector.wasm --suite abi --suite reflector --measure")]
+  perigee conformance target/modules/reflector.wasm --suite abi --suite reflector --measure
+  perigee conformance my-module.wasm --suite abi --suite cases.toml")]
     Conformance {
         /// The module (.wasm, .wat).
         #[arg(value_hint = ValueHint::FilePath)]
         module: PathBuf,
-        /// What to check. May be given several times.
-        #[arg(long = "suite", value_name = "NAME", value_parser = crate::conformance::names(), default_value = "abi")]
+        /// What to check: abi, reflector, udp-gen, or a file with cases of your own (.toml; conformance/README.md has the
+        /// format). May be given several times.
+        #[arg(long = "suite", value_name = "NAME|FILE", value_parser = parse_name, value_hint = ValueHint::FilePath,
+            default_value = "abi")]
         suites: Vec<String>,
         /// The module's configuration where a case has none of its own, as for `gen`.
         #[arg(long, value_name = "TOML")]

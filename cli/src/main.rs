@@ -8,6 +8,7 @@ mod conformance;
 mod doctor;
 mod inspect;
 mod live;
+mod new;
 mod output;
 mod pci;
 mod ports;
@@ -58,6 +59,10 @@ fn command(command: Command) -> Result<ExitCode> {
             let config = short::module_config(&config)?.map(|config| config.bytes()).unwrap_or_default();
             let (module, suites, json) = (&module, &suites, &json);
             conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json })
+        }
+        Command::New { name, language, kind, path, sdk } => {
+            let (path, sdk) = (path.as_deref(), sdk.as_deref());
+            new::new(&new::Asked { name: &name, language, kind, path, sdk })
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),

@@ -2,6 +2,7 @@
 
 mod checks;
 mod compare;
+mod own;
 mod steps;
 mod suite;
 
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) use suite::names;
+pub(crate) use suite::parse_name;
 
 /// Packets of a call that is measured.
 const BATCH: usize = 64;

@@ -1,8 +1,10 @@
 //! The suites as they are written: conformance/README.md has the tables.
 
+use super::own;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The suites by name.
 const SUITES: [(&str, &str); 3] = [
@@ -12,12 +14,26 @@ const SUITES: [(&str, &str); 3] = [
 ];
 
 /// Names of all suites.
-pub(crate) fn names() -> [&'static str; 3] {
+pub(super) fn names() -> [&'static str; 3] {
     SUITES.map(|(name, _)| name)
 }
 
-/// The suite of this name.
+/// A name that [`find`] takes: of a suite, or of a file with one.
+pub(crate) fn parse_name(name: &str) -> Result<String> {
+    let is_good = names().contains(&name) || is_file(name);
+    ensure!(is_good, "no such suite; known: {}, or a file whose name ends with .toml", names().join(", "));
+    Ok(name.to_owned())
+}
+
+fn is_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "toml")
+}
+
+/// The suite of this name, or in this file.
 pub(super) fn find(name: &str) -> Result<Suite> {
+    if is_file(name) {
+        return own::read(name);
+    }
     let (_, text) = SUITES.iter().find(|(known, _)| *known == name).context("no such suite")?;
     toml::from_str(text).with_context(|| format!("conformance/{name}.toml"))
 }

@@ -1,0 +1,2 @@
+
+clang=$(tool CLANG clang "Debian's package clang brings it")

@@ -1,0 +1,3 @@
+module perigee.local/@NAME@
+
+go 1.24
