@@ -51,6 +51,7 @@ mod rooms;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod text;
+pub mod vary;
 pub mod wire;
 
 pub use batch::{Batch, Packets};
