@@ -1,0 +1,70 @@
+//! What the operator can say.
+
+use perigee_guest::config::List;
+use perigee_guest::serde::{self, Deserialize};
+use perigee_guest::vary::{GapsSpec, Spec};
+
+/// Most streams.
+pub(crate) const STREAMS_MAX: usize = 8;
+/// Most items in a stream's `vary`.
+pub(crate) const VARY_MAX: usize = 12;
+
+/// The configuration; README.md has the table.
+#[derive(Deserialize, Default)]
+#[serde(crate = "serde", deny_unknown_fields, default)]
+pub(crate) struct Config<'a> {
+    #[serde(borrow)]
+    pub(crate) packet: Option<&'a str>,
+    #[serde(borrow)]
+    pub(crate) vary: List<Spec<'a>, VARY_MAX>,
+    #[serde(borrow)]
+    pub(crate) sizes: Option<Spec<'a>>,
+    #[serde(borrow)]
+    pub(crate) streams: List<StreamConfig<'a>, STREAMS_MAX>,
+    pub(crate) gaps: Option<GapsSpec>,
+    pub(crate) checksums: Checksums,
+    pub(crate) fill: Fill,
+    pub(crate) count: u64,
+    pub(crate) seed: Option<u64>,
+    pub(crate) port: Option<u16>,
+}
+
+/// One of several streams.
+#[derive(Deserialize)]
+#[serde(crate = "serde", deny_unknown_fields)]
+pub(crate) struct StreamConfig<'a> {
+    #[serde(borrow)]
+    pub(crate) packet: &'a str,
+    #[serde(borrow, default)]
+    pub(crate) vary: List<Spec<'a>, VARY_MAX>,
+    #[serde(borrow, default)]
+    pub(crate) sizes: Option<Spec<'a>>,
+    #[serde(default)]
+    pub(crate) weight: Option<u32>,
+}
+
+/// Who computes checksums.
+#[derive(Clone, Copy, Deserialize, Default, PartialEq, Eq)]
+#[serde(crate = "serde", rename_all = "kebab-case")]
+pub(crate) enum Checksums {
+    /// This module.
+    #[default]
+    Software,
+    /// The port, or the host for it.
+    Offload,
+    /// Nobody.
+    None,
+}
+
+/// When packets are written.
+#[derive(Clone, Copy, Deserialize, Default, PartialEq, Eq)]
+#[serde(crate = "serde", rename_all = "kebab-case")]
+pub(crate) enum Fill {
+    /// The template once into each room, where there is one stream; what varies into each packet.
+    #[default]
+    Once,
+    /// The template into each packet.
+    Always,
+    /// Whole packets once into each room, which are then sent over and over.
+    Cached,
+}

@@ -1,0 +1,255 @@
+//! The generator in a test host.
+
+use super::*;
+use crate::headers::Headers;
+use perigee_guest::abi::tx_flags;
+use perigee_guest::testing::{Host, Output, Run};
+use perigee_guest::vary::Place;
+use perigee_guest::wire::{Ipv4, Ipv6, Udp, checksum};
+use std::collections::BTreeSet;
+
+/// Ethernet, IPv4 from 10.0.0.1 to 10.1.0.1, UDP from port 1024 to 9 with a checksum to be, 6 bytes "perige".
+const UDP4: &str = "020000000002 020000000001 0800
+    45 00 0022 0000 0000 40 11 0000 0a000001 0a010001
+    0400 0009 000e ffff 706572696765";
+/// VLAN 100, IPv6, TCP.
+const TCP6: &str = "020000000002 020000000001 8100 0064 86dd
+    60000000 0014 06 40 20010db8000000000000000000000001 20010db8000000000000000000000002
+    0400 0050 00000000 00000000 50 02 ffff 0000 0000";
+/// IPv6, ICMPv6 echo request.
+const PING6: &str = "020000000002 020000000001 86dd
+    60000000 0008 3a 40 20010db8000000000000000000000001 20010db8000000000000000000000002
+    8000 0000 0001 0001";
+
+fn config(packet: &str, rest: &str) -> String {
+    let packet = packet.replace('\n', " ");
+    format!(r#"{{"packet": "{packet}"{}{rest}}}"#, if rest.is_empty() { "" } else { ", " })
+}
+
+fn start(packet: &str, rest: &str) -> Host<StreamGen> {
+    Host::start(&config(packet, rest)).unwrap()
+}
+
+fn refused(config: &str) -> String {
+    Host::<StreamGen>::start(config).map(|_| ()).unwrap_err()
+}
+
+/// Source address and ports, after a look at lengths and checksums.
+fn read(output: &Output) -> (u32, u16, u16) {
+    let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
+    assert!(ip.checksum_is_good(), "{output:?}");
+    let udp = Udp::new_checked(ip.payload()).unwrap();
+    assert!(udp.checksum_is_good(&ip.source().octets(), &ip.destination().octets()), "{output:?}");
+    assert_ne!(output.bytes[40..42], [0, 0]);
+    (u32::from(ip.source()), udp.source_port(), udp.destination_port())
+}
+
+#[test]
+fn a_template_goes_out_with_its_checksums() {
+    for output in start(UDP4, "").generate(8) {
+        assert_eq!((output.bytes.len(), output.verdict), (60, Verdict::NEXT));
+        assert_eq!(read(&output), (0x0a00_0001, 1024, 9));
+        assert_eq!(output.bytes[42..60], *b"perige\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+}
+
+#[test]
+fn fields_vary_and_checksums_follow() {
+    let vary = r#""vary": [
+        {"field": "ipv4.source", "draw": "random", "from": "10.0.0.0", "to": "10.0.255.255"},
+        {"field": "udp.destination_port", "draw": "list", "values": [80, 443]},
+        {"offset": 42, "bits": 16, "draw": "shuffle"}]"#;
+    let mut host = start(UDP4, vary);
+    let made: Vec<_> = (0..8).flat_map(|_| host.generate(256)).collect();
+    let seen: Vec<_> = made.iter().map(read).collect();
+    assert!(seen.iter().all(|(source, port, _)| source >> 16 == 0x0a00 && *port == 1024));
+    assert!(seen.iter().map(|(source, ..)| source).collect::<BTreeSet<_>>().len() > 1_900);
+    assert!(seen.iter().enumerate().all(|(i, (_, _, port))| *port == [80, 443][i % 2]));
+    let words: BTreeSet<_> = made.iter().map(|output| &output.bytes[42..44]).collect();
+    assert_eq!(words.len(), 2_048);
+    assert_eq!((host.counter("packets"), host.counter("bytes")), (2_048, 2_048 * 60));
+}
+
+#[test]
+fn sizes_vary_and_lengths_follow() {
+    let mut host = start(UDP4, r#""sizes": {"imix": "aabg"}, "vary": [{"field": "ipv4.id"}]"#);
+    let made = host.generate(256);
+    assert_eq!(made.iter().take(5).map(|output| output.bytes.len()).collect::<Vec<_>>(), [60, 60, 124, 1514, 60]);
+    for (i, output) in (0_u16..).zip(&made) {
+        read(output);
+        let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
+        let udp = Udp::new_checked(ip.payload()).unwrap();
+        assert_eq!((usize::from(ip.total_len()), usize::from(udp.length())), (output.bytes.len() - 14, output.bytes.len() - 34));
+        assert_eq!(output.bytes[18..20], i.to_be_bytes());
+    }
+    // What is too short or too long is taken to what is possible.
+    let made = start(UDP4, r#""sizes": {"draw": "list", "values": [0, 65535]}"#).generate(2);
+    assert_eq!([made[0].bytes.len(), made[1].bytes.len()], [60, 1920]);
+}
+
+/// The sum over pseudo header and everything behind the IPv6 header, which is 0xffff where the checksum is right.
+fn sum6(bytes: &[u8]) -> u16 {
+    let ip = Ipv6::new_checked(bytes).unwrap();
+    let pseudo = checksum::pseudo_header(&bytes[8..24], &bytes[24..40], bytes[6], bytes.len() - 40);
+    assert_eq!(ip.payload().len(), bytes.len() - 40);
+    checksum::fold(u32::from(checksum::fold(pseudo)) + checksum::sum(&bytes[40..]))
+}
+
+#[test]
+fn other_headers_are_known_too() {
+    let vary = r#""vary": [
+        {"field": "ipv6.source", "from": "2001:db8:1::1", "to": "2001:db8:1::ff"},
+        {"field": "vlan.id", "draw": "random", "from": 100, "to": 199}, {"field": "tcp.sequence", "draw": "random"}]"#;
+    for (i, output) in start(TCP6, vary).generate(64).iter().enumerate() {
+        assert_eq!(sum6(&output.bytes[18..78]), 0xffff);
+        assert_eq!((output.bytes.len(), output.bytes[41], &output.bytes[26..30]), (78, i as u8 + 1, &[0x20, 1, 0xd, 0xb8][..]));
+        assert!((100..200).contains(&u16::from_be_bytes([output.bytes[14], output.bytes[15]])));
+    }
+    for output in start(PING6, r#""vary": [{"field": "icmpv6.sequence", "draw": "random"}]"#).generate(64) {
+        assert_eq!(sum6(&output.bytes[14..62]), 0xffff);
+    }
+}
+
+#[test]
+fn checksums_can_be_left_to_others() {
+    let vary = r#""vary": [{"field": "ipv4.source", "from": 1, "to": 9}], "checksums": "#;
+    for output in start(UDP4, &format!("{vary} \"offload\"")).generate(4) {
+        let flags = tx_flags::IPV4 | tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM;
+        assert_eq!((output.desc.tx_flags, output.desc.l2_len, output.desc.l3_len), (flags, 14, 20));
+    }
+    for output in start(UDP4, &format!("{vary} \"none\"")).generate(4) {
+        assert_eq!((output.desc.tx_flags, &output.bytes[24..26], &output.bytes[40..42]), (0, &[0, 0][..], &[0xff, 0xff][..]));
+    }
+    // IPv4 can do without a checksum of UDP.
+    let none = UDP4.replace("ffff", "0000");
+    assert_eq!(start(&none, r#""vary": [{"field": "ipv4.ttl", "from": 1}]"#).generate(2)[1].bytes[40..42], [0, 0]);
+}
+
+#[test]
+fn streams_are_mixed_by_weight() {
+    let stream = |packet: &str, rest: &str| config(packet, rest);
+    let json = format!(
+        r#"{{"streams": [{}, {}, {}]}}"#,
+        stream(UDP4, r#""weight": 7, "vary": [{"field": "ipv4.source", "draw": "random", "from": 1, "to": 99}]"#),
+        stream(TCP6, r#""weight": 4, "sizes": {"draw": "random", "from": 78, "to": 1500}"#),
+        stream(PING6, "")
+    );
+    let mut host = Host::<StreamGen>::start(&json).unwrap();
+    let made: Vec<_> = (0..16).flat_map(|_| host.generate(256)).collect();
+    let kind = |output: &&Output| match output.bytes[12] {
+        8 => 0,
+        0x81 => 1,
+        _ => 2,
+    };
+    let count = |which| made.iter().filter(|output| kind(output) == which).count();
+    assert!((2_300..2_480).contains(&count(0)) && (1_270..1_460).contains(&count(1)) && (290..400).contains(&count(2)));
+    // Rooms go from stream to stream, and no packet has anything of another one.
+    for output in &made {
+        match kind(&output) {
+            0 => assert!(read(output).0 < 100),
+            1 => assert_eq!((sum6(&output.bytes[18..]), output.bytes[78..].iter().max().copied().unwrap_or(0)), (0xffff, 0)),
+            _ => assert_eq!((sum6(&output.bytes[14..62]), output.bytes.len()), (0xffff, 62)),
+        }
+    }
+}
+
+#[test]
+fn gaps_are_asked_of_the_port() {
+    let mut host = start(UDP4, r#""gaps": {"packets_per_second": 1000000}"#);
+    for output in host.generate(16) {
+        assert_eq!((output.verdict, output.desc.tx_flags, output.desc.time), (Verdict::tx(1), tx_flags::GAP, 1000));
+    }
+    let mut host = start(UDP4, r#""gaps": {"megabits": 10000, "pattern": "poisson"}, "port": 2"#);
+    let gaps: Vec<_> = (0..16).flat_map(|_| host.generate(256)).map(|output| output.desc.time).collect();
+    let mean = gaps.iter().sum::<u64>() as f64 / gaps.len() as f64;
+    assert!((mean - 67.2).abs() < 4.0, "{mean}");
+}
+
+#[test]
+fn cached_packets_are_written_once() {
+    let vary = r#""fill": "cached", "vary": [{"field": "ipv4.source", "from": 1, "to": 4000}]"#;
+    let mut host = start(UDP4, vary);
+    let sources: BTreeSet<_> = (0..4).flat_map(|_| host.generate(256)).map(|output| read(&output).0).collect();
+    assert!(sources.len() >= 256);
+    host.spoil_rooms();
+    let spoiled = host.generate(4);
+    assert_eq!(spoiled[0].bytes, spoiled[3].bytes);
+    let text = "fill: \"cached\" needs packets of one length and a single stream";
+    assert_eq!(refused(&config(UDP4, r#""fill": "cached", "sizes": {"imix": "simple"}"#)), text);
+}
+
+#[test]
+fn always_filling_repairs_what_others_changed() {
+    for (fill, same) in [("always", true), ("once", false)] {
+        let mut host = start(UDP4, &format!(r#""fill": "{fill}""#));
+        let first = host.generate(1).remove(0);
+        host.spoil_rooms();
+        assert_eq!(host.generate(256).iter().all(|output| output.bytes == first.bytes), same, "{fill}");
+    }
+}
+
+#[test]
+fn the_count_is_exact_and_the_seed_decides() {
+    let mut host = start(UDP4, r#""count": 100, "port": 2"#);
+    assert_eq!([64, 64, 64].map(|count| host.generate(count).len()), [64, 36, 0]);
+    let make = |seed: u64, rest: &str| {
+        let run = Run { seed, ..Run::default() };
+        let vary = format!(r#""vary": [{{"field": "ipv4.source", "draw": "random"}}]{rest}"#);
+        let mut host = Host::<StreamGen>::start_in(run, &config(UDP4, &vary)).unwrap();
+        host.generate(8).into_iter().map(|output| output.bytes).collect::<Vec<_>>()
+    };
+    assert_eq!(make(1, ""), make(1, ""));
+    assert_ne!(make(1, ""), make(2, ""));
+    assert_eq!(make(1, r#", "seed": 7"#), make(2, r#", "seed": 7"#));
+}
+
+#[test]
+fn every_field_of_a_template_is_where_it_should_be() {
+    let mut bytes = [0; 100];
+    bytes[12..14].copy_from_slice(&[0x88, 0xa8]);
+    bytes[16..18].copy_from_slice(&[0x81, 0x00]);
+    bytes[20..22].copy_from_slice(&[0x08, 0x00]);
+    (bytes[22], bytes[31]) = (0x46, 17);
+    let headers = Headers::find(&bytes);
+    assert_eq!(headers.place("vlan.id"), Place::bits(14 * 8 + 4, 12));
+    assert_eq!(headers.place("ipv4.source"), Place::bytes(34, 4));
+    assert_eq!(headers.place("udp.source_port"), Place::bytes(46, 2));
+    for field in ["tcp.window", "ipv6.source", "udp", "udp.window", "", ".", "icmp.id"] {
+        assert_eq!(headers.place(field), None, "{field}");
+    }
+    // Any bytes are some template, and every field that is said to be there is inside.
+    let mut random = Lcg64::new(1);
+    for _ in 0..20_000 {
+        let len = 14 + random.below(86) as usize;
+        let mut bytes = [0; 100];
+        bytes.fill_with(|| [0x08, 0x00, 0x45, 0x46, 0x86, 0xdd, 0x81, 17, 6, 58][random.below(10) as usize]);
+        let headers = Headers::find(&bytes[..len]);
+        headers.write_lengths(&mut bytes[..len]);
+        headers.write_checksums(&mut bytes[..len], None);
+        for name in ["ipv4.source", "ipv6.destination", "tcp.window", "udp.source_port", "icmp.id", "icmpv6.sequence"] {
+            assert!(headers.place(name).is_none_or(|place| place.end() as usize <= len), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let cases = [
+        ("{}".to_owned(), "packet: needs either packet (with vary and sizes) or streams"),
+        (r#"{"streams": [{"packet": "00"}], "sizes": {}}"#.to_owned(), "vary and sizes belong into each of the streams"),
+        (r#"{"streams": [{"packet": "00"}]}"#.to_owned(), "streams[0]: packet: shorter than the 14 bytes of an Ethernet header"),
+        (config("0", ""), "packet: expected pairs of hexadecimal digits"),
+        (config(&"zz".repeat(20), ""), "packet: expected pairs of hexadecimal digits"),
+        (config(&"00".repeat(1537), ""), "packet: longer than 1536 bytes (sizes can make packets longer)"),
+        (config(UDP4, r#""vary": [{"field": "tcp.window"}]"#), "vary[0]: field: the packet has no field \"tcp.window\""),
+        (config(UDP4, r#""vary": [{"offset": 60}]"#), "vary: an item is behind the packet's end"),
+        (config(UDP4, r#""sizes": {"draw": "random"}"#), "sizes: to: is missing (or values, or clients)"),
+        (config(UDP4, r#""sizes": {"field": "ipv4.ttl"}"#), "sizes: field, offset, of and carry are for the items of vary"),
+        (config(UDP4, r#""gaps": {}"#), "gaps: needs packets_per_second or megabits, and not both"),
+        (config(UDP4, r#""port": 4"#), "port: this run has no port of that number"),
+        (config(UDP4, r#""checksums": "hard""#), "checksums: unknown word \"hard\"; known: software, offload, none"),
+    ];
+    for (config, text) in cases {
+        assert_eq!(refused(&config), text, "{config}");
+    }
+}
