@@ -170,7 +170,8 @@ fn heavy_tails_and_bells() {
     // Abramowitz and Stegun 7.1.26: the error function to 1.5e-7.
     let erf = |x: f64| {
         let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
-        let sum = t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+        let sum =
+            t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
         (1.0 - sum * (-x * x).exp()).copysign(x)
     };
     let normal = samples(Normal::new(100.0, 15.0).unwrap());
@@ -193,7 +194,8 @@ fn the_same_seed_gives_the_same_values_everywhere() {
         [(); 4].map(|()| draw.next(&mut random))
     }
     assert_eq!(first(Uniform::new(0, 999).unwrap()), [758, 153, 42, 16]);
-    let wide = [13_986_908_338_382_537_583, 776_025_858_026_517_257, 16_584_759_217_128_603_966, 9_571_727_259_139_153_447];
+    let wide =
+        [13_986_908_338_382_537_583, 776_025_858_026_517_257, 16_584_759_217_128_603_966, 9_571_727_259_139_153_447];
     assert_eq!(first(Uniform::new(0, u64::MAX - 1).unwrap()), wide);
     assert_eq!(first(Shuffle::new(0, 999, 1).unwrap()), [314, 76, 993, 329]);
     assert_eq!(first(Repeatable::new(Uniform::new(0, 999).unwrap(), 10, 1).unwrap()), [441, 786, 731, 21]);

@@ -1,7 +1,7 @@
 //! Time between packets.
 
-use super::uniform::fraction;
 use super::Draw;
+use super::uniform::fraction;
 use crate::{Lcg64, Refusal};
 
 /// What a frame takes on the wire beside its bytes: frame check sequence 4, preamble 8, gap 12 (IEEE 802.3).

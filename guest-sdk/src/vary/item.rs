@@ -23,8 +23,10 @@ pub(super) struct Item {
     drawn: [u64; 3],
     add: u64,
     shift: i8,
-    /// Bytes whose order is turned round.
+    /// Bits whose bytes are turned round.
     swapped: u32,
+    /// Whether each packet gets a new value, written as it is, and nobody waits for a round's end.
+    is_plain: bool,
     pub(super) write: Option<Write>,
 }
 
@@ -36,11 +38,20 @@ enum Source {
     Shuffle(Shuffle),
     Repeatable(Repeatable<Uniform>),
     Zipf(Zipf),
-    Normal { normal: Normal, last: u64 },
+    Normal {
+        normal: Normal,
+        last: u64,
+    },
     /// A table in the pool.
-    Weighted { first: usize, len: usize },
+    Weighted {
+        first: usize,
+        len: usize,
+    },
     /// A part of what an earlier item drew.
-    Earlier { item: usize, part: usize },
+    Earlier {
+        item: usize,
+        part: usize,
+    },
     /// The packet's length.
     Length,
 }
@@ -48,9 +59,14 @@ enum Source {
 /// How an index becomes a value.
 #[derive(Clone, Copy, Debug)]
 enum View {
-    Range { base: u64, step: u64 },
+    Range {
+        base: u64,
+        step: u64,
+    },
     /// Values in the pool.
-    List { first: usize },
+    List {
+        first: usize,
+    },
     Clients(Clients),
 }
 
@@ -93,10 +109,12 @@ impl Item {
             let (view, last) = space(spec, &mut around)?;
             (source(spec, last, &mut around)?, view)
         };
+        let times = spec.times.unwrap_or(1).saturating_sub(1);
+        let swapped = swapped(spec, around.place)?;
         Ok(Self {
             source,
             view,
-            times: spec.times.unwrap_or(1).saturating_sub(1),
+            times,
             left: 0,
             due: true,
             carry: around.carry,
@@ -104,7 +122,8 @@ impl Item {
             drawn: [0; 3],
             add: spec.add.cast_unsigned(),
             shift: spec.shift.clamp(-63, 63),
-            swapped: swapped(spec, around.place)?,
+            swapped,
+            is_plain: times == 0 && around.carry.is_none() && spec.add == 0 && spec.shift == 0 && swapped == 0,
             write: around.place.map(|place| Write::new(place, spec.mask.map_or(u64::MAX, |mask| mask.number))),
         })
     }
@@ -122,6 +141,7 @@ impl Item {
         add: 0,
         shift: 0,
         swapped: 0,
+        is_plain: false,
         write: None,
     };
 
@@ -130,9 +150,22 @@ impl Item {
         Self { add: number, write: Some(Write::new(place, u64::MAX)), ..Self::EMPTY }
     }
 
+    /// Has the end of each round noticed, for those that carry.
+    pub(super) fn watch_rounds(&mut self) {
+        self.is_plain = false;
+    }
+
     /// Draws for a packet of `len` bytes: the number that is written.
     #[inline]
     pub(super) fn draw(&mut self, earlier: &[Self], pool: &[u64], len: usize, random: &mut Lcg64) -> u64 {
+        if self.is_plain {
+            self.renew(earlier, pool, len, random);
+            return self.drawn[0];
+        }
+        self.draw_in_turn(earlier, pool, len, random)
+    }
+
+    fn draw_in_turn(&mut self, earlier: &[Self], pool: &[u64], len: usize, random: &mut Lcg64) -> u64 {
         if self.due {
             if self.left != 0 {
                 self.left -= 1;

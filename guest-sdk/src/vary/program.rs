@@ -81,6 +81,9 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
             Some(name) => Some(carried(name, names)?),
             None => None,
         };
+        if let Some(item) = carry.and_then(|carry| self.items.get_mut(carry)) {
+            item.watch_rounds();
+        }
         let of = match spec.of {
             None | Some("length") => None,
             Some(name) => Some(part_of(name, names)?),
@@ -148,7 +151,8 @@ impl<const VALUES: usize> Values<VALUES> {
         }
         let (mut values, mut used) = ([0; VALUES], 0);
         let pool = Pool { values: &mut values, used: &mut used };
-        let item = Item::new(spec, Surroundings { place: None, instance, carry: None, of: None, pool })?;
+        let mut item = Item::new(spec, Surroundings { place: None, instance, carry: None, of: None, pool })?;
+        item.watch_rounds();
         Ok(Self { item, pool: values })
     }
 }

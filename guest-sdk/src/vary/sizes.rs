@@ -118,7 +118,10 @@ mod test {
     #[test]
     fn names_and_genomes() {
         let simple = Mix::named("simple").unwrap();
-        assert_eq!((simple.sizes(), simple.weights(), simple.is_ordered()), (&[60, 566, 1514][..], &[7, 4, 1][..], false));
+        assert_eq!(
+            (simple.sizes(), simple.weights(), simple.is_ordered()),
+            (&[60, 566, 1514][..], &[7, 4, 1][..], false)
+        );
         let genome = Mix::named("aaadf").unwrap();
         assert_eq!((genome.sizes(), genome.is_ordered()), (&[60, 60, 60, 508, 1276][..], true));
         assert_eq!(Mix::named("bceghijz").unwrap().sizes(), [124, 252, 1020, 1514, 2108, 8996, 15_996, 1514]);

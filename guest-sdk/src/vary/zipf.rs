@@ -53,9 +53,7 @@ impl Draw for Zipf {
             let area = self.high + fraction(random) * (self.low - self.high);
             let x = inverse(area, self.exponent);
             let rank = libm::floor(x + 0.5).clamp(1.0, self.ranks);
-            if rank - x <= self.near
-                || area >= integral(rank + 0.5, self.exponent) - density(rank, self.exponent)
-            {
+            if rank - x <= self.near || area >= integral(rank + 0.5, self.exponent) - density(rank, self.exponent) {
                 return rank as u64 - 1;
             }
         }

@@ -1,7 +1,9 @@
 //! What the operator can say.
 
+use core::fmt;
+use perigee_guest::Text;
 use perigee_guest::config::List;
-use perigee_guest::serde::{self, Deserialize};
+use perigee_guest::serde::{self, Deserialize, Deserializer, de};
 use perigee_guest::vary::{GapsSpec, Spec};
 
 /// Most streams.
@@ -14,7 +16,7 @@ pub(crate) const VARY_MAX: usize = 12;
 #[serde(crate = "serde", deny_unknown_fields, default)]
 pub(crate) struct Config<'a> {
     #[serde(borrow)]
-    pub(crate) packet: Option<&'a str>,
+    pub(crate) packet: Option<Digits<'a>>,
     #[serde(borrow)]
     pub(crate) vary: List<Spec<'a>, VARY_MAX>,
     #[serde(borrow)]
@@ -34,7 +36,7 @@ pub(crate) struct Config<'a> {
 #[serde(crate = "serde", deny_unknown_fields)]
 pub(crate) struct StreamConfig<'a> {
     #[serde(borrow)]
-    pub(crate) packet: &'a str,
+    pub(crate) packet: Digits<'a>,
     #[serde(borrow, default)]
     pub(crate) vary: List<Spec<'a>, VARY_MAX>,
     #[serde(borrow, default)]
@@ -67,4 +69,49 @@ pub(crate) enum Fill {
     Always,
     /// Whole packets once into each room, which are then sent over and over.
     Cached,
+}
+
+/// Longest packet text with line breaks in it; one without may have any length.
+const LINES_MAX: usize = 256;
+
+/// A packet's text, which lies in the configuration unless it has line breaks.
+pub(crate) enum Digits<'a> {
+    /// As it was written.
+    Borrowed(&'a str),
+    /// With its line breaks.
+    Lines(Text<LINES_MAX>),
+}
+
+impl Digits<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Lines(text) => text.as_str(),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Digits<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DigitsVisitor;
+        impl<'de> de::Visitor<'de> for DigitsVisitor {
+            type Value = Digits<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a packet in hexadecimal digits")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Digits<'de>, E> {
+                Ok(Digits::Borrowed(text))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Digits<'de>, E> {
+                if text.len() > LINES_MAX {
+                    return Err(E::custom("longer than 256 characters with line breaks; end lines with a backslash"));
+                }
+                Ok(Digits::Lines(text.into()))
+            }
+        }
+        deserializer.deserialize_str(DigitsVisitor)
+    }
 }

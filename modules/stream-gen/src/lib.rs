@@ -31,6 +31,8 @@ pub struct StreamGen {
     gaps: Option<Gaps>,
     /// Length of the packet before.
     before: u16,
+    /// Length of all packets, where the rooms hold them as they are sent.
+    ready: Option<u16>,
     fill: Fill,
     offload: bool,
     verdict: Verdict,
@@ -53,11 +55,12 @@ impl Module for StreamGen {
         }
         // A gap counts only with a verdict that names the port.
         let port = if gaps.is_some() { config.port.or(setup.next_port()) } else { config.port };
-        let module = Self {
+        let mut module = Self {
             streams,
             choice,
             gaps,
             before: 0,
+            ready: None,
             fill: config.fill,
             offload: config.checksums == Checksums::Offload,
             verdict: port.map_or(Verdict::NEXT, Verdict::tx),
@@ -65,8 +68,9 @@ impl Module for StreamGen {
             // Instances with a seed of their own must not all send the same.
             random: Lcg64::new(config.seed.map_or(setup.seed(), |seed| seed.wrapping_add(setup.instance().0.into()))),
         };
-        if module.fill == Fill::Cached && module.cached_len().is_none() {
-            return Err(Refusal::new("fill: \"cached\" needs packets of one length and a single stream"));
+        module.ready = module.ready_len();
+        if module.fill == Fill::Cached && module.ready.is_none() {
+            return Err(Refusal::new("fill: \"cached\" needs a single stream of one length, no gaps and no offload"));
         }
         Ok(module)
     }
@@ -84,47 +88,74 @@ impl Module for StreamGen {
     }
 
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
+        match self.ready {
+            Some(len) => self.send_ready(rooms, len),
+            None => self.send_varied(rooms),
+        }
+    }
+}
+
+impl StreamGen {
+    /// Sends the rooms as they are.
+    fn send_ready(&mut self, rooms: &mut Rooms<'_>, len: u16) {
+        let Some(rooms) = rooms.sized::<FRAME_MIN>(len) else { return };
+        let rooms = rooms.limit(self.remaining);
+        let sent = rooms.len() as u64;
+        for room in rooms {
+            room.finish(self.verdict);
+        }
+        self.remaining -= sent;
+        PACKETS.add(sent);
+        BYTES.add(sent * u64::from(len));
+    }
+
+    /// Makes each packet.
+    fn send_varied(&mut self, rooms: &mut Rooms<'_>) {
         let first = self.remaining;
+        // The generator's state lives in a local variable, so that it is not stored for each draw.
+        let mut random = self.random;
         let mut bytes = 0;
         for mut packet in rooms.packets() {
             if self.remaining == 0 {
                 break;
             }
-            let chosen = self.choice.as_mut().map_or(0, |choice| choice.next(&mut self.random));
+            let chosen = self.choice.as_mut().map_or(0, |choice| choice.next(&mut random));
             let stream = usize::try_from(chosen).ok().and_then(|chosen| self.streams.get_mut(chosen));
             let Some(Some(stream)) = stream else { break };
-            let len = stream.next_len(&mut self.random);
+            let len = stream.next_len(&mut random);
             if !packet.set_len(len) {
                 break;
             }
             if self.fill == Fill::Always || self.choice.is_some() {
                 stream.write(packet.bytes_mut());
             }
-            if self.fill != Fill::Cached {
-                stream.vary(packet.bytes_mut(), &mut self.random);
-            }
+            stream.vary(packet.bytes_mut(), &mut random);
             if self.offload {
                 let (flags, l2_len, l3_len) = stream.asked();
                 packet.ask_checksums(flags, l2_len, l3_len);
             }
             if let Some(gaps) = &mut self.gaps {
-                packet.set_gap(gaps.after(self.before.into(), &mut self.random));
+                packet.set_gap(gaps.after(self.before.into(), &mut random));
                 self.before = len;
             }
             packet.finish(self.verdict);
             self.remaining -= 1;
             bytes += u64::from(len);
         }
+        self.random = random;
         PACKETS.add(first - self.remaining);
         BYTES.add(bytes);
     }
-}
 
-impl StreamGen {
-    /// The length of all packets, where there is one stream of one length.
-    fn cached_len(&self) -> Option<u16> {
+    /// The length of all packets, where a single stream needs nothing done when it is sent.
+    fn ready_len(&self) -> Option<u16> {
         let [Some(stream), None, ..] = &self.streams else { return None };
-        stream.only_len()
+        let is_ready = match self.fill {
+            Fill::Cached => true,
+            Fill::Once => !stream.varies(),
+            Fill::Always => false,
+        };
+        stream.only_len().filter(|_| is_ready && self.choice.is_none() && self.gaps.is_none() && !self.offload)
     }
 }
 
@@ -141,12 +172,12 @@ fn streams(config: &Config<'_>, setup: &Setup<'_>) -> Result<Streams, Refusal> {
     if several && (config.vary.iter().next().is_some() || config.sizes.is_some()) {
         return Err(Refusal::new("vary and sizes belong into each of the streams"));
     }
-    if let (Some(packet), Some(place)) = (config.packet, streams.first_mut()) {
-        *place = Some(Stream::new(packet, &config.vary, config.sizes.as_ref(), config.checksums, setup)?);
+    if let (Some(packet), Some(place)) = (&config.packet, streams.first_mut()) {
+        *place = Some(Stream::new(packet.as_str(), &config.vary, config.sizes.as_ref(), config.checksums, setup)?);
     }
     let places = streams.iter_mut().zip(&mut weights);
     for (number, (spec, (place, weight))) in config.streams.iter().zip(places).enumerate() {
-        let stream = Stream::new(spec.packet, &spec.vary, spec.sizes.as_ref(), config.checksums, setup);
+        let stream = Stream::new(spec.packet.as_str(), &spec.vary, spec.sizes.as_ref(), config.checksums, setup);
         *place = Some(stream.map_err(|refusal| in_stream(number, refusal))?);
         *weight = spec.weight.unwrap_or(1);
     }

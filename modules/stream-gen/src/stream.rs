@@ -93,6 +93,11 @@ impl Stream {
         if self.sizes.is_none() { Some(self.len) } else { None }
     }
 
+    /// Whether packets differ.
+    pub(crate) fn varies(&self) -> bool {
+        self.sizes.is_some() || !self.program.is_empty()
+    }
+
     /// Writes the template, and zeros behind it.
     #[inline]
     pub(crate) fn write(&self, bytes: &mut [u8]) {
@@ -137,7 +142,8 @@ fn read_hex(text: &str, bytes: &mut [u8]) -> Result<usize, Refusal> {
             return Err(Refusal::new("packet: expected pairs of hexadecimal digits"));
         };
         let place = bytes.get_mut(len);
-        *place.ok_or_else(|| Refusal::new("packet: longer than 1536 bytes (sizes can make packets longer)"))? = high << 4 | low;
+        *place.ok_or_else(|| Refusal::new("packet: longer than 1536 bytes (sizes can make packets longer)"))? =
+            high << 4 | low;
         len += 1;
     }
     if len < 14 { Err(Refusal::new("packet: shorter than the 14 bytes of an Ethernet header")) } else { Ok(len) }

@@ -22,7 +22,7 @@ const PING6: &str = "020000000002 020000000001 86dd
     8000 0000 0001 0001";
 
 fn config(packet: &str, rest: &str) -> String {
-    let packet = packet.replace('\n', " ");
+    let packet = packet.replace('\n', "\\n");
     format!(r#"{{"packet": "{packet}"{}{rest}}}"#, if rest.is_empty() { "" } else { ", " })
 }
 
@@ -79,7 +79,10 @@ fn sizes_vary_and_lengths_follow() {
         read(output);
         let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
         let udp = Udp::new_checked(ip.payload()).unwrap();
-        assert_eq!((usize::from(ip.total_len()), usize::from(udp.length())), (output.bytes.len() - 14, output.bytes.len() - 34));
+        assert_eq!(
+            (usize::from(ip.total_len()), usize::from(udp.length())),
+            (output.bytes.len() - 14, output.bytes.len() - 34)
+        );
         assert_eq!(output.bytes[18..20], i.to_be_bytes());
     }
     // What is too short or too long is taken to what is possible.
@@ -102,7 +105,10 @@ fn other_headers_are_known_too() {
         {"field": "vlan.id", "draw": "random", "from": 100, "to": 199}, {"field": "tcp.sequence", "draw": "random"}]"#;
     for (i, output) in start(TCP6, vary).generate(64).iter().enumerate() {
         assert_eq!(sum6(&output.bytes[18..78]), 0xffff);
-        assert_eq!((output.bytes.len(), output.bytes[41], &output.bytes[26..30]), (78, i as u8 + 1, &[0x20, 1, 0xd, 0xb8][..]));
+        assert_eq!(
+            (output.bytes.len(), output.bytes[41], &output.bytes[26..30]),
+            (78, i as u8 + 1, &[0x20, 1, 0xd, 0xb8][..])
+        );
         assert!((100..200).contains(&u16::from_be_bytes([output.bytes[14], output.bytes[15]])));
     }
     for output in start(PING6, r#""vary": [{"field": "icmpv6.sequence", "draw": "random"}]"#).generate(64) {
@@ -118,7 +124,10 @@ fn checksums_can_be_left_to_others() {
         assert_eq!((output.desc.tx_flags, output.desc.l2_len, output.desc.l3_len), (flags, 14, 20));
     }
     for output in start(UDP4, &format!("{vary} \"none\"")).generate(4) {
-        assert_eq!((output.desc.tx_flags, &output.bytes[24..26], &output.bytes[40..42]), (0, &[0, 0][..], &[0xff, 0xff][..]));
+        assert_eq!(
+            (output.desc.tx_flags, &output.bytes[24..26], &output.bytes[40..42]),
+            (0, &[0, 0][..], &[0xff, 0xff][..])
+        );
     }
     // IPv4 can do without a checksum of UDP.
     let none = UDP4.replace("ffff", "0000");
@@ -147,7 +156,10 @@ fn streams_are_mixed_by_weight() {
     for output in &made {
         match kind(&output) {
             0 => assert!(read(output).0 < 100),
-            1 => assert_eq!((sum6(&output.bytes[18..]), output.bytes[78..].iter().max().copied().unwrap_or(0)), (0xffff, 0)),
+            1 => assert_eq!(
+                (sum6(&output.bytes[18..]), output.bytes[78..].iter().max().copied().unwrap_or(0)),
+                (0xffff, 0)
+            ),
             _ => assert_eq!((sum6(&output.bytes[14..62]), output.bytes.len()), (0xffff, 62)),
         }
     }
@@ -174,7 +186,7 @@ fn cached_packets_are_written_once() {
     host.spoil_rooms();
     let spoiled = host.generate(4);
     assert_eq!(spoiled[0].bytes, spoiled[3].bytes);
-    let text = "fill: \"cached\" needs packets of one length and a single stream";
+    let text = "fill: \"cached\" needs a single stream of one length, no gaps and no offload";
     assert_eq!(refused(&config(UDP4, r#""fill": "cached", "sizes": {"imix": "simple"}"#)), text);
 }
 
@@ -236,15 +248,27 @@ fn every_field_of_a_template_is_where_it_should_be() {
 fn what_cannot_be_is_refused() {
     let cases = [
         ("{}".to_owned(), "packet: needs either packet (with vary and sizes) or streams"),
-        (r#"{"streams": [{"packet": "00"}], "sizes": {}}"#.to_owned(), "vary and sizes belong into each of the streams"),
-        (r#"{"streams": [{"packet": "00"}]}"#.to_owned(), "streams[0]: packet: shorter than the 14 bytes of an Ethernet header"),
+        (
+            r#"{"streams": [{"packet": "00"}], "sizes": {}}"#.to_owned(),
+            "vary and sizes belong into each of the streams",
+        ),
+        (
+            r#"{"streams": [{"packet": "00"}]}"#.to_owned(),
+            "streams[0]: packet: shorter than the 14 bytes of an Ethernet header",
+        ),
         (config("0", ""), "packet: expected pairs of hexadecimal digits"),
         (config(&"zz".repeat(20), ""), "packet: expected pairs of hexadecimal digits"),
         (config(&"00".repeat(1537), ""), "packet: longer than 1536 bytes (sizes can make packets longer)"),
-        (config(UDP4, r#""vary": [{"field": "tcp.window"}]"#), "vary[0]: field: the packet has no field \"tcp.window\""),
+        (
+            config(UDP4, r#""vary": [{"field": "tcp.window"}]"#),
+            "vary[0]: field: the packet has no field \"tcp.window\"",
+        ),
         (config(UDP4, r#""vary": [{"offset": 60}]"#), "vary: an item is behind the packet's end"),
         (config(UDP4, r#""sizes": {"draw": "random"}"#), "sizes: to: is missing (or values, or clients)"),
-        (config(UDP4, r#""sizes": {"field": "ipv4.ttl"}"#), "sizes: field, offset, of and carry are for the items of vary"),
+        (
+            config(UDP4, r#""sizes": {"field": "ipv4.ttl"}"#),
+            "sizes: field, offset, of and carry are for the items of vary",
+        ),
         (config(UDP4, r#""gaps": {}"#), "gaps: needs packets_per_second or megabits, and not both"),
         (config(UDP4, r#""port": 4"#), "port: this run has no port of that number"),
         (config(UDP4, r#""checksums": "hard""#), "checksums: unknown word \"hard\"; known: software, offload, none"),
