@@ -281,7 +281,7 @@ fn range(spec: &Spec<'_>, place: Option<Place>) -> Result<(u64, u64, i64), Refus
 /// A value that is written as it is must fit its place.
 fn check_fits(spec: &Spec<'_>, place: Option<Place>, value: u64) -> Result<(), Refusal> {
     let Some(place) = place.filter(|_| spec.mask.is_none() && spec.shift <= 0) else { return Ok(()) };
-    let written = i128::from(value) + i128::from(spec.add) >> -spec.shift.clamp(-63, 0);
+    let written = (i128::from(value) + i128::from(spec.add)) >> -spec.shift.clamp(-63, 0);
     if written >= 0 && written <= i128::from(place.max()) {
         return Ok(());
     }

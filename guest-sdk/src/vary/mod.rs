@@ -63,7 +63,8 @@ pub use uniform::Uniform;
 pub use weighted::Weighted;
 pub use zipf::Zipf;
 
-#[cfg(all(test, feature = "config"))]
+#[cfg(test)]
+#[cfg(feature = "config")]
 mod tests;
 
 use crate::Lcg64;

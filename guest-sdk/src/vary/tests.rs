@@ -159,83 +159,79 @@ fn sizes_are_draws_too() {
     assert!(sizes(r#"{"draw": "random", "imix": "ad"}"#).contains(&508));
 }
 
+/// What an operator may write, and what is said about it.
+const MISTAKES: &[(&str, &str)] = &[
+    (r#"[{}]"#, "vary[0]: field: is missing (or offset, or a name for others to use)"),
+    (r#"[{"field": "ipv4.sauce"}]"#, "vary[0]: field: the packet has no field \"ipv4.sauce\""),
+    (r#"[{"field": "ipv4.ttl", "offset": 1}]"#, "vary[0]: offset: not together with field"),
+    (r#"[{"offset": 1, "bits": 65}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),
+    (r#"[{"offset": 65535, "bit": 4294967295}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),
+    (r#"[{"field": "ipv4.ttl", "to": 256}]"#, "vary[0]: the value 256 does not fit 8 bits"),
+    (
+        r#"[{"field": "ipv4.ttl", "to": 255, "add": 1}]"#,
+        "vary[0]: the value 255 with what is added does not fit 8 bits",
+    ),
+    (r#"[{"field": "ipv4.ttl", "to": 9, "add": -1}]"#, "vary[0]: the value 0 with what is added does not fit 8 bits"),
+    (r#"[{"field": "ipv4.ttl", "from": 9, "to": 3}]"#, "vary[0]: from: must not be larger than to"),
+    (r#"[{"field": "ipv4.ttl", "step": 0}]"#, "vary[0]: step: must not be 0"),
+    (
+        r#"[{"field": "ipv4.ttl", "from": 2, "step": 2, "start": 3}]"#,
+        "vary[0]: start: is none of the values that the counter takes",
+    ),
+    (r#"[{"field": "ipv4.ttl", "limit": 0}]"#, "vary[0]: limit: must not be 0"),
+    (r#"[{"name": "a"}]"#, "vary[0]: to: is missing (or values, or clients)"),
+    (
+        r#"[{"field": "ipv4.ttl"}, {"field": "ipv4.ttl", "of": "b"}]"#,
+        "vary[1]: of: no item before this one has the name \"b\"",
+    ),
+    (
+        r#"[{"field": "ipv4.ttl", "name": "b"}, {"field": "ipv4.ttl", "of": "b.port"}]"#,
+        "vary[1]: of: \"b\" has no \"port\"",
+    ),
+    (
+        r#"[{"name": "b", "draw": "random", "to": 1}, {"field": "ipv4.ttl", "carry": "b"}]"#,
+        "vary[1]: carry: \"b\" never begins anew: it is no counter, list or shuffle",
+    ),
+    (r#"[{"field": "ipv4.ttl", "draw": "repeatable"}]"#, "vary[0]: period: is missing"),
+    (r#"[{"field": "ipv4.ttl", "draw": "repeatable", "period": 0}]"#, "vary[0]: period: must not be 0"),
+    (
+        r#"[{"field": "ipv4.ttl", "draw": "weighted", "values": [1, 2], "weights": [1]}]"#,
+        "vary[0]: weights: expected one for each value",
+    ),
+    (
+        r#"[{"field": "ipv4.ttl", "draw": "weighted", "values": [1], "weights": [0]}]"#,
+        "vary[0]: weights: at least one must be larger than 0",
+    ),
+    (r#"[{"field": "ipv4.ttl", "draw": "zipf", "exponent": -1}]"#, "vary[0]: exponent: must be 0 to 100"),
+    (r#"[{"field": "ipv4.ttl", "draw": "normal", "step": -1}]"#, "vary[0]: draw: \"normal\" is for ranges that go up"),
+    (
+        r#"[{"offset": 1, "bits": 7, "little_endian": true}]"#,
+        "vary[0]: little_endian: the place must be whole bytes, at most 8",
+    ),
+    (
+        r#"[{"field": "ipv6.source", "from": "::1", "to": "1::1"}]"#,
+        "vary[0]: IPv6 addresses of one item must have the same first 64 bits",
+    ),
+    (
+        r#"[{"field": "ipv4.source", "clients": {"from": 1, "to": 2, "ports": [1]}}]"#,
+        "vary[0]: clients.ports: expected the first and the last port",
+    ),
+    (
+        r#"[{"field": "ipv4.ttl", "imix": "q"}]"#,
+        "vary[0]: imix: \"q\" is neither simple, trex or moongen nor a genome of 1 to 16 of the letters a to j and z (RFC 6985)",
+    ),
+    (r#"[{"from": "10.0.0"}]"#, "from: expected a number from 0, an address or \"0x...\", found \"10.0.0\""),
+    (r#"[{"from": -1}]"#, "from: expected a number from 0, an address or \"0x...\", found -1"),
+    (
+        r#"[{"draw": "dice"}]"#,
+        "draw: unknown word \"dice\"; known: counter, list, random, shuffle, repeatable, weighted, zipf, normal",
+    ),
+];
+
 #[test]
 fn mistakes_are_named() {
-    let cases = [
-        (r#"[{}]"#, "vary[0]: field: is missing (or offset, or a name for others to use)"),
-        (r#"[{"field": "ipv4.sauce"}]"#, "vary[0]: field: the packet has no field \"ipv4.sauce\""),
-        (r#"[{"field": "ipv4.ttl", "offset": 1}]"#, "vary[0]: offset: not together with field"),
-        (r#"[{"offset": 1, "bits": 65}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),
-        (r#"[{"offset": 65535, "bit": 4294967295}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),
-        (r#"[{"field": "ipv4.ttl", "to": 256}]"#, "vary[0]: the value 256 does not fit 8 bits"),
-        (
-            r#"[{"field": "ipv4.ttl", "to": 255, "add": 1}]"#,
-            "vary[0]: the value 255 with what is added does not fit 8 bits",
-        ),
-        (
-            r#"[{"field": "ipv4.ttl", "to": 9, "add": -1}]"#,
-            "vary[0]: the value 0 with what is added does not fit 8 bits",
-        ),
-        (r#"[{"field": "ipv4.ttl", "from": 9, "to": 3}]"#, "vary[0]: from: must not be larger than to"),
-        (r#"[{"field": "ipv4.ttl", "step": 0}]"#, "vary[0]: step: must not be 0"),
-        (
-            r#"[{"field": "ipv4.ttl", "from": 2, "step": 2, "start": 3}]"#,
-            "vary[0]: start: is none of the values that the counter takes",
-        ),
-        (r#"[{"field": "ipv4.ttl", "limit": 0}]"#, "vary[0]: limit: must not be 0"),
-        (r#"[{"name": "a"}]"#, "vary[0]: to: is missing (or values, or clients)"),
-        (
-            r#"[{"field": "ipv4.ttl"}, {"field": "ipv4.ttl", "of": "b"}]"#,
-            "vary[1]: of: no item before this one has the name \"b\"",
-        ),
-        (
-            r#"[{"field": "ipv4.ttl", "name": "b"}, {"field": "ipv4.ttl", "of": "b.port"}]"#,
-            "vary[1]: of: \"b\" has no \"port\"",
-        ),
-        (
-            r#"[{"name": "b", "draw": "random", "to": 1}, {"field": "ipv4.ttl", "carry": "b"}]"#,
-            "vary[1]: carry: \"b\" never begins anew: it is no counter, list or shuffle",
-        ),
-        (r#"[{"field": "ipv4.ttl", "draw": "repeatable"}]"#, "vary[0]: period: is missing"),
-        (r#"[{"field": "ipv4.ttl", "draw": "repeatable", "period": 0}]"#, "vary[0]: period: must not be 0"),
-        (
-            r#"[{"field": "ipv4.ttl", "draw": "weighted", "values": [1, 2], "weights": [1]}]"#,
-            "vary[0]: weights: expected one for each value",
-        ),
-        (
-            r#"[{"field": "ipv4.ttl", "draw": "weighted", "values": [1], "weights": [0]}]"#,
-            "vary[0]: weights: at least one must be larger than 0",
-        ),
-        (r#"[{"field": "ipv4.ttl", "draw": "zipf", "exponent": -1}]"#, "vary[0]: exponent: must be 0 to 100"),
-        (
-            r#"[{"field": "ipv4.ttl", "draw": "normal", "step": -1}]"#,
-            "vary[0]: draw: \"normal\" is for ranges that go up",
-        ),
-        (
-            r#"[{"offset": 1, "bits": 7, "little_endian": true}]"#,
-            "vary[0]: little_endian: the place must be whole bytes, at most 8",
-        ),
-        (
-            r#"[{"field": "ipv6.source", "from": "::1", "to": "1::1"}]"#,
-            "vary[0]: IPv6 addresses of one item must have the same first 64 bits",
-        ),
-        (
-            r#"[{"field": "ipv4.source", "clients": {"from": 1, "to": 2, "ports": [1]}}]"#,
-            "vary[0]: clients.ports: expected the first and the last port",
-        ),
-        (
-            r#"[{"field": "ipv4.ttl", "imix": "q"}]"#,
-            "vary[0]: imix: \"q\" is neither simple, trex or moongen nor a genome of 1 to 16 of the letters a to j and z (RFC 6985)",
-        ),
-        (r#"[{"from": "10.0.0"}]"#, "from: expected a number from 0, an address or \"0x...\", found \"10.0.0\""),
-        (r#"[{"from": -1}]"#, "from: expected a number from 0, an address or \"0x...\", found -1"),
-        (
-            r#"[{"draw": "dice"}]"#,
-            "draw: unknown word \"dice\"; known: counter, list, random, shuffle, repeatable, weighted, zipf, normal",
-        ),
-    ];
-    for (vary, text) in cases {
-        assert_eq!(program_of(vary, (0, 1)).map(|_| ()).unwrap_err(), text, "{vary}");
+    for (vary, text) in MISTAKES {
+        assert_eq!(program_of(vary, (0, 1)).map(|_| ()).unwrap_err(), *text, "{vary}");
     }
 }
 

@@ -75,19 +75,14 @@ pub(crate) enum Fill {
 const LINES_MAX: usize = 256;
 
 /// A packet's text, which lies in the configuration unless it has line breaks.
-pub(crate) enum Digits<'a> {
-    /// As it was written.
-    Borrowed(&'a str),
-    /// With its line breaks.
-    Lines(Text<LINES_MAX>),
+pub(crate) struct Digits<'a> {
+    borrowed: Option<&'a str>,
+    lines: Text<LINES_MAX>,
 }
 
 impl Digits<'_> {
     pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Lines(text) => text.as_str(),
-        }
+        self.borrowed.unwrap_or(self.lines.as_str())
     }
 }
 
@@ -102,14 +97,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Digits<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Digits<'de>, E> {
-                Ok(Digits::Borrowed(text))
+                Ok(Digits { borrowed: Some(text), lines: Text::new() })
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Digits<'de>, E> {
                 if text.len() > LINES_MAX {
                     return Err(E::custom("longer than 256 characters with line breaks; end lines with a backslash"));
                 }
-                Ok(Digits::Lines(text.into()))
+                Ok(Digits { borrowed: None, lines: text.into() })
             }
         }
         deserializer.deserialize_str(DigitsVisitor)
