@@ -3,6 +3,8 @@
 //! A right draw fails such a test by chance; with a fixed seed it does so always or never. There are some fifty tests
 //! here, so the bounds are those that a right draw exceeds once in a hundred thousand tests.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers of classes are small")]
+
 use perigee_guest::Lcg64;
 use perigee_guest::vary::{
     Draw, Exponential, Gaps, Items, Normal, Repeatable, Shape, Shuffle, Uniform, Weighted, Zipf,

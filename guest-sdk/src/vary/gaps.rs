@@ -87,10 +87,11 @@ impl Gaps {
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and it saturates")]
     pub fn after(&mut self, len: u32, random: &mut Lcg64) -> u64 {
-        let mean = self.each + self.byte * f64::from(len + WIRE_OVERHEAD);
+        let mean = self.each + self.byte * f64::from(len.saturating_add(WIRE_OVERHEAD));
         let exact = self.rest + self.spread(mean, random);
         let whole = exact as u64;
-        self.rest = exact - whole as f64;
+        // At most 1, even where the gap was longer than its number can say.
+        self.rest = (exact - whole as f64).min(1.0);
         whole
     }
 

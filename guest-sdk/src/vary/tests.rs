@@ -262,3 +262,45 @@ fn gaps_from_words() {
     assert_eq!(gaps("{}").unwrap_err().to_string(), both);
     assert_eq!(gaps(r#"{"packets_per_second": 1, "megabits": 1}"#).unwrap_err().to_string(), both);
 }
+
+#[test]
+fn no_configuration_and_no_packet_makes_it_panic() {
+    const NUMBERS: [&str; 9] =
+        ["0", "1", "2", "7", "255", "65536", "9223372036854775807", "18446744073709551615", "\"ffff::ffff:ffff:ffff\""];
+    const KEYS: [&str; 12] =
+        ["from", "to", "start", "limit", "times", "period", "seed", "exponent", "mean", "deviation", "mask", "offset"];
+    const REST: [&str; 12] = [
+        r#""step": -9223372036854775808"#,
+        r#""step": 9223372036854775807"#,
+        r#""step": -1"#,
+        r#""add": -9223372036854775808"#,
+        r#""shift": -128"#,
+        r#""shift": 127"#,
+        r#""once": true"#,
+        r#""values": [1, 18446744073709551615]"#,
+        r#""weights": [4294967295, 0]"#,
+        r#""clients": {"from": 0, "to": 18446744073709551615, "ports": [0, 65535]}"#,
+        r#""bit": 4294967295"#,
+        r#""bits": 61"#,
+    ];
+    const DRAWS: [&str; 8] = ["counter", "list", "random", "shuffle", "repeatable", "weighted", "zipf", "normal"];
+    let mut random = Lcg64::new(8);
+    let mut pick = |count: usize| random.below(count as u64) as usize;
+    let (mut made, mut draws) = (0, Lcg64::new(1));
+    for _ in 0..30_000 {
+        let mut parts: Vec<String> =
+            (0..pick(4)).map(|_| std::format!(r#""{}": {}"#, KEYS[pick(12)], NUMBERS[pick(9)])).collect();
+        parts.extend((0..pick(3)).map(|_| REST[pick(12)].into()));
+        parts.push(std::format!(r#""draw": "{}", "name": "a""#, DRAWS[pick(8)]));
+        let vary = std::format!(r#"[{{{}}}, {{"field": "ipv4.source", "of": "a"}}]"#, parts.join(", "));
+        // More instances than a counter may have values.
+        let instances = [1, 2, 1_000, u32::MAX][pick(4)];
+        if let Ok(mut program) = program_of(&vary, (instances - 1, instances)) {
+            made += 1;
+            for len in [0, 1, 14, 33, 60, 60, 60] {
+                program.apply(&mut [0; 60][..len], &mut draws);
+            }
+        }
+    }
+    assert!(made > 1_000, "{made}");
+}

@@ -79,10 +79,7 @@ fn sizes_vary_and_lengths_follow() {
         read(output);
         let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
         let udp = Udp::new_checked(ip.payload()).unwrap();
-        assert_eq!(
-            (usize::from(ip.total_len()), usize::from(udp.length())),
-            (output.bytes.len() - 14, output.bytes.len() - 34)
-        );
+        assert_eq!((ip.total_len(), udp.length()), (output.bytes.len() - 14, output.bytes.len() - 34));
         assert_eq!(output.bytes[18..20], i.to_be_bytes());
     }
     // What is too short or too long is taken to what is possible.
@@ -107,7 +104,7 @@ fn other_headers_are_known_too() {
         assert_eq!(sum6(&output.bytes[18..78]), 0xffff);
         assert_eq!(
             (output.bytes.len(), output.bytes[41], &output.bytes[26..30]),
-            (78, i as u8 + 1, &[0x20, 1, 0xd, 0xb8][..])
+            (78, u8::try_from(i + 1).unwrap(), &[0x20, 1, 0xd, 0xb8][..])
         );
         assert!((100..200).contains(&u16::from_be_bytes([output.bytes[14], output.bytes[15]])));
     }
