@@ -14,16 +14,20 @@ struct twin {
 	uint32_t address, address_mask;
 	uint16_t udp_port, udp_port_mask;
 	uint16_t port, burst, len, work;
+	/* Bytes at a packet's start that do not count for its checksum. */
+	uint64_t skip;
 };
-_Static_assert(sizeof(struct twin) == 40, "Twin in ffi.rs");
+_Static_assert(sizeof(struct twin) == 48, "Twin in ffi.rs");
 
-enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING };
+enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING, TWIN_SUM, TWIN_CRC32C };
 
 uint64_t twin_run(struct twin *t, uint32_t bursts);
 uint64_t twin_floor(struct twin *t, uint32_t bursts);
 void twin_kernel(struct twin *t, struct rte_mbuf **bufs, uint32_t n);
 uint64_t twin_fill(struct twin *t, uint32_t n);
 uint64_t twin_drain(struct twin *t);
+void twin_random(struct twin *t, struct rte_mbuf **bufs, uint32_t n, uint32_t step);
+uint64_t twin_results(struct rte_mbuf **bufs, uint32_t n);
 void *twin_memory(uint64_t len);
 void twin_memory_free(void *memory);
 uint64_t twin_probe(void);

@@ -19,7 +19,14 @@ pub(crate) enum Work {
     MacSwap,
     /// A forwarder that does nothing.
     Nothing,
+    /// The Internet checksum's sum over each packet.
+    Sum,
+    /// The CRC32c over each packet.
+    Crc32c,
 }
+
+/// Bytes behind the headroom of a room for an MTU of 1,500 bytes: at least so many.
+const LONGEST: u32 = 2_048;
 
 /// A loop in C, as `struct twin` in `twin.h`.
 #[repr(C)]
@@ -35,9 +42,10 @@ struct RawTwin {
     burst: u16,
     len: u16,
     work: u16,
+    skip: u64,
 }
 
-const _: () = assert!(size_of::<RawTwin>() == 40);
+const _: () = assert!(size_of::<RawTwin>() == 48);
 
 unsafe extern "C" {
     fn twin_run(twin: *mut RawTwin, bursts: u32) -> u64;
@@ -45,6 +53,8 @@ unsafe extern "C" {
     fn twin_kernel(twin: *mut RawTwin, mbufs: *mut *mut c_void, n: u32);
     fn twin_fill(twin: *mut RawTwin, n: u32) -> u64;
     fn twin_drain(twin: *mut RawTwin) -> u64;
+    fn twin_random(twin: *mut RawTwin, mbufs: *mut *mut c_void, n: u32, step: u32);
+    fn twin_results(mbufs: *mut *mut c_void, n: u32) -> u64;
     fn twin_memory(len: u64) -> *mut u8;
     fn twin_memory_free(memory: *mut u8);
     safe fn twin_probe() -> u64;
@@ -74,6 +84,7 @@ impl Twin {
             burst,
             len: 60,
             work: work as u16,
+            skip: 0,
         };
         Self { raw, port }
     }
@@ -112,6 +123,37 @@ impl Twin {
             packets = u64::from(n) * u64::from(times);
         });
         packets
+    }
+
+    /// The same for checksums, which leave out `skip` bytes at the start.
+    pub(crate) fn skipping(work: Work, burst: u16, skip: u8) -> Self {
+        let mut twin = Self::new(work, burst, 0);
+        twin.raw.skip = skip.into();
+        twin
+    }
+
+    /// Gives the packets that a chain has loaded random bytes, and lengths from `len` on, each `step` bytes longer than the
+    /// one before. The last one fits into a room for an MTU of 1,500 bytes.
+    pub(crate) fn fill_random(&mut self, on: &mut Loop, chain: usize, len: u16, step: u16) {
+        assert!(u32::from(len) + u32::from(self.raw.burst) * u32::from(step) <= LONGEST, "a room is not longer");
+        self.raw.len = len;
+        on.loaded(chain, |mbufs, n| {
+            let n = u32::try_from(n).unwrap_or(0);
+            // SAFETY:
+            // - the loop lends n live mbufs, n at most the burst, whose rooms hold the longest packet, checked above.
+            unsafe { twin_random(&raw mut self.raw, mbufs, n, step.into()) };
+        });
+    }
+
+    /// One number for the last four bytes of all packets that a chain has loaded.
+    pub(crate) fn results(on: &mut Loop, chain: usize) -> u64 {
+        let mut results = 0;
+        on.loaded(chain, |mbufs, n| {
+            // SAFETY:
+            // - the loop lends n live mbufs; a packet has four bytes or more (`fill_random`, Ethernet).
+            results = unsafe { twin_results(mbufs, u32::try_from(n).unwrap_or(0)) };
+        });
+        results
     }
 
     /// Puts `n` packets of chain 0's pool into the port, whose tx leads to its own rx.

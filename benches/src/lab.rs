@@ -39,8 +39,13 @@ impl Setup {
     }
 
     /// A port, called like its device. Its number is its place.
-    pub(crate) fn port(mut self, device: &str) -> Self {
-        let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}\"\npool = {POOL}\n");
+    pub(crate) fn port(self, device: &str) -> Self {
+        self.port_with(device, "")
+    }
+
+    /// As [`Self::port`], with arguments for the driver, such as `,size=1500`.
+    pub(crate) fn port_with(mut self, device: &str, arguments: &str) -> Self {
+        let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}{arguments}\"\npool = {POOL}\n");
         self
     }
 

@@ -3,6 +3,7 @@
 //! README.md says how to read the table. Slow figures are no failure: the exit code is 0 unless something does not work,
 //! and every loop that was measured is accounted for packet by packet.
 
+mod checksums;
 mod ffi;
 mod instructions;
 mod lab;
@@ -55,6 +56,8 @@ enum Part {
     Pools,
     /// Longer chains, and rings
     Stages,
+    /// Checksums by the guest SDK
+    Checksums,
 }
 
 fn main() -> ExitCode {
@@ -126,6 +129,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Stages) {
         stages::measure(lab)?;
+    }
+    if wanted(Part::Checksums) {
+        checksums::measure(lab)?;
     }
     Ok(())
 }

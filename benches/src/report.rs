@@ -116,8 +116,10 @@ pub(crate) fn head(title: &str) -> String {
 pub(crate) fn line(m: &Measurement) -> String {
     let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
     let mark = if Figures::are_quiet(m.quiet_slices) { "" } else { "~" };
-    let cycles = format!("{mark}{:.2}", m.cycles);
-    let (spread, twin) = (number(m.spread, 2), number(m.twin_cycles, 2));
+    // Of what is below a cycle, such as the cost of a byte, two digits say too little.
+    let digits = if m.cycles < 1.0 { 3 } else { 2 };
+    let cycles = format!("{mark}{:.digits$}", m.cycles);
+    let (spread, twin) = (number(m.spread, digits), number(m.twin_cycles, digits));
     let (ratio, busy) = (number(m.ratio, 3), number(m.busy_cycles, 1));
     format!(
         "{:<11} {:<9} {:>5}  {:<22} {cycles:>8} {spread:>7} {twin:>8} {ratio:>6} {:>7} {busy:>8}",

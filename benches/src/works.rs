@@ -41,7 +41,7 @@ fn setup(lab: &mut Lab, case: &Case, burst: u16) -> Setup {
         Work::Template | Work::TwoFields => {
             setup.module("udp-gen", generator_config(case.work)).generate("udp-gen", &[], &device)
         }
-        Work::MacSwap | Work::Nothing => setup.module("reflector", "").receive(&device, &["reflector"]),
+        _ => setup.module("reflector", "").receive(&device, &["reflector"]),
     }
 }
 

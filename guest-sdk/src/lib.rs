@@ -32,6 +32,10 @@
 //! module's logic is tested with plain `cargo test`.
 #![no_std]
 
+// What `#[header]` and `stack!` write names this crate by its name, here as elsewhere.
+#[cfg(feature = "state")]
+extern crate alloc;
+extern crate self as perigee_guest;
 #[cfg(not(target_arch = "wasm32"))]
 extern crate std;
 
@@ -48,6 +52,8 @@ mod packet;
 mod random;
 mod raw;
 mod rooms;
+#[cfg(feature = "state")]
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod text;
@@ -84,9 +90,11 @@ pub struct Options {
     pub spares: u32,
     /// Version of the state that `save` writes; counted up when its layout changes.
     pub state_version: u32,
+    /// Bytes of heap, for the tables of `state` and for `alloc`; 0: none. It never grows. It needs the feature `state`.
+    pub heap: usize,
 }
 
 impl Options {
     /// What [`module!`] takes where it is told nothing else.
-    pub const DEFAULT: Self = Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1 };
+    pub const DEFAULT: Self = Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1, heap: 0 };
 }

@@ -35,8 +35,11 @@ macro_rules! module {
             $crate::__number!("perigee_mailbox_len", OPTIONS.mailbox);
             $crate::__number!("perigee_spares", OPTIONS.spares as usize);
 
+            $crate::__heap!(OPTIONS);
+
             #[unsafe(export_name = "init")]
             extern "C" fn init(len: u32) -> i32 {
+                give_heap();
                 // SAFETY: called by the host alone.
                 unsafe { $crate::area::entry::init::<$type, { OPTIONS.mailbox }>(&SLOT, &MAILBOX, len) }
             }
@@ -95,6 +98,34 @@ macro_rules! __counters {
         $crate::__counters!($index + 1, $($rest)*);
     };
     ($index:expr,) => {};
+}
+
+/// With the feature `state`: a heap, and the function that hands it to the allocator. All modules of a workspace may be
+/// compiled with the features of one of them, so a module without a heap has one of no bytes.
+#[cfg(feature = "state")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __heap {
+    ($options:ident) => {
+        static HEAP: $crate::area::Heap<{ $options.heap }> = $crate::area::Heap::new();
+
+        fn give_heap() {
+            // SAFETY: called by `init` alone, which runs once, before all else.
+            unsafe { HEAP.give() }
+        }
+    };
+}
+
+/// Without the feature `state` there is no allocator to give a heap to.
+#[cfg(not(feature = "state"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __heap {
+    ($options:ident) => {
+        const _: () = assert!($options.heap == 0, "a heap needs the feature `state` of perigee-guest");
+
+        fn give_heap() {}
+    };
 }
 
 #[doc(hidden)]

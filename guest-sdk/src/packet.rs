@@ -2,8 +2,10 @@
 
 use crate::output::{Held, Listed};
 use crate::raw::Room;
+use crate::wire::Error;
+use crate::wire::checksum::fill::all_but_offloads;
 use core::mem::offset_of;
-use perigee_abi::{Batch, rx_flags, tx_flags, verdict};
+use perigee_abi::{Batch, PortInfo, rx_flags, tx_flags, verdict};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +239,20 @@ impl Packet<'_> {
     pub fn ask_checksums(&mut self, flags: u32, l2_len: u8, l3_len: u8) {
         self.ask(flags);
         self.room.facts().set_layers(l2_len, l3_len);
+    }
+
+    /// Makes all checksums right when the packet leaves by `port`: what the port computes is asked of it, the rest is
+    /// computed here. To be called last, when headers and payload are written.
+    ///
+    /// # Errors
+    ///
+    /// A header contradicts itself; nothing is changed.
+    pub fn complete_checksums(&mut self, port: &PortInfo) -> Result<(), Error> {
+        let asked = all_but_offloads(self.room.bytes_mut(), port.offloads)?;
+        if asked.flags != 0 {
+            self.ask_checksums(asked.flags, asked.l2_len, asked.l3_len);
+        }
+        Ok(())
     }
 
     /// Asks for a VLAN tag to be inserted on the way out.

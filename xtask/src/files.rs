@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Folders that hold no sources of ours. The hidden ones that do are named in [`HIDDEN`].
-const SKIPPED: [&str; 2] = ["docs/book", "fuzz/corpus"];
+const SKIPPED: [&str; 3] = ["docs/book", "fuzz/corpus", "guest-sdk/as/node_modules"];
 const HIDDEN: [&str; 2] = [".ci", ".cargo"];
 
 /// A text file of the repository.

@@ -4,8 +4,10 @@
 //! place that knows a WebAssembly toolchain.
 
 mod abi;
+mod codegen;
 mod command;
 mod files;
+mod languages;
 mod modules;
 mod setup;
 mod source;
@@ -54,6 +56,12 @@ enum Task {
     BuildModules,
     /// Check what compilers do not: where unsafe is, the ABI's version, file lengths, links and more
     Tidy,
+    /// Check that accessors of the guest SDK compile to what a store by hand compiles to
+    Codegen {
+        /// Write guest-sdk/codegen/snapshots anew
+        #[arg(long)]
+        bless: bool,
+    },
     /// Check that the ABI did not change under its version number
     AbiCheck {
         /// Write abi/ABI.lock anew
@@ -80,8 +88,10 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
         Task::Setup => setup::all(&repository),
-        Task::BuildModules => modules::build(&repository),
+        Task::BuildModules => modules::build_all(&repository),
         Task::Tidy => tidy::run(&repository),
+        Task::Codegen { bless: true } => codegen::bless(&repository),
+        Task::Codegen { bless: false } => codegen::check(&repository),
         Task::AbiCheck { bless: true } => abi::bless(&repository),
         Task::AbiCheck { bless: false } => abi::check(&repository),
     }

@@ -1,12 +1,15 @@
 //! Building the packet modules: every crate of the workspace whose library is a `cdylib`.
 
 use crate::command::{self, Repository};
+use crate::languages;
 use crate::toolchain::{TARGET, Toolchain};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+/// A `cdylib` that is no module: see `codegen.rs`.
+const PROBE: &str = "codegen-probe";
 /// The profile in the workspace's Cargo.toml.
 const PROFILE: &str = "module";
 /// Cranelift does not vectorise, so LLVM has to: with SIMD on, as every engine that we support has it.
@@ -27,7 +30,13 @@ struct Module {
     library: String,
 }
 
-/// Builds all modules to `target/modules/NAME.wasm`.
+/// Builds the modules of the workspace, and those of the SDKs for other languages.
+pub(crate) fn build_all(repository: &Repository) -> Result<()> {
+    build(repository)?;
+    languages::build(repository)
+}
+
+/// Builds all modules of the workspace to `target/modules/NAME.wasm`.
 pub(crate) fn build(repository: &Repository) -> Result<()> {
     let modules = find(repository)?;
     if modules.is_empty() {
@@ -35,19 +44,9 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
         return Ok(());
     }
     let toolchain = Toolchain::pick(repository)?;
-    let mut flags = vec![SIMD];
-    flags.extend(UNROLL);
-    if command::is_ci() {
-        flags.push("-Dwarnings");
-    }
-    let mut cargo = toolchain.cargo(repository, "build", &flags);
-    cargo.args(["--quiet", "--profile", PROFILE, "--lib"]);
-    for module in &modules {
-        cargo.args(["--package", &module.package]);
-    }
-    command::run(&mut cargo)?;
+    let packages: Vec<_> = modules.iter().map(|module| module.package.as_str()).collect();
+    let built = compile(repository, &toolchain, &packages)?;
 
-    let built = toolchain.target_dir(repository).join(TARGET).join(PROFILE);
     let to = repository.path("target/modules");
     fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     for module in &modules {
@@ -57,6 +56,22 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
     let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
     println!("modules in target/modules, by the {} toolchain: {}", toolchain.name(), names.join(", "));
     Ok(())
+}
+
+/// Compiles packages as modules are compiled; returns the folder with the built files.
+pub(crate) fn compile(repository: &Repository, toolchain: &Toolchain, packages: &[&str]) -> Result<PathBuf> {
+    let mut flags = vec![SIMD];
+    flags.extend(UNROLL);
+    if command::is_ci() {
+        flags.push("-Dwarnings");
+    }
+    let mut cargo = toolchain.cargo(repository, "build", &flags);
+    cargo.args(["--quiet", "--profile", PROFILE, "--lib"]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    command::run(&mut cargo)?;
+    Ok(toolchain.target_dir(repository).join(TARGET).join(PROFILE))
 }
 
 /// Lints the modules as they are compiled for WebAssembly; lints of the whole workspace see only what is compiled for
@@ -77,7 +92,7 @@ pub(crate) fn clippy(repository: &Repository) -> Result<()> {
 }
 
 /// Copies a module where configurations look for it. A file that is the same already keeps its time.
-fn place(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn place(from: &Path, to: &Path) -> Result<()> {
     let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(());
@@ -107,6 +122,9 @@ pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn module_of(package: &Value) -> Option<Module> {
+    if package["name"] == PROBE {
+        return None;
+    }
     let mut targets = package["targets"].as_array()?.iter();
     let library = targets
         .find(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib")))?;

@@ -1,12 +1,13 @@
 //! What the tests need beyond what the build needs: packages, and tools that cargo installs.
 
 use crate::command::{self, Repository};
+use crate::languages;
 use anyhow::{Context, Result};
 use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("ethtool", "switches the kernel's offloads off on these"),
     ("iputils-ping", "asks the responder module"),
@@ -17,6 +18,7 @@ const PACKAGES: [(&str, &str); 10] = [
     ("bind9-dnsutils", "makes DNS traffic to record"),
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
+    ("python3-venv", "holds the Zig compiler, which comes as a Python package"),
 ];
 
 /// A program that `cargo install` builds from source.
@@ -37,7 +39,7 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
     for tool in [MDBOOK, CARGO_DENY] {
         install(repository, &tool)?;
     }
-    Ok(())
+    languages::setup_all(repository)
 }
 
 /// Debian's cargo comes without formatter and linter; rustup's toolchain has both (rust-toolchain.toml asks for them).

@@ -1,7 +1,7 @@
 //! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
 
 use crate::command::{self, Repository};
-use crate::{modules, setup, start, tidy};
+use crate::{codegen, modules, setup, start, tidy};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,12 @@ struct Step {
     run: fn(&Repository) -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "setup", run: setup::all },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy::run },
-    Step { name: "build-modules", run: modules::build },
+    Step { name: "build-modules", run: modules::build_all },
+    Step { name: "codegen", run: codegen::check },
     Step { name: "build", run: build },
     Step { name: "clippy", run: clippy },
     Step { name: "cargo-test", run: cargo_test },

@@ -1,5 +1,4 @@
 ;; Swaps the MAC addresses of each packet, sends it back to the port that it came from, and counts it.
-;; perigee forward examples/wat/mac-swap.wat --port net_null0 --port net_null1 --duration 2s
 (module
   (import "perigee" "counter" (func $name_counter (param $index i32) (param $text i32) (param $len i32)))
 

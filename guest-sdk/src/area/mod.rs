@@ -5,6 +5,8 @@
 #![allow(unsafe_code, reason = "statics that the host writes between calls")]
 
 pub mod entry;
+#[cfg(all(target_arch = "wasm32", feature = "state"))]
+mod heap;
 #[cfg(not(target_arch = "wasm32"))]
 mod instance;
 #[cfg_attr(target_arch = "wasm32", path = "memory_wasm.rs")]
@@ -13,6 +15,8 @@ mod memory;
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
+#[cfg(all(target_arch = "wasm32", feature = "state"))]
+pub use heap::Heap;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use instance::{Callback, Instance};
 pub(crate) use memory::{batch, byte, set_words, words};

@@ -14,6 +14,8 @@ mod steps;
 pub(crate) use host::{count, log, name_counter, time};
 pub(crate) use parts::{FreshParts, Parts, window_bytes};
 pub(crate) use room::{Fresh, Room};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) use simd::sum_words;
 pub(crate) use simd::swap_macs;
 pub(crate) use steps::{DescIter, FreshIter};
 

@@ -36,6 +36,7 @@ mod combine;
 mod gaps;
 #[cfg(feature = "config")]
 mod item;
+mod names;
 mod place;
 #[cfg(feature = "config")]
 mod program;

@@ -133,6 +133,12 @@ impl Write {
         self.place.end()
     }
 
+    /// Whether a byte has a part of the place.
+    #[cfg(feature = "config")]
+    pub(super) const fn has(&self, byte: usize) -> bool {
+        byte >= self.place.offset as usize / 8 && byte < self.place.end() as usize
+    }
+
     /// See [`Place::write`].
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "value and mask are shifted within the word")]

@@ -13,21 +13,20 @@ use crate::{Lcg64, Refusal, Text};
 /// use perigee_guest::config::{List, from_json};
 /// use perigee_guest::vary::{Place, Program, Spec};
 /// use perigee_guest::Lcg64;
+/// use perigee_guest::wire::{Ethernet, Ipv4, Layers, Places, Stack, Udp, Vlan};
 ///
 /// # fn main() -> Result<(), perigee_guest::Refusal> {
 /// let json = br#"[
 ///     { "field": "ipv4.source", "draw": "random", "from": "10.0.0.0", "to": "10.0.255.255" },
 ///     { "field": "udp.destination_port", "draw": "list", "values": [80, 443] },
-///     { "offset": 14, "bit": 4, "bits": 12, "from": 100, "to": 199 }
+///     { "field": "vlan.vid", "from": 100, "to": 199 }
 /// ]"#;
 /// let vary: List<Spec<'_>, 8> = from_json(json)?;
-/// let find = |field: &str| match field {
-///     "ipv4.source" => Place::bytes(30, 4),
-///     "udp.destination_port" => Place::bytes(40, 2),
-///     _ => None,
-/// };
-/// let mut program: Program<8, 16> = Program::new(&vary, &find, (0, 1))?;
+/// perigee_guest::stack! { struct Template { eth: Ethernet, tag: Vlan, ip: Ipv4, udp: Udp } }
 /// let (mut random, mut bytes) = (Lcg64::new(1), [0; 64]);
+/// Template::fill(&mut bytes, |_| ()).map_err(|_| perigee_guest::Refusal::new("does not fit"))?;
+/// let places: Places = Layers::new(&bytes).collect();
+/// let mut program: Program<8, 16> = Program::new(&vary, &|field| Place::named(&places, field), (0, 1))?;
 /// program.apply(&mut bytes, &mut random);
 /// assert_eq!((&bytes[30..32], &bytes[40..42], &bytes[14..16]), (&[10, 0][..], &[0, 80][..], &[0, 100][..]));
 /// program.apply(&mut bytes, &mut random);
@@ -44,7 +43,7 @@ pub struct Program<const ITEMS: usize, const VALUES: usize> {
 }
 
 impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
-    /// Makes the program that `vary` describes. `find` knows where the template's fields are; `instance` is
+    /// Makes the program that `vary` describes. `find` knows where the template's fields are, mostly by [`Place::named`]; `instance` is
     /// [`crate::Setup::instance`], by which counters are shared.
     ///
     /// # Errors
@@ -52,7 +51,7 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
     /// A text that says which item is wrong, in what, and how.
     pub fn new<const N: usize>(
         vary: &List<Spec<'_>, N>,
-        find: &dyn Fn(&str) -> Option<Place>,
+        find: &dyn Fn(&str) -> Result<Place, Refusal>,
         instance: (u32, u32),
     ) -> Result<Self, Refusal> {
         let mut program = Self { items: [Item::EMPTY; ITEMS], pool: [0; VALUES], used: 0, len: 0 };
@@ -66,7 +65,7 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
     fn add<'s>(
         &mut self,
         spec: &Spec<'s>,
-        find: &dyn Fn(&str) -> Option<Place>,
+        find: &dyn Fn(&str) -> Result<Place, Refusal>,
         instance: (u32, u32),
         names: &mut [Option<(&'s str, Spec<'s>)>; ITEMS],
     ) -> Result<(), Refusal> {
@@ -123,6 +122,13 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
     pub fn end(&self) -> u32 {
         let items = self.items.iter().take(self.len);
         items.filter_map(|item| item.write.as_ref()).map(|write| write.end()).max().unwrap_or(0)
+    }
+
+    /// Whether this byte of a packet is written.
+    #[must_use]
+    pub fn writes(&self, byte: usize) -> bool {
+        let mut items = self.items.iter().take(self.len);
+        items.any(|item| item.write.as_ref().is_some_and(|write| write.has(byte)))
     }
 
     /// Whether nothing is varied.

@@ -82,13 +82,10 @@ pub struct Spec<'a> {
 
 impl Spec<'_> {
     /// The place that the item names, if it names one.
-    pub(super) fn place(&self, find: &dyn Fn(&str) -> Option<Place>) -> Result<Option<Place>, Refusal> {
+    pub(super) fn place(&self, find: &dyn Fn(&str) -> Result<Place, Refusal>) -> Result<Option<Place>, Refusal> {
         match (self.field, self.offset) {
             (Some(_), Some(_)) => Err(Refusal::new("offset: not together with field")),
-            (Some(field), None) => match find(field) {
-                Some(place) => Ok(Some(place)),
-                None => Err(Refusal::from_parts(&["field: the packet has no field \"", field, "\""])),
-            },
+            (Some(field), None) => find(field).map(Some),
             (None, Some(offset)) => Place::bits(u32::from(offset) * 8 + self.bit.min(1 << 19), self.bits.unwrap_or(8))
                 .filter(|place| place.width() <= 64)
                 .map(Some)

@@ -1,6 +1,7 @@
 //! Programs from configurations: what is written where, and what is refused.
 
 use super::*;
+use crate::Refusal;
 use crate::config::{List, from_json};
 use std::collections::BTreeSet;
 use std::string::{String, ToString};
@@ -23,7 +24,8 @@ type Small = Program<8, 64>;
 
 fn program_of(vary: &str, instance: (u32, u32)) -> Result<Small, String> {
     let vary: List<Spec<'_>, 8> = from_json(vary.as_bytes()).map_err(|error| error.to_string())?;
-    Program::new(&vary, &find, instance).map_err(|error| error.to_string())
+    Program::new(&vary, &|field| find(field).ok_or_else(|| Refusal::new("field: unknown")), instance)
+        .map_err(|error| error.to_string())
 }
 
 /// What stands in `field` in `count` packets.
@@ -162,7 +164,7 @@ fn sizes_are_draws_too() {
 /// What an operator may write, and what is said about it.
 const MISTAKES: &[(&str, &str)] = &[
     (r#"[{}]"#, "vary[0]: field: is missing (or offset, or a name for others to use)"),
-    (r#"[{"field": "ipv4.sauce"}]"#, "vary[0]: field: the packet has no field \"ipv4.sauce\""),
+    (r#"[{"field": "ipv4.sauce"}]"#, "vary[0]: field: unknown"),
     (r#"[{"field": "ipv4.ttl", "offset": 1}]"#, "vary[0]: offset: not together with field"),
     (r#"[{"offset": 1, "bits": 65}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),
     (r#"[{"offset": 65535, "bit": 4294967295}]"#, "vary[0]: bits: must be 1 to 64, and end within 65536 bytes"),

@@ -1,70 +1,55 @@
-//! Views of protocol headers over a packet's bytes.
+//! Protocol headers, in place in a packet.
 //!
-//! Each file has the same skeleton: a struct over a buffer, `new_checked`, which checks all lengths once, and accessors
-//! that cannot fail after that. Setters are there where the buffer can be written. A new protocol is a copy of the
-//! shortest file.
+//! A header is a struct of its fields ([`macro@header`]): a value of so many bytes, and the same type is the view of those
+//! bytes in a packet. [`Header::parse`] checks all lengths once; after that nothing can fail, because a field lies at a
+//! constant place in an array of known length.
+//!
+//! ```
+//! use perigee_guest::wire::{Ethernet, Header, Ipv4, ether_type};
+//!
+//! fn time_to_live(packet: &[u8]) -> Option<u8> {
+//!     let frame = Ethernet::parse(packet).ok()?;
+//!     let ip = Ipv4::parse(frame.payload).ok().filter(|_| frame.ether_type() == ether_type::IPV4)?;
+//!     Some(ip.ttl())
+//! }
+//! # assert_eq!(time_to_live(&[0; 60]), None);
+//! ```
+//!
+//! [`crate::stack`] puts headers one behind the other into one type, [`Layers`] finds out which headers a packet has,
+//! [`dump()`] shows them, and [`checksum`] knows their checksums. All headers with their fields are in `docs/headers.md`.
 
-pub mod arp;
 pub mod checksum;
-pub mod ethernet;
-pub mod icmp;
-pub mod icmpv6;
-pub mod ipv4;
-pub mod ipv6;
+mod dissect;
+mod dump;
+mod field;
+mod header;
 mod mac;
-pub mod udp;
+mod numbers;
+mod protocols;
+mod stack;
+mod tlv;
 
-pub use arp::Arp;
-pub use ethernet::{EtherType, Ethernet};
-pub use icmp::Icmp;
-pub use icmpv6::Icmpv6;
-pub use ipv4::Ipv4;
-pub use ipv6::Ipv6;
+pub use dissect::{Layers, MAX_LAYERS, Place, Places};
+pub use dump::{dump, hex, show};
+pub use field::{Field, Show};
+pub use header::{Cover, Fields, Format, Header, Info, Layer, LayerMut, Measured, Next, Role};
 pub use mac::Mac;
-pub use udp::Udp;
+pub use numbers::{ether_type, protocol};
+pub use perigee_guest_derive::header;
+pub use protocols::*;
+#[doc(hidden)]
+pub use stack::format_behind;
+pub use stack::{Part, PartInfo, Stack, With};
+pub use tlv::{Tlv, TlvFormat, Tlvs};
+#[doc(hidden)]
+pub use zerocopy;
 
 /// The bytes are not what they should be: too short, or with lengths that contradict each other. A bad packet is normal
 /// and must cost nothing, so this says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error;
 
-/// A field of a header.
-type Field = core::ops::Range<usize>;
-
-/// Protocol numbers of IPv4 and IPv6.
-pub mod protocol {
-    /// ICMP.
-    pub const ICMP: u8 = 1;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// IPv6's fragment header.
-    pub const IPV6_FRAGMENT: u8 = 44;
-    /// ICMPv6.
-    pub const ICMPV6: u8 = 58;
-    /// SCTP.
-    pub const SCTP: u8 = 132;
-}
-
-/// The big-endian number in a field of two bytes.
-#[inline(always)]
-fn get_u16(data: &[u8], field: Field) -> u16 {
-    let mut raw = [0; 2];
-    raw.copy_from_slice(&data[field]);
-    u16::from_be_bytes(raw)
-}
-
-/// Writes a big-endian number into a field of two bytes.
-#[inline(always)]
-fn set_u16(data: &mut [u8], field: Field, value: u16) {
-    data[field].copy_from_slice(&value.to_be_bytes());
-}
-
-/// The bytes of a field of constant length.
-#[inline(always)]
-fn get<const N: usize>(data: &[u8], field: Field) -> [u8; N] {
-    let mut raw = [0; N];
-    raw.copy_from_slice(&data[field]);
-    raw
+/// What `bytes` has from `start` on; nothing where it is shorter.
+fn behind(bytes: &[u8], start: usize) -> &[u8] {
+    bytes.get(start..).unwrap_or(&[])
 }

@@ -1,6 +1,6 @@
 //! What a packet is.
 
-use perigee_guest::wire::{EtherType, Ethernet, Ipv4, Ipv6, protocol};
+use perigee_guest::wire::{Ethernet, Header as _, Ipv4, Ipv6, Mac, ether_type, protocol};
 
 /// A class that packets are counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,21 +83,21 @@ pub(crate) fn size_class(len: u16) -> usize {
 /// stripped (`tag_stripped`) has been counted already.
 #[inline]
 pub(crate) fn of(bytes: &[u8], tag_stripped: bool) -> [Option<Class>; 5] {
-    let Ok(frame) = Ethernet::new_checked(bytes) else { return [Some(Class::Malformed), None, None, None, None] };
+    let Ok(frame) = Ethernet::parse(bytes) else { return [Some(Class::Malformed), None, None, None, None] };
     let group = match frame.destination() {
-        mac if mac == perigee_guest::wire::Mac::BROADCAST => Some(Class::Broadcast),
+        mac if mac == Mac::BROADCAST => Some(Class::Broadcast),
         mac if mac.is_multicast() => Some(Class::Multicast),
         _ => None,
     };
-    let tag = (frame.ether_type().is_tag() && !tag_stripped).then_some(Class::Vlan);
-    let Some((ether_type, start)) = frame.untagged() else {
+    let tag = (ether_type::is_tag(frame.ether_type()) && !tag_stripped).then_some(Class::Vlan);
+    let Ok((number, start)) = Ethernet::untagged(bytes) else {
         return [group, tag, Some(Class::Malformed), None, None];
     };
     let payload = bytes.get(start..).unwrap_or_default();
-    let [kind, protocol, fragment] = match ether_type {
-        EtherType::IPV4 => of_ipv4(payload),
-        EtherType::IPV6 => of_ipv6(payload),
-        EtherType::ARP => [Some(Class::Arp), None, None],
+    let [kind, protocol, fragment] = match number {
+        ether_type::IPV4 => of_ipv4(payload),
+        ether_type::IPV6 => of_ipv6(payload),
+        ether_type::ARP => [Some(Class::Arp), None, None],
         _ => [Some(Class::OtherType), None, None],
     };
     [group, tag, kind, protocol, fragment]
@@ -105,7 +105,7 @@ pub(crate) fn of(bytes: &[u8], tag_stripped: bool) -> [Option<Class>; 5] {
 
 #[inline]
 fn of_ipv4(payload: &[u8]) -> [Option<Class>; 3] {
-    match Ipv4::new_checked(payload) {
+    match Ipv4::parse(payload) {
         Ok(ip) => [Some(Class::Ipv4), Some(of_protocol(ip.protocol())), ip.is_fragment().then_some(Class::Fragment)],
         Err(_) => [Some(Class::Ipv4), None, Some(Class::Malformed)],
     }
@@ -113,10 +113,10 @@ fn of_ipv4(payload: &[u8]) -> [Option<Class>; 3] {
 
 #[inline]
 fn of_ipv6(payload: &[u8]) -> [Option<Class>; 3] {
-    match Ipv6::new_checked(payload) {
+    match Ipv6::parse(payload) {
         Ok(ip) if ip.next_header() == protocol::IPV6_FRAGMENT => {
             // The fragment header begins with the protocol of the whole packet.
-            let carried = ip.payload().first().map_or(Class::Malformed, |&number| of_protocol(number));
+            let carried = ip.payload.first().map_or(Class::Malformed, |&number| of_protocol(number));
             [Some(Class::Ipv6), Some(carried), Some(Class::Fragment)]
         }
         Ok(ip) => [Some(Class::Ipv6), Some(of_protocol(ip.next_header())), None],

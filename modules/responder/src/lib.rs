@@ -11,7 +11,7 @@ mod v6;
 
 use config::{Addresses, Config, Other};
 use perigee_guest::abi::MAX_PORTS;
-use perigee_guest::wire::{EtherType, Ethernet, Mac};
+use perigee_guest::wire::{Ethernet, Header as _, Mac, ether_type};
 use perigee_guest::{Batch, Counter, Module, Packet, Refusal, Setup, Verdict};
 
 perigee_guest::module!(Responder: process; mailbox = 4 * KIB);
@@ -102,24 +102,24 @@ impl Responder {
     /// Turns a packet into its answer; an error says why there is none, and leaves the packet as it was.
     fn answer(&self, packet: &mut Packet<'_>) -> Result<Outcome, Outcome> {
         let Some(Some(mac)) = self.macs.get(usize::from(packet.port())).copied() else { return Err(Outcome::Other) };
-        let frame = Ethernet::new_checked(packet.bytes()).map_err(|_| Outcome::Malformed)?;
+        let frame = Ethernet::parse(packet.bytes()).map_err(|_| Outcome::Malformed)?;
         let (source, destination) = (frame.source(), frame.destination());
-        let (ether_type, start) = frame.untagged().ok_or(Outcome::Malformed)?;
+        let (number, start) = Ethernet::untagged(packet.bytes()).map_err(|_| Outcome::Malformed)?;
         if destination != mac && !destination.is_multicast() || source.is_multicast() {
             return Err(Outcome::Other);
         }
 
         let addresses = &self.addresses;
-        let (outcome, to) = match ether_type {
-            EtherType::ARP => v4::answer_arp(&mut packet.bytes_mut()[start..], addresses, mac),
-            EtherType::IPV4 if destination == mac => {
+        let (outcome, to) = match number {
+            ether_type::ARP => v4::answer_arp(&mut packet.bytes_mut()[start..], addresses, mac),
+            ether_type::IPV4 if destination == mac => {
                 let known_good = packet.rx_flags() & perigee_guest::abi::rx_flags::IP_CHECKSUM_GOOD != 0;
                 v4::answer_echo(&mut packet.bytes_mut()[start..], addresses, source, known_good)
             }
-            EtherType::IPV6 => v6::answer(packet, start, addresses, mac),
+            ether_type::IPV6 => v6::answer(packet, start, addresses, mac),
             _ => Err(Outcome::Other),
         }?;
-        if let Ok(mut frame) = Ethernet::new_checked(packet.bytes_mut()) {
+        if let Ok((frame, _)) = Ethernet::split_mut(packet.bytes_mut()) {
             frame.set_destination(to);
             frame.set_source(mac);
         }

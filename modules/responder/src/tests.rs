@@ -3,8 +3,7 @@
 use super::*;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use perigee_guest::testing::{Host, Input, Output};
-use perigee_guest::wire::icmpv6::{self, Icmpv6};
-use perigee_guest::wire::{Arp, Icmp, Ipv4, Ipv6, arp, checksum, icmp, ipv6, protocol};
+use perigee_guest::wire::{Arp, Icmp, Icmpv6, Ipv4, Ipv6, NdMac, Stack as _, checksum, protocol};
 
 const CONFIG: &str = r#"{"addresses": ["10.0.0.2", "fe80::2", "fd00::12:3456"]}"#;
 /// Who asks, and the MAC address of port 0 of the test host.
@@ -35,8 +34,10 @@ fn refused(packet: &[u8], name: &str) {
     assert!(out.verdict.is_drop());
 }
 
-fn frame(to: Mac, ether_type: EtherType, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = [&to.0[..], &ASKER.0, &ether_type.0.to_be_bytes(), payload].concat();
+perigee_guest::stack! { struct Message { ip: Ipv6, icmp: Icmpv6 } }
+
+fn frame(to: Mac, number: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = [&to.0[..], &ASKER.0, &number.to_be_bytes(), payload].concat();
     bytes.resize(bytes.len().max(60), 0);
     bytes
 }
@@ -44,12 +45,12 @@ fn frame(to: Mac, ether_type: EtherType, payload: &[u8]) -> Vec<u8> {
 fn arp_request(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let fixed = [0, 1, 8, 0, 6, 4, 0, 1];
     let payload = [&fixed[..], &ASKER.0, &sender.octets(), &[0; 6], &target.octets()].concat();
-    frame(Mac::BROADCAST, EtherType::ARP, &payload)
+    frame(Mac::BROADCAST, ether_type::ARP, &payload)
 }
 
 /// An echo request with options and with this many bytes of data.
 fn echo4(options: &[u8], data: usize) -> Vec<u8> {
-    let mut message = vec![icmp::ECHO_REQUEST, 0, 0, 0, 0x12, 0x34, 0, 1];
+    let mut message = vec![Icmp::ECHO_REQUEST, 0, 0, 0, 0x12, 0x34, 0, 1];
     message.extend((0..=u8::MAX).cycle().take(data));
     let sum = checksum::finish(checksum::sum(&message)).to_be_bytes();
     message[2..4].copy_from_slice(&sum);
@@ -63,40 +64,42 @@ fn echo4(options: &[u8], data: usize) -> Vec<u8> {
     ip[20..].copy_from_slice(options);
     let sum = checksum::finish(checksum::sum(&ip)).to_be_bytes();
     ip[10..12].copy_from_slice(&sum);
-    frame(OWN, EtherType::IPV4, &[ip, message].concat())
+    frame(OWN, ether_type::IPV4, &[ip, message].concat())
 }
 
 /// An ICMPv6 message between two addresses, with a good checksum.
 fn icmp6(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; ipv6::HEADER_LEN + message.len()];
-    let mut ip = Ipv6::emit(&mut bytes[..], protocol::ICMPV6, message.len()).unwrap();
-    ip.set_hop_limit(255);
-    ip.set_source(source);
-    ip.set_destination(destination);
-    ip.payload_mut().copy_from_slice(message);
-    Icmpv6::new_checked(ip.payload_mut()).unwrap().fill_checksum(source, destination);
-    frame(to, EtherType::IPV6, &bytes)
+    let mut bytes = vec![0; 14 + Message::LEN + message.len() - 4];
+    bytes[14 + Message::LEN - 4..].copy_from_slice(message);
+    Message::fill(&mut bytes[14..], |p| {
+        p.ip.set_hop_limit(255);
+        p.ip.set_source(source);
+        p.ip.set_destination(destination);
+        p.icmp = Icmpv6::parse(message).map_or(p.icmp, |icmp| *icmp.header);
+    })
+    .unwrap();
+    frame(to, ether_type::IPV6, &bytes[14..])
 }
 
 /// A neighbour solicitation with these options.
 fn solicitation(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, options: &[u8]) -> Vec<u8> {
-    let fixed = [icmpv6::NEIGHBOR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+    let fixed = [Icmpv6::NEIGHBOR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
     icmp6(to, source, destination, &[&fixed[..], &US6.octets(), options].concat())
 }
 
 /// The solicited-node group of our address, and its MAC address.
 fn group() -> (Mac, Ipv6Addr) {
-    let group = ipv6::solicited_node(US6);
+    let group = Ipv6::solicited_node(US6);
     (Mac::of_ipv6_multicast(group.octets()), group)
 }
 
 fn source_mac_option() -> Vec<u8> {
-    [&[icmpv6::OPTION_SOURCE_MAC, 1][..], &ASKER.0].concat()
+    [&[NdMac::SOURCE, 1][..], &ASKER.0].concat()
 }
 
 #[track_caller]
 fn check_link(out: &Output, to: Mac) {
-    let frame = Ethernet::new_checked(&out.bytes[..]).unwrap();
+    let frame = Ethernet::parse(&out.bytes).unwrap();
     assert_eq!((frame.destination(), frame.source(), out.verdict), (to, OWN, Verdict::tx(0)));
 }
 
@@ -105,8 +108,8 @@ fn arp_is_answered() {
     for sender in [ASKER4, Ipv4Addr::UNSPECIFIED] {
         let (out, counted) = ask(arp_request(sender, US4));
         check_link(&out, ASKER);
-        let reply = Arp::new_checked(&out.bytes[14..]).unwrap();
-        assert_eq!((counted, reply.operation(), out.bytes.len()), ("arp", arp::REPLY, 60));
+        let reply = Arp::parse(&out.bytes[14..]).unwrap();
+        assert_eq!((counted, reply.operation(), out.bytes.len()), ("arp", Arp::REPLY, 60));
         assert_eq!((reply.sender_mac(), reply.sender()), (OWN, US4));
         assert_eq!((reply.target_mac(), reply.target()), (ASKER, sender));
     }
@@ -133,12 +136,12 @@ fn echo_is_answered_with_any_length_and_options() {
         let (out, counted) = ask(&question[..]);
         check_link(&out, ASKER);
         assert_eq!((counted, out.bytes.len()), ("echo", question.len()));
-        let ip = Ipv4::new_checked(&out.bytes[14..]).unwrap();
-        assert!(ip.checksum_is_good());
-        assert_eq!((ip.source(), ip.destination(), ip.ttl(), ip.options()), (US4, ASKER4, 64, options));
-        let message = Icmp::new_checked(ip.payload()).unwrap();
-        assert_eq!((message.kind(), message.checksum_is_good()), (icmp::ECHO_REPLY, true));
-        assert_eq!(ip.payload()[4..8], [0x12, 0x34, 0, 1]);
+        let ip = Ipv4::parse(&out.bytes[14..]).unwrap();
+        assert_eq!(checksum::check(&out.bytes), Ok(()));
+        assert_eq!((ip.source(), ip.destination(), ip.ttl(), ip.variable), (US4, ASKER4, 64, options));
+        let message = Icmp::parse(ip.payload).unwrap();
+        assert_eq!(message.kind(), Icmp::ECHO_REPLY);
+        assert_eq!(ip.payload[4..8], [0x12, 0x34, 0, 1]);
     }
 }
 
@@ -157,7 +160,7 @@ fn wrong_or_partial_echo_is_not_answered() {
     for bits in [0x2000_u16, 0x0001] {
         let mut fragment = good.clone();
         fragment[20..22].copy_from_slice(&bits.to_be_bytes());
-        Ipv4::new_checked(&mut fragment[14..]).unwrap().fill_checksum();
+        checksum::fill(&mut fragment).unwrap();
         refused(&fragment, "fragment");
     }
     refused(&change(14, 0x55), "malformed");
@@ -185,21 +188,21 @@ fn a_port_that_has_checked_is_believed() {
 #[test]
 fn echo6_is_answered() {
     for data in [0, 1, 56, 1432] {
-        let mut message = vec![icmpv6::ECHO_REQUEST, 0, 0, 0, 0x12, 0x34, 0, 1];
+        let mut message = vec![Icmpv6::ECHO_REQUEST, 0, 0, 0, 0x12, 0x34, 0, 1];
         message.resize(8 + data, 0x61);
         let (out, counted) = ask(icmp6(OWN, ASKER6, US6, &message));
         check_link(&out, ASKER);
-        let ip = Ipv6::new_checked(&out.bytes[14..]).unwrap();
+        let ip = Ipv6::parse(&out.bytes[14..]).unwrap();
         assert_eq!((counted, ip.source(), ip.destination(), ip.hop_limit()), ("echo6", US6, ASKER6, 64));
-        let reply = Icmpv6::new_checked(ip.payload()).unwrap();
-        assert_eq!((reply.kind(), reply.checksum_is_good(US6, ASKER6)), (icmpv6::ECHO_REPLY, true));
-        assert_eq!(ip.payload()[4..], message[4..]);
+        let reply = Icmpv6::parse(ip.payload).unwrap();
+        assert_eq!((reply.kind(), checksum::check(&out.bytes)), (Icmpv6::ECHO_REPLY, Ok(())));
+        assert_eq!(ip.payload[4..], message[4..]);
     }
 }
 
 #[test]
 fn wrong_or_partial_echo6_is_not_answered() {
-    let message = [icmpv6::ECHO_REQUEST, 0, 0, 0, 0, 0, 0, 0, 1, 2];
+    let message = [Icmpv6::ECHO_REQUEST, 0, 0, 0, 0, 0, 0, 0, 1, 2];
     let good = icmp6(OWN, ASKER6, US6, &message);
     let change = |at: usize, value: u8| {
         let mut bytes = good.clone();
@@ -212,7 +215,7 @@ fn wrong_or_partial_echo6_is_not_answered() {
     refused(&change(53, 0x57), "other");
     refused(&change(19, 200), "malformed");
     refused(&icmp6(OWN, Ipv6Addr::UNSPECIFIED, US6, &message), "other");
-    refused(&icmp6(OWN, ipv6::ALL_NODES, US6, &message), "other");
+    refused(&icmp6(OWN, Ipv6::ALL_NODES, US6, &message), "other");
     refused(&icmp6(Mac::BROADCAST, ASKER6, US6, &message), "other");
 }
 
@@ -220,15 +223,15 @@ fn wrong_or_partial_echo6_is_not_answered() {
 #[track_caller]
 fn check_advertisement(out: &Output, counted: &str, to: Mac, to_address: Ipv6Addr) -> u8 {
     check_link(out, to);
-    let ip = Ipv6::new_checked(&out.bytes[14..]).unwrap();
-    assert_eq!((counted, out.bytes.len(), ip.payload_len()), ("ndp", 86, 32));
+    let ip = Ipv6::parse(&out.bytes[14..]).unwrap();
+    assert_eq!((counted, out.bytes.len(), ip.payload_length()), ("ndp", 86, 32));
     assert_eq!((ip.source(), ip.destination(), ip.hop_limit()), (US6, to_address, 255));
-    let message = Icmpv6::new_checked(ip.payload()).unwrap();
-    assert!(message.checksum_is_good(US6, to_address));
-    assert_eq!((message.kind(), message.code()), (icmpv6::NEIGHBOR_ADVERTISEMENT, 0));
-    assert_eq!(ip.payload()[8..24], US6.octets());
-    assert_eq!(ip.payload()[24..], [&[icmpv6::OPTION_TARGET_MAC, 1][..], &OWN.0].concat());
-    ip.payload()[4]
+    let message = Icmpv6::parse(ip.payload).unwrap();
+    assert_eq!(checksum::check(&out.bytes), Ok(()));
+    assert_eq!((message.kind(), message.code()), (Icmpv6::NEIGHBOR_ADVERTISEMENT, 0));
+    assert_eq!(ip.payload[8..24], US6.octets());
+    assert_eq!(ip.payload[24..], [&[NdMac::TARGET, 1][..], &OWN.0].concat());
+    ip.payload[4]
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn duplicate_address_detection_is_answered_to_all_nodes() {
     // Linux adds a nonce (RFC 7527).
     for options in [&[][..], &[14, 1, 1, 2, 3, 4, 5, 6]] {
         let (out, counted) = ask(solicitation(mac, Ipv6Addr::UNSPECIFIED, group, options));
-        assert_eq!(check_advertisement(&out, counted, all, ipv6::ALL_NODES), 0x20);
+        assert_eq!(check_advertisement(&out, counted, all, Ipv6::ALL_NODES), 0x20);
     }
 }
 
@@ -266,7 +269,7 @@ fn solicitations_against_the_rules_are_not_answered() {
     let change = |at: usize, value: u8| {
         let mut bytes = solicitation(mac, ASKER6, group, &own_option);
         bytes[at] = value;
-        Icmpv6::new_checked(&mut bytes[54..]).unwrap().fill_checksum(ASKER6, group);
+        let _ = checksum::fill(&mut bytes);
         bytes
     };
     // Hop limit, code, another target, a target that is a group.
@@ -285,7 +288,7 @@ fn tagged(mut frame: Vec<u8>, tags: &[[u8; 4]]) -> Vec<u8> {
 #[test]
 fn tagged_questions_get_tagged_answers() {
     let (mac, group) = group();
-    let message = [icmpv6::ECHO_REQUEST, 0, 0, 0, 0, 0, 0, 0];
+    let message = [Icmpv6::ECHO_REQUEST, 0, 0, 0, 0, 0, 0, 0];
     let questions = [
         arp_request(ASKER4, US4),
         echo4(&[], 56),
@@ -311,7 +314,7 @@ fn tagged_questions_get_tagged_answers() {
 
 #[test]
 fn the_rest_goes_where_the_configuration_says() {
-    let udp = frame(OWN, EtherType::IPV4, &[0x45, 0, 0, 20]);
+    let udp = frame(OWN, ether_type::IPV4, &[0x45, 0, 0, 20]);
     let next = r#"{"addresses": ["10.0.0.2"], "other": "next", "mac": "02:00:00:00:00:55"}"#;
     let mut next = host(next);
     let out = next.process([Input::new(&udp), Input::new(&arp_request(ASKER4, US4)).port(3), Input::new(&[0; 4])]);

@@ -2,17 +2,17 @@
 
 use crate::config::Addresses;
 use crate::{Answer, Outcome};
-use perigee_guest::wire::{Arp, Icmp, Ipv4, Mac, arp, icmp, ipv4, protocol};
+use perigee_guest::wire::{Arp, Header as _, Icmp, IcmpEcho, Ipv4, Mac, checksum, protocol};
 
 /// The options by which a sender chooses the route: an answer would have to take it backwards, and nobody should ask
 /// for that (RFC 7126).
-const SOURCE_ROUTES: [u8; 2] = [131, 137];
+const SOURCE_ROUTES: [u16; 2] = [131, 137];
 
 /// Turns an ARP request for one of the addresses into its reply. A sender address of 0.0.0.0 is a probe (RFC 5227), and
 /// is answered too: the address is taken.
 pub(crate) fn answer_arp(payload: &mut [u8], addresses: &Addresses, mac: Mac) -> Answer {
-    let mut arp = Arp::new_checked(payload).map_err(|_| Outcome::Malformed)?;
-    if arp.operation() != arp::REQUEST || !addresses.has_v4(arp.target()) {
+    let mut arp = Arp::parse_mut(payload).map_err(|_| Outcome::Malformed)?;
+    if arp.operation() != Arp::REQUEST || !addresses.has_v4(arp.target()) {
         return Err(Outcome::Other);
     }
     let asker = arp.sender_mac();
@@ -25,12 +25,12 @@ pub(crate) fn answer_arp(payload: &mut [u8], addresses: &Addresses, mac: Mac) ->
 
 /// Turns an echo request to one of the addresses into its reply. Options stay as they are.
 pub(crate) fn answer_echo(payload: &mut [u8], addresses: &Addresses, from: Mac, known_good: bool) -> Answer {
-    let mut ip = Ipv4::new_checked(&mut *payload).map_err(|_| Outcome::Malformed)?;
+    let ip = Ipv4::parse_mut(payload).map_err(|_| Outcome::Malformed)?;
     let (source, destination) = (ip.source(), ip.destination());
     if !addresses.has_v4(destination) || ip.protocol() != protocol::ICMP {
         return Err(Outcome::Other);
     }
-    if !known_good && !ip.checksum_is_good() {
+    if !known_good && !ip.checksum_is_good(ip.variable) {
         return Err(Outcome::BadChecksum);
     }
     if ip.is_fragment() {
@@ -40,35 +40,30 @@ pub(crate) fn answer_echo(payload: &mut [u8], addresses: &Addresses, from: Mac, 
     if source.is_multicast() || source.is_broadcast() || source.is_unspecified() {
         return Err(Outcome::Other);
     }
-    check_options(&ip)?;
-    let mut icmp = Icmp::new_checked(ip.payload_mut()).map_err(|_| Outcome::Malformed)?;
-    if icmp.kind() != icmp::ECHO_REQUEST || icmp.code() != 0 {
+    check_options(ip.variable)?;
+    let good = checksum::verify(checksum::sum(ip.payload));
+    let icmp = Icmp::parse_mut(ip.payload).map_err(|_| Outcome::Malformed)?;
+    IcmpEcho::parse(icmp.payload).map_err(|_| Outcome::Malformed)?;
+    if icmp.kind() != Icmp::ECHO_REQUEST || icmp.code() != 0 {
         return Err(Outcome::Other);
     }
-    if !icmp.checksum_is_good() {
+    if !good {
         return Err(Outcome::BadChecksum);
     }
-    icmp.set_kind(icmp::ECHO_REPLY);
-    ip.set_source(destination);
-    ip.set_destination(source);
-    ip.set_ttl(64);
-    ip.fill_checksum();
+    icmp.header.change_kind(Icmp::ECHO_REPLY);
+    ip.header.set_source(destination);
+    ip.header.set_destination(source);
+    ip.header.set_ttl(64);
+    ip.header.fill_checksum(ip.variable);
     Ok((Outcome::Echo, from))
 }
 
-/// Walks over the options: each but the two of one byte says how long it is.
-fn check_options(ip: &Ipv4<&mut [u8]>) -> Result<(), Outcome> {
-    let mut options = ip.options();
-    while let Some((&kind, rest)) = options.split_first() {
-        options = match kind {
-            ipv4::OPTION_END => return Ok(()),
-            ipv4::OPTION_NOTHING => rest,
-            _ if SOURCE_ROUTES.contains(&kind) => return Err(Outcome::Other),
-            _ => {
-                let len = rest.first().map_or(0, |&len| usize::from(len));
-                options.get(len..).filter(|_| len >= 2).ok_or(Outcome::Malformed)?
-            }
-        };
+/// Walks over the options, which may not choose a route.
+fn check_options(options: &[u8]) -> Result<(), Outcome> {
+    for option in Ipv4::options(options) {
+        if SOURCE_ROUTES.contains(&option.map_err(|_| Outcome::Malformed)?.kind) {
+            return Err(Outcome::Other);
+        }
     }
     Ok(())
 }

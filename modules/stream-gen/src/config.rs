@@ -52,7 +52,7 @@ pub(crate) enum Checksums {
     /// This module.
     #[default]
     Software,
-    /// The port, or the host for it.
+    /// The port, as far as it can; this module the rest.
     Offload,
     /// Nobody.
     None,

@@ -1,18 +1,18 @@
 //! Generator: streams of packets made from templates, in which a program of draws varies the fields.
 //!
-//! What varies is the field engine's ([`perigee_guest::vary`]); what the module knows of headers is in headers.rs alone.
+//! What varies is the field engine's ([`perigee_guest::vary`]), what is known of headers is [`perigee_guest::wire`]'s: any
+//! stack that the SDK dissects can be a template.
 #![cfg_attr(not(test), no_std)]
 
 mod config;
-mod headers;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use config::{Checksums, Config, Fill, STREAMS_MAX};
+use config::{Config, Fill, STREAMS_MAX};
 use perigee_guest::vary::{Draw, Gaps, Weighted};
 use perigee_guest::{Lcg64, Module, Refusal, Rooms, Setup, Text, Verdict};
-use stream::{FRAME_MIN, Stream};
+use stream::{FRAME_MIN, Stream, Sums};
 
 perigee_guest::module!(StreamGen: generate, prefill; mailbox = 32 * KIB);
 
@@ -34,7 +34,6 @@ pub struct StreamGen {
     /// Length of all packets, where the rooms hold them as they are sent.
     ready: Option<u16>,
     fill: Fill,
-    offload: bool,
     verdict: Verdict,
     /// Packets that may still be made.
     remaining: u64,
@@ -62,7 +61,6 @@ impl Module for StreamGen {
             before: 0,
             ready: None,
             fill: config.fill,
-            offload: config.checksums == Checksums::Offload,
             verdict: port.map_or(Verdict::NEXT, Verdict::tx),
             remaining: if config.count == 0 { u64::MAX } else { config.count },
             // Instances with a seed of their own must not all send the same.
@@ -130,9 +128,8 @@ impl StreamGen {
                 stream.write(packet.bytes_mut());
             }
             stream.vary(packet.bytes_mut(), &mut random);
-            if self.offload {
-                let (flags, l2_len, l3_len) = stream.asked();
-                packet.ask_checksums(flags, l2_len, l3_len);
+            if let Some(asked) = stream.asked() {
+                packet.ask_checksums(asked.flags, asked.l2_len, asked.l3_len);
             }
             if let Some(gaps) = &mut self.gaps {
                 packet.set_gap(gaps.after(self.before.into(), &mut random));
@@ -155,7 +152,9 @@ impl StreamGen {
             Fill::Once => !stream.varies(),
             Fill::Always => false,
         };
-        stream.only_len().filter(|_| is_ready && self.choice.is_none() && self.gaps.is_none() && !self.offload)
+        stream
+            .only_len()
+            .filter(|_| is_ready && self.choice.is_none() && self.gaps.is_none() && stream.asked().is_none())
     }
 }
 
@@ -166,6 +165,8 @@ fn streams(config: &Config<'_>, setup: &Setup<'_>) -> Result<Streams, Refusal> {
     let mut streams = [None; STREAMS_MAX];
     let mut weights = [0; STREAMS_MAX];
     let several = config.streams.iter().next().is_some();
+    let port = config.port.or(setup.next_port()).and_then(|port| setup.ports().get(usize::from(port)));
+    let sums = Sums { by: config.checksums, offloads: port.map_or(0, |port| port.offloads) };
     if several == config.packet.is_some() {
         return Err(Refusal::new("packet: needs either packet (with vary and sizes) or streams"));
     }
@@ -173,11 +174,11 @@ fn streams(config: &Config<'_>, setup: &Setup<'_>) -> Result<Streams, Refusal> {
         return Err(Refusal::new("vary and sizes belong into each of the streams"));
     }
     if let (Some(packet), Some(place)) = (&config.packet, streams.first_mut()) {
-        *place = Some(Stream::new(packet.as_str(), &config.vary, config.sizes.as_ref(), config.checksums, setup)?);
+        *place = Some(Stream::new(packet.as_str(), &config.vary, config.sizes.as_ref(), sums, setup)?);
     }
     let places = streams.iter_mut().zip(&mut weights);
     for (number, (spec, (place, weight))) in config.streams.iter().zip(places).enumerate() {
-        let stream = Stream::new(spec.packet.as_str(), &spec.vary, spec.sizes.as_ref(), config.checksums, setup);
+        let stream = Stream::new(spec.packet.as_str(), &spec.vary, spec.sizes.as_ref(), sums, setup);
         *place = Some(stream.map_err(|refusal| in_stream(number, refusal))?);
         *weight = spec.weight.unwrap_or(1);
     }

@@ -1,9 +1,10 @@
 //! One stream: a template, what varies in it, and its sizes.
 
 use crate::config::{Checksums, VARY_MAX};
-use crate::headers::{Headers, Rest};
 use perigee_guest::config::List;
-use perigee_guest::vary::{Draw, Program, Spec, Values};
+use perigee_guest::vary::{Draw, Place, Program, Spec, Values};
+use perigee_guest::wire::checksum::{self, Asked, Prepared};
+use perigee_guest::wire::{Layers, Places};
 use perigee_guest::{Lcg64, Refusal, Setup};
 
 /// Longest template.
@@ -19,11 +20,24 @@ pub(crate) struct Stream {
     template: [u8; TEMPLATE_MAX],
     /// Length of packets where it does not vary.
     len: u16,
-    headers: Headers,
+    /// The template's headers, with the checksums that are computed here.
+    places: Places,
     program: Program<VARY_MAX, VALUES_MAX>,
     sizes: Option<Sizes>,
-    checksums: Checksums,
-    rest: Option<Rest>,
+    /// Whether checksums are computed here at all.
+    has_sums: bool,
+    /// What is known of them, where packets have one length.
+    prepared: Option<Prepared>,
+    /// What is asked of the way out.
+    asked: Option<Asked>,
+}
+
+/// Who computes checksums.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums {
+    pub(crate) by: Checksums,
+    /// What the port computes that packets leave by.
+    pub(crate) offloads: u32,
 }
 
 /// Lengths that vary, and their bounds.
@@ -39,13 +53,16 @@ impl Stream {
         packet: &str,
         vary: &List<Spec<'_>, VARY_MAX>,
         sizes: Option<&Spec<'_>>,
-        checksums: Checksums,
+        sums: Sums,
         setup: &Setup<'_>,
     ) -> Result<Self, Refusal> {
         let mut template = [0; TEMPLATE_MAX];
         let len = read_hex(packet, &mut template)?;
-        let headers = Headers::find(template.get(..len).unwrap_or_default());
-        let program = Program::new(vary, &|field| headers.place(field), setup.instance())?;
+        let mut layers = Layers::new(template.get(..len).unwrap_or_default());
+        let places = layers.by_ref().collect::<Places>().without_absent_checksums(&template);
+        let is_malformed = layers.is_malformed();
+        let find = |field: &str| Place::named(&places, field).map_err(|refusal| in_template(is_malformed, refusal));
+        let program = Program::new(vary, &find, setup.instance())?;
         let frame = len.max(FRAME_MIN);
         let most = u16::try_from(setup.room_len()).unwrap_or(u16::MAX);
         let frame_len = u16::try_from(frame).unwrap_or(u16::MAX);
@@ -57,24 +74,29 @@ impl Stream {
         }
         let sizes = match sizes {
             Some(spec) => {
-                let least = u16::try_from(headers.len().max(FRAME_MIN)).unwrap_or(u16::MAX);
+                let headers = places.iter().map(|place| place.header().end).max().unwrap_or_default();
+                let least = u16::try_from(headers.max(FRAME_MIN)).unwrap_or(u16::MAX);
                 Some(Sizes { draw: Values::new(spec, setup.instance()).map_err(in_sizes)?, least, most })
             }
             None => None,
         };
-        let mut stream = Self { template, len: frame_len, headers, program, sizes, checksums, rest: None };
-        stream.fix_template(frame);
+        let has_sums = sums.by != Checksums::None;
+        let mut stream =
+            Self { template, len: frame_len, places, program, sizes, has_sums, prepared: None, asked: None };
+        stream.prepare(frame, sums);
         Ok(stream)
     }
 
-    /// Makes the template right, and sums up the part of it that never changes.
-    fn fix_template(&mut self, frame: usize) {
-        let Some(bytes) = self.template.get_mut(..frame) else { return };
-        if self.checksums == Checksums::Software {
-            self.headers.write_checksums(bytes, None);
-            if self.sizes.is_none() {
-                self.rest = self.headers.rest(bytes, self.program.end() as usize);
-            }
+    /// Makes the template right, and decides what is to be done for each packet's checksums.
+    fn prepare(&mut self, frame: usize, sums: Sums) {
+        let Some(bytes) = self.template.get_mut(..frame).filter(|_| self.has_sums) else { return };
+        if sums.by == Checksums::Offload {
+            let asked = checksum::leave_to_port(&mut self.places, sums.offloads);
+            self.asked = Some(asked).filter(|asked| asked.flags != 0);
+        }
+        checksum::fill_places(bytes, &self.places);
+        if self.sizes.is_none() {
+            self.prepared = Prepared::new(bytes, &self.places, &|byte| self.program.writes(byte));
         }
     }
 
@@ -111,21 +133,32 @@ impl Stream {
     #[inline]
     pub(crate) fn vary(&mut self, bytes: &mut [u8], random: &mut Lcg64) {
         if self.sizes.is_some() {
-            self.headers.write_lengths(bytes);
+            // No size is chosen that the headers cannot say.
+            let _ = self.places.set_len(bytes);
         } else if self.program.is_empty() {
             return;
         }
         self.program.apply(bytes, random);
-        if self.checksums == Checksums::Software {
-            self.headers.write_checksums(bytes, self.rest);
+        match &self.prepared {
+            Some(prepared) => prepared.fill(bytes),
+            None if self.has_sums => checksum::fill_places(bytes, &self.places),
+            None => {}
         }
     }
 
     /// The checksums that are asked of the way out.
     #[inline]
-    pub(crate) fn asked(&self) -> (u32, u8, u8) {
-        self.headers.asked()
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        self.asked
     }
+}
+
+/// Says why fields are missing that look as if they were there.
+fn in_template(is_malformed: bool, refusal: Refusal) -> Refusal {
+    if !is_malformed {
+        return refusal;
+    }
+    Refusal::from_parts(&[refusal.text().as_str(), " (what follows is cut off, or its lengths contradict each other)"])
 }
 
 fn in_sizes(refusal: Refusal) -> Refusal {

@@ -1,12 +1,14 @@
 //! The generator in a test host.
 
 use super::*;
-use crate::headers::Headers;
-use perigee_guest::abi::tx_flags;
+use perigee_guest::abi::{offloads, tx_flags};
 use perigee_guest::testing::{Host, Output, Run};
-use perigee_guest::vary::Place;
-use perigee_guest::wire::{Ipv4, Ipv6, Udp, checksum};
+use perigee_guest::wire::{
+    Ethernet, Gtpu, Header as _, HopByHop, Ipv4, Ipv6, Layers, Mpls, Sctp, SctpData, Stack, Tcp, Udp, Vlan, Vxlan,
+    checksum,
+};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// Ethernet, IPv4 from 10.0.0.1 to 10.1.0.1, UDP from port 1024 to 9 with a checksum to be, 6 bytes "perige".
 const UDP4: &str = "020000000002 020000000001 0800
@@ -36,11 +38,10 @@ fn refused(config: &str) -> String {
 
 /// Source address and ports, after a look at lengths and checksums.
 fn read(output: &Output) -> (u32, u16, u16) {
-    let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
-    assert!(ip.checksum_is_good(), "{output:?}");
-    let udp = Udp::new_checked(ip.payload()).unwrap();
-    assert!(udp.checksum_is_good(&ip.source().octets(), &ip.destination().octets()), "{output:?}");
-    assert_ne!(output.bytes[40..42], [0, 0]);
+    assert_eq!(checksum::check(&output.bytes), Ok(()));
+    let ip = Ipv4::parse(&output.bytes[14..]).unwrap();
+    let udp = Udp::parse(ip.payload).unwrap();
+    assert!(ip.checksum() != 0 && udp.checksum() != 0);
     (u32::from(ip.source()), udp.source_port(), udp.destination_port())
 }
 
@@ -72,14 +73,14 @@ fn fields_vary_and_checksums_follow() {
 
 #[test]
 fn sizes_vary_and_lengths_follow() {
-    let mut host = start(UDP4, r#""sizes": {"imix": "aabg"}, "vary": [{"field": "ipv4.id"}]"#);
+    let mut host = start(UDP4, r#""sizes": {"imix": "aabg"}, "vary": [{"field": "ipv4.identification"}]"#);
     let made = host.generate(256);
     assert_eq!(made.iter().take(5).map(|output| output.bytes.len()).collect::<Vec<_>>(), [60, 60, 124, 1514, 60]);
     for (i, output) in (0_u16..).zip(&made) {
         read(output);
-        let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
-        let udp = Udp::new_checked(ip.payload()).unwrap();
-        assert_eq!((ip.total_len(), udp.length()), (output.bytes.len() - 14, output.bytes.len() - 34));
+        let ip = Ipv4::parse(&output.bytes[14..]).unwrap();
+        let udp = Udp::parse(ip.payload).unwrap();
+        assert_eq!((ip.payload.len(), udp.payload.len()), (output.bytes.len() - 34, output.bytes.len() - 42));
         assert_eq!(output.bytes[18..20], i.to_be_bytes());
     }
     // What is too short or too long is taken to what is possible.
@@ -87,38 +88,48 @@ fn sizes_vary_and_lengths_follow() {
     assert_eq!([made[0].bytes.len(), made[1].bytes.len()], [60, 1920]);
 }
 
-/// The sum over pseudo header and everything behind the IPv6 header, which is 0xffff where the checksum is right.
-fn sum6(bytes: &[u8]) -> u16 {
-    let ip = Ipv6::new_checked(bytes).unwrap();
-    let pseudo = checksum::pseudo_header(&bytes[8..24], &bytes[24..40], bytes[6], bytes.len() - 40);
-    assert_eq!(ip.payload().len(), bytes.len() - 40);
-    checksum::fold(u32::from(checksum::fold(pseudo)) + checksum::sum(&bytes[40..]))
-}
-
 #[test]
 fn other_headers_are_known_too() {
     let vary = r#""vary": [
         {"field": "ipv6.source", "from": "2001:db8:1::1", "to": "2001:db8:1::ff"},
-        {"field": "vlan.id", "draw": "random", "from": 100, "to": 199}, {"field": "tcp.sequence", "draw": "random"}]"#;
+        {"field": "vlan.vid", "draw": "random", "from": 100, "to": 199}, {"field": "tcp.sequence", "draw": "random"}]"#;
     for (i, output) in start(TCP6, vary).generate(64).iter().enumerate() {
-        assert_eq!(sum6(&output.bytes[18..78]), 0xffff);
+        assert_eq!(checksum::check(&output.bytes), Ok(()));
         assert_eq!(
             (output.bytes.len(), output.bytes[41], &output.bytes[26..30]),
             (78, u8::try_from(i + 1).unwrap(), &[0x20, 1, 0xd, 0xb8][..])
         );
         assert!((100..200).contains(&u16::from_be_bytes([output.bytes[14], output.bytes[15]])));
     }
-    for output in start(PING6, r#""vary": [{"field": "icmpv6.sequence", "draw": "random"}]"#).generate(64) {
-        assert_eq!(sum6(&output.bytes[14..62]), 0xffff);
+    for output in start(PING6, r#""vary": [{"field": "echo.sequence", "draw": "random"}]"#).generate(64) {
+        assert_eq!(checksum::check(&output.bytes), Ok(()));
     }
 }
 
 #[test]
 fn checksums_can_be_left_to_others() {
     let vary = r#""vary": [{"field": "ipv4.source", "from": 1, "to": 9}], "checksums": "#;
-    for output in start(UDP4, &format!("{vary} \"offload\"")).generate(4) {
-        let flags = tx_flags::IPV4 | tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM;
-        assert_eq!((output.desc.tx_flags, output.desc.l2_len, output.desc.l3_len), (flags, 14, 20));
+    // What the port cannot compute is computed here.
+    let both = tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM;
+    let cases = [
+        (offloads::TX_IP_CHECKSUM | offloads::TX_UDP_CHECKSUM, both),
+        (offloads::TX_IP_CHECKSUM, tx_flags::IP_CHECKSUM),
+        (0, 0),
+    ];
+    for (can, asked) in cases {
+        let mut run = Run::default();
+        run.ports[usize::from(run.next_port)].offloads = can;
+        let mut host = Host::<StreamGen>::start_in(run, &config(UDP4, &format!("{vary} \"offload\""))).unwrap();
+        for (i, output) in (1..).zip(host.generate(4)) {
+            assert_eq!((output.desc.tx_flags & both, output.bytes[29]), (asked, i));
+            if asked != 0 {
+                assert_eq!((output.desc.l2_len, output.desc.l3_len), (14, 20));
+            }
+            let mut right = output.bytes.clone();
+            checksum::fill(&mut right).unwrap();
+            assert_eq!(output.bytes[24..26] == right[24..26], asked & tx_flags::IP_CHECKSUM == 0);
+            assert_eq!(output.bytes[40..42] == right[40..42], asked & tx_flags::UDP_CHECKSUM == 0);
+        }
     }
     for output in start(UDP4, &format!("{vary} \"none\"")).generate(4) {
         assert_eq!(
@@ -151,13 +162,11 @@ fn streams_are_mixed_by_weight() {
     assert!((2_300..2_480).contains(&count(0)) && (1_270..1_460).contains(&count(1)) && (290..400).contains(&count(2)));
     // Rooms go from stream to stream, and no packet has anything of another one.
     for output in &made {
+        assert_eq!(checksum::check(&output.bytes), Ok(()));
         match kind(&output) {
             0 => assert!(read(output).0 < 100),
-            1 => assert_eq!(
-                (sum6(&output.bytes[18..]), output.bytes[78..].iter().max().copied().unwrap_or(0)),
-                (0xffff, 0)
-            ),
-            _ => assert_eq!((sum6(&output.bytes[14..62]), output.bytes.len()), (0xffff, 62)),
+            1 => assert_eq!(output.bytes[78..].iter().max().copied().unwrap_or(0), 0),
+            _ => assert_eq!(output.bytes.len(), 62),
         }
     }
 }
@@ -212,32 +221,78 @@ fn the_count_is_exact_and_the_seed_decides() {
     assert_eq!(make(1, r#", "seed": 7"#), make(2, r#", "seed": 7"#));
 }
 
-#[test]
-fn every_field_of_a_template_is_where_it_should_be() {
-    let mut bytes = [0; 100];
-    bytes[12..14].copy_from_slice(&[0x88, 0xa8]);
-    bytes[16..18].copy_from_slice(&[0x81, 0x00]);
-    bytes[20..22].copy_from_slice(&[0x08, 0x00]);
-    (bytes[22], bytes[31]) = (0x46, 17);
-    let headers = Headers::find(&bytes);
-    assert_eq!(headers.place("vlan.id"), Place::bits(14 * 8 + 4, 12));
-    assert_eq!(headers.place("ipv4.source"), Place::bytes(34, 4));
-    assert_eq!(headers.place("udp.source_port"), Place::bytes(46, 2));
-    for field in ["tcp.window", "ipv6.source", "udp", "udp.window", "", ".", "icmp.id"] {
-        assert_eq!(headers.place(field), None, "{field}");
+perigee_guest::stack! {
+    struct Overlay {
+        eth: Ethernet, tag: Vlan, ip: Ipv6, udp: Udp, vxlan: Vxlan, inner_eth: Ethernet, inner_ip: Ipv4, inner_tcp: Tcp,
     }
-    // Any bytes are some template, and every field that is said to be there is inside.
-    let mut random = Lcg64::new(1);
-    for _ in 0..20_000 {
-        let len = 14 + random.below(86) as usize;
-        let mut bytes = [0; 100];
-        bytes.fill_with(|| [0x08, 0x00, 0x45, 0x46, 0x86, 0xdd, 0x81, 17, 6, 58][random.below(10) as usize]);
-        let headers = Headers::find(&bytes[..len]);
-        headers.write_lengths(&mut bytes[..len]);
-        headers.write_checksums(&mut bytes[..len], None);
-        for name in ["ipv4.source", "ipv6.destination", "tcp.window", "udp.source_port", "icmp.id", "icmpv6.sequence"] {
-            assert!(headers.place(name).is_none_or(|place| place.end() as usize <= len), "{name}");
+}
+perigee_guest::stack! { struct Mobile { eth: Ethernet, ip: Ipv4, udp: Udp, gtp: Gtpu, inner: Ipv4, inner_udp: Udp } }
+perigee_guest::stack! { struct Labels { eth: Ethernet, a: Mpls, b: Mpls, ip: Ipv4, udp: Udp } }
+perigee_guest::stack! { struct Options { eth: Ethernet, ip: Ipv6, hop: HopByHop, udp: Udp } }
+perigee_guest::stack! { struct Messages { eth: Ethernet, ip: Ipv4, sctp: Sctp, data: SctpData } }
+
+/// A packet of a stack in hexadecimal digits, with a payload of 20 bytes that are not 0.
+fn digits<S: Stack>() -> String {
+    let mut bytes = vec![0xa5; S::LEN + 20];
+    S::fill(&mut bytes, |_| ()).unwrap();
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+#[test]
+fn any_stack_is_a_template() {
+    let cases = [
+        (digits::<Overlay>(), ["vlan.vid", "ipv6.destination", "vxlan.vni", "ipv4.source", "tcp.sequence"]),
+        (digits::<Mobile>(), ["ipv4.source", "gtp-u.teid", "ipv4#2.source", "udp.source_port", "udp#2.source_port"]),
+        (digits::<Labels>(), ["mpls.label", "mpls#2.label", "mpls#2.ttl", "ipv4.dscp", "udp.destination_port"]),
+        (
+            digits::<Options>(),
+            ["ethernet.source", "ipv6.flow_label", "ipv6.source", "ipv6.hop_limit", "udp.source_port"],
+        ),
+        (digits::<Messages>(), ["sctp.tag", "sctp-data.tsn", "sctp-data.stream", "ipv4.ttl", "sctp.source_port"]),
+    ];
+    for (packet, fields) in &cases {
+        let items: Vec<_> =
+            fields.iter().map(|f| format!(r#"{{"field": "{f}", "draw": "random", "to": 63}}"#)).collect();
+        let vary = format!(r#""vary": [{}]"#, items.join(", "));
+        let kinds = |bytes: &[u8]| Layers::new(bytes).map(|place| place.name()).collect::<Vec<_>>();
+        let lengths = |bytes: &[u8]| Layers::new(bytes).map(|place| place.whole().len()).collect::<Vec<_>>();
+        let first = start(packet, "").generate(1).remove(0).bytes;
+        for sizes in ["", r#", "sizes": {"draw": "random", "from": 200, "to": 1500}"#] {
+            let made = start(packet, &format!("{vary}{sizes}")).generate(256);
+            for output in &made {
+                assert_eq!(
+                    (checksum::check(&output.bytes), kinds(&output.bytes)),
+                    (Ok(()), kinds(&first)),
+                    "{fields:?}"
+                );
+                let more = output.bytes.len() - first.len();
+                assert_eq!(lengths(&output.bytes)[1], lengths(&first)[1] + more, "{fields:?}");
+            }
+            for field in fields {
+                let find = |bytes: &[u8]| Layers::new(bytes).collect::<perigee_guest::wire::Places>().field(field);
+                let values: BTreeSet<_> =
+                    made.iter().map(|output| find(&output.bytes).unwrap().get(&output.bytes)).collect();
+                assert!(values.len() > 40, "{field}");
+            }
         }
+    }
+}
+
+#[test]
+fn any_bytes_are_a_template() {
+    let mut random = Lcg64::new(1);
+    for _ in 0..300 {
+        let len = 14 + random.below(86) as usize;
+        let mut text = String::new();
+        for _ in 0..len {
+            let byte = [0x08, 0x00, 0x45, 0x46, 0x86, 0xdd, 0x81, 17, 6, 58][random.below(10) as usize];
+            write!(text, "{byte:02x}").unwrap();
+        }
+        let vary = r#""vary": [{"offset": 8, "bits": 64, "draw": "random"}], "sizes": {"from": 50, "to": 300}"#;
+        assert_eq!(start(&text, vary).generate(8).len(), 8);
     }
 }
 
@@ -258,7 +313,12 @@ fn what_cannot_be_is_refused() {
         (config(&"00".repeat(1537), ""), "packet: longer than 1536 bytes (sizes can make packets longer)"),
         (
             config(UDP4, r#""vary": [{"field": "tcp.window"}]"#),
-            "vary[0]: field: the packet has no field \"tcp.window\"",
+            "vary[0]: field: the packet has no \"tcp.window\"; its headers are ethernet, ipv4, udp",
+        ),
+        (
+            config(&UDP4.replace("0022", "0122"), r#""vary": [{"field": "ipv4.ttl"}]"#),
+            "vary[0]: field: the packet has no \"ipv4.ttl\"; its headers are ethernet (what follows is cut off, or its lengths \
+             contradict each other)",
         ),
         (config(UDP4, r#""vary": [{"offset": 60}]"#), "vary: an item is behind the packet's end"),
         (config(UDP4, r#""sizes": {"draw": "random"}"#), "sizes: to: is missing (or values, or clients)"),

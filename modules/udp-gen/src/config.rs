@@ -96,7 +96,7 @@ impl Config {
             text.push("size: a room of this run takes at most ").push_number(setup.room_len().into()).push(" bytes");
             return Err(text.into());
         }
-        if self.payload.as_bytes().len() > usize::from(self.size) - crate::HEAD_LEN {
+        if self.payload.as_bytes().len() > usize::from(self.size) - crate::Headers::LEN {
             return Err(Refusal::new("payload: longer than size, less 42 bytes of headers, allows"));
         }
         if self.src_count == 0 || u64::from(u32::from(self.src)) + self.src_count > 1 << 32 {

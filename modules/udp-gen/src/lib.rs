@@ -14,7 +14,7 @@ use config::{Checksum, Config, Fill, Vary};
 use perigee_guest::abi::tx_flags;
 use perigee_guest::{Lcg64, Module, Refusal, Rooms, Setup, SizedRoom, Verdict};
 use source::{Draw, Source};
-use template::{HEAD_LEN, Template};
+use template::{Headers, Template};
 
 perigee_guest::module!(UdpGen: generate, prefill; mailbox = 4 * KIB);
 
@@ -26,7 +26,7 @@ perigee_guest::counters! {
 }
 
 /// A room as this module sees it: the headers can be written, the rest stays as prefilled.
-type Room<'b> = SizedRoom<'b, HEAD_LEN>;
+type Room<'b> = SizedRoom<'b, { Headers::LEN }>;
 
 /// The generator.
 pub struct UdpGen {
@@ -78,7 +78,7 @@ impl Module for UdpGen {
     }
 
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
-        for mut room in rooms.sized::<HEAD_LEN>(self.template.len()).into_iter().flatten() {
+        for mut room in rooms.sized::<{ Headers::LEN }>(self.template.len()).into_iter().flatten() {
             self.template.write(room.bytes_mut());
         }
     }
@@ -104,22 +104,22 @@ impl UdpGen {
         let (ip, udp, asked) = (self.template.ip_sum(), self.template.udp_sum(), self.asked);
         match self.work {
             Work::SourceOffload => self.send(rooms, |room, random| {
-                source.draw(random).write(room.head_mut());
+                source.draw(random).write(Headers::from_head_mut(room.head_mut()));
                 room.ask_checksums(asked, 14, 20);
             }),
             Work::SourceIp => self.send(rooms, |room, random| {
-                let (drawn, head) = (source.draw(random), room.head_mut());
+                let (drawn, head) = (source.draw(random), Headers::from_head_mut(room.head_mut()));
                 drawn.write(head);
                 drawn.write_ip_checksum(head, ip);
             }),
             Work::SourceIpUdp => self.send(rooms, |room, random| {
-                let (drawn, head) = (source.draw(random), room.head_mut());
+                let (drawn, head) = (source.draw(random), Headers::from_head_mut(room.head_mut()));
                 drawn.write(head);
                 drawn.write_ip_checksum(head, ip);
                 drawn.write_udp_checksum(head, udp);
             }),
             Work::Source | Work::Nothing | Work::Offload => {
-                self.send(rooms, |room, random| source.draw(random).write(room.head_mut()));
+                self.send(rooms, |room, random| source.draw(random).write(Headers::from_head_mut(room.head_mut())));
             }
         }
     }
@@ -127,7 +127,7 @@ impl UdpGen {
     /// The loop over the rooms, once for each kind of work.
     #[inline(always)]
     fn send(&mut self, rooms: &mut Rooms<'_>, mut each: impl FnMut(&mut Room<'_>, &mut Lcg64)) {
-        let Some(rooms) = rooms.sized::<HEAD_LEN>(self.template.len()) else { return };
+        let Some(rooms) = rooms.sized::<{ Headers::LEN }>(self.template.len()) else { return };
         let rooms = rooms.limit(self.remaining);
         let sent = rooms.len() as u64;
         // The generator's state lives in a local variable, so that it is not stored for each packet.

@@ -4,7 +4,7 @@
 //! order, and the Internet checksum comes out right in either one, as long as all words are in the same.
 
 use crate::config::Config;
-use crate::template::{HEAD_LEN, at};
+use crate::template::Headers;
 use core::net::Ipv4Addr;
 use perigee_guest::Lcg64;
 use perigee_guest::wire::checksum;
@@ -99,27 +99,22 @@ impl Drawn {
 
     /// Writes address and port.
     #[inline(always)]
-    pub(crate) fn write(self, head: &mut [u8; HEAD_LEN]) {
-        head[at::SOURCE].copy_from_slice(&self.address.to_ne_bytes());
-        head[at::SOURCE_PORT].copy_from_slice(&self.port.to_ne_bytes());
+    pub(crate) fn write(self, headers: &mut Headers) {
+        headers.ip.set_source(self.address.to_ne_bytes().into());
+        headers.udp.set_source_port(u16::from_be(self.port));
     }
 
     /// Writes the IPv4 checksum; `rest` is the sum of everything else, in the byte order of the packet.
     #[inline(always)]
-    pub(crate) fn write_ip_checksum(self, head: &mut [u8; HEAD_LEN], rest: u32) {
-        let value = checksum::finish(rest + self.sum());
-        head[at::IP_CHECKSUM].copy_from_slice(&value.to_ne_bytes());
+    pub(crate) fn write_ip_checksum(self, headers: &mut Headers, rest: u32) {
+        headers.ip.set_checksum(u16::from_be(checksum::finish(rest + self.sum())));
     }
 
     /// Writes the UDP checksum; `rest` is the sum of everything else, in the byte order of the packet.
     #[inline(always)]
-    pub(crate) fn write_udp_checksum(self, head: &mut [u8; HEAD_LEN], rest: u32) {
-        let value = match checksum::finish(rest + self.sum() + u32::from(self.port)) {
-            // 0 would say that there is no checksum.
-            0 => 0xffff,
-            value => value,
-        };
-        head[at::UDP_CHECKSUM].copy_from_slice(&value.to_ne_bytes());
+    pub(crate) fn write_udp_checksum(self, headers: &mut Headers, rest: u32) {
+        let value = checksum::for_udp(checksum::finish(rest + self.sum() + u32::from(self.port)));
+        headers.udp.set_checksum(u16::from_be(value));
     }
 
     #[inline(always)]

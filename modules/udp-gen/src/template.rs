@@ -2,25 +2,24 @@
 
 use crate::config::{Checksum, Config, PAYLOAD_MAX};
 use crate::source::Drawn;
-use perigee_guest::wire::{EtherType, Mac, checksum, ethernet, ipv4, protocol, udp};
+use perigee_guest::wire::checksum::Sum;
+use perigee_guest::wire::zerocopy::IntoBytes as _;
+use perigee_guest::wire::{Ethernet, Ipv4, Mac, Stack as _, Udp, protocol};
 use perigee_guest::{Setup, Text};
 
-/// Ethernet, IPv4 and UDP.
-pub(crate) const HEAD_LEN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + udp::HEADER_LEN;
-
-/// Where in the headers the fields are that change.
-pub(crate) mod at {
-    use core::ops::Range;
-    pub(crate) const IP_CHECKSUM: Range<usize> = 24..26;
-    pub(crate) const SOURCE: Range<usize> = 26..30;
-    pub(crate) const SOURCE_PORT: Range<usize> = 34..36;
-    pub(crate) const UDP_CHECKSUM: Range<usize> = 40..42;
+perigee_guest::stack! {
+    /// The headers of each packet.
+    pub(crate) struct Headers {
+        eth: Ethernet,
+        ip: Ipv4,
+        udp: Udp,
+    }
 }
 
 /// The template, and the sums over what does not change.
 #[derive(Clone, Copy)]
 pub(crate) struct Template {
-    head: [u8; HEAD_LEN],
+    headers: Headers,
     payload: Text<PAYLOAD_MAX>,
     len: u16,
     ip_sum: u16,
@@ -30,19 +29,21 @@ pub(crate) struct Template {
 
 impl Template {
     pub(crate) fn new(config: &Config, setup: &Setup<'_>) -> Self {
-        let head = headers(config, source_mac(config, setup));
-        let udp_len = usize::from(config.size) - ethernet::HEADER_LEN - ipv4::HEADER_LEN;
-        // The fields that change are left out of both sums: source address, source port, the checksums themselves.
-        let ip_sum = checksum::sum(&head[14..26]) + checksum::sum(&head[30..34]);
-        let udp_sum = checksum::pseudo_header(&[], &config.dst.octets(), protocol::UDP, udp_len)
-            + checksum::sum(&head[36..])
-            + checksum::sum(config.payload.as_bytes());
+        let headers = headers(config, source_mac(config, setup));
+        // What changes is left out of both sums: source address, source port, the checksums themselves.
+        let mut fixed = headers;
+        fixed.ip.set_source([0; 4].into());
+        fixed.udp.set_source_port(0);
+        let udp_len = headers.udp.length().into();
+        let udp_sum = Sum::from_pseudo_header(&[], &config.dst.octets(), protocol::UDP, udp_len)
+            .add(fixed.udp.as_bytes())
+            .add(config.payload.as_bytes());
         let mut template = Self {
-            head,
+            headers,
             payload: config.payload,
             len: config.size,
-            ip_sum: checksum::fold(ip_sum),
-            udp_sum: checksum::fold(udp_sum),
+            ip_sum: Sum::new().add(fixed.ip.as_bytes()).value(),
+            udp_sum: udp_sum.value(),
             has_udp_checksum: config.udp_checksum,
         };
         if config.checksum != Checksum::Offload {
@@ -54,17 +55,17 @@ impl Template {
     /// Writes the checksums of a source into the headers.
     fn fill_checksums(&mut self, source: Drawn) {
         let (ip, udp) = (self.ip_sum(), self.udp_sum());
-        source.write_ip_checksum(&mut self.head, ip);
+        source.write_ip_checksum(&mut self.headers, ip);
         if self.has_udp_checksum {
-            source.write_udp_checksum(&mut self.head, udp);
+            source.write_udp_checksum(&mut self.headers, udp);
         }
     }
 
     /// Writes the whole packet: headers, payload, zeros.
     pub(crate) fn write(&self, bytes: &mut [u8]) {
+        let Ok((headers, rest)) = Headers::of_mut(bytes) else { return };
+        *headers = self.headers;
         let payload = self.payload.as_bytes();
-        let (head, rest) = bytes.split_at_mut(HEAD_LEN);
-        head.copy_from_slice(&self.head);
         let (text, zeros) = rest.split_at_mut(payload.len());
         text.copy_from_slice(payload);
         zeros.fill(0);
@@ -94,22 +95,16 @@ fn source_mac(config: &Config, setup: &Setup<'_>) -> Mac {
     config.src_mac.or(own).unwrap_or(Mac([0x02, 0, 0, 0, 0, 0x01]))
 }
 
-/// Ethernet, IPv4 and UDP for the first source, with checksums of 0.
-fn headers(config: &Config, source: Mac) -> [u8; HEAD_LEN] {
-    let ip_len = config.size - 14;
-    let mut head = [0; HEAD_LEN];
-    head[0..6].copy_from_slice(&config.dst_mac.0);
-    head[6..12].copy_from_slice(&source.0);
-    head[12..14].copy_from_slice(&EtherType::IPV4.0.to_be_bytes());
-    // Version 4, five words of header, time to live 64.
-    head[14] = 0x45;
-    head[16..18].copy_from_slice(&ip_len.to_be_bytes());
-    head[22] = 64;
-    head[23] = protocol::UDP;
-    head[at::SOURCE].copy_from_slice(&config.src.octets());
-    head[30..34].copy_from_slice(&config.dst.octets());
-    head[at::SOURCE_PORT].copy_from_slice(&config.src_port.to_be_bytes());
-    head[36..38].copy_from_slice(&config.dst_port.to_be_bytes());
-    head[38..40].copy_from_slice(&(ip_len - 20).to_be_bytes());
-    head
+/// The headers for the first source, with checksums of 0.
+fn headers(config: &Config, source: Mac) -> Headers {
+    let mut headers = Headers::initial();
+    headers.eth.set_destination(config.dst_mac);
+    headers.eth.set_source(source);
+    headers.ip.set_source(config.src);
+    headers.ip.set_destination(config.dst);
+    headers.udp.set_source_port(config.src_port);
+    headers.udp.set_destination_port(config.dst_port);
+    // The configuration's check leaves no size for which there are no lengths.
+    let _ = headers.set_lengths(config.size.into());
+    headers
 }

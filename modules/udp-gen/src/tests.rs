@@ -4,7 +4,7 @@ use super::*;
 use perigee_guest::Verdict;
 use perigee_guest::abi::tx_flags::{IP_CHECKSUM, IPV4, UDP_CHECKSUM};
 use perigee_guest::testing::{Host, Output, Run};
-use perigee_guest::wire::{Ethernet, Ipv4, Mac, Udp, ipv4};
+use perigee_guest::wire::{Ethernet, Header as _, Mac, Stack as _, checksum};
 use std::collections::BTreeSet;
 
 fn start(config: &str) -> Host<UdpGen> {
@@ -17,11 +17,10 @@ fn refused(config: &str) -> String {
 
 /// Source address, source port, and whether the checksums are right.
 fn read(output: &Output) -> (u32, u16, bool, bool) {
-    let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
-    let udp = Udp::new_checked(ip.payload()).unwrap();
-    let udp_good = udp.checksum_is_good(&ip.source().octets(), &ip.destination().octets());
-    assert_eq!(ip.header_len(), ipv4::HEADER_LEN);
-    (u32::from(ip.source()), udp.source_port(), ip.checksum_is_good(), udp_good)
+    let (headers, _) = Headers::parse(&output.bytes).unwrap();
+    let bad = checksum::check(&output.bytes).err().map(|place| place.name());
+    let source = (u32::from(headers.ip.source()), headers.udp.source_port());
+    (source.0, source.1, bad != Some("IPv4"), bad != Some("UDP"))
 }
 
 /// The checksum field of UDP: 0 means none.
@@ -38,13 +37,12 @@ fn packets_are_what_the_configuration_says() {
     assert_eq!(made.len(), 32);
     for output in &made {
         assert_eq!((output.bytes.len(), output.verdict), (100, Verdict::NEXT));
-        let frame = Ethernet::new_checked(&output.bytes[..]).unwrap();
-        assert_eq!(frame.to_string(), "Ethernet 02:00:00:00:00:aa > 02:00:00:00:00:bb type 0x0800");
-        let ip = Ipv4::new_checked(&output.bytes[14..]).unwrap();
-        assert_eq!((ip.destination().to_string().as_str(), ip.ttl(), ip.total_len()), ("192.0.2.7", 64, 86));
-        let udp = Udp::new_checked(ip.payload()).unwrap();
+        let (Headers { eth, ip, udp }, payload) = Headers::parse(&output.bytes).unwrap();
+        let text = "Ethernet destination=02:00:00:00:00:bb source=02:00:00:00:00:aa ether_type=0x0800";
+        assert_eq!(eth.to_string(), text);
+        assert_eq!((ip.destination().to_string().as_str(), ip.ttl(), ip.total_length()), ("192.0.2.7", 64, 86));
         assert_eq!((udp.destination_port(), udp.source_port(), udp.length()), (4000, 1000, 66));
-        assert_eq!((&udp.payload()[..5], &udp.payload()[5..]), (&b"hello"[..], &[0; 53][..]));
+        assert_eq!((&payload[..5], &payload[5..]), (&b"hello"[..], &[0; 53][..]));
         assert_eq!(udp_field(output), [0, 0]);
     }
     assert_eq!((host.counter("packets"), host.counter("bytes")), (32, 3200));
@@ -150,7 +148,7 @@ fn the_source_mac_is_that_of_the_port() {
     let mut run = Run::default();
     let mac = |run: &Run, config| {
         let output = Host::<UdpGen>::start_in(run.clone(), config).unwrap().generate(1).remove(0);
-        Ethernet::new_checked(&output.bytes[..]).unwrap().source()
+        Ethernet::parse(&output.bytes).unwrap().source()
     };
     assert_eq!(mac(&run, ""), run.mac(1));
     assert_eq!(mac(&run, r#"{"port": 3}"#), run.mac(3));

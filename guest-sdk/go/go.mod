@@ -1,0 +1,3 @@
+module perigee.local/guest-sdk/go
+
+go 1.24

@@ -1,0 +1,38 @@
+package perigee
+
+// Level says how much a log line matters.
+type Level uint32
+
+const (
+	// Error: something failed.
+	Error Level = 1 + iota
+	// Warn: something is not as it should be.
+	Warn
+	// Info: something that the operator wants to know.
+	Info
+	// Debug: something that the module's author wants to know.
+	Debug
+	// Trace: everything.
+	Trace
+)
+
+// Log logs a line of at most 240 bytes: for setup and rare events. What Go itself prints, such as a panic, is logged too.
+func Log(level Level, line string) { hostLog(uint32(level), line) }
+
+// NameCounter gives counter number index the name under which the host shows it; only in init.
+func NameCounter(index int, name string) { hostCounter(uint32(index), name) }
+
+// Now is in nanoseconds since the run began: a hostcall. Header.TimeNs costs nothing.
+func Now() uint64 { return hostTime() }
+
+// Mailbox is what the host wrote into the mailbox for a call: length bytes of configuration, message or state.
+func Mailbox(length uint32) []byte { return mailbox[:min(length, mailboxLen)] }
+
+// Reply writes a reply or the state into the mailbox; what message and save then return.
+func Reply(answer []byte) int32 { return int32(copy(mailbox[:], answer)) }
+
+// Refuse writes into the mailbox why something is refused; what init, message, save and restore then return.
+func Refuse(why string) int32 { return -max(int32(copy(mailbox[:], why)), 1) }
+
+// IsEmptyConfig says whether the operator gave no configuration: init got nothing, or an empty table.
+func IsEmptyConfig(length uint32) bool { return length == 0 || string(Mailbox(length)) == "{}" }

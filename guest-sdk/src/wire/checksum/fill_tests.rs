@@ -1,0 +1,165 @@
+//! Checksums of whole packets.
+
+use super::fill::{all_but_offloads, check, fill};
+use super::{finish, for_udp, pseudo_header, sum};
+use crate::wire::{
+    Ah, DestinationOptions, Error, Ethernet, HopByHop, Icmp, IcmpEcho, Icmpv6, Ipv4, Ipv6, Sctp, SctpData, Stack, Tcp,
+    Udp, Vlan, Vxlan, With,
+};
+use perigee_abi::{offloads, tx_flags};
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+crate::stack! { struct Udp4 { eth: Ethernet, outer: Vlan, inner: Vlan, ip: With<Ipv4, 8>, udp: Udp } }
+crate::stack! { struct Tcp6 { eth: Ethernet, ip: Ipv6, hop: HopByHop, to: DestinationOptions, tcp: With<Tcp, 12> } }
+crate::stack! { struct Ping4 { eth: Ethernet, ip: Ipv4, icmp: Icmp, echo: IcmpEcho } }
+crate::stack! { struct Ping6 { eth: Ethernet, ip: Ipv6, icmp: Icmpv6, echo: IcmpEcho } }
+crate::stack! { struct Stream { eth: Ethernet, ip: Ipv4, sctp: Sctp, data: SctpData } }
+crate::stack! { struct Safe { eth: Ethernet, ip: Ipv4, ah: With<Ah, 12>, tcp: Tcp } }
+crate::stack! {
+    struct Tunnel {
+        eth: Ethernet,
+        ip: Ipv6,
+        udp: Udp,
+        vxlan: Vxlan,
+        inner_eth: Ethernet,
+        inner_ip: Ipv4,
+        inner_tcp: Tcp,
+    }
+}
+
+/// A packet of this stack with an odd payload, addresses, and options that are well-formed.
+fn packet<S: Stack>(payload: usize, set: impl FnOnce(&mut S)) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..S::LEN + payload).map(|at| u8::try_from(at % 253).unwrap()).collect();
+    S::fill(&mut bytes, set).unwrap();
+    bytes
+}
+
+fn packets() -> Vec<Vec<u8>> {
+    let (a4, b4) = ([10, 0, 0, 1].into(), [192, 168, 255, 254].into());
+    let (a6, b6) = ("fd00::1:ffff".parse().unwrap(), "2001:db8::ffff:2".parse().unwrap());
+    vec![
+        packet::<Udp4>(33, |p| {
+            p.ip.set_source(a4);
+            p.ip.set_destination(b4);
+            p.ip.options = [7, 7, 4, 1, 2, 3, 4, 0];
+        }),
+        packet::<Tcp6>(33, |p| {
+            p.ip.set_source(a6);
+            p.ip.set_destination(b6);
+            p.tcp.options = [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8];
+        }),
+        packet::<Ping4>(57, |p| p.ip.set_source(a4)),
+        packet::<Ping6>(57, |p| p.ip.set_source(a6)),
+        packet::<Stream>(21, |p| p.sctp.set_tag(0x1234_5678)),
+        packet::<Safe>(5, |p| p.ip.set_source(b4)),
+        packet::<Tunnel>(11, |p| {
+            p.ip.set_source(a6);
+            p.inner_ip.set_destination(b4);
+        }),
+    ]
+}
+
+#[test]
+fn a_stack_and_dissecting_fill_the_same() {
+    for good in packets() {
+        assert_eq!(check(&good), Ok(()));
+        let mut again = good.clone();
+        fill(&mut again).unwrap();
+        assert_eq!(again, good);
+    }
+}
+
+#[test]
+fn every_byte_that_is_covered_counts() {
+    // Behind the payload of UDP's tunnel the inner checksum sees it, too; the headers' own bytes may make the packet
+    // another one.
+    for good in packets() {
+        let last = good.len() - 1;
+        for at in [last, last - 3] {
+            let mut bad = good.clone();
+            bad[at] ^= 0x40;
+            assert!(check(&bad).is_err(), "{at}");
+            fill(&mut bad).unwrap();
+            assert_eq!(check(&bad), Ok(()));
+        }
+    }
+}
+
+/// What a port's hardware does that was asked for checksums.
+fn hardware(packet: &mut [u8], flags: u32, l2_len: usize, l3_len: usize) {
+    let (ip, l4) = (l2_len, l2_len + l3_len);
+    if flags & (tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM) != 0 {
+        let udp = flags & tx_flags::UDP_CHECKSUM != 0;
+        let (number, at) = if udp { (17, l4 + 6) } else { (6, l4 + 16) };
+        let (addresses, end) = if flags & tx_flags::IPV4 != 0 {
+            (ip + 12..ip + 20, ip + usize::from(u16::from_be_bytes([packet[ip + 2], packet[ip + 3]])))
+        } else {
+            (ip + 8..ip + 40, ip + 40 + usize::from(u16::from_be_bytes([packet[ip + 4], packet[ip + 5]])))
+        };
+        packet[at..at + 2].fill(0);
+        let before = pseudo_header(&packet[addresses], &[], number, end - l4);
+        let value = finish(before + sum(&packet[l4..end]));
+        packet[at..at + 2].copy_from_slice(&if udp { for_udp(value) } else { value }.to_be_bytes());
+    }
+    if flags & tx_flags::IP_CHECKSUM != 0 {
+        assert!(flags & tx_flags::IPV4 != 0);
+        packet[ip + 10..ip + 12].fill(0);
+        let value = finish(sum(&packet[ip..l4]));
+        packet[ip + 10..ip + 12].copy_from_slice(&value.to_be_bytes());
+    }
+}
+
+#[test]
+fn hardware_and_software_together_make_all_checksums_right() {
+    let all = [offloads::TX_IP_CHECKSUM, offloads::TX_UDP_CHECKSUM, offloads::TX_TCP_CHECKSUM];
+    for good in packets() {
+        // Behind AH the transport header does not follow IPv4 at once: the port is told where it begins.
+        for mask in 0..8_u32 {
+            let can = (0..3).filter(|bit| mask >> bit & 1 != 0).fold(0, |bits, bit| bits | all[bit]);
+            let mut packet = good.clone();
+            let asked = all_but_offloads(&mut packet, can).unwrap();
+            if mask == 0 {
+                assert_eq!((asked.flags, &packet), (0, &good));
+            }
+            hardware(&mut packet, asked.flags, asked.l2_len.into(), asked.l3_len.into());
+            assert_eq!(packet, good, "offloads {can:#x}, asked {asked:?}");
+        }
+    }
+}
+
+#[test]
+fn the_family_is_that_of_the_packet() {
+    let flags = |packet: &[u8]| {
+        let asked = all_but_offloads(&mut packet.to_vec(), u32::MAX).unwrap();
+        (asked.flags, asked.l2_len, asked.l3_len)
+    };
+    let packets = packets();
+    assert_eq!(flags(&packets[0]), (tx_flags::IPV4 | tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM, 22, 28));
+    assert_eq!(flags(&packets[1]), (tx_flags::IPV6 | tx_flags::TCP_CHECKSUM, 14, 56));
+    assert_eq!(flags(&packets[2]), (tx_flags::IPV4 | tx_flags::IP_CHECKSUM, 14, 20));
+    assert_eq!(flags(&packets[3]).0, 0);
+}
+
+#[test]
+fn udp_without_checksum_is_right_over_ipv4_only() {
+    let mut four = packets().remove(0);
+    let udp = Udp4::LEN - 2;
+    four[udp..udp + 2].fill(0);
+    assert_eq!(check(&four), Ok(()));
+    let mut six = packets().remove(6);
+    six[60..62].fill(0);
+    assert_eq!(check(&six).map_err(|place| String::from(place.name())), Err("UDP".into()));
+}
+
+#[test]
+fn a_malformed_packet_is_said_to_be_one() {
+    let mut cut = packets().remove(0);
+    cut.truncate(40);
+    assert_eq!(fill(&mut cut), Err(Error));
+    assert_eq!(all_but_offloads(&mut cut, u32::MAX), Err(Error));
+    let before = cut.clone();
+    assert!(all_but_offloads(&mut cut, 0).is_err());
+    assert_eq!(cut, before);
+}

@@ -1,0 +1,120 @@
+//! The protocols: one file each, or one for a family.
+
+mod arp;
+mod ethernet;
+mod geneve;
+mod gre;
+mod gtp;
+mod icmp;
+mod icmpv6;
+mod igmp;
+mod ipsec;
+mod ipv4;
+mod ipv6;
+mod ipv6_extensions;
+mod mld;
+mod mpls;
+mod nd;
+mod pppoe;
+mod sctp;
+mod tcp;
+mod udp;
+mod vxlan;
+
+pub use arp::Arp;
+pub use ethernet::{Ethernet, Vlan};
+pub use geneve::{Geneve, GeneveOption};
+pub use gre::{Gre, Nvgre};
+pub use gtp::{Gtpu, GtpuOptional, GtpuPduSession};
+pub use icmp::{Icmp, IcmpEcho, IcmpError, IcmpRedirect, IcmpTimestamp, IcmpUnreachable};
+pub use icmpv6::{Icmpv6, Icmpv6Error};
+pub use igmp::{Igmp, IgmpGroup, IgmpQuery3, IgmpRecord, IgmpReport3};
+pub use ipsec::{Ah, Esp, EspTrailer};
+pub use ipv4::Ipv4;
+pub use ipv6::Ipv6;
+pub use ipv6_extensions::{DestinationOptions, Fragment, HopByHop, Routing, SegmentRouting};
+pub use mld::{Mld, MldQuery2, MldRecord, MldReport2};
+pub use mpls::Mpls;
+pub use nd::{
+    NdMac, NdMtu, NdPrefix, NdRedirect, NeighborAdvertisement, NeighborSolicitation, RouterAdvertisement,
+    RouterSolicitation,
+};
+pub use pppoe::{Ppp, Pppoe};
+pub use sctp::{Sctp, SctpChunk, SctpData, SctpInit};
+pub use tcp::Tcp;
+pub use udp::Udp;
+pub use vxlan::Vxlan;
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::Fields as _;
+use super::{Header as _, Info};
+
+/// Lists the headers once, for all that goes through them.
+macro_rules! headers {
+    ($($header:ident),+ $(,)?) => {
+        /// All headers of the SDK. Of several under one number, the first that fits the bytes is taken.
+        pub const HEADERS: &[&Info] = &[$(&$header::INFO),+];
+
+        /// What the documentation of each of [`HEADERS`] says: of the header, and of its fields in their order. For tables.
+        #[cfg(not(target_arch = "wasm32"))]
+        pub const DOCS: &[(&str, &[&str])] = &[$(($header::DOC, $header::FIELD_DOCS)),+];
+    };
+}
+
+headers![
+    Ethernet,
+    Vlan,
+    Arp,
+    Ipv4,
+    Ipv6,
+    Udp,
+    Tcp,
+    Icmp,
+    IcmpEcho,
+    IcmpUnreachable,
+    IcmpError,
+    IcmpRedirect,
+    IcmpTimestamp,
+    Icmpv6,
+    Icmpv6Error,
+    NeighborSolicitation,
+    NeighborAdvertisement,
+    RouterSolicitation,
+    RouterAdvertisement,
+    NdRedirect,
+    NdMac,
+    NdPrefix,
+    NdMtu,
+    Mld,
+    MldQuery2,
+    MldReport2,
+    MldRecord,
+    Igmp,
+    IgmpGroup,
+    IgmpQuery3,
+    IgmpReport3,
+    IgmpRecord,
+    HopByHop,
+    DestinationOptions,
+    SegmentRouting,
+    Routing,
+    Fragment,
+    Ah,
+    Esp,
+    EspTrailer,
+    Mpls,
+    Pppoe,
+    Ppp,
+    Gre,
+    Nvgre,
+    Vxlan,
+    Geneve,
+    GeneveOption,
+    Gtpu,
+    GtpuOptional,
+    GtpuPduSession,
+    Sctp,
+    SctpData,
+    SctpInit,
+    SctpChunk,
+];
