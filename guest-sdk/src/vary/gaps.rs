@@ -210,6 +210,25 @@ mod test {
     }
 
     #[test]
+    fn gaps_follow_the_asked_rate_at_any_link_speed() {
+        // MoonGen's Poisson gaps are for 10 Gbit/s alone.
+        for megabits in [10.0, 1_000.0, 2_500.0, 10_000.0, 40_000.0, 100_000.0, 400_000.0] {
+            for len in [60, 590, 1514] {
+                let on_wire = f64::from(len + 24) * 8.0;
+                for shape in [Shape::Constant, Shape::Poisson, Shape::Bursts(16)] {
+                    let (count, mean) = (160_000, on_wire * 1e3 / megabits);
+                    let seen = total(Gaps::by_megabits(megabits, shape).unwrap(), count, len) as f64 / f64::from(count);
+                    // The mean of so many exponential gaps is within 1 % (four standard deviations).
+                    assert!((seen / mean - 1.0).abs() < 0.01, "{megabits} {len} {shape:?}: {seen} instead of {mean}");
+                    let by_packets = Gaps::by_packets(megabits * 1e6 / on_wire, shape).unwrap();
+                    let seen = total(by_packets, count, len) as f64 / f64::from(count);
+                    assert!((seen / mean - 1.0).abs() < 0.01, "{megabits} {len} {shape:?}: {seen} instead of {mean}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_burst_has_one_gap() {
         let (mut gaps, mut random) = (Gaps::by_packets(1e9, Shape::Bursts(3)).unwrap(), Lcg64::new(1));
         assert_eq!([(); 7].map(|()| gaps.after(60, &mut random)), [0, 0, 3, 0, 0, 3, 0]);

@@ -156,29 +156,45 @@ impl Item {
     }
 
     /// Draws for a packet of `len` bytes: the number that is written.
-    #[inline]
+    ///
+    /// What is drawn most often is compiled into the caller's loop; the rest is called, and gets a copy of the generator, so
+    /// that the generator itself stays out of memory.
+    #[inline(always)]
     pub(super) fn draw(&mut self, earlier: &[Self], pool: &[u64], len: usize, random: &mut Lcg64) -> u64 {
-        if self.is_plain {
-            self.renew(earlier, pool, len, random);
-            return self.drawn[0];
+        if self.is_plain
+            && let View::Range { base, step } = self.view
+        {
+            let index = match &mut self.source {
+                Source::Steps(steps) => Some(steps.next(random)),
+                Source::Uniform(uniform) => uniform.next_narrow(random),
+                _ => None,
+            };
+            if let Some(index) = index {
+                let value = base.wrapping_add(index.wrapping_mul(step));
+                self.drawn[0] = value;
+                return value;
+            }
         }
-        self.draw_in_turn(earlier, pool, len, random)
+        let (value, then) = self.draw_in_turn(earlier, pool, len, *random);
+        *random = then;
+        value
     }
 
-    fn draw_in_turn(&mut self, earlier: &[Self], pool: &[u64], len: usize, random: &mut Lcg64) -> u64 {
+    #[inline(never)]
+    fn draw_in_turn(&mut self, earlier: &[Self], pool: &[u64], len: usize, mut random: Lcg64) -> (u64, Lcg64) {
         if self.due {
             if self.left != 0 {
                 self.left -= 1;
             } else {
                 self.left = self.times;
-                self.renew(earlier, pool, len, random);
+                self.renew(earlier, pool, len, &mut random);
             }
         }
         self.due = self.carry.is_none_or(|carry| earlier.get(carry).is_some_and(|item| item.ended));
         self.ended = self.due && self.left == 0 && self.source.ended();
         let value = self.drawn[0].wrapping_add(self.add);
         let value = if self.shift < 0 { value >> -self.shift } else { value << self.shift };
-        if self.swapped == 0 { value } else { value.swap_bytes() >> (64 - self.swapped) }
+        (if self.swapped == 0 { value } else { value.swap_bytes() >> (64 - self.swapped) }, random)
     }
 
     #[inline]

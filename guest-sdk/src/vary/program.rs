@@ -105,7 +105,7 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
 
     /// Draws each item's next value, and writes it into the packet. An item whose place is beyond the packet's end draws
     /// all the same, and writes nothing.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, bytes: &mut [u8], random: &mut Lcg64) {
         for at in 0..self.len.min(ITEMS) {
             let (earlier, rest) = self.items.split_at_mut(at);

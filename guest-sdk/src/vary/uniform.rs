@@ -52,6 +52,20 @@ impl Uniform {
     }
 }
 
+impl Uniform {
+    /// The next number of a narrow range; nothing, and nothing drawn, of a wide one.
+    #[cfg(feature = "config")]
+    #[inline(always)]
+    pub(super) fn next_narrow(&mut self, random: &mut Lcg64) -> Option<u64> {
+        let number = match self.scale {
+            Scale::Bits(bits) => (random.next_u64() >> 32) << bits >> 32,
+            Scale::Narrow(count) => narrow(random, count),
+            Scale::Wide(_) => return None,
+        };
+        Some(self.from.wrapping_add(number))
+    }
+}
+
 impl Scale {
     fn of(last: u64) -> Self {
         let count = last.wrapping_add(1);

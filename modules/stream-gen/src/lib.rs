@@ -31,8 +31,8 @@ pub struct StreamGen {
     gaps: Option<Gaps>,
     /// Length of the packet before.
     before: u16,
-    /// Length of all packets, where the rooms hold them as they are sent.
-    ready: Option<u16>,
+    /// Whether the rooms hold all packets as they are sent.
+    is_ready: bool,
     fill: Fill,
     verdict: Verdict,
     /// Packets that may still be made.
@@ -59,15 +59,15 @@ impl Module for StreamGen {
             choice,
             gaps,
             before: 0,
-            ready: None,
+            is_ready: false,
             fill: config.fill,
             verdict: port.map_or(Verdict::NEXT, Verdict::tx),
             remaining: if config.count == 0 { u64::MAX } else { config.count },
             // Instances with a seed of their own must not all send the same.
             random: Lcg64::new(config.seed.map_or(setup.seed(), |seed| seed.wrapping_add(setup.instance().0.into()))),
         };
-        module.ready = module.ready_len();
-        if module.fill == Fill::Cached && module.ready.is_none() {
+        module.is_ready = module.is_ready();
+        if module.fill == Fill::Cached && !module.is_ready {
             return Err(Refusal::new("fill: \"cached\" needs a single stream of one length, no gaps and no offload"));
         }
         Ok(module)
@@ -86,31 +86,46 @@ impl Module for StreamGen {
     }
 
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
-        match self.ready {
-            Some(len) => self.send_ready(rooms, len),
-            None => self.send_varied(rooms),
+        let only_len = match &self.streams {
+            [Some(stream), None, ..] if self.gaps.is_none() => stream.only_len(),
+            _ => None,
+        };
+        match only_len {
+            Some(len) => self.send_sized(rooms, len),
+            None => self.send_any(rooms),
         }
     }
 }
 
 impl StreamGen {
-    /// Sends the rooms as they are.
-    fn send_ready(&mut self, rooms: &mut Rooms<'_>, len: u16) {
-        let Some(rooms) = rooms.sized::<FRAME_MIN>(len) else { return };
+    /// A single stream of one length, which is checked for all rooms at once.
+    fn send_sized(&mut self, rooms: &mut Rooms<'_>, len: u16) {
+        let ([Some(stream), ..], Some(rooms)) = (&mut self.streams, rooms.sized::<FRAME_MIN>(len)) else { return };
         let rooms = rooms.limit(self.remaining);
         let sent = rooms.len() as u64;
-        for room in rooms {
+        // The generator's state lives in a local variable, so that it is not stored for each draw.
+        let mut random = self.random;
+        for mut room in rooms {
+            if !self.is_ready {
+                if self.fill == Fill::Always {
+                    stream.write(room.bytes_mut());
+                }
+                stream.vary(room.bytes_mut(), &mut random);
+                if let Some(asked) = stream.asked() {
+                    room.ask_checksums(asked.flags, asked.l2_len, asked.l3_len);
+                }
+            }
             room.finish(self.verdict);
         }
+        self.random = random;
         self.remaining -= sent;
         PACKETS.add(sent);
         BYTES.add(sent * u64::from(len));
     }
 
-    /// Makes each packet.
-    fn send_varied(&mut self, rooms: &mut Rooms<'_>) {
+    /// Packets of any lengths, streams and gaps.
+    fn send_any(&mut self, rooms: &mut Rooms<'_>) {
         let first = self.remaining;
-        // The generator's state lives in a local variable, so that it is not stored for each draw.
         let mut random = self.random;
         let mut bytes = 0;
         for mut packet in rooms.packets() {
@@ -144,17 +159,15 @@ impl StreamGen {
         BYTES.add(bytes);
     }
 
-    /// The length of all packets, where a single stream needs nothing done when it is sent.
-    fn ready_len(&self) -> Option<u16> {
-        let [Some(stream), None, ..] = &self.streams else { return None };
-        let is_ready = match self.fill {
+    /// Whether the rooms hold all packets as they are sent.
+    fn is_ready(&self) -> bool {
+        let [Some(stream), None, ..] = &self.streams else { return false };
+        let is_written = match self.fill {
             Fill::Cached => true,
             Fill::Once => !stream.varies(),
             Fill::Always => false,
         };
-        stream
-            .only_len()
-            .filter(|_| is_ready && self.choice.is_none() && self.gaps.is_none() && stream.asked().is_none())
+        is_written && stream.only_len().is_some() && self.gaps.is_none() && stream.asked().is_none()
     }
 }
 
