@@ -7,7 +7,7 @@ perigee="${PERIGEE:-../../target/release/perigee}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sed "s|FOLDER|$work|g; s|MODULES|$(realpath ../../target/modules)|" stream-gen.toml > "$work/stream-gen.toml"
-"$perigee" run "$work/stream-gen.toml"
+"$perigee" run "$work/stream-gen.toml" --duration 3s
 fields=(-e frame.len -e eth.dst -e ip.id -e ip.ttl -e ip.src -e ip.dst -e udp.srcport -e udp.dstport)
 tshark -r "$work/out.pcap" -c 5 -T fields "${fields[@]}" 2>/dev/null
 # 1: good.
