@@ -90,6 +90,32 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Check that a module keeps the ABI's contract, in a host without ports.
+    ///
+    /// The suite `abi` is for any module; `reflector` and `udp-gen` are for the two modules that each language's kit has.
+    /// Ends with exit code 2 where a case fails.
+    #[command(after_long_help = "Examples:
+  perigee conformance my-module.wasm
+  perigee conformance target/modules/reflector.wasm --suite abi --suite reflector --measure")]
+    Conformance {
+        /// The module (.wasm, .wat).
+        #[arg(value_hint = ValueHint::FilePath)]
+        module: PathBuf,
+        /// What to check. May be given several times.
+        #[arg(long = "suite", value_name = "NAME", value_parser = crate::conformance::names(), default_value = "abi")]
+        suites: Vec<String>,
+        /// The module's configuration where a case has none of its own, as for `gen`.
+        #[arg(long, value_name = "TOML")]
+        config: Vec<String>,
+        /// Measure what a packet costs, where all cases pass.
+        #[arg(long)]
+        measure: bool,
+        /// Show the cases that pass as well.
+        #[arg(long, short)]
+        verbose: bool,
+        #[command(flatten)]
+        json: JsonOption,
+    },
     /// Show the ports that DPDK sees: driver, link, queues, offloads, timestamping.
     ///
     /// These are the network cards bound to a driver that DPDK can use, and the devices given by --port.

@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod conformance;
 mod doctor;
 mod inspect;
 mod live;
@@ -53,6 +54,11 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file } => check::check(&file),
         Command::Inspect { module, json } => inspect::inspect(&module, &json),
+        Command::Conformance { module, suites, config, measure, verbose, json } => {
+            let config = short::module_config(&config)?.map(|config| config.bytes()).unwrap_or_default();
+            let (module, suites, json) = (&module, &suites, &json);
+            conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json })
+        }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
         Command::Completions { shell } => {

@@ -51,7 +51,7 @@ fn directions(lcores: &[u32]) -> Result<(Vec<u32>, Vec<u32>)> {
 }
 
 /// Makes one table of what was given, later texts going before earlier ones.
-fn module_config(texts: &[String]) -> Result<Option<ModuleConfig>> {
+pub(crate) fn module_config(texts: &[String]) -> Result<Option<ModuleConfig>> {
     let mut table = toml::Table::new();
     for text in texts {
         table.extend(config_text(text)?);

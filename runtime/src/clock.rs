@@ -26,6 +26,11 @@ impl Clock {
         }
     }
 
+    /// As [`Self::start`], for a run that began at this Unix time.
+    pub(crate) fn started_at(hz: u64, start_unix_ns: u64) -> Self {
+        Self { start_unix_ns, ..Self::start(hz) }
+    }
+
     /// Cycles now.
     #[inline]
     pub(crate) fn cycles(&self) -> u64 {

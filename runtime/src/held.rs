@@ -6,22 +6,22 @@ use std::hash::RandomState;
 
 /// One held packet.
 #[derive(Debug)]
-struct Entry {
-    packet: Packet,
+struct Entry<P> {
+    packet: P,
     generation: u32,
     since_ns: u64,
 }
 
 /// The packets that one instance holds, oldest first. Their number is bounded, so after the first use of its nodes the
-/// map allocates nothing.
+/// map allocates nothing. What stands for a packet is a handle of DPDK's, but in a trial.
 #[derive(Debug)]
-pub(crate) struct Held {
-    by_slot: LinkedHashMap<u32, Entry, RandomState>,
+pub(crate) struct Held<P = Packet> {
+    by_slot: LinkedHashMap<u32, Entry<P>, RandomState>,
     quota: usize,
     max_age_ns: u64,
 }
 
-impl Held {
+impl<P> Held<P> {
     /// For at most `quota` packets, each for at most `max_age_ns`.
     pub(crate) fn new(quota: u32, max_age_ns: u64) -> Self {
         let quota = quota as usize;
@@ -40,7 +40,7 @@ impl Held {
     }
 
     /// Takes a packet in custody; gives it back where the quota is used up.
-    pub(crate) fn keep(&mut self, slot: u32, generation: u32, packet: Packet, now_ns: u64) -> Result<(), Packet> {
+    pub(crate) fn keep(&mut self, slot: u32, generation: u32, packet: P, now_ns: u64) -> Result<(), P> {
         if self.by_slot.len() >= self.quota {
             return Err(packet);
         }
@@ -48,14 +48,19 @@ impl Held {
         Ok(())
     }
 
+    /// Whether the packet in this slot is in custody.
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.by_slot.contains_key(&slot)
+    }
+
     /// The packet of this identity, to give away.
-    pub(crate) fn take(&mut self, slot: u32, generation: u32) -> Option<Packet> {
+    pub(crate) fn take(&mut self, slot: u32, generation: u32) -> Option<P> {
         self.by_slot.get(&slot).filter(|e| e.generation == generation)?;
         self.by_slot.remove(&slot).map(|e| e.packet)
     }
 
     /// The oldest packet, where it is too old.
-    pub(crate) fn expired(&mut self, now_ns: u64) -> Option<Packet> {
+    pub(crate) fn expired(&mut self, now_ns: u64) -> Option<P> {
         let (_, oldest) = self.by_slot.front()?;
         if now_ns.saturating_sub(oldest.since_ns) <= self.max_age_ns {
             return None;
@@ -64,7 +69,7 @@ impl Held {
     }
 
     /// Any packet, until there is none.
-    pub(crate) fn pop(&mut self) -> Option<Packet> {
+    pub(crate) fn pop(&mut self) -> Option<P> {
         self.by_slot.pop_front().map(|(_, e)| e.packet)
     }
 }

@@ -17,6 +17,7 @@
 pub mod bench;
 pub mod config;
 pub mod ports;
+pub mod trial;
 
 mod chain;
 mod clock;

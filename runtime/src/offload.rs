@@ -59,19 +59,25 @@ pub(crate) fn tx_flags(ol_flags: u64) -> u32 {
     pairs.iter().filter(|(ours, _)| ol_flags & ours != 0).fold(l4, |bits, (_, abi)| bits | abi)
 }
 
-/// Writes what a module asks for into the packet's header, in place of what was there. `Err` where it makes no sense.
-pub(crate) fn request(packet: &mut Packet, desc: &PacketDesc) -> Result<(), ()> {
-    let asked = desc.tx_flags;
-    let has = |bit: u32| asked & bit != 0;
-    let checksum = asked & (tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM) != 0;
+/// What a module asks for is known, contradicts nothing, and fits the packet.
+#[inline]
+pub(crate) fn makes_sense(desc: &PacketDesc) -> bool {
+    let has = |bit: u32| desc.tx_flags & bit != 0;
+    let checksum = has(tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM);
     let both_l4 = has(tx_flags::UDP_CHECKSUM) && has(tx_flags::TCP_CHECKSUM);
     let one_ip = has(tx_flags::IPV4) != has(tx_flags::IPV6);
     let ip6_header = has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6);
     // DPDK keeps the first length in seven bits.
     let fit = desc.l2_len < 128 && u32::from(desc.l2_len) + u32::from(desc.l3_len) <= desc.len.into();
-    if asked & !tx_flags::ALL != 0 || both_l4 || ip6_header || (checksum && !(one_ip && fit)) {
+    !(has(!tx_flags::ALL) || both_l4 || ip6_header || (checksum && !(one_ip && fit)))
+}
+
+/// Writes what a module asks for into the packet's header, in place of what was there. `Err` where it makes no sense.
+pub(crate) fn request(packet: &mut Packet, desc: &PacketDesc) -> Result<(), ()> {
+    if !makes_sense(desc) {
         return Err(());
     }
+    let has = |bit: u32| desc.tx_flags & bit != 0;
     let l4 = match (has(tx_flags::UDP_CHECKSUM), has(tx_flags::TCP_CHECKSUM)) {
         (true, _) => flags::TX_UDP_CKSUM,
         (_, true) => flags::TX_TCP_CKSUM,

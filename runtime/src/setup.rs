@@ -306,7 +306,7 @@ impl Builder<'_> {
             let role = if generates { "a chain's source" } else { "a stage" };
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host = Host::new(self.parts.clock, log, entry.memory, entry.deadline);
+        let host = Host::new(self.parts.clock, log, entry.memory, entry.deadline, self.seed());
         let region = &self.parts.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, placed, out);
@@ -329,6 +329,13 @@ impl Builder<'_> {
         }))
     }
 
+    /// Where random numbers begin in the instance that is being made. Instances differ by their order in the configuration,
+    /// which is the same in each run.
+    fn seed(&self) -> u64 {
+        let number = u64::try_from(self.parts.logs.len()).unwrap_or(0);
+        splitmix(self.parts.seed ^ splitmix(number))
+    }
+
     /// Tells an instance where it is.
     fn introduce(&self, instance: &mut Instance, placed: &Placed, out: &Outlets) {
         let parts = &*self.parts;
@@ -336,11 +343,10 @@ impl Builder<'_> {
             instance.area.set_port(number, port.info(out.may_tx(number)));
         }
         let worker = u32::try_from(placed.worker).unwrap_or(0);
-        let number = u64::try_from(parts.logs.len()).unwrap_or(0);
+        let seed = self.seed();
         let room = self.copies.room_len();
         instance.area.update_header(|h| {
-            // Instances differ by their order in the configuration, which is the same in each run.
-            h.seed = splitmix(parts.seed ^ splitmix(number));
+            h.seed = seed;
             h.start_unix_ns = parts.clock.start_unix_ns();
             h.instance = worker;
             h.instances = u32::try_from(self.config.chains[placed.chain].width()).unwrap_or(1);

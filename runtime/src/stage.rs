@@ -12,15 +12,15 @@ use crate::wasm::instance::{Callback, Instance, trap_text};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use std::sync::Arc;
 
+mod judge;
 mod lifecycle;
 mod outputs;
 mod publish;
 mod view;
 
+pub(crate) use judge::{MIN_LEN, Way, fits};
 pub(crate) use view::View;
 
-/// Shortest packet that may leave a module: an Ethernet header. Some NICs stop at less.
-const MIN_LEN: u16 = 14;
 /// What becomes of a packet: the verdict as the module wrote it, or what the host found wrong, which no module can write.
 type Fate = u64;
 const BAD_DESCRIPTOR: Fate = 1 << 32;
@@ -232,7 +232,7 @@ impl Stage {
             let d = desc.collect();
             // An address below the room wraps to a large offset, which no room holds.
             let offset = d.addr.wrapping_sub(view.window.wrapping_add(view.room(packet)));
-            let fits = u64::from(offset) + u64::from(d.len) <= u64::from(packet.room_len()) && d.len >= MIN_LEN;
+            let fits = fits(offset, d.len, packet.room_len());
             if fits {
                 #[allow(clippy::cast_possible_truncation, reason = "it is smaller than room_len, a u16")]
                 packet.set_data(offset as u16, d.len);
@@ -320,24 +320,24 @@ impl Stage {
             let cause = if fate == BAD_DESCRIPTOR { Counter::BadDescriptor } else { Counter::BadOffload };
             return out.drop_one(cause, packet);
         };
-        match verdict::kind(v) {
-            verdict::DROP if v == verdict::DROP && self.callback == Callback::Generate => packet.free(),
-            verdict::DROP if v == verdict::DROP => out.drop_one(Counter::Verdict, packet),
-            verdict::NEXT if v == verdict::NEXT => {
+        match Way::of(v) {
+            Some(Way::Drop) if self.callback == Callback::Generate => packet.free(),
+            Some(Way::Drop) => out.drop_one(Counter::Verdict, packet),
+            Some(Way::Next) => {
                 if let Err(packet) = self.passed.push(packet) {
                     out.drop_one(Counter::BatchFull, packet);
                 }
             }
-            verdict::TX => out.tx(verdict::argument(v), queue, packet),
-            verdict::RING => out.ring(verdict::argument(v), packet),
-            verdict::HOLD if v == verdict::HOLD => {
+            Some(Way::Tx(port)) => out.tx(port, queue, packet),
+            Some(Way::Ring(ring)) => out.ring(ring, packet),
+            Some(Way::Hold) => {
                 let (slot, generation) = (self.view.room(&packet) / SLOT_UNIT, self.generation());
                 if let Err(packet) = self.held.keep(slot, generation, packet, now.ns) {
                     out.drop_one(Counter::HoldQuota, packet);
                 }
             }
-            verdict::LISTED if v == verdict::LISTED => out.drop_one(Counter::Unlisted, packet),
-            _ => out.drop_one(Counter::BadVerdict, packet),
+            Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
+            None => out.drop_one(Counter::BadVerdict, packet),
         }
     }
 

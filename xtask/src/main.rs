@@ -6,6 +6,7 @@
 mod abi;
 mod codegen;
 mod command;
+mod conformance;
 mod files;
 mod languages;
 mod modules;
@@ -50,6 +51,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
         args: Vec<OsString>,
     },
+    /// Check the modules of each language against the ABI, and measure them side by side
+    Conformance,
     /// Install what the tests need: packages, mdbook, cargo-deny
     Setup,
     /// Build every module to target/modules/NAME.wasm
@@ -87,6 +90,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { duration } => start::demo(&repository, &duration),
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
+        Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),
         Task::BuildModules => modules::build_all(&repository),
         Task::Tidy => tidy::run(&repository),

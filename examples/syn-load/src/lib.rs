@@ -14,6 +14,7 @@ perigee_guest::counters! {
     PACKETS = "packets",
 }
 
+// ANCHOR: stack
 perigee_guest::stack! {
     /// A connection request with the option "maximum segment size".
     struct Request {
@@ -22,10 +23,12 @@ perigee_guest::stack! {
         tcp: With<Tcp, 4>,
     }
 }
+// ANCHOR_END: stack
 
 /// Length of each packet, without frame check sequence.
 const LEN: u16 = 60;
 
+// ANCHOR: config
 /// What can be configured.
 #[derive(Deserialize)]
 #[serde(crate = "serde", deny_unknown_fields)]
@@ -35,6 +38,7 @@ struct Config {
     /// On which port.
     port: u16,
 }
+// ANCHOR_END: config
 
 /// The generator.
 pub struct SynLoad {
@@ -48,6 +52,7 @@ impl Module for SynLoad {
         Ok(Self { config: setup.json()?, random: Lcg64::new(setup.seed()) })
     }
 
+    // ANCHOR: prefill
     /// Every room is filled once, when the run starts.
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
         for mut room in rooms.sized::<{ Request::LEN }>(LEN).into_iter().flatten() {
@@ -63,7 +68,9 @@ impl Module for SynLoad {
             debug_assert!(filled.is_ok());
         }
     }
+    // ANCHOR_END: prefill
 
+    // ANCHOR: generate
     /// After that, only what changes is written.
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
         for mut room in rooms.sized::<{ Request::LEN }>(LEN).into_iter().flatten() {
@@ -81,6 +88,7 @@ impl Module for SynLoad {
             PACKETS.add(1);
         }
     }
+    // ANCHOR_END: generate
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ perigee_guest::counters! {
     DROPPED = "dropped",
 }
 
+// ANCHOR: stack
 perigee_guest::stack! {
     /// What stands before a frame in the tunnel.
     struct Outer {
@@ -26,6 +27,7 @@ perigee_guest::stack! {
         vxlan: Vxlan,
     }
 }
+// ANCHOR_END: stack
 
 /// What can be configured.
 #[derive(Deserialize)]
@@ -67,6 +69,7 @@ impl Module for Tunnel {
         Ok(Self { config, outer })
     }
 
+    // ANCHOR: process
     fn process(&mut self, batch: &mut Batch<'_>) {
         for mut packet in batch {
             let (done, port) = if packet.port() == self.config.inside {
@@ -80,9 +83,11 @@ impl Module for Tunnel {
             }
         }
     }
+    // ANCHOR_END: process
 }
 
 impl Tunnel {
+    // ANCHOR: wrap
     /// Puts the headers before a frame. The source port tells flows apart (RFC 7348, section 5).
     fn wrap(&self, packet: &mut Packet<'_>) -> Option<()> {
         let flow = packet.head::<14>()?.iter().fold(0, |hash: u16, byte| hash.rotate_left(5) ^ u16::from(*byte));
@@ -95,7 +100,9 @@ impl Tunnel {
         outer.ip.fill_checksum(&[]);
         Some(())
     }
+    // ANCHOR_END: wrap
 
+    // ANCHOR: unwrap
     /// Takes the headers off a frame that is for this tunnel.
     fn unwrap(&self, packet: &mut Packet<'_>) -> Option<()> {
         let (outer, frame) = Outer::parse(packet.bytes()).ok()?;
@@ -104,6 +111,7 @@ impl Tunnel {
         // Padding behind the IP packet is not part of the frame.
         (packet.trim(u16::try_from(Outer::LEN).ok()?) && packet.set_len(len)).then_some(())
     }
+    // ANCHOR_END: unwrap
 }
 
 #[cfg(test)]

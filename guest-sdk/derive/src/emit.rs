@@ -77,7 +77,7 @@ fn format(declaration: &Declaration) -> TokenStream {
     let Declaration { docs, ident, name, source, numbers, fields, len, .. } = declaration;
     let (ether_types, ip_protocols) = (&numbers.ether_types, &numbers.ip_protocols);
     let (udp_ports, tcp_ports) = (&numbers.udp_ports, &numbers.tcp_ports);
-    let constants = fields.iter().map(|field| constant_name(field));
+    let constants = fields.iter().map(constant_name);
     let field_docs = fields.iter().map(|field| doc_text(&field.docs));
     let doc = doc_text(docs);
     quote! {

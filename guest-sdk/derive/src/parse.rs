@@ -79,7 +79,7 @@ pub(crate) fn declaration(arguments: TokenStream, item: TokenStream) -> Result<D
         bit += field.bits;
         fields.push(field);
     }
-    if fields.is_empty() || bit % 8 != 0 {
+    if fields.is_empty() || !bit.is_multiple_of(8) {
         let text = format!("the fields have {bit} bits together: a header consists of whole bytes");
         return Err(Error::new(input.ident.span(), text));
     }
@@ -143,7 +143,7 @@ fn read_field(field: &syn::Field, bit: usize) -> Result<Field> {
         kind = Kind::Converted;
     }
     let aligned = matches!(kind, Kind::Bytes | Kind::Mac | Kind::Ipv4 | Kind::Ipv6 | Kind::Signed);
-    if aligned && bit % 8 != 0 {
+    if aligned && !bit.is_multiple_of(8) {
         let text = format!("`{ident}` begins at bit {bit}: bytes, addresses and signed numbers begin at a whole byte");
         return Err(Error::new(ident.span(), text));
     }

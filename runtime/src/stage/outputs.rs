@@ -1,6 +1,6 @@
 //! The output list: packets that a module gives back, makes, copies or reorders.
 
-use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, MIN_LEN, Stage, ignores_time};
+use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, Stage, fits, ignores_time};
 use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::HEADROOM;
@@ -118,7 +118,7 @@ impl Stage {
         let offset = desc.addr.wrapping_sub(self.view.window + self.view.room(&packet));
         // A copy lies in another room: its bytes were put where the entry's address says, behind the headroom.
         let copied = packet.room_len() != 0 && self.view.room(&packet) / SLOT_UNIT != desc.slot;
-        let fits = u64::from(offset) + u64::from(desc.len) <= u64::from(packet.room_len()) && desc.len >= MIN_LEN;
+        let fits = fits(offset, desc.len, packet.room_len());
         let mut fate = Fate::from(desc.verdict);
         let dropped = desc.verdict == verdict::DROP;
         if !copied {
@@ -166,7 +166,7 @@ impl Stage {
 /// Copies what an entry names of `original` into a fresh packet. False where its address or length is outside the room.
 fn copy_as(copy: &mut Packet, original: &mut Packet, desc: &PacketDesc, room: u32) -> bool {
     let offset = desc.addr.wrapping_sub(room);
-    if u64::from(offset) + u64::from(desc.len) > u64::from(original.room_len()) || desc.len < MIN_LEN {
+    if !fits(offset, desc.len, original.room_len()) {
         return false;
     }
     let (old_offset, old_len) = (original.data_off(), original.len());

@@ -1,12 +1,13 @@
-//! The host's side of an instance: its store's data, the three hostcalls, its limits and its deadline.
+//! The host's side of an instance: its store's data, the hostcalls, its limits and its deadline.
 
+use super::wasi::{self, Wasi};
 use crate::clock::Clock;
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::{MAX_COUNTERS, names};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wasmtime::{Caller, Extern, Linker, ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime::{Caller, Engine, Extern, Linker, ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 /// Log lines of modules on their way to the control thread. Bounded: what does not fit is counted.
 #[derive(Debug)]
@@ -28,18 +29,33 @@ impl LogQueue {
         Arc::new(Self { lines: ArrayQueue::new(256), lost: AtomicU64::new(0) })
     }
 
+    /// Adds a line, cut to what fits; one that finds the queue full is counted.
+    fn push(&self, level: i32, line: &[u8]) {
+        let mut text = [0; names::LOG_MAX];
+        let n = line.len().min(text.len());
+        text[..n].copy_from_slice(&line[..n]);
+        if self.lines.push(LogLine { level, len: u8::try_from(n).unwrap_or(u8::MAX), text }).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Lines lost so far.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Takes the oldest line, with its level.
+    pub(crate) fn pop(&self) -> Option<(i32, String)> {
+        let line = self.lines.pop()?;
+        let text = String::from_utf8_lossy(&line.text[..usize::from(line.len)]);
+        // A guest's escapes shall not reach the operator's terminal.
+        Some((line.level, text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()))
+    }
+
     /// Hands what came to the host's log.
     pub(crate) fn emit(&self, module: &str) {
-        while let Some(line) = self.lines.pop() {
-            let text = String::from_utf8_lossy(&line.text[..usize::from(line.len)]);
-            // A guest's escapes shall not reach the operator's terminal.
-            let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            match line.level {
+        while let Some((level, text)) = self.pop() {
+            match level {
                 1 => tracing::error!(module, "{text}"),
                 2 => tracing::warn!(module, "{text}"),
                 3 => tracing::info!(module, "{text}"),
@@ -61,10 +77,13 @@ pub(crate) struct Host {
     deadline: Duration,
     /// This thread's CPU time when the deadline was last set.
     cpu_at_start: Duration,
+    /// What the calls of WASI keep.
+    pub(super) wasi: Wasi,
 }
 
 impl Host {
-    pub(crate) fn new(clock: Clock, log: Arc<LogQueue>, max_memory: u64, deadline: Duration) -> Self {
+    /// `seed` is where the random numbers of WASI begin.
+    pub(crate) fn new(clock: Clock, log: Arc<LogQueue>, max_memory: u64, deadline: Duration, seed: u64) -> Self {
         Self {
             clock,
             log,
@@ -73,7 +92,23 @@ impl Host {
             max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
             deadline,
             cpu_at_start: Duration::ZERO,
+            wasi: Wasi::new(seed),
         }
+    }
+
+    /// Unix time at the run's beginning, nanoseconds.
+    pub(super) fn start_unix_ns(&self) -> u64 {
+        self.clock.start_unix_ns()
+    }
+
+    /// Adds a line to the instance's log.
+    pub(super) fn log_line(&self, level: i32, line: &[u8]) {
+        self.log.push(level, line);
+    }
+
+    /// From now on the batch area at this address tells the time.
+    pub(super) fn set_batch(&mut self, batch: u32) {
+        self.wasi.set_batch(batch);
     }
 
     /// A deadline begins: at most once a tick, since it asks the system for the time.
@@ -133,7 +168,8 @@ impl ResourceLimiter for Host {
 }
 
 /// Offers the hostcalls to instances.
-pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+pub(crate) fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    wasi::link(engine, linker)?;
     linker.func_wrap(names::HOST, names::HOST_LOG, log)?;
     linker.func_wrap(names::HOST, names::HOST_COUNTER, counter)?;
     linker.func_wrap(names::HOST, names::HOST_TIME, |caller: Caller<'_, Host>| -> i64 {
@@ -146,11 +182,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 fn log(mut caller: Caller<'_, Host>, level: i32, at: u32, len: u32) -> wasmtime::Result<()> {
     let mut text = [0; names::LOG_MAX];
     let n = read_guest(&mut caller, at, len, &mut text)?;
-    let queue = &caller.data().log;
-    let line = LogLine { level, len: u8::try_from(n).unwrap_or(u8::MAX), text };
-    if queue.lines.push(line).is_err() {
-        queue.lost.fetch_add(1, Ordering::Relaxed);
-    }
+    caller.data().log.push(level, &text[..n]);
     Ok(())
 }
 

@@ -7,11 +7,12 @@ use super::host::Host;
 use super::module::{Module, instantiate};
 use perigee_abi::{ABI_VERSION, MAX_COUNTERS, WINDOW_ALIGN, names};
 use std::ptr::NonNull;
-use wasmtime::{Store, TypedFunc};
+use wasmtime::{Memory, Store, TypedFunc};
 
 /// A started module with its packets in sight.
 pub(crate) struct Instance {
     store: Store<Host>,
+    memory: Memory,
     pub(crate) area: Area,
     mailbox: Mailbox,
     /// Guest address of the mapped region.
@@ -41,6 +42,9 @@ pub(crate) enum Refusal {
     /// It said no, or cannot be asked.
     #[error("{0}")]
     No(String),
+    /// Its answer breaks the ABI.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// Which callback gets a batch.
@@ -75,6 +79,7 @@ impl Instance {
         // Two more: the first may come at once, and a call may begin a tick after its deadline was set.
         let epoch_ticks = u64::try_from(host.deadline().as_nanos() / EPOCH.as_nanos()).unwrap_or(u64::MAX - 2) + 2;
         let (mut store, instance) = instantiate(&module.pre, host)?;
+        store.data_mut().set_batch(n.batch);
         let memory = instance.get_memory(&mut store, names::MEMORY).ok_or("exports no memory")?;
         let base = NonNull::new(memory.data_ptr(&store)).ok_or("its memory is empty")?;
         let window = n.window.next_multiple_of(WINDOW_ALIGN);
@@ -98,7 +103,7 @@ impl Instance {
             save: instance.get_typed_func(&mut store, names::SAVE).ok(),
             restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
         };
-        let mut instance = Self { store, area, mailbox, window, calls, epoch_ticks };
+        let mut instance = Self { store, memory, area, mailbox, window, calls, epoch_ticks };
         instance.area.update_header(|h| {
             h.stride = 64;
             h.abi = ABI_VERSION;
@@ -186,9 +191,14 @@ impl Instance {
         }
         if n > self.mailbox.len() {
             let have = self.mailbox.len();
-            return Err(Refusal::No(format!("{name} answered with {n} bytes, its mailbox has {have}")));
+            return Err(Refusal::Broken(format!("{name} answered with {n} bytes, its mailbox has {have}")));
         }
         Ok(n)
+    }
+
+    /// Bytes of its memory now, the window included.
+    pub(crate) fn memory_len(&mut self) -> usize {
+        self.memory.data_size(&self.store)
     }
 
     /// Counters by the names given in `init`.

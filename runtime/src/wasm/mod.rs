@@ -3,6 +3,8 @@
 pub(crate) mod area;
 pub(crate) mod engine;
 pub(crate) mod host;
+mod imports;
 pub(crate) mod instance;
 pub(crate) mod memory;
 pub(crate) mod module;
+pub(crate) mod wasi;

@@ -2,7 +2,7 @@
 
 use super::engine::Ticker;
 use super::host::{Host, LogQueue};
-use super::{engine, host};
+use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::Error;
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, WINDOW_ALIGN, names};
@@ -115,10 +115,10 @@ impl Module {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
         let wasm = wat::parse_bytes(bytes).map_err(|e| refuse(format!("not a WebAssembly module: {e}")))?;
         let module = wasmtime::Module::new(engine, &wasm).map_err(|e| refuse(format!("does not compile: {e:#}")))?;
-        check_imports(&module).map_err(refuse)?;
+        imports::check(&module).map_err(refuse)?;
         let callbacks = check_exports(&module, limits).map_err(refuse)?;
         let mut linker = Linker::new(engine);
-        host::link(&mut linker).map_err(|e| refuse(format!("{e:#}")))?;
+        host::link(engine, &mut linker).map_err(|e| refuse(format!("{e:#}")))?;
         let pre = linker.instantiate_pre(&module).map_err(|e| refuse(format!("{e:#}")))?;
         let numbers = read_numbers(&pre, limits).map_err(refuse)?;
         let info = describe(name, wasm.len(), &module, numbers, callbacks);
@@ -156,20 +156,6 @@ pub fn inspect_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<ModuleI
     // Its start and the functions that tell its numbers are guest code: they have a deadline too.
     let _ticker = Ticker::start(&engine);
     Ok(Module::compile(&engine, name, bytes, limits)?.info)
-}
-
-fn check_imports(module: &wasmtime::Module) -> Result<(), String> {
-    let known = [names::HOST_LOG, names::HOST_COUNTER, names::HOST_TIME];
-    match module.imports().find(|i| i.module() != names::HOST || !known.contains(&i.name())) {
-        None => Ok(()),
-        Some(import) => Err(format!(
-            "imports \"{}\".\"{}\", which the host does not offer. It offers {}. A module defines its memory itself; one \
-             built for WASI must be built without it (docs/abi.md, \"Imports\")",
-            import.module(),
-            import.name(),
-            known.map(|n| format!("\"{}\".\"{n}\"", names::HOST)).join(", ")
-        )),
-    }
 }
 
 /// Checks the types of all exports that the ABI names; returns the callbacks that are there.
@@ -252,7 +238,7 @@ fn check_callback(name: &str, export: &ExternType, parameter: bool, result: bool
     Err(format!("export \"{name}\" is {}, it must be a function {wanted}", type_text(export)))
 }
 
-fn type_text(t: &ExternType) -> String {
+pub(super) fn type_text(t: &ExternType) -> String {
     let list = |types: &mut dyn Iterator<Item = ValType>| types.map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
     match t {
         ExternType::Func(f) => {
@@ -273,7 +259,7 @@ fn type_text(t: &ExternType) -> String {
 /// Starts the module once, in a throw-away instance without packets, to ask for its numbers.
 fn read_numbers(pre: &InstancePre<Host>, limits: Limits) -> Result<Numbers, String> {
     let clock = Clock::start(1_000_000_000);
-    let host = Host::new(clock, LogQueue::new(), limits.memory, limits.deadline);
+    let host = Host::new(clock, LogQueue::new(), limits.memory, limits.deadline, 0);
     let (mut store, instance) = instantiate(pre, host)?;
     let mut number = |name: &str| number(&mut store, &instance, name);
     let numbers = Numbers {

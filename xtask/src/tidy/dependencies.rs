@@ -7,11 +7,12 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Where a crate lies, and which of our crates it may depend on. Crates elsewhere (cli, examples, benches) are free.
-const RULES: [(&str, &[&str]); 6] = [
+const RULES: [(&str, &[&str]); 7] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
-    ("guest-sdk", &["abi"]),
+    ("guest-sdk", &["abi", "guest-sdk/derive"]),
+    ("guest-sdk/derive", &[]),
     ("runtime", &["abi", "dpdk-sys"]),
     ("modules/", &["abi", "guest-sdk"]),
 ];

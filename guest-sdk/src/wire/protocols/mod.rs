@@ -1,6 +1,12 @@
 //! The protocols: one file each, or one for a family.
 
+#[cfg(test)]
+mod any_bytes;
 mod arp;
+#[cfg(test)]
+mod captured;
+mod dhcp;
+pub mod dns;
 mod ethernet;
 mod geneve;
 mod gre;
@@ -8,6 +14,7 @@ mod gtp;
 mod icmp;
 mod icmpv6;
 mod igmp;
+pub mod ipfix;
 mod ipsec;
 mod ipv4;
 mod ipv6;
@@ -15,13 +22,20 @@ mod ipv6_extensions;
 mod mld;
 mod mpls;
 mod nd;
+mod ntp;
 mod pppoe;
+mod ptp;
+pub mod quic;
 mod sctp;
+pub mod sflow;
+mod slow;
 mod tcp;
 mod udp;
 mod vxlan;
 
 pub use arp::Arp;
+pub use dhcp::{Dhcp, Dhcpv6, Dhcpv6Relay};
+pub use dns::{Dns, DnsTcp};
 pub use ethernet::{Ethernet, Vlan};
 pub use geneve::{Geneve, GeneveOption};
 pub use gre::{Gre, Nvgre};
@@ -29,6 +43,7 @@ pub use gtp::{Gtpu, GtpuOptional, GtpuPduSession};
 pub use icmp::{Icmp, IcmpEcho, IcmpError, IcmpRedirect, IcmpTimestamp, IcmpUnreachable};
 pub use icmpv6::{Icmpv6, Icmpv6Error};
 pub use igmp::{Igmp, IgmpGroup, IgmpQuery3, IgmpRecord, IgmpReport3};
+pub use ipfix::{Ipfix, IpfixSet, NetFlow9};
 pub use ipsec::{Ah, Esp, EspTrailer};
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
@@ -39,8 +54,16 @@ pub use nd::{
     NdMac, NdMtu, NdPrefix, NdRedirect, NeighborAdvertisement, NeighborSolicitation, RouterAdvertisement,
     RouterSolicitation,
 };
+pub use ntp::{Ntp, NtpTime};
 pub use pppoe::{Ppp, Pppoe};
+pub use ptp::{Ptp, PtpAnnounce, PtpManagement, PtpPeerDelayRequest, PtpResponse, PtpSignaling, PtpTimestamp};
+pub use quic::{QuicLong, QuicShort, QuicSource};
 pub use sctp::{Sctp, SctpChunk, SctpData, SctpInit};
+pub use sflow::{
+    Sflow, SflowCounters, SflowExpandedCounters, SflowExpandedFlow, SflowFlow, SflowIpv4, SflowIpv6, SflowPacket,
+    SflowPort, SflowRecord, SflowSwitch,
+};
+pub use slow::{Lacp, Marker, SlowProtocol};
 pub use tcp::Tcp;
 pub use udp::Udp;
 pub use vxlan::Vxlan;
@@ -117,4 +140,37 @@ headers![
     SctpData,
     SctpInit,
     SctpChunk,
+    Dns,
+    DnsTcp,
+    Dhcp,
+    Dhcpv6,
+    Dhcpv6Relay,
+    Ntp,
+    Ipfix,
+    NetFlow9,
+    IpfixSet,
+    Sflow,
+    SflowIpv4,
+    SflowIpv6,
+    SflowRecord,
+    SflowFlow,
+    SflowExpandedFlow,
+    SflowCounters,
+    SflowExpandedCounters,
+    SflowPacket,
+    SflowSwitch,
+    SflowPort,
+    QuicLong,
+    QuicSource,
+    QuicShort,
+    Ptp,
+    PtpTimestamp,
+    PtpPeerDelayRequest,
+    PtpResponse,
+    PtpAnnounce,
+    PtpSignaling,
+    PtpManagement,
+    SlowProtocol,
+    Lacp,
+    Marker,
 ];
