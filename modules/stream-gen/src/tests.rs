@@ -263,11 +263,9 @@ fn any_stack_is_a_template() {
         for sizes in ["", r#", "sizes": {"draw": "random", "from": 200, "to": 1500}"#] {
             let made = start(packet, &format!("{vary}{sizes}")).generate(256);
             for output in &made {
-                assert_eq!(
-                    (checksum::check(&output.bytes), kinds(&output.bytes)),
-                    (Ok(()), kinds(&first)),
-                    "{fields:?}"
-                );
+                assert_eq!(checksum::check(&output.bytes), Ok(()), "{fields:?}");
+                // Some of the ports are those of protocols that the payload then looks like.
+                assert!(kinds(&output.bytes).starts_with(&kinds(&first)), "{fields:?}");
                 let more = output.bytes.len() - first.len();
                 assert_eq!(lengths(&output.bytes)[1], lengths(&first)[1] + more, "{fields:?}");
             }
