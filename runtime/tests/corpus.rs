@@ -1,9 +1,14 @@
 //! What the fuzz targets check (`fuzz/src`), without a fuzzer: for each file of their corpora, and for files that are like
 //! them but for some bytes.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(unreachable_pub, reason = "the targets' modules are public elsewhere")]
 
-#[path = "../../fuzz/src/lib.rs"]
-mod fuzz;
+#[path = "../../fuzz/src/config.rs"]
+mod config;
+#[path = "../../fuzz/src/module.rs"]
+mod module;
+#[path = "../../fuzz/src/pcap.rs"]
+mod pcap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -143,15 +148,15 @@ fn changed(files: &[(String, Vec<u8>)], file: Index, changes: &[Change]) -> Vec<
 
 #[test]
 fn any_configuration_is_read_or_refused_with_lines() {
-    check("config", fuzz::config::check);
+    check("config", config::check);
 }
 
 #[test]
 fn any_module_is_inspected_or_refused() {
-    check("module", fuzz::module::check);
+    check("module", module::check);
 }
 
 #[test]
 fn any_capture_is_counted_or_refused() {
-    check("pcap", fuzz::pcap::check);
+    check("pcap", pcap::check);
 }

@@ -11,6 +11,7 @@ mod files;
 mod languages;
 mod modules;
 mod setup;
+mod soak;
 mod source;
 mod start;
 mod steps;
@@ -51,14 +52,22 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
         args: Vec<OsString>,
     },
+    /// Try many more packets than the tests do: a fuzzer for ten minutes, then property tests with many cases
+    Soak {
+        /// Half a minute of each
+        #[arg(long)]
+        quick: bool,
+    },
     /// Check the modules of each language against the ABI, and measure them side by side
     Conformance,
-    /// Install what the tests need: packages, mdbook, cargo-deny
+    /// Install what the tests need: packages, scapy, mdbook, cargo-deny
     Setup,
     /// Build every module to target/modules/NAME.wasm
     BuildModules,
     /// Check what compilers do not: where unsafe is, the ABI's version, file lengths, links and more
     Tidy,
+    /// Write anew what tests compare with: docs/headers-table.md, messages of the compiler; the ABI has its own --bless
+    Bless,
     /// Check that accessors of the guest SDK compile to what a store by hand compiles to
     Codegen {
         /// Write guest-sdk/codegen/snapshots anew
@@ -90,6 +99,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { duration } => start::demo(&repository, &duration),
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
+        Task::Soak { quick } => soak::run(&repository, quick),
+        Task::Bless => steps::bless(&repository),
         Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),
         Task::BuildModules => modules::build_all(&repository),

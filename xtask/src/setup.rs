@@ -7,7 +7,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("ethtool", "switches the kernel's offloads off on these"),
     ("iputils-ping", "asks the responder module"),
@@ -18,7 +18,8 @@ const PACKAGES: [(&str, &str); 11] = [
     ("bind9-dnsutils", "makes DNS traffic to record"),
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
-    ("python3-venv", "holds the Zig compiler, which comes as a Python package"),
+    ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
+    ("g++", "builds libfuzzer for ./x soak"),
 ];
 
 /// A program that `cargo install` builds from source.
@@ -31,6 +32,9 @@ struct Tool {
 const MDBOOK: Tool = Tool { name: "mdbook", version: "0.5.4" };
 const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
+/// The second opinion on every header, besides Wireshark. Debian's is of 2022.
+const SCAPY: &str = "2.8.0";
+
 /// Installs all that is missing.
 pub(crate) fn all(repository: &Repository) -> Result<()> {
     let mut packages: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
@@ -39,7 +43,23 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
     for tool in [MDBOOK, CARGO_DENY] {
         install(repository, &tool)?;
     }
-    languages::setup_all(repository)
+    languages::setup_all(repository)?;
+    scapy(repository)
+}
+
+/// Makes `target/venv`, which has scapy. PERIGEE_PYTHON names another Python that has it.
+fn scapy(repository: &Repository) -> Result<()> {
+    let python = env::var_os("PERIGEE_PYTHON");
+    let venv = repository.path("target/venv");
+    let python = python.map_or_else(|| venv.join("bin/python3"), Into::into);
+    let is_there = format!("import sys, scapy; sys.exit(scapy.VERSION != '{SCAPY}')");
+    if command::works(repository.command(&python).args(["-c", &is_there])) {
+        return Ok(());
+    }
+    command::run(repository.command("python3").args(["-m", "venv"]).arg(&venv))?;
+    let mut pip = repository.command(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]).arg(format!("scapy=={SCAPY}"));
+    command::run(&mut pip).context("no scapy; the tests of headers that need it cannot run")
 }
 
 /// Debian's cargo comes without formatter and linter; rustup's toolchain has both (rust-toolchain.toml asks for them).

@@ -79,6 +79,13 @@ fn cargo_test(repository: &Repository) -> Result<()> {
     command::run(repository.cargo("test").args(["--release", "--workspace", "--no-fail-fast"]))
 }
 
+/// Runs the tests that compare with files, and has them write these files.
+pub(crate) fn bless(repository: &Repository) -> Result<()> {
+    let mut cargo = repository.cargo("test");
+    cargo.args(["--release", "--package", "perigee-guest", "--test", "table", "--test", "compile_fail"]);
+    command::run(cargo.env("BLESS", "1").env("TRYBUILD", "overwrite"))
+}
+
 fn doc(repository: &Repository) -> Result<()> {
     let mut cargo = repository.cargo("doc");
     command::run(cargo.args(["--release", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"))

@@ -79,7 +79,7 @@ fn format(declaration: &Declaration) -> TokenStream {
     let (udp_ports, tcp_ports) = (&numbers.udp_ports, &numbers.tcp_ports);
     let constants = fields.iter().map(constant_name);
     let field_docs = fields.iter().map(|field| doc_text(&field.docs));
-    let doc = doc_text(docs);
+    let (doc, typed) = (doc_text(docs), typed(fields));
     quote! {
         impl ::perigee_guest::wire::Fields for #ident {
             const FORMAT: ::perigee_guest::wire::Format = ::perigee_guest::wire::Format {
@@ -94,7 +94,66 @@ fn format(declaration: &Declaration) -> TokenStream {
             };
             const DOC: &'static str = #doc;
             const FIELD_DOCS: &'static [&'static str] = &[#(#field_docs),*];
+            #typed
         }
+    }
+}
+
+/// Getters and setters by a field's number, for tests of all headers: values go through the typed ones as their big-endian
+/// bytes.
+fn typed(fields: &[Field]) -> TokenStream {
+    let gets = fields.iter().enumerate().map(|(index, field)| {
+        let ident = &field.ident;
+        let bytes = to_bytes(field, quote!(self.#ident()));
+        quote!(#index => ::perigee_guest::wire::right_aligned(&#bytes, value),)
+    });
+    let sets = fields.iter().enumerate().map(|(index, field)| {
+        let (setter, value) = (format_ident!("set_{}", field.ident), from_bytes(field));
+        quote!(#index => self.#setter(#value),)
+    });
+    quote! {
+        #[cfg(not(target_arch = "wasm32"))]
+        fn get_by_index(&self, index: usize, value: &mut [u8]) {
+            match index {
+                #(#gets)*
+                _ => {}
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        fn set_by_index(&mut self, index: usize, value: &[u8]) {
+            match index {
+                #(#sets)*
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The bytes of what a getter gives.
+fn to_bytes(field: &Field, value: TokenStream) -> TokenStream {
+    let unsigned = unsigned(field.bits);
+    match field.kind {
+        Kind::Unsigned | Kind::Signed => quote!(#value.to_be_bytes()),
+        Kind::Bool => quote!([u8::from(#value)]),
+        Kind::Bytes => value,
+        Kind::Mac => quote!(#value.0),
+        Kind::Ipv4 | Kind::Ipv6 => quote!(#value.octets()),
+        Kind::Converted => quote!(#unsigned::from(#value).to_be_bytes()),
+    }
+}
+
+/// What a setter takes, of its bytes.
+fn from_bytes(field: &Field) -> TokenStream {
+    let (ty, unsigned) = (&field.ty, unsigned(field.bits));
+    let array = quote!(::perigee_guest::wire::last_bytes(value));
+    match field.kind {
+        Kind::Unsigned | Kind::Signed => quote!(<#ty>::from_be_bytes(#array)),
+        Kind::Bool => quote!(value.last() == Some(&1)),
+        Kind::Bytes => array,
+        Kind::Mac => quote!(::perigee_guest::wire::Mac(#array)),
+        Kind::Ipv4 | Kind::Ipv6 => quote!(<#ty>::from_octets(#array)),
+        Kind::Converted => quote!(<#ty>::from(#unsigned::from_be_bytes(#array))),
     }
 }
 

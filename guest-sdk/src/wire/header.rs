@@ -34,6 +34,15 @@ pub trait Fields: Copy + Default + FromBytes + IntoBytes + Unaligned + Immutable
     const DOC: &'static str;
     /// What the documentation of its fields says, in their order.
     const FIELD_DOCS: &'static [&'static str];
+
+    /// A field's value as its getter gives it, in big-endian bytes at the end of `value`. For tests.
+    #[doc(hidden)]
+    #[cfg(not(target_arch = "wasm32"))]
+    fn get_by_index(&self, index: usize, value: &mut [u8]);
+    /// Calls a field's setter with the value at the end of `value`. For tests.
+    #[doc(hidden)]
+    #[cfg(not(target_arch = "wasm32"))]
+    fn set_by_index(&mut self, index: usize, value: &[u8]);
 }
 
 /// What follows a header.

@@ -28,6 +28,8 @@ mod numbers;
 mod protocols;
 mod stack;
 mod tlv;
+#[cfg(not(target_arch = "wasm32"))]
+mod typed;
 
 pub use dissect::{Layers, MAX_LAYERS, Place, Places};
 pub use dump::{dump, hex, show};
@@ -41,6 +43,9 @@ pub use protocols::*;
 pub use stack::format_behind;
 pub use stack::{Part, PartInfo, Stack, With};
 pub use tlv::{Tlv, TlvFormat, Tlvs};
+#[doc(hidden)]
+#[cfg(not(target_arch = "wasm32"))]
+pub use typed::{Typed, last_bytes, right_aligned};
 #[doc(hidden)]
 pub use zerocopy;
 

@@ -1,8 +1,7 @@
-//! Longest prefixes against a scan of all, and against the crate prefix-trie.
+//! Longest prefixes against a scan of all.
 
 use crate::state::*;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use prefix_trie::PrefixMap;
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -61,8 +60,8 @@ fn agrees<A: Address + core::fmt::Debug>(changes: &[(Prefix<A>, u32)], addresses
 proptest! {
     #[test]
     fn it_finds_what_a_scan_finds(
-        routes in prop::collection::vec(four(), 0..60),
-        others in prop::collection::vec(any::<u32>().prop_map(Ipv4Addr::from), 0..60),
+        routes in prop::collection::vec(four(), 0..200),
+        others in prop::collection::vec(any::<u32>().prop_map(Ipv4Addr::from), 0..200),
     ) {
         agrees(&routes, &others);
     }
@@ -73,24 +72,6 @@ proptest! {
         others in prop::collection::vec(any::<u128>().prop_map(Ipv6Addr::from), 0..60),
     ) {
         agrees(&routes, &others);
-    }
-
-    #[test]
-    fn it_finds_what_prefix_trie_finds(
-        routes in prop::collection::vec(four(), 0..300),
-        others in prop::collection::vec(any::<u32>(), 0..300),
-    ) {
-        let mut table = Lpm::<Ipv4Addr, u32>::new(routes.len()).unwrap();
-        table.replace(routes.iter().copied()).unwrap();
-        let mut trie = PrefixMap::<(u32, u8), u32>::new();
-        for (prefix, value) in &routes {
-            trie.insert((prefix.address().to_bits(), prefix.len()), *value);
-        }
-        prop_assert_eq!(table.len(), trie.len());
-        for address in others.into_iter().map(Ipv4Addr::from).chain(edges(&routes)) {
-            let theirs = trie.get_lpm(&(address.to_bits(), 32)).map(|(_, value)| value);
-            prop_assert_eq!(table.lookup(address), theirs);
-        }
     }
 }
 

@@ -122,14 +122,14 @@ pub(super) fn addresses(packet: &[u8], places: &Places, index: usize) -> Option<
 }
 
 /// Where a packet with this routing header goes in the end, if it is not there yet (RFC 8200, section 8.1): the first
-/// address in a segment routing header (RFC 8754), the last in one of type 0.
+/// address in a segment routing header (RFC 8754), the last in one of type 0, the only one in one of type 2 (RFC 6275).
 fn last_segment(header: &[u8]) -> Option<Range<usize>> {
     let (kind, left) = (*header.get(2)?, *header.get(3)?);
     let addresses = header.len().checked_sub(8)? / 16;
     let number = match kind {
         _ if left == 0 => None,
         4 => Some(0),
-        0 => addresses.checked_sub(1),
+        0 | 2 => addresses.checked_sub(1),
         _ => None,
     }?;
     (number < addresses).then(|| 8 + number * 16..24 + number * 16)

@@ -81,6 +81,11 @@ macro_rules! headers {
         /// What the documentation of each of [`HEADERS`] says: of the header, and of its fields in their order. For tables.
         #[cfg(not(target_arch = "wasm32"))]
         pub const DOCS: &[(&str, &[&str])] = &[$(($header::DOC, $header::FIELD_DOCS)),+];
+
+        /// The typed accessors of each of [`HEADERS`]. For tests.
+        #[doc(hidden)]
+        #[cfg(not(target_arch = "wasm32"))]
+        pub const TYPED: &[crate::wire::Typed] = &[$(crate::wire::Typed::of::<$header>()),+];
     };
 }
 
