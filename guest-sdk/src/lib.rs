@@ -57,6 +57,7 @@ pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod text;
+pub mod vary;
 pub mod wire;
 
 pub use batch::{Batch, Packets};

@@ -37,6 +37,33 @@ impl Lcg64 {
     }
 }
 
+/// So that the distributions of `rand` and `rand_distr` can be drawn from it. A number of 64 bits is made of two draws:
+/// `rand` uses the lower bits too.
+impl rand_core::TryRng for Lcg64 {
+    type Error = core::convert::Infallible;
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half, which is the better one")]
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok((Self::next_u64(self) >> 32) as u32)
+    }
+
+    #[inline]
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(Self::next_u64(self) >> 32 << 32 | Self::next_u64(self) >> 32)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        for chunk in bytes.chunks_mut(4) {
+            let drawn = self.try_next_u32()?.to_le_bytes();
+            for (byte, new) in chunk.iter_mut().zip(drawn) {
+                *byte = new;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Takes `fraction` of 2^32 to the same fraction of `span`: a multiplication where others divide.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "the product of two 32-bit numbers, shifted by 32, has 32 bits")]
@@ -56,6 +83,7 @@ pub const fn seed_mix(seed: u64) -> u64 {
 #[cfg(test)]
 mod test {
     use super::*;
+    use rand_core::TryRng as _;
 
     #[test]
     fn both_numbers_of_a_pair_cover_their_ranges() {
@@ -68,6 +96,19 @@ mod test {
         }
         assert!(first.iter().all(|&n| (800..1_200).contains(&n)), "{first:?}");
         assert!(second.iter().all(|&n| (1_400..1_800).contains(&n)), "{second:?}");
+    }
+
+    #[test]
+    fn the_traits_of_rand_use_the_upper_halves() {
+        use rand_core::Rng as _;
+        let (mut plain, mut random) = (Lcg64::new(3), Lcg64::new(3));
+        let mut upper = || (Lcg64::next_u64(&mut plain) >> 32) as u32;
+        let (first, second, third, fourth) = (upper(), upper(), upper(), upper());
+        assert_eq!(random.next_u32(), first);
+        assert_eq!(random.try_next_u64().unwrap(), u64::from(second) << 32 | u64::from(third));
+        let mut bytes = [0; 3];
+        random.fill_bytes(&mut bytes);
+        assert_eq!(bytes, fourth.to_le_bytes()[..3]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dissecting: which headers does this packet have?
 
-use super::{Cover, Error, Format, Info, Measured, Next};
+use super::{Cover, Error, Field, Format, Info, Measured, Next, Role, protocol};
 use core::ops::{Deref, Range};
 
 /// Most headers that are looked at in a packet. A tunnel has about ten; more are nonsense or an attack.
@@ -40,6 +40,11 @@ impl Place {
     #[must_use]
     pub const fn whole(&self) -> Range<usize> {
         self.start..self.start + self.measured.total_len
+    }
+
+    /// Whether addresses of pseudo-headers are here.
+    pub(super) const fn is_network(&self) -> bool {
+        matches!(self.info.role, Role::Ipv4 | Role::Ipv6)
     }
 }
 
@@ -187,6 +192,92 @@ impl Places {
     pub fn first(&self, name: &str) -> Option<&Place> {
         self.iter().find(|place| place.name() == name)
     }
+
+    /// The header that a name in a configuration means: that of the protocol, in letters of any case, with `-` for
+    /// spaces; `#2` behind it is the second of its kind. `"ipv4"`, `"gtp-u"`, `"sctp-data"`, `"ipv4#2"`.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Place> {
+        let (name, number) = name.split_once('#').unwrap_or((name, "1"));
+        let before = number.parse::<usize>().ok()?.checked_sub(1)?;
+        self.iter().filter(|place| is_called(place.name(), name)).nth(before)
+    }
+
+    /// A field by the names of its header and its own (`docs/headers.md`), where it lies in the packet. `"ipv4.source"`,
+    /// `"ipv4#2.source"`.
+    ///
+    /// ```
+    /// use perigee_guest::wire::{Ethernet, Ipv4, Layers, Places, Stack, Udp, Vxlan};
+    ///
+    /// perigee_guest::stack! {
+    ///     struct Tunnel { eth: Ethernet, ip: Ipv4, udp: Udp, vxlan: Vxlan, inner_eth: Ethernet, inner_ip: Ipv4 }
+    /// }
+    /// let mut packet = [0; 100];
+    /// Tunnel::fill(&mut packet, |p| p.inner_ip.set_ttl(9))?;
+    /// let places: Places = Layers::new(&packet).collect();
+    /// assert_eq!(places.field("vxlan.vni").map(|field| field.bytes()), Some(46..49));
+    /// assert_eq!(places.field("ipv4#2.ttl").and_then(|field| field.get(&packet)), Some(9));
+    /// # Ok::<(), perigee_guest::wire::Error>(())
+    /// ```
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Field> {
+        let (header, field) = name.split_once('.')?;
+        let place = self.named(header)?;
+        let known = place.info.format.fields.iter().find(|known| known.name == field)?;
+        Some(known.after(place.start))
+    }
+
+    /// Follows a packet that became longer or shorter behind its headers: writes its length into those headers that
+    /// reached to its end. What lay behind the outermost IP packet (Ethernet's padding) belongs to it from now on.
+    ///
+    /// # Errors
+    ///
+    /// The packet is shorter than its headers, or longer than 65,535 bytes; nothing is changed.
+    pub fn set_len(&mut self, packet: &mut [u8]) -> Result<(), Error> {
+        let Some(whole) = self.list[..self.len].first().map(Place::whole) else { return Ok(()) };
+        let end = self.iter().find(|place| place.is_network()).map_or(whole.end, |network| network.whole().end);
+        let len = packet.len();
+        if len > usize::from(u16::MAX) || self.iter().any(|place| len < place.header().end) {
+            return Err(Error);
+        }
+        for place in self.list.iter_mut().take(self.len).filter(|place| place.whole().end >= end) {
+            let (start, header_len) = (place.start, place.measured.header_len);
+            let variable = header_len - place.info.format.len;
+            place.info.set_lengths(&mut packet[start..], variable, len - start - header_len)?;
+            place.measured.total_len = len - start;
+        }
+        Ok(())
+    }
+
+    /// Takes UDP headers over IPv4 whose checksum is 0 for what they are: without a checksum (RFC 768). So it stays.
+    #[must_use]
+    pub fn without_absent_checksums(mut self, packet: &[u8]) -> Self {
+        let mut v4 = false;
+        for place in self.list.iter_mut().take(self.len) {
+            if place.is_network() {
+                v4 = place.info.role == Role::Ipv4;
+            }
+            if let Cover::Pseudo(field, protocol::UDP) = place.measured.cover
+                && v4
+                && field.after(place.start).get(packet) == Some(0)
+            {
+                place.measured.cover = Cover::Nothing;
+            }
+        }
+        self
+    }
+
+    /// Leaves the checksum of one header to others.
+    pub(super) fn leave_checksum(&mut self, index: usize) {
+        if let Some(place) = self.list.get_mut(index) {
+            place.measured.cover = Cover::Nothing;
+        }
+    }
+}
+
+/// Whether a protocol's name is meant.
+fn is_called(protocol: &str, name: &str) -> bool {
+    let same = |(known, given): (u8, u8)| known.eq_ignore_ascii_case(&given) || known == b' ' && given == b'-';
+    protocol.len() == name.len() && protocol.bytes().zip(name.bytes()).all(same)
 }
 
 impl Deref for Places {

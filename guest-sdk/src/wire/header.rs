@@ -251,6 +251,7 @@ pub struct Info {
     /// What it is for the checksums of others.
     pub role: Role,
     measure: fn(&[u8]) -> Result<Measured, Error>,
+    set_lengths: fn(&mut [u8], usize, usize) -> Result<(), Error>,
 }
 
 /// What the bytes of a header say.
@@ -270,7 +271,7 @@ impl Info {
     /// That of a type.
     #[must_use]
     pub const fn of<H: Header>() -> Self {
-        Self { format: H::FORMAT, role: H::ROLE, measure: measure::<H> }
+        Self { format: H::FORMAT, role: H::ROLE, measure: measure::<H>, set_lengths: set_lengths::<H> }
     }
 
     /// Reads a header of this kind at the beginning of `bytes`.
@@ -280,6 +281,15 @@ impl Info {
     /// As for [`Header::parse`].
     pub fn measure(&self, bytes: &[u8]) -> Result<Measured, Error> {
         (self.measure)(bytes)
+    }
+
+    /// Writes into a header of this kind at the beginning of `bytes` how long its variable part and its payload are.
+    ///
+    /// # Errors
+    ///
+    /// There are fewer bytes than the header has.
+    pub fn set_lengths(&self, bytes: &mut [u8], variable: usize, payload: usize) -> Result<(), Error> {
+        (self.set_lengths)(bytes, variable, payload)
     }
 }
 
@@ -302,6 +312,12 @@ fn measure<H: Header>(bytes: &[u8]) -> Result<Measured, Error> {
     let header_len = size_of::<H>() + layer.variable.len();
     let next = layer.next(layer.payload);
     Ok(Measured { header_len, total_len: header_len + layer.payload.len(), next, cover: layer.cover() })
+}
+
+fn set_lengths<H: Header>(bytes: &mut [u8], variable: usize, payload: usize) -> Result<(), Error> {
+    let (header, _) = H::split_mut(bytes)?;
+    header.set_lengths(variable, payload);
+    Ok(())
 }
 
 impl<H: Header> fmt::Display for Layer<'_, H> {

@@ -171,7 +171,7 @@ pub trait Stack: Copy + FromBytes + IntoBytes + Unaligned + Immutable + KnownLay
     /// Writes all checksums of a packet that was made from this stack.
     fn fill_checksums(packet: &mut [u8]) {
         let places = Layers::along(Self::PARTS, packet).collect();
-        fill::places(packet, &places);
+        fill::fill_places(packet, &places);
     }
 
     /// Writes one line for each header, and one for the payload.

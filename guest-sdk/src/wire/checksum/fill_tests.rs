@@ -1,10 +1,11 @@
 //! Checksums of whole packets.
 
-use super::fill::{all_but_offloads, check, fill};
+use super::Prepared;
+use super::fill::{all_but_offloads, check, fill, fill_places};
 use super::{finish, for_udp, pseudo_header, sum};
 use crate::wire::{
-    Ah, DestinationOptions, Error, Ethernet, HopByHop, Icmp, IcmpEcho, Icmpv6, Ipv4, Ipv6, Sctp, SctpData, Stack, Tcp,
-    Udp, Vlan, Vxlan, With,
+    Ah, DestinationOptions, Error, Ethernet, HopByHop, Icmp, IcmpEcho, Icmpv6, Ipv4, Ipv6, Layers, Places, Sctp,
+    SctpData, Stack, Tcp, Udp, Vlan, Vxlan, With,
 };
 use perigee_abi::{offloads, tx_flags};
 use std::string::String;
@@ -162,4 +163,93 @@ fn a_malformed_packet_is_said_to_be_one() {
     let before = cut.clone();
     assert!(all_but_offloads(&mut cut, 0).is_err());
     assert_eq!(cut, before);
+}
+
+#[test]
+fn prepared_checksums_are_those_of_the_whole_packet() {
+    let mut random = crate::Lcg64::new(1);
+    let mut prepared = 0;
+    for good in packets() {
+        let places: Places = Layers::new(&good).collect();
+        // What may change without making the packet another one: the lower half of the addresses, ports, the payload.
+        let network = places.iter().rfind(|place| place.is_network()).unwrap();
+        let last = good.len() - 1;
+        for changing in
+            [vec![], vec![network.header().end - 1, last - 2], vec![last, last - 3, network.header().end - 1]]
+        {
+            let sums = Prepared::new(&good, &places, &|byte| changing.contains(&byte));
+            prepared += u32::from(sums.is_some());
+            for _ in 0..8 {
+                let mut whole = good.clone();
+                for &at in &changing {
+                    whole[at] = random.below(256).to_le_bytes()[0];
+                }
+                let mut quick = whole.clone();
+                fill_places(&mut whole, &places);
+                assert_eq!(check(&whole), Ok(()));
+                if let Some(sums) = &sums {
+                    sums.fill(&mut quick);
+                    assert_eq!(quick, whole);
+                }
+            }
+        }
+    }
+    // SCTP never, and no last byte of an odd number.
+    assert!((12..18).contains(&prepared), "{prepared}");
+}
+
+#[test]
+fn known_places_are_left_where_the_packet_ends_before_them() {
+    for good in packets() {
+        let places: Places = Layers::new(&good).collect();
+        let sums = Prepared::new(&good, &places, &|byte| byte == 30);
+        for len in 0..good.len() {
+            let mut cut = good[..len].to_vec();
+            fill_places(&mut cut, &places);
+            if let Some(sums) = &sums {
+                sums.fill(&mut cut);
+            }
+            assert!(Prepared::new(&cut, &places, &|_| false).is_none());
+        }
+    }
+}
+
+#[test]
+fn headers_follow_a_packet_of_another_length() {
+    for good in packets() {
+        let before: Places = Layers::new(&good).collect();
+        let headers = before.last().unwrap().header().end;
+        for len in [headers, good.len() - 1, good.len() + 1, 1500] {
+            let (mut places, mut other) = (before, good.clone());
+            other.resize(len, 7);
+            places.set_len(&mut other).unwrap();
+            fill_places(&mut other, &places);
+            let found: Places = Layers::new(&other).collect();
+            assert_eq!(check(&other), Ok(()));
+            let of = |places: &Places| places.iter().map(|place| (place.name(), place.whole())).collect::<Vec<_>>();
+            assert_eq!(of(&found), of(&places));
+            assert!(found.iter().all(|place| place.whole().end == len));
+        }
+        assert_eq!({ before }.set_len(&mut good.clone()[..headers - 1]), Err(Error));
+        assert_eq!({ before }.set_len(&mut vec![0; 65_536]), Err(Error));
+    }
+}
+
+#[test]
+fn no_checksum_stays_none() {
+    let good = packet::<Tunnel>(11, |_| ());
+    let absent = |bytes: &[u8]| Layers::new(bytes).collect::<Places>().without_absent_checksums(bytes);
+    // IPv6 cannot do without.
+    let mut none = good.clone();
+    none[60..62].fill(0);
+    let places = absent(&none);
+    fill_places(&mut none, &places);
+    assert_eq!(none, good);
+    let good = packet::<Udp4>(11, |_| ());
+    let mut none = good.clone();
+    none[56..58].fill(0);
+    let places = absent(&none);
+    fill_places(&mut none, &places);
+    assert_eq!(none[56..58], [0, 0]);
+    assert_eq!(none[..56], good[..56]);
 }

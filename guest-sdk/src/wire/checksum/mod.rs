@@ -18,12 +18,14 @@
 mod crc32c;
 pub(crate) mod fill;
 mod internet;
+mod prepared;
 
 pub use crc32c::{Crc32c, crc32c, sctp, set_sctp, verify_sctp};
-pub use fill::{check, fill};
+pub use fill::{Asked, check, fill, fill_places, leave_to_port};
 pub use internet::{
     Change, Sum, finish, fold, for_udp, pseudo_header, sum, update, update_bytes, update_u32, update_u128, verify,
 };
+pub use prepared::Prepared;
 
 #[cfg(test)]
 mod fill_tests;

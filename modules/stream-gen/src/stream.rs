@@ -1,0 +1,188 @@
+//! One stream: a template, what varies in it, and its sizes.
+
+use crate::config::{Checksums, VARY_MAX};
+use perigee_guest::config::List;
+use perigee_guest::vary::{Draw, Place, Program, Spec, Values};
+use perigee_guest::wire::checksum::{self, Asked, Prepared};
+use perigee_guest::wire::{Layers, Places};
+use perigee_guest::{Lcg64, Refusal, Setup};
+
+/// Longest template.
+const TEMPLATE_MAX: usize = 1536;
+/// Shortest frame, without frame check sequence.
+pub(crate) const FRAME_MIN: usize = 60;
+/// Values of all lists in a stream's `vary`.
+const VALUES_MAX: usize = 128;
+
+/// A stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream {
+    template: [u8; TEMPLATE_MAX],
+    /// Length of packets where it does not vary.
+    len: u16,
+    /// The template's headers, with the checksums that are computed here.
+    places: Places,
+    program: Program<VARY_MAX, VALUES_MAX>,
+    sizes: Option<Sizes>,
+    /// Whether checksums are computed here at all.
+    has_sums: bool,
+    /// What is known of them, where packets have one length.
+    prepared: Option<Prepared>,
+    /// What is asked of the way out.
+    asked: Option<Asked>,
+}
+
+/// Who computes checksums.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums {
+    pub(crate) by: Checksums,
+    /// What the port computes that packets leave by.
+    pub(crate) offloads: u32,
+}
+
+/// Lengths that vary, and their bounds.
+#[derive(Clone, Copy)]
+struct Sizes {
+    draw: Values<32>,
+    least: u16,
+    most: u16,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        packet: &str,
+        vary: &List<Spec<'_>, VARY_MAX>,
+        sizes: Option<&Spec<'_>>,
+        sums: Sums,
+        setup: &Setup<'_>,
+    ) -> Result<Self, Refusal> {
+        let mut template = [0; TEMPLATE_MAX];
+        let len = read_hex(packet, &mut template)?;
+        let mut layers = Layers::new(template.get(..len).unwrap_or_default());
+        let places = layers.by_ref().collect::<Places>().without_absent_checksums(&template);
+        let is_malformed = layers.is_malformed();
+        let find = |field: &str| Place::named(&places, field).map_err(|refusal| in_template(is_malformed, refusal));
+        let program = Program::new(vary, &find, setup.instance())?;
+        let frame = len.max(FRAME_MIN);
+        let most = u16::try_from(setup.room_len()).unwrap_or(u16::MAX);
+        let frame_len = u16::try_from(frame).unwrap_or(u16::MAX);
+        if most < frame_len {
+            return Err(Refusal::new("packet: longer than a room of this run"));
+        }
+        if program.end() as usize > frame && sizes.is_none() {
+            return Err(Refusal::new("vary: an item is behind the packet's end"));
+        }
+        let sizes = match sizes {
+            Some(spec) => {
+                let headers = places.iter().map(|place| place.header().end).max().unwrap_or_default();
+                let least = u16::try_from(headers.max(FRAME_MIN)).unwrap_or(u16::MAX);
+                Some(Sizes { draw: Values::new(spec, setup.instance()).map_err(in_sizes)?, least, most })
+            }
+            None => None,
+        };
+        let has_sums = sums.by != Checksums::None;
+        let mut stream =
+            Self { template, len: frame_len, places, program, sizes, has_sums, prepared: None, asked: None };
+        stream.prepare(frame, sums);
+        Ok(stream)
+    }
+
+    /// Makes the template right, and decides what is to be done for each packet's checksums.
+    fn prepare(&mut self, frame: usize, sums: Sums) {
+        let Some(bytes) = self.template.get_mut(..frame).filter(|_| self.has_sums) else { return };
+        if sums.by == Checksums::Offload {
+            let asked = checksum::leave_to_port(&mut self.places, sums.offloads);
+            self.asked = Some(asked).filter(|asked| asked.flags != 0);
+        }
+        checksum::fill_places(bytes, &self.places);
+        if self.sizes.is_none() {
+            self.prepared = Prepared::new(bytes, &self.places, &|byte| self.program.writes(byte));
+        }
+    }
+
+    /// Length of the next packet.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "within the bounds, which have 16 bits")]
+    pub(crate) fn next_len(&mut self, random: &mut Lcg64) -> u16 {
+        match &mut self.sizes {
+            Some(sizes) => sizes.draw.next(random).clamp(sizes.least.into(), sizes.most.into()) as u16,
+            None => self.len,
+        }
+    }
+
+    /// The length of all packets, where there is only one.
+    pub(crate) fn only_len(&self) -> Option<u16> {
+        if self.sizes.is_none() { Some(self.len) } else { None }
+    }
+
+    /// Whether packets differ.
+    pub(crate) fn varies(&self) -> bool {
+        self.sizes.is_some() || !self.program.is_empty()
+    }
+
+    /// Writes the template, and zeros behind it.
+    #[inline]
+    pub(crate) fn write(&self, bytes: &mut [u8]) {
+        let len = bytes.len().min(TEMPLATE_MAX);
+        let (head, tail) = bytes.split_at_mut(len);
+        head.copy_from_slice(self.template.get(..len).unwrap_or_default());
+        tail.fill(0);
+    }
+
+    /// Writes what is new in the next packet, over the template.
+    #[inline]
+    pub(crate) fn vary(&mut self, bytes: &mut [u8], random: &mut Lcg64) {
+        if self.sizes.is_some() {
+            // No size is chosen that the headers cannot say.
+            let _ = self.places.set_len(bytes);
+        } else if self.program.is_empty() {
+            return;
+        }
+        self.program.apply(bytes, random);
+        match &self.prepared {
+            Some(prepared) => prepared.fill(bytes),
+            None if self.has_sums => checksum::fill_places(bytes, &self.places),
+            None => {}
+        }
+    }
+
+    /// The checksums that are asked of the way out.
+    #[inline]
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+}
+
+/// Says why fields are missing that look as if they were there.
+fn in_template(is_malformed: bool, refusal: Refusal) -> Refusal {
+    if !is_malformed {
+        return refusal;
+    }
+    Refusal::from_parts(&[refusal.text().as_str(), " (what follows is cut off, or its lengths contradict each other)"])
+}
+
+fn in_sizes(refusal: Refusal) -> Refusal {
+    Refusal::from_parts(&["sizes: ", refusal.text().as_str()])
+}
+
+/// Reads pairs of hexadecimal digits; white space and colons between them do not count.
+fn read_hex(text: &str, bytes: &mut [u8]) -> Result<usize, Refusal> {
+    let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b':');
+    let mut len = 0;
+    while let Some(high) = digits.next() {
+        let low = digits.next().and_then(digit);
+        let (Some(high), Some(low)) = (digit(high), low) else {
+            return Err(Refusal::new("packet: expected pairs of hexadecimal digits"));
+        };
+        let place = bytes.get_mut(len);
+        *place.ok_or_else(|| Refusal::new("packet: longer than 1536 bytes (sizes can make packets longer)"))? =
+            high << 4 | low;
+        len += 1;
+    }
+    if len < 14 { Err(Refusal::new("packet: shorter than the 14 bytes of an Ethernet header")) } else { Ok(len) }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a digit is below 16")]
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
