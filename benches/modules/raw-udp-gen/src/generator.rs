@@ -7,6 +7,11 @@
     clippy::multiple_unsafe_ops_per_block,
     reason = "a packet's loads and stores rest on one and the same promise"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the bits that are wanted, of small numbers"
+)]
 
 use core::mem::{MaybeUninit, offset_of};
 use core::panic::PanicInfo;
@@ -112,7 +117,7 @@ number!("perigee_mailbox_len", MAILBOX_LEN);
 #[unsafe(export_name = "init")]
 extern "C" fn init(len: u32) -> i32 {
     // SAFETY: no other reference to the mailbox is alive.
-    let mailbox = unsafe { &mut *(&raw mut MAILBOX) };
+    let mailbox = unsafe { (&raw mut MAILBOX).as_mut_unchecked() };
     let mode = match mailbox.get(..len as usize) {
         Some(b"template") => Mode::Template,
         Some(b"two-fields") => Mode::TwoFields,
