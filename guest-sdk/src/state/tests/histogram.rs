@@ -45,7 +45,9 @@ proptest! {
     #[test]
     fn it_counts_and_writes_as_hdrhistogram_does(shape in shape(), values in values()) {
         let (ours, theirs) = both(shape, &values);
-        prop_assert_eq!((ours.count(), ours.max()), (theirs.len(), theirs.max()));
+        prop_assert_eq!(ours.count(), theirs.len());
+        // Theirs says 0 where only 0 was counted, ours the end of the bucket that it is in.
+        prop_assert!(ours.max() == theirs.max() || (theirs.max() == 0 && ours.max() < shape.0));
         // Theirs says 0 where a value of the first bucket was counted.
         prop_assert!(ours.min() == theirs.min() || ours.count() == 0);
         // Theirs multiplies in floating point, which is exact for quarters of counts that are not too large.
