@@ -63,7 +63,7 @@ fn checksums(packet: &[u8], places: &[Place]) {
         let range = match place.measured.cover {
             Cover::Nothing => continue,
             Cover::Header(field) | Cover::Message(field) | Cover::Pseudo(field, _) => field.bytes(),
-            Cover::Crc32c => 8..12,
+            Cover::Own(_) => 8..12,
         };
         let range = place.start + range.start..place.start + range.end;
         outside[range.clone()].copy_from_slice(&packet[range]);

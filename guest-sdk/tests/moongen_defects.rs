@@ -2,19 +2,19 @@
 //!
 //! Without a test in this file:
 //!
-//! - Rates that assume 10 Gbit/s (4): a gap is asked for in nanoseconds ([`Packet::set_gap`]), and a port says its speed
-//!   (`speed_mbps`); nothing in the SDK converts one into the other yet.
 //! - Pools that are never freed (5): the host owns all pools. `runtime/tests/common/mod.rs` checks at the end of each run
 //!   that every pool is full again.
 //! - A comparison with an undefined name, a label with a wrong unit (10): an undefined name does not compile, and a key of a
 //!   configuration that is not known is refused by name. Numbers carry their unit in their name (`speed_mbps`, `time_ns`).
-//! - A history that is never trimmed (12): nothing here keeps a history; counters are single numbers.
+//! - A history that is never trimmed (12): nothing here keeps one; counters are single numbers, and the host's queue of log
+//!   lines is bounded and counts what it loses (`log_lost`).
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use perigee_guest::abi::{PortInfo, offloads, rx_flags, tx_flags};
 use perigee_guest::testing::{Host, Input, Run};
+use perigee_guest::vary::{Gaps, Shape};
 use perigee_guest::wire::{Ethernet, Ipv4, Ipv6, Stack, Tcp, Udp, Vlan, With, checksum};
-use perigee_guest::{Batch, Module, Packet, Refusal, Rooms, Setup, Verdict, stack};
+use perigee_guest::{Batch, Lcg64, Module, Packet, Refusal, Rooms, Setup, Verdict, stack};
 use std::path::{Path, PathBuf};
 
 const ALL_OFFLOADS: u32 = offloads::TX_IP_CHECKSUM | offloads::TX_UDP_CHECKSUM | offloads::TX_TCP_CHECKSUM;
@@ -214,6 +214,21 @@ fn the_offload_is_that_of_the_protocol() {
     let asked = |flags| flags & (tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM);
     assert_eq!(asked(sent[0].desc.tx_flags), tx_flags::UDP_CHECKSUM);
     assert_eq!(asked(sent[1].desc.tx_flags), tx_flags::TCP_CHECKSUM);
+}
+
+/// 4: helpers for random gaps assumed a link of 10 Gbit/s. Ours take the rate; that of a link of any speed fills it.
+#[test]
+fn gaps_are_those_of_the_asked_rate() {
+    for megabits in [10.0, 1_000.0, 25_000.0, 400_000.0] {
+        let mut gaps = Gaps::by_megabits(megabits, Shape::Poisson).unwrap();
+        let mut random = Lcg64::new(4);
+        let total: u64 = (0..100_000).map(|_| gaps.after(60, &mut random)).sum();
+        // 60 bytes, frame check sequence, preamble and the least gap: 84 bytes on the wire.
+        let expected = 100_000.0 * 84.0 * 8.0 * 1_000.0 / megabits;
+        #[allow(clippy::cast_precision_loss, reason = "less than 2^53")]
+        let ratio = total as f64 / expected;
+        assert!((ratio - 1.0).abs() < 0.02, "{megabits} Mbit/s: {ratio}");
+    }
 }
 
 fn root() -> PathBuf {

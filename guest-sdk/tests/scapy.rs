@@ -58,7 +58,7 @@ fn spoilt(packet: &[u8], places: &[Place], with: u128) -> Vec<u8> {
             Cover::Header(field) | Cover::Message(field) | Cover::Pseudo(field, _) => {
                 assert!(field.set(bytes, with));
             }
-            Cover::Crc32c => bytes[8..12].copy_from_slice(&with.to_be_bytes()[12..]),
+            Cover::Own(_) => bytes[8..12].copy_from_slice(&with.to_be_bytes()[12..]),
         }
     }
     spoilt

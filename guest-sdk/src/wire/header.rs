@@ -3,6 +3,7 @@
 use super::{Error, Field, show};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::ptr::fn_addr_eq;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// What is known of a header beside its code.
@@ -83,9 +84,26 @@ pub enum Cover {
     Message(Field),
     /// Header and payload, and before them a pseudo-header with this protocol number.
     Pseudo(Field, u8),
-    /// Header and payload, by SCTP's CRC32c.
-    Crc32c,
+    /// Header and payload, by a sum of the header's own, such as SCTP's CRC32c.
+    Own(OwnSum),
 }
+
+/// A checksum that is none of RFC 1071. As functions, so that a module has the code only of those that its headers use.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnSum {
+    /// Writes it into header and payload, and says whether these are long enough to have one.
+    pub fill: fn(&mut [u8]) -> bool,
+    /// Whether it is right in header and payload.
+    pub is_right: fn(&[u8]) -> bool,
+}
+
+impl PartialEq for OwnSum {
+    fn eq(&self, other: &Self) -> bool {
+        fn_addr_eq(self.fill, other.fill) && fn_addr_eq(self.is_right, other.is_right)
+    }
+}
+
+impl Eq for OwnSum {}
 
 /// What a header is for the checksums of those behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

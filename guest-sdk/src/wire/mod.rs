@@ -34,7 +34,7 @@ mod typed;
 pub use dissect::{Layers, MAX_LAYERS, Place, Places};
 pub use dump::{dump, hex, show};
 pub use field::{Field, Show};
-pub use header::{Cover, Fields, Format, Header, Info, Layer, LayerMut, Measured, Next, Role};
+pub use header::{Cover, Fields, Format, Header, Info, Layer, LayerMut, Measured, Next, OwnSum, Role};
 pub use mac::Mac;
 pub use numbers::{ether_type, protocol};
 pub use perigee_guest_derive::header;

@@ -1,6 +1,6 @@
 //! Checksums of whole packets: found by their headers, written or checked, or left to the port.
 
-use super::{finish, fold, for_udp, pseudo_header, set_sctp, sum, verify, verify_sctp};
+use super::{finish, fold, for_udp, pseudo_header, sum, verify};
 use crate::wire::{Cover, Error, Field, Layers, Place, Places, Role, protocol};
 use core::ops::Range;
 use perigee_abi::{offloads, tx_flags};
@@ -58,7 +58,7 @@ fn is_right(packet: &[u8], places: &Places, index: usize, place: &Place) -> bool
             let before = before(packet, places, index, number);
             none || before.is_none_or(|before| verify(before + u32::from(fold(sum(whole)))))
         }
-        Cover::Crc32c => verify_sctp(whole),
+        Cover::Own(own) => (own.is_right)(whole),
     }
 }
 
@@ -88,8 +88,8 @@ fn write(packet: &mut [u8], places: &Places, index: usize, place: &Place) {
             let value = finish(before + u32::from(fold(sum(&packet[place.whole()]))));
             set(packet, field, if number == protocol::UDP { for_udp(value) } else { value });
         }
-        Cover::Crc32c => {
-            let _ = set_sctp(&mut packet[place.whole()]);
+        Cover::Own(own) => {
+            let _ = (own.fill)(&mut packet[place.whole()]);
         }
     }
 }

@@ -69,7 +69,7 @@ impl Prepared {
                     let Some([source, destination]) = addresses(packet, places, index) else { continue };
                     (field, Some(number), [place.whole(), source, destination])
                 }
-                Cover::Crc32c => return None,
+                Cover::Own(_) => return None,
             };
             let mut known = Known { at: position(place, field)?, ..Known::NOTHING };
             if let Some(number) = number {

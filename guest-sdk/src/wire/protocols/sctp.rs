@@ -1,6 +1,6 @@
 //! SCTP.
 
-use crate::wire::{Cover, Error, Header, Next, header};
+use crate::wire::{Cover, Error, Header, Next, OwnSum, checksum, header};
 
 /// An SCTP packet: this, then chunks.
 #[header(name = "SCTP", source = "RFC 9260", ip_protocol = 132)]
@@ -28,7 +28,7 @@ impl Header for Sctp {
     }
 
     fn cover(&self) -> Cover {
-        Cover::Crc32c
+        Cover::Own(OwnSum { fill: checksum::set_sctp, is_right: checksum::verify_sctp })
     }
 }
 
