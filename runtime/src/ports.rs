@@ -1,8 +1,8 @@
 //! What DPDK sees of devices, without a run.
 
 use crate::config::is_pci_address;
+use crate::dpdk::device::Device;
 use crate::dpdk::eal::{Eal, EalOptions};
-use crate::dpdk::port::Device;
 use crate::{Error, PortDescription};
 
 /// Lets each device come up, describes it, and removes it again.

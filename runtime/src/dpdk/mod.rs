@@ -1,6 +1,7 @@
 //! What knows DPDK: environment, memory region, pools, packets, ports, rings. Nothing here knows of wasm.
 #![allow(unsafe_code, reason = "DPDK is C: every call crosses into it")]
 
+pub(crate) mod device;
 pub(crate) mod eal;
 pub(crate) mod packet;
 pub(crate) mod pool;

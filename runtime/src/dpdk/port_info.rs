@@ -1,6 +1,7 @@
 //! What is read of ports: counters, link, addresses, descriptions; and their end.
 
-use super::port::{Abilities, Device, Port};
+use super::device::{Abilities, Device};
+use super::port::Port;
 use super::strerror;
 use perigee_abi::PortInfo;
 use perigee_dpdk_sys::{self as sys, offload};

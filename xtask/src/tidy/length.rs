@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::files::File;
 
-const ENDINGS: [&str; 3] = [".rs", ".c", ".h"];
+const ENDINGS: [&str; 7] = [".rs", ".c", ".h", ".zig", ".ts", ".go", ".py"];
 const AIM: usize = 400;
 const LIMIT: usize = 500;
 

@@ -3,8 +3,8 @@
 use super::Finding;
 use crate::files::File;
 
-const TEXTS: [&str; 7] = [".rs", ".c", ".h", ".toml", ".md", ".sh", "/run"];
-const CODE: [&str; 3] = [".rs", ".c", ".h"];
+const TEXTS: [&str; 12] = [".rs", ".c", ".h", ".zig", ".ts", ".go", ".py", ".wat", ".toml", ".md", ".sh", "/run"];
+const CODE: [&str; 8] = [".rs", ".c", ".h", ".zig", ".ts", ".go", ".py", ".wat"];
 
 /// A word, the files it must not be in, and what to do.
 struct Rule {
