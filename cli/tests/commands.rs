@@ -4,8 +4,10 @@ mod modules;
 
 use modules::Bench;
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const FORWARD: &str = r#"
@@ -196,6 +198,20 @@ fn send(child: &Child, signal: &str) {
     assert!(status.is_ok_and(|status| status.success()), "{kill}");
 }
 
+/// Waits until each thread stands still: on a busy machine one may still run when the signal has been sent.
+fn wait_until_stopped(child: &Child) {
+    let tasks = format!("/proc/{}/task", child.id());
+    let stands = |task: &fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    };
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !fs::read_dir(&tasks).unwrap().flatten().all(|task| stands(&task)) {
+        assert!(Instant::now() < limit, "the process does not stop");
+        sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn signals_stop_cleanly() {
     let bench = Bench::new();
@@ -216,7 +232,9 @@ fn a_second_signal_ends_it_at_once() {
     let bench = Bench::new();
     let child = start(&bench);
     // Both signals wait while the process stands still, so that both are there before it could stop cleanly.
-    for signal in ["STOP", "INT", "TERM", "CONT"] {
+    send(&child, "STOP");
+    wait_until_stopped(&child);
+    for signal in ["INT", "TERM", "CONT"] {
         send(&child, signal);
     }
     let output = child.wait_with_output().unwrap();
