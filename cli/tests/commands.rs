@@ -206,7 +206,7 @@ fn wait_until_stopped(child: &Child) {
         stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     };
     let limit = Instant::now() + Duration::from_secs(10);
-    while !fs::read_dir(&tasks).unwrap().flatten().all(|task| stands(&task)) {
+    while !fs::read_dir(&tasks).expect("the process is there").flatten().all(|task| stands(&task)) {
         assert!(Instant::now() < limit, "the process does not stop");
         sleep(Duration::from_millis(1));
     }
