@@ -24,11 +24,13 @@ mod clock;
 mod counters;
 mod dpdk;
 mod error;
+pub mod grants;
 mod held;
 mod input_end;
 mod lanes;
 mod lcore;
 mod offload;
+mod options;
 mod outlet;
 mod run;
 mod setup;
@@ -40,6 +42,7 @@ mod wasm;
 pub use error::Error;
 #[doc(hidden)]
 pub use input_end::count_packets;
+pub use options::Options;
 pub use run::Run;
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,

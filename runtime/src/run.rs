@@ -4,6 +4,7 @@ use crate::config::{Config, Severity};
 use crate::counters::Counter;
 use crate::error::Error;
 use crate::lcore::{Command, InstanceReport, Lcore, Request};
+use crate::options::Options;
 use crate::setup::{self, Parts};
 use crate::stats::{Accounting, ChainStats, ModuleStats, PoolStats, RingStats, Snapshot, Summary};
 use crate::wasm::engine::{self, THREAD_STACK, Ticker};
@@ -43,6 +44,14 @@ impl Run {
     /// # Errors
     /// The first thing that is wrong; nothing runs then, and all that was made is gone again.
     pub fn start(config: &Config, base: &Path) -> Result<Self, Error> {
+        Self::start_with(config, base, &Options::default())
+    }
+
+    /// As [`Self::start`], with options that are no part of the configuration.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_with(config: &Config, base: &Path, _options: &Options) -> Result<Self, Error> {
         let problems = config.problems(base).into_iter().filter(|p| p.severity == Severity::Error).collect::<Vec<_>>();
         if !problems.is_empty() {
             return Err(Error::Config { problems });
@@ -193,7 +202,7 @@ impl Run {
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let parts = &self.parts;
         let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
-        let modules = parts.logs.iter().map(|instance| {
+        let modules = parts.seats.iter().map(|instance| {
             let chain = &parts.placed[instance.chain];
             let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == instance.stage;
             let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
@@ -219,7 +228,7 @@ impl Run {
 
     /// What the control thread owes to others: log lines out, link changes in.
     fn service(&self) {
-        for instance in &self.parts.logs {
+        for instance in &self.parts.seats {
             instance.log.emit(&instance.module);
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,27 +8,24 @@ use crate::dpdk::device::Device;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, Queues};
-use crate::dpdk::region::Region;
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
-use crate::held::Held;
 use crate::input_end::expected_packets;
 use crate::lcore::{Control, Lcore};
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
-use crate::stage::{Meta, Now, Stage, StageParts, View};
-use crate::wasm::engine::EPOCH;
-use crate::wasm::host::{Host, LogQueue};
-use crate::wasm::instance::{Callback, Instance};
-use crate::wasm::module::{Limits, Module};
+use crate::stage::Now;
+use crate::wasm::host::LogQueue;
+use crate::wasm::module::Module;
 use crossbeam_queue::ArrayQueue;
-use perigee_abi::names;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+mod maker;
 mod memory;
 
+pub(crate) use maker::{Maker, Seat};
 use memory::Memory;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
@@ -36,16 +33,16 @@ pub(crate) struct Parts {
     pub(crate) ports: Vec<Arc<Port>>,
     pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) pools: Vec<Arc<Pool>>,
-    pub(crate) region: Region,
     /// Packets that each port will give; `None` where it never ends.
     pub(crate) expected: Vec<Option<u64>>,
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
     /// The chains as placed, with their counters.
     pub(crate) placed: Vec<PlacedChain>,
-    /// Logs of the instances.
-    pub(crate) logs: Vec<InstanceLog>,
-    pub(crate) seed: u64,
+    /// Where the instances work, in the order of the configuration.
+    pub(crate) seats: Vec<Seat>,
+    /// Has the region: dropped last.
+    pub(crate) maker: Arc<Maker>,
 }
 
 /// A chain on an lcore, as the control thread sees it.
@@ -61,14 +58,6 @@ pub(crate) struct PlacedChain {
     /// Modules of its stages.
     pub(crate) modules: Vec<String>,
     pub(crate) counters: Arc<Shared>,
-}
-
-/// Log of one instance.
-pub(crate) struct InstanceLog {
-    pub(crate) chain: usize,
-    pub(crate) stage: usize,
-    pub(crate) module: String,
-    pub(crate) log: Arc<LogQueue>,
 }
 
 /// Starts EAL as the configuration says.
@@ -97,22 +86,28 @@ pub(crate) fn build(config: &Config, base: &Path, engine: &wasmtime::Engine) -> 
     let ports = start_ports(config, &placed, devices, &mut memory)?;
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
+    let region = Arc::new(memory.region);
+    let maker = Maker {
+        engine: engine.clone(),
+        config: config.clone(),
+        modules,
+        rings: u32::try_from(rings.len()).unwrap_or(0),
+        clock,
+        copies: Arc::clone(&memory.copies),
+        region,
+    };
     let mut parts = Parts {
         ports,
         rings,
-        pools: Vec::new(),
-        region: memory.region,
+        pools: memory.pools,
         expected,
         control: Arc::new(Control::default()),
         clock,
         placed: Vec::new(),
-        logs: Vec::new(),
-        seed: config.run.seed,
+        seats: Vec::new(),
+        maker: Arc::new(maker),
     };
-    let mut builder =
-        Builder { config, modules: &modules, parts: &mut parts, copies: memory.copies, rooms: memory.rooms };
-    let lcores = builder.lcores(&placed)?;
-    parts.pools = memory.pools;
+    let lcores = Builder { config, parts: &mut parts, copies: memory.copies, rooms: memory.rooms }.lcores(&placed)?;
     Ok((parts, lcores))
 }
 
@@ -122,8 +117,9 @@ fn expected(name: &str, device: &str) -> Result<Option<u64>, Error> {
 
 fn load_modules(config: &Config, base: &Path, engine: &wasmtime::Engine) -> Result<BTreeMap<String, Module>, Error> {
     let load = |m: &crate::config::Module| {
-        let limits = Limits { memory: m.memory, deadline: m.deadline };
-        Ok((m.name.clone(), Module::load(engine, &m.name, &base.join(&m.file), limits)?))
+        let path = base.join(&m.file);
+        let bytes = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+        Ok((m.name.clone(), maker::load(engine, m, &bytes)?))
     };
     config.modules.iter().map(load).collect()
 }
@@ -176,7 +172,6 @@ fn start_ports(
 /// Makes the chains of all lcores.
 struct Builder<'a> {
     config: &'a Config,
-    modules: &'a BTreeMap<String, Module>,
     parts: &'a mut Parts,
     copies: Arc<Pool>,
     rooms: Vec<Option<Arc<Pool>>>,
@@ -217,11 +212,22 @@ impl Builder<'_> {
         let names: Vec<&String> = generator.into_iter().chain(&chain.stages).collect();
         let mut stages = Vec::new();
         for (position, name) in names.iter().enumerate() {
-            let log = LogQueue::new();
-            let entry = InstanceLog { chain: index, stage: position, module: (*name).clone(), log: Arc::clone(&log) };
-            self.parts.logs.push(entry);
             let generates = generator.is_some() && position == 0;
-            stages.push(self.stage(name, generates, placed, &source, &out, log)?);
+            let seat = Seat {
+                chain: index,
+                stage: position,
+                module: (*name).clone(),
+                generates,
+                worker: u32::try_from(placed.worker).unwrap_or(0),
+                instances: u32::try_from(chain.width()).unwrap_or(1),
+                number: u64::try_from(self.parts.seats.len()).unwrap_or(0),
+                next_port: out.next_port(),
+                may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
+                meta: source.meta(),
+                log: LogQueue::new(),
+            };
+            stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);
+            self.parts.seats.push(seat);
         }
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
             let cycles = self.parts.clock.cycles();
@@ -277,7 +283,7 @@ impl Builder<'_> {
                 Source::Port(RxQueue {
                     port: Arc::clone(port),
                     queue: placed.queue.unwrap_or(0),
-                    region: (self.parts.region.base(), self.parts.region.len()),
+                    region: (self.parts.maker.region.base(), self.parts.maker.region.len()),
                     copies: if port.plain_pool.is_some() { Arc::clone(&port.pool) } else { Arc::clone(&self.copies) },
                     stale_flags: port.hands_on_mbufs(),
                 })
@@ -288,94 +294,8 @@ impl Builder<'_> {
             }
         }
     }
-
-    fn stage(
-        &self,
-        name: &str,
-        generates: bool,
-        placed: &Placed,
-        source: &Source,
-        out: &Outlets,
-        log: Arc<LogQueue>,
-    ) -> Result<Stage, Error> {
-        let refuse = |what: String| module_error(name, what);
-        let module = self.modules.get(name).ok_or_else(|| refuse("is not in the configuration".to_owned()))?;
-        let entry = &self.config.modules[self.config.module(name).unwrap_or(0)];
-        let callback = if generates { Callback::Generate } else { Callback::Process };
-        let needed = if generates { names::GENERATE } else { names::PROCESS };
-        if !module.has(needed) {
-            let role = if generates { "a chain's source" } else { "a stage" };
-            return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
-        }
-        let host = Host::new(self.parts.clock, log, entry.memory, entry.deadline, self.seed());
-        let region = &self.parts.region;
-        let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
-        self.introduce(&mut instance, placed, out);
-        let config = entry.config.as_ref().map(crate::config::ModuleConfig::bytes).unwrap_or_default();
-        instance.init(&config).map_err(|e| refuse(e.to_string()))?;
-        let view = View::new(region.base(), instance.window);
-        Ok(Stage::new(StageParts {
-            instance,
-            callback,
-            has_tick: module.has(names::TICK),
-            view,
-            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
-            spares: module.numbers.spares,
-            pool: Arc::clone(&self.copies),
-            deadline_cycles: self.parts.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
-            meta: match source {
-                Source::Port(rx) => Meta { queue: rx.queue, timestamp: rx.port.timestamp },
-                _ => Meta::default(),
-            },
-        }))
-    }
-
-    /// Where random numbers begin in the instance that is being made. Instances differ by their order in the configuration,
-    /// which is the same in each run.
-    fn seed(&self) -> u64 {
-        let number = u64::try_from(self.parts.logs.len()).unwrap_or(0);
-        splitmix(self.parts.seed ^ splitmix(number))
-    }
-
-    /// Tells an instance where it is.
-    fn introduce(&self, instance: &mut Instance, placed: &Placed, out: &Outlets) {
-        let parts = &*self.parts;
-        for (number, port) in parts.ports.iter().enumerate() {
-            instance.area.set_port(number, port.info(out.may_tx(number)));
-        }
-        let worker = u32::try_from(placed.worker).unwrap_or(0);
-        let seed = self.seed();
-        let room = self.copies.room_len();
-        instance.area.update_header(|h| {
-            h.seed = seed;
-            h.start_unix_ns = parts.clock.start_unix_ns();
-            h.instance = worker;
-            h.instances = u32::try_from(self.config.chains[placed.chain].width()).unwrap_or(1);
-            h.port_count = u32::try_from(parts.ports.len()).unwrap_or(0);
-            h.ring_count = u32::try_from(parts.rings.len()).unwrap_or(0);
-            h.headroom = crate::dpdk::pool::HEADROOM.into();
-            h.next_port = out.next_port();
-            h.room_len = u32::from(room.saturating_sub(crate::dpdk::pool::HEADROOM));
-        });
-    }
-}
-
-#[allow(unsafe_code, reason = "joins the region with the memory that wasm reserved for it")]
-fn map_window(region: &Region, at: *mut u8) -> Result<(), Error> {
-    // SAFETY:
-    // - Instance::new checked that the region fits the declared window, from a multiple of 2 MiB on, inside the memory of
-    //   the instance that is being made; the memory's base is a multiple of 2 MiB as well.
-    unsafe { region.map_at(at) }
 }
 
 fn module_error(name: &str, what: String) -> Error {
     Error::Module { name: name.to_owned(), what }
-}
-
-/// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.
-fn splitmix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -6,6 +6,7 @@ use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, VlanStrip};
 use crate::dpdk::ring::Ring;
 use crate::offload;
+use crate::stage::Meta;
 use perigee_dpdk_sys::flags;
 use std::sync::Arc;
 
@@ -34,6 +35,14 @@ pub(crate) struct RxQueue {
 }
 
 impl Source {
+    /// What the first stage is told of it.
+    pub(crate) fn meta(&self) -> Meta {
+        match self {
+            Self::Port(rx) => Meta { queue: rx.queue, timestamp: rx.port.timestamp },
+            _ => Meta::default(),
+        }
+    }
+
     /// Takes up to `max` packets (or rooms) into the empty burst; returns how many.
     #[inline]
     pub(crate) fn fill(&self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {

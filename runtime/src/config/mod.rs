@@ -8,7 +8,7 @@ mod parse;
 mod placement;
 mod short;
 mod validate;
-mod values;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod tests;

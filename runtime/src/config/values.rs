@@ -108,7 +108,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     binary.parse_size(text).map_err(|error| format!("{text:?} is no size ({error}); write for example \"256M\""))
 }
 
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
@@ -116,7 +116,7 @@ pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     duration(deserializer).map(Some)
 }
 
-pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match toml::Value::deserialize(deserializer)? {
         toml::Value::String(text) => parse_size(&text).map_err(D::Error::custom),
         toml::Value::Integer(bytes) => u64::try_from(bytes).map_err(|_| D::Error::custom("a size cannot be negative")),
@@ -150,15 +150,15 @@ pub(super) const fn ring_size() -> u32 {
     1024
 }
 
-pub(super) const fn module_memory() -> u64 {
+pub(crate) const fn module_memory() -> u64 {
     256 << 20
 }
 
-pub(super) const fn deadline() -> Duration {
+pub(crate) const fn deadline() -> Duration {
     Duration::from_millis(100)
 }
 
-pub(super) const fn hold_age() -> Duration {
+pub(crate) const fn hold_age() -> Duration {
     Duration::from_secs(1)
 }
 

@@ -98,19 +98,10 @@ const CALLBACKS: &[(&str, bool, bool)] = &[
 ];
 
 impl Module {
-    /// Reads, compiles and checks a `.wasm` (or, as text, `.wat`) file.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, is no module, or breaks the ABI: the text says which export or import.
-    pub(crate) fn load(engine: &wasmtime::Engine, name: &str, file: &Path, limits: Limits) -> Result<Self, Error> {
-        let bytes = std::fs::read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
-        Self::compile(engine, name, &bytes, limits)
-    }
-
     /// Compiles and checks a module from its bytes: binary or text.
     ///
     /// # Errors
-    /// As for [`Self::load`].
+    /// Where it is no module, or breaks the ABI: the text says which export or import.
     pub(crate) fn compile(engine: &wasmtime::Engine, name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
         let wasm = wat::parse_bytes(bytes).map_err(|e| refuse(format!("not a WebAssembly module: {e}")))?;

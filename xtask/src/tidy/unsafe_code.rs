@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/src/dpdk/region.rs", "maps the packets' memory in the host"),
     ("runtime/src/dpdk/ring.rs", "calls C: rings between lcores"),
     ("runtime/src/lanes.rs", "vector instructions that every x86-64 has"),
-    ("runtime/src/setup.rs", "maps the region into an instance's window: where DPDK and wasm meet"),
+    ("runtime/src/setup/maker.rs", "maps the region into an instance's window: where DPDK and wasm meet"),
     ("runtime/src/trial/window.rs", "maps a trial's window, and compares it with what it was"),
     ("runtime/src/wasm/area.rs", "reads and writes what a guest can write too"),
     ("runtime/src/wasm/engine.rs", "gives the ticker its scheduling priority"),

@@ -1,0 +1,3 @@
+//! Long runs against the host.
+
+fn main() {}

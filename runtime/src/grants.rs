@@ -1,0 +1,189 @@
+//! What a module may do. Without a grant it may drop packets and pass them on, within limits of memory and time, and nothing
+//! else: [`Grants::default`].
+
+use crate::config::values;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A module's manifest: `[module.grants]`, or the bound that a policy sets for a key or digest.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// Ports that it may name in the verdict Tx.
+    pub tx: Vec<String>,
+    /// Tx queues that it may ask for, counted within those that its lcore owns on a port; without any, the first.
+    pub tx_queues: Vec<u16>,
+    /// Rings that it may name in the verdict Ring.
+    pub rings: Vec<String>,
+    /// It may make packets: from spare rooms, and as copies. A chain's source may without.
+    pub create: bool,
+    /// Most packets that it may send in a second, all of its instances together; `None`: as many as come.
+    pub packets_per_second: Option<u64>,
+    /// Most bits of frames (without preamble, frame check sequence and gap) that it may send in a second, as above.
+    pub bits_per_second: Option<u64>,
+    /// Source MAC addresses that packets which leave its trust domain may have; empty: any. Checked on a copy.
+    pub source_mac: Vec<Mac>,
+    /// Source addresses that IPv4, IPv6 and ARP packets which leave its trust domain may have; empty: any. Checked on a
+    /// copy.
+    pub source_ip: Vec<IpNet>,
+    /// Most bytes of linear memory, its window included.
+    #[serde(deserialize_with = "values::size")]
+    pub memory: u64,
+    /// Most elements of all its tables together.
+    pub table: u32,
+    /// Most bytes of its call stack.
+    #[serde(deserialize_with = "values::size")]
+    pub stack: u64,
+    /// Most CPU time that one call may take.
+    #[serde(deserialize_with = "values::duration", serialize_with = "humantime_text")]
+    pub deadline: Duration,
+    /// Most packets that an instance may hold at a time.
+    pub hold: u32,
+    /// Packets held longer are freed and counted.
+    #[serde(deserialize_with = "values::duration", serialize_with = "humantime_text")]
+    pub hold_age: Duration,
+    /// Hostcalls that do what they say; the others do nothing, and are counted.
+    pub hostcalls: Vec<Hostcall>,
+    /// What `perigee.time` tells.
+    pub clock: ClockGrant,
+    /// Log lines in a second, for each instance; those beyond are counted.
+    pub log_lines: u32,
+    /// Counters whose names and values are shown.
+    pub counters: u32,
+}
+
+/// A function that the host offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hostcall {
+    /// `perigee.log`, and WASI's standard output and error.
+    Log,
+    /// `perigee.counter`.
+    Counter,
+    /// `perigee.time`.
+    Time,
+}
+
+/// How fine a clock a module has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockGrant {
+    /// The time at which the batch began: nothing can be measured with it within a call.
+    #[default]
+    Batch,
+    /// The time of the moment.
+    Precise,
+}
+
+/// A MAC address, written `02:00:00:00:00:01`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            tx: Vec::new(),
+            tx_queues: Vec::new(),
+            rings: Vec::new(),
+            create: false,
+            packets_per_second: None,
+            bits_per_second: None,
+            source_mac: Vec::new(),
+            source_ip: Vec::new(),
+            memory: values::module_memory(),
+            table: 65_536,
+            stack: 512 << 10,
+            deadline: values::deadline(),
+            hold: 0,
+            hold_age: values::hold_age(),
+            hostcalls: Vec::new(),
+            clock: ClockGrant::Batch,
+            log_lines: 0,
+            counters: 0,
+        }
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Mac {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<u8> = text.split(':').filter_map(|part| u8::from_str_radix(part, 16).ok()).collect();
+        let wrong = || format!("{text:?} is no MAC address: six bytes in hexadecimal, as 02:00:00:00:00:01");
+        if text.split(':').any(|part| part.len() != 2 || part.starts_with('+')) {
+            return Err(wrong());
+        }
+        parts.try_into().map(Self).map_err(|_| wrong())
+    }
+}
+
+impl<'de> Deserialize<'de> for Mac {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn humantime_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*duration))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn without_a_grant_nothing_but_dropping_and_passing_on() {
+        let none: Grants = toml::from_str("").expect("an empty manifest");
+        assert_eq!(none, Grants::default());
+        assert!(none.tx.is_empty() && none.rings.is_empty() && !none.create && none.hostcalls.is_empty());
+        assert_eq!((none.hold, none.log_lines, none.counters), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_manifest_reads_as_it_is_written() {
+        let text = r#"
+            tx = ["wan"]
+            packets_per_second = 1000000
+            source_mac = ["02:00:00:00:00:01"]
+            source_ip = ["10.0.0.0/8", "2001:db8::/32"]
+            memory = "64M"
+            deadline = "10ms"
+            hostcalls = ["log", "counter"]
+            clock = "precise""#;
+        let grants: Grants = toml::from_str(text).expect("a manifest");
+        assert_eq!(grants.memory, 64 << 20);
+        let again: Grants = toml::from_str(&toml::to_string(&grants).expect("writes")).expect("reads");
+        assert_eq!(grants, again);
+    }
+
+    #[test]
+    fn what_is_no_mac_address_is_refused() {
+        for wrong in
+            ["", "02:00:00:00:00", "02:00:00:00:00:0g", "2:0:0:0:0:1", "02:00:00:00:00:01:02", "02-00-00-00-00-01"]
+        {
+            assert!(wrong.parse::<Mac>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Makes instances and the stages around them: at the beginning, and while the run goes on.
+
+use super::module_error;
+use crate::clock::Clock;
+use crate::config::{self, Config, ModuleConfig};
+use crate::dpdk::pool::{HEADROOM, Pool};
+use crate::dpdk::port::Port;
+use crate::dpdk::region::Region;
+use crate::error::Error;
+use crate::held::Held;
+use crate::stage::{Meta, Stage, StageParts, View};
+use crate::wasm::engine::EPOCH;
+use crate::wasm::host::{Host, LogQueue};
+use crate::wasm::instance::{Callback, Instance};
+use crate::wasm::module::{Limits, Module};
+use perigee_abi::names;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    /// Position of its chain among the placed ones, and its own in the chain.
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+    /// Name of its module.
+    pub(crate) module: String,
+    /// It makes the chain's packets.
+    pub(crate) generates: bool,
+    /// Which of its chain's lcores it is on, of how many.
+    pub(crate) worker: u32,
+    pub(crate) instances: u32,
+    /// Position among all seats of the run.
+    pub(crate) number: u64,
+    /// Number of the port that Next leads to; 0xffff where there is none.
+    pub(crate) next_port: u32,
+    /// By port: its chain may send to it.
+    pub(crate) may_tx: Vec<bool>,
+    pub(crate) meta: Meta,
+    pub(crate) log: Arc<LogQueue>,
+}
+
+/// What instances are made with.
+pub(crate) struct Maker {
+    #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) config: Config,
+    pub(crate) modules: BTreeMap<String, Module>,
+    pub(crate) rings: u32,
+    pub(crate) clock: Clock,
+    /// Where spare rooms and copies come from.
+    pub(crate) copies: Arc<Pool>,
+    pub(crate) region: Arc<Region>,
+}
+
+/// Compiles a module and checks it, under the limits of its entry in a configuration.
+pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
+    let limits = Limits { memory: entry.memory, deadline: entry.deadline };
+    Module::compile(engine, &entry.name, bytes, limits)
+}
+
+impl Maker {
+    /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
+    /// `ports` are the run's, by number.
+    pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
+        let name = &seat.module;
+        let module =
+            self.modules.get(name).ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))?;
+        let entry = &self.config.modules[self.config.module(name).unwrap_or(0)];
+        self.stage_of(seat, ports, module, entry)
+    }
+
+    /// As [`Self::stage`], of any module.
+    pub(crate) fn stage_of(
+        &self,
+        seat: &Seat,
+        ports: &[Arc<Port>],
+        module: &Module,
+        entry: &config::Module,
+    ) -> Result<Stage, Error> {
+        let refuse = |what: String| module_error(&seat.module, what);
+        let (callback, needed, role) = if seat.generates {
+            (Callback::Generate, names::GENERATE, "a chain's source")
+        } else {
+            (Callback::Process, names::PROCESS, "a stage")
+        };
+        if !module.has(needed) {
+            return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
+        }
+        let host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let region = &self.region;
+        let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
+        self.introduce(&mut instance, seat, ports);
+        let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
+        instance.init(&config).map_err(|e| refuse(e.to_string()))?;
+        let view = View::new(region.base(), instance.window);
+        Ok(Stage::new(StageParts {
+            instance,
+            callback,
+            has_tick: module.has(names::TICK),
+            view,
+            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            spares: module.numbers.spares,
+            pool: Arc::clone(&self.copies),
+            deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
+            meta: seat.meta,
+        }))
+    }
+
+    /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.
+    fn seed(&self, seat: &Seat) -> u64 {
+        splitmix(self.config.run.seed ^ splitmix(seat.number))
+    }
+
+    /// Tells an instance where it is.
+    fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<Port>]) {
+        for (number, port) in ports.iter().enumerate() {
+            let may_tx = seat.may_tx.get(number).is_some_and(|may| *may);
+            instance.area.set_port(number, port.info(may_tx));
+        }
+        let seed = self.seed(seat);
+        let room = self.copies.room_len();
+        instance.area.update_header(|h| {
+            h.seed = seed;
+            h.start_unix_ns = self.clock.start_unix_ns();
+            h.instance = seat.worker;
+            h.instances = seat.instances;
+            h.port_count = u32::try_from(ports.len()).unwrap_or(0);
+            h.ring_count = self.rings;
+            h.headroom = HEADROOM.into();
+            h.next_port = seat.next_port;
+            h.room_len = u32::from(room.saturating_sub(HEADROOM));
+        });
+    }
+}
+
+#[allow(unsafe_code, reason = "joins the region with the memory that wasm reserved for it")]
+fn map_window(region: &Region, at: *mut u8) -> Result<(), Error> {
+    // SAFETY:
+    // - Instance::new checked that the region fits the declared window, from a multiple of 2 MiB on, inside the memory of
+    //   the instance that is being made; the memory's base is a multiple of 2 MiB as well.
+    unsafe { region.map_at(at) }
+}
+
+/// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.
+fn splitmix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
