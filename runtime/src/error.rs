@@ -37,7 +37,7 @@ pub enum Error {
     #[error("packet memory: {0}")]
     Memory(String),
     /// A module was refused.
-    #[error("module {name:?}: {what}")]
+    #[error("module {name:?}: {}", plain(what))]
     Module {
         /// Its name in the configuration, or its file.
         name: String,
@@ -55,4 +55,21 @@ pub enum Error {
     /// A request to a running module was not served.
     #[error("{0}")]
     Request(String),
+}
+
+/// A text that a module had a part in (names of its functions and imports, its own words), as a terminal may show it: line
+/// breaks stay, other control characters do not.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_modules_words_do_a_terminal_no_harm() {
+        let error = Error::Module { name: "\x1b[2J".to_owned(), what: "a\x1b[2J\r\x07\u{9b}\nb".to_owned() };
+        assert_eq!(error.to_string(), "module \"\\u{1b}[2J\": a\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\nb");
+    }
 }

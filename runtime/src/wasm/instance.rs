@@ -211,7 +211,8 @@ impl Instance {
 
 /// What is said of a trap: its cause, then where.
 pub(crate) fn trap_text(callback: &str, error: &wasmtime::Error) -> String {
-    format!("trap in \"{callback}\": {}\n{error:?}", error.root_cause())
+    // Names of its functions are the module's own words.
+    crate::error::plain(&format!("trap in \"{callback}\": {}\n{error:?}", error.root_cause()))
 }
 
 fn missing(name: &str) -> Refusal {

@@ -4,7 +4,7 @@ use super::engine::Ticker;
 use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, plain};
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, WINDOW_ALIGN, names};
 use serde::Serialize;
 use std::path::Path;
@@ -320,8 +320,11 @@ fn describe(
         memory_max: memory.as_ref().and_then(|m| Some(m.maximum()? * 65_536)),
         window_usable: u32::try_from(usable).unwrap_or(u32::MAX),
         callbacks,
-        exports: module.exports().map(|e| format!("{}: {}", e.name(), type_text(&e.ty()))).collect(),
-        imports: module.imports().map(|i| format!("{}.{}: {}", i.module(), i.name(), type_text(&i.ty()))).collect(),
+        exports: module.exports().map(|e| format!("{}: {}", plain(e.name()), type_text(&e.ty()))).collect(),
+        imports: module
+            .imports()
+            .map(|i| format!("{}.{}: {}", plain(i.module()), plain(i.name()), type_text(&i.ty())))
+            .collect(),
     }
 }
 

@@ -61,6 +61,21 @@ fn build(repository: &Repository, out: &Path) -> Result<()> {
     test(repository, &source("test.c"), &out.join("test")).context("the tests of perigee.h")
 }
 
+/// Builds one file, which needs nothing but the header, to a module. One that is newer already stays.
+pub(super) fn build_file(repository: &Repository, from: &str, to: &Path) -> Result<()> {
+    let from = repository.path(from);
+    let sources = super::modified(&from).max(super::newest(&repository.path(LANGUAGE.folder))?);
+    if super::modified(to) > sources {
+        return Ok(());
+    }
+    check(repository)?;
+    let part = to.with_extension("part");
+    command::run(
+        repository.command("clang").args(FLAGS).args(WARNINGS).arg("-std=c11").arg("-o").arg(&part).arg(from),
+    )?;
+    fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))
+}
+
 /// Builds the tests for the machine at hand and runs them.
 fn test(repository: &Repository, source: &Path, program: &Path) -> Result<()> {
     let mut clang = repository.command("clang");

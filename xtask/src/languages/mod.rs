@@ -34,6 +34,9 @@ pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE, assembly
 /// The modules that each language has.
 pub(crate) const MODULES: [&str; 2] = ["reflector", "udp-gen"];
 
+/// What a module in C can try against the host, for the tests of `benches/soak`.
+const HOSTILE: &str = "benches/soak/hostile/hostile.c";
+
 /// Installs the toolchains that are missing.
 pub(crate) fn setup_all(repository: &Repository) -> Result<()> {
     for language in LANGUAGES {
@@ -61,6 +64,8 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
             names.push(name);
         }
     }
+    c::build_file(repository, HOSTILE, &to.join("hostile-c.wasm")).context("cannot build the hostile module in C")?;
+    names.push("hostile-c".to_owned());
     println!("modules in target/modules, in other languages: {}", names.join(", "));
     Ok(())
 }
