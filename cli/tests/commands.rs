@@ -18,6 +18,7 @@ device = "net_null0"
 [[module]]
 name = "m"
 file = "good.wat"
+grants = { tx = ["a"], hostcalls = ["log", "counter"] }
 
 [[chain]]
 name = "pass"

@@ -17,6 +17,7 @@ pool = 255
 [[module]]
 name = "m"
 file = "good.wat"
+grants = { hostcalls = ["log", "counter"] }
 
 [[chain]]
 name = "load"
