@@ -192,9 +192,9 @@ fn grants_name_what_is_there_and_are_in_range() {
         "file = \"gen.wasm\"",
         "file = \"gen.wasm\"\ngrants = { source_mac = [\"2:0\"] }",
         &[
-            "perigee.toml:13:27: \"2:0\" is no MAC address: six bytes in hexadecimal, as 02:00:00:00:00:01",
+            "perigee.toml:13:25: \"2:0\" is no MAC address: six bytes in hexadecimal, as 02:00:00:00:00:01",
             "  13 | grants = { source_mac = [\"2:0\"] }",
-            "     |                           ^^^^^",
+            "     |                         ^^^^^^^",
         ],
     );
 }
