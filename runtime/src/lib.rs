@@ -28,6 +28,7 @@ mod fault;
 pub mod grants;
 mod held;
 mod input_end;
+pub mod jail;
 mod lanes;
 mod lcore;
 mod offload;
