@@ -37,6 +37,7 @@ mod setup;
 mod source;
 mod stage;
 mod stats;
+mod swap;
 mod wasm;
 
 pub use error::Error;
@@ -44,6 +45,7 @@ pub use error::Error;
 pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
+pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
