@@ -46,10 +46,10 @@ pub use error::Error;
 pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
-pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
+pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};
