@@ -24,6 +24,7 @@ mod clock;
 mod counters;
 mod dpdk;
 mod error;
+mod fault;
 pub mod grants;
 mod held;
 mod input_end;
@@ -42,6 +43,7 @@ mod swap;
 mod wasm;
 
 pub use error::Error;
+pub use fault::FaultClass;
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;

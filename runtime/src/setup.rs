@@ -103,6 +103,7 @@ pub(crate) fn build(
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         copies: Arc::clone(&memory.copies),
+        faults: Arc::default(),
         region,
     };
     let mut parts = Parts {
@@ -210,6 +211,7 @@ impl Builder<'_> {
                     control: Arc::clone(&self.parts.control),
                     clock: self.parts.clock,
                     nap,
+                    retired: Vec::new(),
                 });
                 lcores.len() - 1
             });
@@ -244,6 +246,7 @@ impl Builder<'_> {
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
+                health: Arc::default(),
             };
             stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);
             self.parts.seats.push(seat);

@@ -7,8 +7,9 @@ use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
+use crate::fault::{Faults, Health};
 use crate::held::Held;
-use crate::stage::{Meta, Stage, StageParts, View};
+use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
@@ -39,6 +40,8 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// How its instances fare.
+    pub(crate) health: Arc<Health>,
 }
 
 /// What instances are made with.
@@ -52,6 +55,8 @@ pub(crate) struct Maker {
     pub(crate) clock: Clock,
     /// Where spare rooms and copies come from.
     pub(crate) copies: Arc<Pool>,
+    /// Where the instances' failures are told.
+    pub(crate) faults: Arc<Faults>,
     pub(crate) region: Arc<Region>,
 }
 
@@ -124,6 +129,11 @@ impl Maker {
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
+            place: Place {
+                seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
+                faults: Arc::clone(&self.faults),
+                health: Arc::clone(&seat.health),
+            },
         }))
     }
 

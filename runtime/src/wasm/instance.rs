@@ -6,6 +6,7 @@ use super::engine::EPOCH;
 use super::flat::Flat;
 use super::host::Host;
 use super::module::{Module, instantiate};
+use crate::fault::Trapped;
 use perigee_abi::{ABI_VERSION, MAX_COUNTERS, WINDOW_ALIGN, names};
 use std::ptr::NonNull;
 use wasmtime::{Memory, Store, TypedFunc};
@@ -43,7 +44,7 @@ struct Calls {
 pub(crate) enum Refusal {
     /// It trapped, or passed its deadline: its state is not to be trusted any more.
     #[error("{0}")]
-    Trap(String),
+    Trap(Trapped),
     /// It said no, or cannot be asked.
     #[error("{0}")]
     No(String),
@@ -174,7 +175,7 @@ impl Instance {
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, Refusal> {
         let f = self.calls.save.clone().ok_or_else(|| missing(names::SAVE))?;
         self.restart_deadline();
-        let answer = f.call(&mut self.store, ()).map_err(|e| Refusal::Trap(trap_text(names::SAVE, &e)))?;
+        let answer = f.call(&mut self.store, ()).map_err(|e| Refusal::Trap(Trapped::new(names::SAVE, &e)))?;
         let n = self.answer(names::SAVE, answer)?;
         Ok(self.mailbox.read(n))
     }
@@ -195,7 +196,7 @@ impl Instance {
         }
         self.restart_deadline();
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let answer = f.call(&mut self.store, len).map_err(|e| Refusal::Trap(trap_text(name, &e)))?;
+        let answer = f.call(&mut self.store, len).map_err(|e| Refusal::Trap(Trapped::new(name, &e)))?;
         self.answer(name, answer)
     }
 
@@ -224,11 +225,6 @@ impl Instance {
         names.truncate(MAX_COUNTERS);
         names
     }
-}
-
-/// What is said of a trap: its cause, then where.
-pub(crate) fn trap_text(callback: &str, error: &wasmtime::Error) -> String {
-    format!("trap in \"{callback}\": {}\n{error:?}", error.root_cause())
 }
 
 fn missing(name: &str) -> Refusal {
