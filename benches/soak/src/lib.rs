@@ -4,6 +4,7 @@
 //! process of its own, so that one which ends its process is seen, and the others still run. `./x soak` builds everything
 //! and starts it. Tests of the same things with smaller figures are in `tests/`.
 
+pub mod generated;
 pub mod hostile;
 pub mod scenario;
 pub mod scenarios;

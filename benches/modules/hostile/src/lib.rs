@@ -71,7 +71,7 @@ impl Module for Hostile {
             Abuse::Recursion => drop(black_box(deeper(1))),
             Abuse::PanicWithEscapes => panic!("\x1b[2Jcleared\x1b]0;gone\x07"),
             Abuse::LogFlood => (0..1_000).for_each(|_| Level::Warn.log("once more")),
-            _ => self.mislead(batch),
+            _ => return self.mislead(batch),
         }
         batch.packets().for_each(|packet| packet.next());
     }
@@ -106,7 +106,7 @@ impl Hostile {
                     outputs.send(spare, Verdict::tx(u16::MAX));
                 }
             }
-            _ => {}
+            _ => batch.packets().for_each(|packet| packet.next()),
         }
     }
 }

@@ -45,11 +45,16 @@ fn write(folder: &Path, modules: &Path, hostile: &Hostile) -> Result<String> {
     }
 }
 
-/// The `[[module]]` of a hostile module.
-fn entry(hostile: &Hostile, file: &str) -> String {
+/// The `[[module]]` of a hostile module. It is granted what its chain has, so that what it abuses is there: the port `null`,
+/// the ring where there is one, and all hostcalls.
+fn entry(hostile: &Hostile, file: &str, rings: &str) -> String {
     let deadline =
-        if hostile.config.contains("deadline") { String::new() } else { format!("deadline = \"{DEADLINE}\"\n") };
-    format!("[[module]]\nname = \"{}\"\nfile = \"{file}\"\n{deadline}{}\n", hostile.name, hostile.config)
+        if hostile.grants.contains("deadline") { String::new() } else { format!("deadline = \"{DEADLINE}\"\n") };
+    format!(
+        "[[module]]\nname = \"{}\"\nfile = \"{file}\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
+         true\nhostcalls = [\"log\", \"counter\", \"time\"]\nclock = \"precise\"\n{deadline}{}\n",
+        hostile.name, hostile.config, hostile.grants
+    )
 }
 
 /// A module that must not start does not, for the reason that is expected, and says so in words that do a terminal no harm.
@@ -68,7 +73,7 @@ pub fn refuse(folder: &Path, modules: &Path, hostile: &Hostile) -> Result<()> {
     let config = format!(
         "[[port]]\nname = \"null\"\ndevice = \"net_null{number}\"\npool = 511\n{}[[chain]]\nname = \"c\"\nlcores = [0]\n{source}\ntx = \
          [\"null\"]\n",
-        entry(hostile, &file)
+        entry(hostile, &file, "")
     );
     let config = Config::parse(&config, "refused.toml").with_context(|| config.clone())?;
     match Run::start(&config, folder) {
@@ -137,9 +142,11 @@ size = 32
 [[module]]
 name = "numbered"
 file = "numbered.wat"
+grants = {{ hostcalls = ["counter"] }}
 [[module]]
 name = "checked"
 file = "checked.wat"
+grants = {{ hostcalls = ["counter"] }}
 [[chain]]
 name = "numbered"
 lcores = [0]
@@ -169,7 +176,7 @@ tx = ["null"]
             format!("source = {{ port = \"null\", queue = {} }}\nstages = [\"{name}\"]", queue - 1)
         };
         let lcore = i % 2;
-        let entry = entry(hostile, &file);
+        let entry = entry(hostile, &file, "\"r\"");
         let _ = write!(config, "{entry}[[chain]]\nname = \"{name}\"\nlcores = [{lcore}]\n{source}\ntx = [\"null\"]\n");
     }
     Ok(config)

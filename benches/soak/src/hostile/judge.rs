@@ -38,6 +38,10 @@ pub(super) fn check(hostile: &Hostile, seen: &Seen) -> Result<()> {
         (Some(wanted), Some(text)) => {
             ensure!(text.contains(wanted), "another fault than {wanted:?}: {text}");
             harmless(text)?;
+            if let Some(class) = &hostile.class {
+                let faults = &seen.module.faults;
+                ensure!(faults.get(class).is_some_and(|n| *n > 0), "no fault of class {class}: {faults:?}, {text}");
+            }
         }
         (Some(wanted), None) => ensure!(false, "no fault, in place of {wanted:?}"),
         // What is asked of a module can be its end.

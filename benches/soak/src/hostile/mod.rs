@@ -44,6 +44,8 @@ pub struct Hostile {
     pub pages: u32,
     /// Keys of its `[[module]]` in the configuration.
     pub config: String,
+    /// Keys of its `[module.grants]`, beside those that all have.
+    pub grants: String,
     /// It writes into rooms of others: of its own trust domain.
     pub scribbles: bool,
     /// Calls that the harness makes: message, save, restore.

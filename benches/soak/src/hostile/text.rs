@@ -12,7 +12,8 @@ pub(super) const WINDOW: u32 = 196_608;
 pub(super) const WINDOW_LEN: u32 = 69_206_016;
 
 /// What the catalogue may write for numbers.
-const NAMES: [(&str, u32); 8] = [
+const NAMES: [(&str, u32); 9] = [
+    ("@abi", perigee_abi::ABI_VERSION),
     ("@out_count", BATCH + 24),
     ("@outputs", BATCH + 22_144),
     ("@packets", BATCH + 1_664),
@@ -56,7 +57,7 @@ pub(super) fn text(hostile: &Hostile) -> Option<String> {
   (import "perigee" "time" (func $time (result i64)))
   {}
   (memory (export "memory") {pages})
-  (global (export "perigee_abi") i32 (i32.const 1))
+  (global (export "perigee_abi") i32 (i32.const @abi))
   (global (export "perigee_batch") i32 (i32.const {BATCH}))
   (global (export "perigee_mailbox") i32 (i32.const {MAILBOX}))
   (global (export "perigee_mailbox_len") i32 (i32.const 65536))

@@ -1,11 +1,13 @@
 //! All scenarios, each in a file of its own.
 
+mod generated;
+mod hostile;
 mod loops;
 
 use crate::Scenario;
 
 /// In the order in which they run.
-pub const ALL: &[Scenario] = &[loops::SCENARIO];
+pub const ALL: &[Scenario] = &[loops::SCENARIO, hostile::SCENARIO, generated::SCENARIO];
 
 /// The scenario of that name.
 #[must_use]
