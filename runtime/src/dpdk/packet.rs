@@ -173,6 +173,18 @@ impl Packet {
         unsafe { sys::perigee_copy(self.0.as_ptr().cast(), from.0.as_ptr().cast()) == 0 }
     }
 
+    /// Copies the first bytes of the packet; returns how many. Few packets have more than one segment, and of those only what
+    /// is in the first.
+    pub(crate) fn head(&self, to: &mut [u8]) -> usize {
+        let n = to.len().min(self.len().into());
+        let from = self.room().wrapping_add(self.data_off().into()) as *const u8;
+        // SAFETY:
+        // - the first `len` bytes behind `data_off` lie in the live mbuf's room, which is host memory.
+        // - they are copied before anything is made of them, to memory that is not the room's.
+        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), n) };
+        n
+    }
+
     /// Computes the checksums that `flags` asks for in software. False where the layer lengths do not fit the packet.
     pub(crate) fn checksum(&mut self, flags: u64, l2_len: u8, l3_len: u8) -> bool {
         // SAFETY:
@@ -281,6 +293,17 @@ impl Burst {
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Packet> {
         let len = std::mem::take(&mut self.len);
         self.packets[..len].iter_mut().filter_map(Option::take)
+    }
+
+    /// Puts in each packet's place what `change` makes of it, in order; nothing, where it is gone.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(Packet) -> Option<Packet>) {
+        let len = std::mem::take(&mut self.len);
+        for i in 0..len {
+            if let Some(packet) = self.packets[i].take().and_then(&mut change) {
+                self.packets[self.len] = Some(packet);
+                self.len += 1;
+            }
+        }
     }
 
     /// Packet `i`, where it is there and was not taken.

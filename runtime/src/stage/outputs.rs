@@ -54,6 +54,10 @@ impl Stage {
     /// batch was moved.
     fn named(&mut self, desc: &PacketDesc, burst: &mut Burst, out: &mut Outlets) -> Option<(Packet, Option<usize>)> {
         let index = (desc.source & 0xffff) as usize;
+        if !self.rights.create && self.would_make(index, desc) {
+            out.counters.add(Counter::CreateNotGranted, 1);
+            return None;
+        }
         let found = match desc.source & !0xffff {
             source::INPUT => self.input(index, desc, burst, out),
             source::SPARE => self.spare(index, desc, out).map(|packet| (packet, None)),
@@ -66,6 +70,18 @@ impl Stage {
             out.counters.add(Counter::BadOutputs, 1);
         }
         found
+    }
+
+    /// The entry asks for a spare room, or for a copy: the first one to name a Listed packet moves it.
+    fn would_make(&self, index: usize, desc: &PacketDesc) -> bool {
+        match desc.source & !0xffff {
+            source::SPARE => true,
+            source::INPUT => {
+                let is_listed = self.fates.get(index) == Some(&verdict::LISTED.into());
+                !is_listed || self.listed.iter().any(|entry| entry.input == Some(index))
+            }
+            _ => false,
+        }
     }
 
     fn input(
