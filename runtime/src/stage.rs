@@ -359,7 +359,7 @@ impl Stage {
             let cause = if fate == BAD_DESCRIPTOR { Counter::BadDescriptor } else { Counter::BadOffload };
             return out.drop_one(cause, packet);
         };
-        let (way, packet) = match self.allowed(Way::of(v), queue, packet) {
+        let (way, packet) = match self.allowed(Way::of(v), queue, packet, out) {
             Ok(allowed) => allowed,
             Err((cause, packet)) => return out.drop_one(cause, packet),
         };
@@ -390,10 +390,13 @@ impl Stage {
         way: Option<Way>,
         queue: u16,
         packet: Packet,
+        out: &Outlets,
     ) -> Result<(Option<Way>, Packet), (Counter, Packet)> {
         let cause = match way {
             Some(Way::Tx(port)) if !self.rights.tx(port) => Counter::NotGranted,
-            Some(Way::Tx(_)) if !self.rights.queue(queue) => Counter::QueueNotGranted,
+            Some(Way::Tx(port)) if queue != 0 && !self.rights.queue(out.own_queue(port, queue)) => {
+                Counter::QueueNotGranted
+            }
             Some(Way::Ring(ring)) if self.rights.ring(ring) == Some(false) => Counter::RingNotGranted,
             Some(leaves @ (Way::Next | Way::Tx(_) | Way::Ring(_))) => {
                 let Some(guard) = &mut self.guard else { return Ok((way, packet)) };

@@ -330,23 +330,6 @@ impl Burst {
         Some(packet)
     }
 
-    /// Moves all packets to the end of another burst as far as they fit; returns how many moved.
-    #[inline]
-    pub(crate) fn move_to(&mut self, to: &mut Self) -> usize {
-        let n = self.len.min(to.free());
-        let target = &mut to.packets[to.len..to.len + n];
-        for (to, from) in target.iter_mut().zip(&mut self.packets[..n]) {
-            *to = from.take();
-        }
-        to.len += n;
-        let left = self.len - n;
-        for i in 0..left {
-            self.packets[i] = self.packets[i + n].take();
-        }
-        self.len = left;
-        n
-    }
-
     /// Frees all packets into their pools; returns how many they were.
     #[inline]
     pub(crate) fn free_all(&mut self) -> usize {
