@@ -86,7 +86,7 @@ fn a_queue_is_used_where_it_is_granted() {
         bench.module("m.wat", &module(&each("process", &body))).input(&packets(100, 60));
         let config = bench.config(&chain(&format!("tx = [\"out\"]\ntx_queues = {granted}")));
         let second = bench.path("second.pcap");
-        let config = config.replacen("[[module]]", &format!("tx_queues_per_lcore = 2\n[[module]]"), 1);
+        let config = config.replacen("[[module]]", "tx_queues_per_lcore = 2\n[[module]]", 1);
         let first = format!("tx_pcap={}", bench.path("out.pcap").display());
         let config = config.replacen(&first, &format!("{first},tx_pcap={}", second.display()), 1);
         let outcome = bench.run(&format!("[run]\nburst = 10\n{config}"));
