@@ -16,9 +16,11 @@
 #[doc(hidden)]
 pub mod bench;
 pub mod config;
+pub mod control;
 pub mod ports;
 pub mod trial;
 
+mod batch_times;
 mod chain;
 mod clock;
 mod counters;
@@ -39,13 +41,14 @@ mod stage;
 mod stats;
 mod wasm;
 
+pub use batch_times::BatchTime;
 pub use error::Error;
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
 pub use stats::{
-    Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
+    Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
