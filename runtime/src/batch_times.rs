@@ -1,7 +1,7 @@
 //! How long polls with packets take, as a histogram that one lcore writes and others read without a lock.
 
 use crate::clock::Clock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Buckets in each power of two: a bucket is at most a sixteenth wider than where it begins.
@@ -19,7 +19,8 @@ pub(crate) struct BatchTimes {
 
 /// How long the polls of a chain took in which packets came: source, all stages, ways out. A batch's own time is a part of
 /// it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
 pub struct BatchTime {
     /// Polls with packets.
     pub count: u64,

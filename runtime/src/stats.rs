@@ -5,11 +5,12 @@ use crate::batch_times::BatchTime;
 use crate::counters::{Counter, Counters};
 use crate::dpdk::pool::Pool;
 pub use crate::dpdk::port_info::{PortDescription, PortStats};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counters of a run at one moment (each chain's from one moment; chains up to a tick apart).
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Nanoseconds since the lcores started.
     pub elapsed_ns: u64,
@@ -30,7 +31,8 @@ pub struct Snapshot {
 }
 
 /// Counters of one chain on one lcore.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ChainStats {
     /// Name in the configuration.
     pub name: String,
@@ -107,7 +109,8 @@ impl ChainStats {
 }
 
 /// What one instance of a module says and how it fares. Its counters are its own word, not a measurement of ours.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ModuleStats {
     /// Name in the configuration.
     pub name: String,
@@ -124,7 +127,8 @@ pub struct ModuleStats {
 }
 
 /// One ring.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RingStats {
     /// Name in the configuration.
     pub name: String,
@@ -165,7 +169,8 @@ impl Accounting {
 }
 
 /// One pool while packets flow.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct PoolLevel {
     /// What it is for.
     pub name: String,

@@ -5,6 +5,7 @@ use super::socket::{Listener, SocketFile};
 use super::target::{LogFilter, Target};
 use super::worker::Worker;
 use crate::error::Error;
+use crate::jail::{Kind, enter_thread};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -134,6 +135,7 @@ struct Doors {
 }
 
 fn speak(doors: Doors, api: &Arc<Api>) {
+    enter_thread(Kind::Api);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(async {

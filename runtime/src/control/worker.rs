@@ -1,6 +1,7 @@
 //! A thread that does, one after the other, what the thread that speaks with clients must not wait for.
 
 use super::problem::Problem;
+use crate::jail::{Kind, enter_thread};
 use crate::wasm::engine::THREAD_STACK;
 use axum::http::StatusCode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +52,8 @@ impl Worker {
 }
 
 fn work(queue: &Receiver<Job>) {
+    // It makes instances, as the thread does that starts a run.
+    enter_thread(Kind::Control);
     while let Ok(job) = queue.recv() {
         // The hook has reported it; whoever asked sees that there is no answer.
         let _ = catch_unwind(AssertUnwindSafe(job));
