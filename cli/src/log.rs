@@ -23,10 +23,11 @@ pub(crate) fn start(level: Option<&str>) -> Result<()> {
     let text = level.or(from_environment.as_deref()).unwrap_or("warn");
     let filter = EnvFilter::try_new(text).with_context(|| format!("log level {text:?}"))?;
     let color = output::wants_color(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_filter_reloading();
+    let log = tracing_subscriber::fmt().with_ansi(color).with_writer(|| live::LogWriter);
+    let log = log.with_env_filter(filter).with_filter_reloading();
     let handle = log.reload_handle();
     let reload: Reload = Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()));
-    log.with_ansi(color).with_writer(|| live::LogWriter).init();
+    log.init();
     // Started once; a second start would have failed above.
     let _ = LOG.set(Arc::new(Log { filter: Mutex::new(text.to_owned()), reload }));
     Ok(())

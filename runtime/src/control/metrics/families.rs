@@ -76,10 +76,10 @@ pub(super) fn chains(page: &mut Page<'_>, chains: &[ChainStats]) -> Result<(), E
     page.gauge("chain_cycles_per_packet", "Busy cycles by packets, since the start", cycles)?;
     let quantiles = chains.iter().flat_map(|chain| {
         let time = &chain.batch_time;
-        let shown = [("0.5", time.p50_ns), ("0.99", time.p99_ns), ("0.999", time.p999_ns), ("1", time.max_ns)];
-        shown.map(|(quantile, ns)| (with(chain_labels(chain), "quantile", quantile), seconds(ns)))
+        let shown = [("50", time.p50_ns), ("99", time.p99_ns), ("99.9", time.p999_ns), ("100", time.max_ns)];
+        shown.map(|(percentile, ns)| (with(chain_labels(chain), "percentile", percentile), seconds(ns)))
     });
-    page.seconds("chain_batch_time", "Time of polls in which packets came, by quantile, since the start", quantiles)?;
+    page.seconds("chain_batch_time", "Time of polls in which packets came, by percentile, since the start", quantiles)?;
     let times = chains.iter().map(|chain| histogram(chain_labels(chain), &chain.batch_time));
     page.histogram("chain_batch", "Time of polls in which packets came", times)
 }
@@ -137,9 +137,9 @@ pub(super) fn modules(page: &mut Page<'_>, modules: &[ModuleStats]) -> Result<()
         m.counters.iter().map(|(name, value)| (with(module_labels(m), "counter", &shown(name)), count(*value)))
     });
     let help = "Counters that modules name and write themselves: their word, not a measurement of Perigee's";
-    page.gauge("module_own_counter", help, distinct(own).take(MAX_OWN))?;
+    page.gauge("module_own_value", help, distinct(own).take(MAX_OWN))?;
     let left_out = count(all.saturating_sub(MAX_OWN) as u64);
-    page.gauge("module_own_counters_left_out", "Counters of modules that are too many to be shown", one(left_out))
+    page.gauge("module_own_values_left_out", "Counters of modules that are too many to be shown", one(left_out))
 }
 
 /// A name that a module gave, as far as it is shown. The encoder escapes what has a meaning in the format.
