@@ -229,7 +229,15 @@ async fn read_body(api: &Api, request: Request) -> Result<Request, Problem> {
     let place = is_upload.then(|| api.uploads.try_acquire()).transpose();
     let _place = place.map_err(|_| Problem::busy("other uploads are under way"))?;
     let (parts, body) = request.into_parts();
-    let body = timeout(BODY_TIME, to_bytes(body, limit)).await.map_err(|_| late)?.map_err(|_| too_large)?;
+    let body = timeout(BODY_TIME, to_bytes(body, limit)).await.map_err(|_| late)?;
+    let body = body.map_err(|error| {
+        let is_limit = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+        if is_limit {
+            too_large
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "body", "the body is broken off or no HTTP")
+        }
+    })?;
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
