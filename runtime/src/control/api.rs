@@ -59,6 +59,8 @@ pub(super) struct Api {
     latest: Mutex<Option<(Instant, Arc<Snapshot>)>>,
     uploads: Semaphore,
     pub(super) places: Arc<Semaphore>,
+    /// For those who are turned away.
+    pub(super) farewells: Arc<Semaphore>,
     pub(super) stop: AtomicBool,
     pub(super) counts: Counts,
 }
@@ -86,6 +88,7 @@ impl Api {
             latest: Mutex::new(None),
             uploads: Semaphore::new(UPLOADS),
             places: Arc::new(Semaphore::new(places)),
+            farewells: Arc::new(Semaphore::new(places)),
             stop: AtomicBool::new(false),
             counts: Counts::default(),
         }

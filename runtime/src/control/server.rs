@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
@@ -37,6 +37,11 @@ const CHANGE: Duration = Duration::from_secs(110);
 const CHANGES: usize = 4;
 /// How long answers under way may take when the server is closed.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Status, error and hint for those who are turned away.
+const FORBIDDEN: (&str, &str, &str) =
+    ("403 Forbidden", "the socket belongs to another user", "ask as its owner, or as root");
+const BUSY: (&str, &str, &str) = ("503 Service Unavailable", "too many connections", "try again in a moment");
 
 /// What a server is started with.
 #[derive(Default)]
@@ -180,11 +185,10 @@ async fn local(
             let uid = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.uid.to_string());
             api.counts.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("a connection of user {uid} to the control socket was refused");
-            turn_away(stream, "403 Forbidden", "the socket belongs to another user", "ask as its owner, or as root")
-                .await;
+            turn_away(stream, api, FORBIDDEN);
             continue;
         };
-        admit(stream, &places, routes.clone().layer(Extension(peer)), api, closed.clone()).await;
+        admit(stream, &places, routes.clone().layer(Extension(peer)), api, closed.clone());
     }
 }
 
@@ -199,7 +203,7 @@ async fn scrapes(metrics: Option<TcpListener>, api: &Arc<Api>, closed: watch::Re
     let (routes, places) = (metrics_router(Arc::clone(api)), Arc::new(Semaphore::new(SCRAPES)));
     loop {
         match metrics.accept().await {
-            Ok((stream, _)) => admit(stream, &places, routes.clone(), api, closed.clone()).await,
+            Ok((stream, _)) => admit(stream, &places, routes.clone(), api, closed.clone()),
             Err(error) => out_of_breath(&error).await,
         }
     }
@@ -212,7 +216,7 @@ async fn out_of_breath(error: &std::io::Error) {
 }
 
 /// Gives a client one of the places, or tells it that there is none.
-async fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     places: &Arc<Semaphore>,
     routes: Router,
@@ -222,7 +226,7 @@ async fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     api.counts.connections.fetch_add(1, Ordering::Relaxed);
     let Ok(place) = Arc::clone(places).try_acquire_owned() else {
         api.counts.busy.fetch_add(1, Ordering::Relaxed);
-        return turn_away(stream, "503 Service Unavailable", "too many connections", "try again in a moment").await;
+        return turn_away(stream, api, BUSY);
     };
     tokio::spawn(connection(stream, routes, place, closed));
 }
@@ -236,6 +240,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        // A client that has said all it had to say may close its half at once.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
@@ -254,14 +260,26 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     drop(place);
 }
 
-/// Answers without having read the question.
-async fn turn_away<S: AsyncWrite + Unpin>(mut stream: S, status: &str, error: &str, hint: &str) {
+/// Answers without having understood the question. What the client still sends is read and forgotten for a while: who
+/// writes to a connection that is closed may never see the answer.
+fn turn_away<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    mut stream: S,
+    api: &Api,
+    (status, error, hint): (&'static str, &'static str, &'static str),
+) {
+    // Beyond so many at a time they are told, and not waited for.
+    let place = Arc::clone(&api.farewells).try_acquire_owned();
     let body = format!("{{\"error\":\"{error}\",\"where\":\"connection\",\"hint\":\"{hint}\"}}");
     let length = body.len();
     let head = "content-type: application/json\r\nconnection: close\r\nretry-after: 1";
     let answer = format!("HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
-    // It fits the socket's buffer; where it does not, the client hears nothing.
-    let _ = timeout(Duration::from_millis(10), stream.write_all(answer.as_bytes())).await;
+    tokio::spawn(timeout(FAREWELL, async move {
+        let mut forgotten = [0; 4096];
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        while place.is_ok() && stream.read(&mut forgotten).await? != 0 {}
+        Ok::<_, std::io::Error>(())
+    }));
 }
 
 /// A server without a socket: bytes of a connection in, bytes of its answers out. For tests and fuzzing.
@@ -297,7 +315,7 @@ impl InProcess {
             // The server may have hung up before it had read all.
             let _ = client.write_all(bytes).await;
             let _ = client.shutdown().await;
-            let _ = tokio::io::AsyncReadExt::read_to_end(&mut client, &mut answer).await;
+            let _ = client.read_to_end(&mut answer).await;
             let _ = served.await;
             answer
         })
