@@ -92,6 +92,13 @@ impl Chain {
         self.publish();
     }
 
+    /// Counts a poll in which packets came.
+    #[inline]
+    pub(crate) fn account(&mut self, cycles: u64) {
+        self.out.counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+        self.shared.times.record(cycles);
+    }
+
     /// Shows the counters to the control thread.
     pub(crate) fn publish(&mut self) {
         let held: usize = self.stages.iter().map(Stage::held).sum();

@@ -1,5 +1,6 @@
 //! What an lcore counts of each chain, and how others read it without a lock.
 
+use crate::batch_times::BatchTimes;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Makes the enum of counters with their names in reports.
@@ -135,12 +136,18 @@ impl Counters {
 #[derive(Debug)]
 pub(crate) struct Shared {
     version: AtomicU64,
+    /// How long polls with packets took; beside the lock, for each bucket is a number of its own.
+    pub(crate) times: BatchTimes,
     values: [AtomicU64; ALL.len()],
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { version: AtomicU64::new(0), values: [const { AtomicU64::new(0) }; ALL.len()] }
+        Self {
+            version: AtomicU64::new(0),
+            times: BatchTimes::default(),
+            values: [const { AtomicU64::new(0) }; ALL.len()],
+        }
     }
 }
 

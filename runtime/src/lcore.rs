@@ -240,9 +240,8 @@ impl Lcore {
 }
 
 fn account(chain: &mut Chain, packets: usize, cycles: u64) {
-    let counters = &mut chain.out.counters;
-    counters.add(Counter::Polls, 1);
-    if packets != 0 {
-        counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+    chain.out.counters.add(Counter::Polls, 1);
+    if packets != 0 && cycles != 0 {
+        chain.account(cycles);
     }
 }

@@ -16,12 +16,13 @@ mod tests;
 
 use crate::grants::Grants;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};
-pub use values::{ModuleConfig, parse_duration, parse_size};
+pub use values::{ModuleConfig, parse_duration, parse_metrics_address, parse_size};
 
 /// A whole run. The positions in `ports` and `rings` are the numbers that modules see.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -67,6 +68,11 @@ pub struct Run {
     pub eal_memory: u64,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
+    /// The control socket, relative to the configuration's directory; `off`: none; `None`: the default place.
+    pub control: Option<String>,
+    /// Where metrics are served over TCP.
+    #[serde(deserialize_with = "values::metrics_address")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What an lcore does when nothing comes.
@@ -229,6 +235,8 @@ impl Default for Run {
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
             eal_args: Vec::new(),
+            control: None,
+            metrics: None,
         }
     }
 }
