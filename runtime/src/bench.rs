@@ -91,7 +91,7 @@ impl Loop {
         let pool = match &self.lcore.chains[chain].source {
             Source::Rooms(pool) => pool,
             Source::Port(rx) => &rx.port.pool,
-            Source::Ring(_) => &self.parts.pools[0],
+            Source::Ring(..) => &self.parts.pools[0],
         };
         pool.as_ptr().cast()
     }
@@ -104,6 +104,12 @@ impl Loop {
         let taken = chain.source.fill(burst, n, &mut chain.out.counters);
         chain.stages[0].publish(burst, self.loaded_at);
         taken
+    }
+
+    /// Where the batch area of a chain's first stage lies in the host, for a thread that writes there at the same time.
+    #[must_use]
+    pub fn batch_area(&self, chain: usize) -> *mut u8 {
+        self.lcore.chains[chain].stages[0].instance.area.address()
     }
 
     /// The `rte_mbuf`s that are loaded, for a twin's kernel.
@@ -152,7 +158,7 @@ impl Loop {
     pub fn finish(mut self) -> (Accounting, Vec<PoolStats>) {
         let now = self.now();
         for chain in &mut self.lcore.chains {
-            while matches!(chain.source, Source::Ring(_)) && chain.poll(now) != 0 {}
+            while matches!(chain.source, Source::Ring(..)) && chain.poll(now) != 0 {}
             chain.drain(now);
         }
         self.close();

@@ -15,23 +15,37 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 /// How long, and how many cases.
 struct Effort {
     fuzz_seconds: u32,
-    cases: &'static str,
+    /// Of property tests: the headers of the guest SDK; configurations, modules and captures; descriptors and output lists
+    /// against the model, of which each is a run.
+    headers: u32,
+    corpus: u32,
+    model: u32,
 }
 
-const FULL: Effort = Effort { fuzz_seconds: 600, cases: "20000" };
-const QUICK: Effort = Effort { fuzz_seconds: 30, cases: "1000" };
+const FULL: Effort = Effort { fuzz_seconds: 600, headers: 20_000, corpus: 200_000, model: 50_000 };
+const QUICK: Effort = Effort { fuzz_seconds: 30, headers: 1_000, corpus: 8_000, model: 1_500 };
 
-/// Runs the fuzzer on packets, then the property tests of the headers with many cases, then the scenarios of `benches/soak`.
+/// Runs the fuzzer on packets, then property tests with many cases, then the scenarios of `benches/soak`.
 pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
     let effort = if quick { &QUICK } else { &FULL };
     fuzz(repository, effort.fuzz_seconds)?;
     // The seed is the time's: each run tries others.
-    let mut test = repository.cargo("test");
-    test.args(["--release", "--package", "perigee-guest", "--test", "headers", "--test", "corpus"]);
-    let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs()).to_string();
-    println!("property tests: {} cases, PROPTEST_RNG_SEED={seed}", effort.cases);
-    command::run(test.env("PROPTEST_CASES", effort.cases).env("PROPTEST_RNG_SEED", seed))?;
+    let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
+    let headers = ["--package", "perigee-guest", "--test", "headers", "--test", "corpus"];
+    properties(repository, &headers, effort.headers, seed)?;
+    properties(repository, &["--workspace", "--test", "model"], effort.model, seed)?;
+    let reads = ["--workspace", "--test", "corpus", "any_configuration", "any_module", "any_capture"];
+    let (before, filters) = reads.split_at(3);
+    properties(repository, &[before, &["--"], filters].concat(), effort.corpus, seed)?;
     scenarios(repository, quick)
+}
+
+/// Runs property tests with so many cases.
+fn properties(repository: &Repository, tests: &[&str], cases: u32, seed: u64) -> Result<()> {
+    println!("property tests: {} with {cases} cases, PROPTEST_RNG_SEED={seed}", tests.join(" "));
+    let mut test = repository.cargo("test");
+    test.arg("--release").args(tests);
+    command::run(test.env("PROPTEST_CASES", cases.to_string()).env("PROPTEST_RNG_SEED", seed.to_string()))
 }
 
 /// Runs `perigee-soak`, whose table is the end of it all.

@@ -23,7 +23,7 @@ fn contained(what: &str, modules: &[Hostile]) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let (mut wrong, mut neighbour, mut faults, begin) = (Vec::new(), 0, 0, Instant::now());
-    // What writes over other rooms is in groups of its own: there the neighbour's bytes are not compared.
+    // What writes over other rooms of the domain would change what the others try.
     let (scribbling, others): (Vec<_>, Vec<_>) = modules.iter().cloned().partition(|hostile| hostile.scribbles);
     for group in others.chunks(GROUP).chain(scribbling.chunks(GROUP)) {
         match hostile::run_group(folder.path(), &self::modules(), group) {

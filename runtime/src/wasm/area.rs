@@ -57,6 +57,11 @@ impl Area {
         Self(at.cast())
     }
 
+    /// Where it lies in the host.
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.0.as_ptr().cast()
+    }
+
     /// Where the field at `offset` of the area lies, or entry `i` of an array there.
     fn place<T>(&self, offset: usize, i: usize) -> *mut T {
         debug_assert!(offset + (i + 1) * size_of::<T>() <= size_of::<Batch>());

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Batches that each gets.
 pub const BATCHES: u32 = 1_000;
 /// A deadline that many batches fit into, and a window with a few rooms.
-const LIMITS: Limits = Limits { memory: 160 << 20, deadline: Duration::from_millis(2) };
+const LIMITS: Limits = Limits { memory: 160 << 20, deadline: Duration::from_millis(2), table: 65_536 };
 /// Bytes of randomness that a module is made of.
 const ENTROPY: usize = 4_096;
 

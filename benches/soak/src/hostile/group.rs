@@ -51,7 +51,7 @@ fn entry(hostile: &Hostile, file: &str, rings: &str) -> String {
     let deadline =
         if hostile.grants.contains("deadline") { String::new() } else { format!("deadline = \"{DEADLINE}\"\n") };
     format!(
-        "[[module]]\nname = \"{}\"\nfile = \"{file}\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
+        "[[module]]\nname = \"{}\"\nfile = \"{file}\"\ndomain = \"hostile\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
          true\nhostcalls = [\"log\", \"counter\", \"time\"]\nclock = \"precise\"\n{deadline}{}\n",
         hostile.name, hostile.config, hostile.grants
     )
@@ -95,11 +95,10 @@ pub fn refuse(folder: &Path, modules: &Path, hostile: &Hostile) -> Result<()> {
 /// # Errors
 /// Something else became of one, the neighbour lost something, or packets are missing in the accounts or pools.
 pub fn run_group(folder: &Path, modules: &Path, group: &[Hostile]) -> Result<Outcome> {
-    let scribbles = group.iter().any(|hostile| hostile.scribbles);
     let config = config(folder, modules, group)?;
     let parsed = Config::parse(&config, "group.toml").with_context(|| config.clone())?;
     let run = Run::start(&parsed, folder).with_context(|| names(group))?;
-    let outcome = watch(&run, group, scribbles);
+    let outcome = watch(&run, group);
     // Stopped in either case: the next group needs the ports.
     let summary = run.stop();
     let outcome = outcome.with_context(|| names(group))?;
@@ -183,7 +182,7 @@ tx = ["null"]
 }
 
 /// Looks on until all is as expected, then ends the neighbour's source and counts what came through.
-fn watch(run: &Run, group: &[Hostile], scribbles: bool) -> Result<Outcome> {
+fn watch(run: &Run, group: &[Hostile]) -> Result<Outcome> {
     let begin = Instant::now();
     let mut outcome = Outcome::default();
     let mut asked = false;
@@ -207,7 +206,7 @@ fn watch(run: &Run, group: &[Hostile], scribbles: bool) -> Result<Outcome> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    outcome.neighbour = neighbour(run, scribbles)?;
+    outcome.neighbour = neighbour(run)?;
     let end = run.snapshot();
     for hostile in group {
         let seen = seen(&end, hostile);
@@ -238,7 +237,7 @@ fn ask(run: &Run, hostile: &Hostile) -> Result<()> {
 }
 
 /// Ends the neighbour's source and waits for its last packet; all must have come, in order and unchanged. Returns how many.
-fn neighbour(run: &Run, scribbles: bool) -> Result<u64> {
+fn neighbour(run: &Run) -> Result<u64> {
     let counter = |module: &str, name: &str| {
         let of = |snapshot: Snapshot| snapshot.modules.into_iter().find(|m| m.name == module);
         of(run.snapshot())
@@ -254,8 +253,8 @@ fn neighbour(run: &Run, scribbles: bool) -> Result<u64> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let (gaps, changed) = (counter("checked", "gaps")?, counter("checked", "changed")?);
-    ensure!(scribbles || gaps == 0, "{gaps} of the neighbour's packets were not the next");
-    ensure!(scribbles || changed == 0, "{changed} of the neighbour's packets had changed");
+    ensure!(gaps == 0, "{gaps} of the neighbour's packets were not the next");
+    ensure!(changed == 0, "{changed} of the neighbour's packets had changed");
     ensure!(made > 0, "the neighbour had no packets");
     let failed =
         run.snapshot().modules.into_iter().find(|m| m.failed.is_some() && matches!(&*m.name, "numbered" | "checked"));

@@ -46,7 +46,7 @@ pub struct Hostile {
     pub config: String,
     /// Keys of its `[module.grants]`, beside those that all have.
     pub grants: String,
-    /// It writes into rooms of others: of its own trust domain.
+    /// It writes into rooms of others in its trust domain, so what these send is anything: it is in a run with its like.
     pub scribbles: bool,
     /// Calls that the harness makes: message, save, restore.
     pub ask: Option<Ask>,
@@ -96,6 +96,21 @@ const FILES: [(&str, &str); 9] = [
     ("memory", include_str!("../../hostile/memory.toml")),
     ("languages", include_str!("../../hostile/languages.toml")),
 ];
+
+/// A module that passes packets on, for whoever needs one.
+#[must_use]
+pub fn harmless_text() -> String {
+    text::text(&Hostile::default()).unwrap_or_default()
+}
+
+/// A module that puts each second packet into its output list, and holds some.
+#[must_use]
+pub(crate) fn listing_text() -> String {
+    let each = "(i32.store offset=8 (local.get $d) (select (i32.const 5) (i32.const 1) (i32.and (local.get $i) (i32.const 1))))
+      (if (i32.and (local.get $i) (i32.const 1)) (then (call $list (i32.shr_u (local.get $i) (i32.const 1)) (local.get $d)
+        (local.get $i) (select (i32.const 4) (i32.const 2) (i32.eq (local.get $i) (i32.const 7))))))";
+    text::text(&Hostile { each: Some(each.to_owned()), spares: 4, ..Hostile::default() }).unwrap_or_default()
+}
 
 /// All hostile modules that were written by hand.
 ///

@@ -31,7 +31,7 @@ fn run(task: &Task) -> Result<Report> {
             done += 1;
         }
         shuffle(&mut runs, task.seed ^ round);
-        // Scribblers stay together: the neighbour's bytes are not compared there.
+        // What writes over other rooms of the domain would change what the others try.
         runs.sort_by_key(|hostile| hostile.scribbles);
         let first = runs.partition_point(|hostile| !hostile.scribbles);
         for group in runs[..first].chunks(GROUP).chain(runs[first..].chunks(GROUP)) {

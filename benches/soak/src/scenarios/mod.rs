@@ -1,13 +1,17 @@
 //! All scenarios, each in a file of its own.
 
+mod cycles;
 mod generated;
 mod hostile;
+mod kill;
 mod loops;
+mod race;
 
 use crate::Scenario;
 
 /// In the order in which they run.
-pub const ALL: &[Scenario] = &[loops::SCENARIO, hostile::SCENARIO, generated::SCENARIO];
+pub const ALL: &[Scenario] =
+    &[loops::SCENARIO, hostile::SCENARIO, generated::SCENARIO, race::SCENARIO, cycles::SCENARIO, kill::SCENARIO];
 
 /// The scenario of that name.
 #[must_use]
