@@ -223,6 +223,7 @@ impl Run {
                 faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
                 installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
+                hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
             }
         });
         Snapshot {

@@ -60,6 +60,8 @@ pub struct ChainStats {
     pub copied_in: u64,
     /// Entries of output lists that named no packet of the module's.
     pub bad_outputs: u64,
+    /// Entries of output lists that would have made packets without the grant `create`.
+    pub create_not_granted: u64,
     /// Departure times that no port could honour.
     pub tx_time_ignored: u64,
     /// Times that the generator's pool was empty.
@@ -93,6 +95,7 @@ impl ChainStats {
             held: c.get(Counter::Held) + c.get(Counter::Pending),
             copied_in: c.get(Counter::CopiedIn),
             bad_outputs: c.get(Counter::BadOutputs),
+            create_not_granted: c.get(Counter::CreateNotGranted),
             tx_time_ignored: c.get(Counter::TxTimeIgnored),
             pool_empty: c.get(Counter::PoolEmpty),
             batches: c.get(Counter::Batches),
@@ -130,6 +133,8 @@ pub struct ModuleStats {
     pub installs: u64,
     /// Log lines that were lost because it wrote too many.
     pub log_lost: u64,
+    /// Hostcalls that did nothing because they were not granted.
+    pub hostcalls_denied: u64,
 }
 
 /// One ring.

@@ -4,6 +4,7 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
+mod domains;
 mod parse;
 mod placement;
 mod short;
@@ -142,6 +143,9 @@ pub struct Module {
     pub name: String,
     /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
     pub file: String,
+    /// Its trust domain: modules of one domain can read and write each other's packets.
+    #[serde(default = "values::domain")]
+    pub domain: String,
     /// What it may do.
     #[serde(default)]
     pub grants: Grants,
@@ -267,7 +271,13 @@ impl Module {
     /// A module with no grants and no configuration.
     #[must_use]
     pub fn new(name: &str, file: &str) -> Self {
-        Self { name: name.to_owned(), file: file.to_owned(), grants: Grants::default(), config: None }
+        Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            domain: values::domain(),
+            grants: Grants::default(),
+            config: None,
+        }
     }
 }
 
@@ -309,6 +319,16 @@ impl Config {
     #[must_use]
     pub fn module(&self, name: &str) -> Option<usize> {
         self.modules.iter().position(|module| module.name == name)
+    }
+
+    /// How many instances of the module of that name the run has: one for each lcore of each place in a chain.
+    #[must_use]
+    pub fn instances(&self, name: &str) -> u32 {
+        let places = |chain: &Chain| {
+            let generates = matches!(&chain.source, Source::Module { module, .. } if module == name);
+            (chain.stages.iter().filter(|stage| *stage == name).count() + usize::from(generates)) * chain.width()
+        };
+        u32::try_from(self.chains.iter().map(places).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Position of the ring of that name.

@@ -145,6 +145,10 @@ pub(super) fn metrics_address<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 /// Rooms of a generator's pool: small enough that all of them stay in a core's cache.
 pub(super) const GENERATOR_POOL: u32 = 2047;
 
+pub(super) fn domain() -> String {
+    super::domains::OWN.to_owned()
+}
+
 pub(super) const fn mtu() -> u16 {
     1500
 }

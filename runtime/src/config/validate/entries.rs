@@ -146,6 +146,7 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
             );
         }
         grants::manifest(config, module, &path, &who, found);
+        grants::domain(config, index, &path, &who, found);
         if let Some(ModuleConfig::Table(table)) = &module.config
             && !table.values().all(values::fits_json)
         {
