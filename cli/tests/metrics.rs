@@ -2,6 +2,7 @@
 
 #[allow(dead_code, reason = "each test binary uses a part of this")]
 mod ctl_lab;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod modules;
 
 use ctl_lab::{CONFIG, Process, request, status_of};
