@@ -5,13 +5,14 @@ mod common;
 
 use common::{Bench, CHAIN, check, each, module, verdict};
 use perigee_abi::verdict as v;
-use perigee_runtime::Run;
 use perigee_runtime::config::Config;
-use perigee_runtime::control::{self, Listener, Settings};
+use perigee_runtime::control::{self, Listener, ModuleEntry, Settings, Target};
+use perigee_runtime::{Error, Run, Snapshot};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn ask(socket: &Path, method: &str, path: &str) -> String {
@@ -72,4 +73,45 @@ fn a_server_that_is_dropped_ends_as_well() {
     drop(control::serve(settings, run.clone()).unwrap());
     assert!(!path.exists());
     check(&Arc::into_inner(run).expect("no share is left").stop());
+}
+
+/// A run whose lcores take their time.
+#[derive(Default)]
+struct Slow {
+    snapshots: AtomicUsize,
+}
+
+impl Target for Slow {
+    fn snapshot(&self) -> Snapshot {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(400));
+        Snapshot::default()
+    }
+
+    fn modules(&self) -> Vec<ModuleEntry> {
+        Vec::new()
+    }
+
+    fn message(&self, _module: &str, _bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn all_who_ask_a_slow_run_share_its_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("slow.sock");
+    let settings = Settings { socket: Some(Listener::bind(&path).unwrap()), ..Settings::new("slow") };
+    let slow = Arc::new(Slow::default());
+    let server = control::serve(settings, slow.clone()).unwrap();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| assert!(ask(&path, "GET", "/v1/stats").starts_with("HTTP/1.1 200 ")));
+        }
+    });
+    let (took, snapshots) = (begun.elapsed(), slow.snapshots.load(Ordering::Relaxed));
+    println!("50 clients in {took:.1?}, {snapshots} snapshots of 400 ms");
+    assert!(took < Duration::from_secs(4) && snapshots <= 5, "{took:?}, {snapshots}");
+    drop(server);
 }
