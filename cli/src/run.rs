@@ -6,7 +6,8 @@ use crate::signals::StopSignal;
 use crate::{output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
-use perigee_runtime::{Run, Summary};
+use perigee_runtime::jail::Mode;
+use perigee_runtime::{Options, Run, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -69,12 +70,16 @@ pub(crate) enum End {
 pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
-    let run = Run::start(&config, base)?;
+    // The jail leaves no way to files that are not open.
+    let result = output::Json::open(&options.json)?;
+    let mut with = Options::default();
+    with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
+    let run = Run::start_with(&config, base, &with)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
     let end = watch(&run, &stop, duration, options.quiet || options.json.is_stdout());
     let summary = run.stop();
-    let is_text_wanted = output::json(&summary, &options.json)? && !options.quiet;
+    let is_text_wanted = result.write(&summary)? && !options.quiet;
     if is_text_wanted {
         output::result(&summary::text(&summary, end))?;
     }

@@ -10,6 +10,7 @@
 mod calls;
 mod files;
 mod filter;
+mod kernel;
 mod plan;
 mod thread;
 mod user;
@@ -19,11 +20,10 @@ use crate::error::Error;
 use crate::options::Options;
 use plan::Plan;
 use serde::Deserialize;
-use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-pub use files::landlock_version;
 pub use filter::seccomp_works;
+pub use kernel::landlock_version;
 
 /// How strict the jail is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -128,5 +128,7 @@ pub(crate) fn with_rights<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Directories and files beside a run's own that stay writable.
-pub(crate) type Writable = Vec<PathBuf>;
+/// Whether `[run] user` names somebody.
+pub(crate) fn is_user(text: &str) -> bool {
+    user::known(text, &std::fs::read_to_string("/etc/passwd").unwrap_or_default()).is_some()
+}

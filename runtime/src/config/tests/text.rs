@@ -29,6 +29,8 @@ idle = "nap"
 huge_pages = "off"
 eal_memory = "0.5G"
 eal_args = ["--log-level=8"]
+jail = "log"
+user = "7:8"
 [[port]]
 name = "a"
 device = "0000:01:00.0"
@@ -66,6 +68,7 @@ source = { ring = "r" }
     assert_eq!(config.validate(), []);
     assert_eq!(config.run.duration, Some(Duration::from_secs(90)));
     assert_eq!((config.run.idle, config.run.huge_pages), (Some(Idle::Nap), HugePages::Off));
+    assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
     assert_eq!(config.run.eal_memory, 512 << 20);
     assert!(!config.ports[0].is_virtual());
     assert_eq!(config.port_pool(0), 8191);
@@ -103,7 +106,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args, jail, user",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],
