@@ -212,6 +212,8 @@ impl Run {
                 lcore: chain.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
                 failed: report.and_then(|r| r.failed.clone()),
+                faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
+                installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
             }
         });
@@ -219,6 +221,7 @@ impl Run {
             elapsed_ns: self.elapsed_ns(),
             tsc_hz: parts.clock.hz(),
             ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
+            faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains,
             modules: modules.collect(),
@@ -230,6 +233,20 @@ impl Run {
     fn service(&self) {
         for instance in &self.parts.seats {
             instance.log.emit(&instance.module);
+        }
+        while let Some(fault) = self.parts.maker.faults.pop() {
+            let Some(seat) = self.parts.seats.get(fault.seat) else { continue };
+            let chain = &self.parts.placed[seat.chain];
+            tracing::warn!(
+                module = seat.module,
+                chain = chain.name,
+                lcore = chain.lcore,
+                class = %fault.class,
+                at_ns = fault.at_ns,
+                batch = fault.sequence,
+                "{}",
+                fault.text
+            );
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.0.elapsed() < Duration::from_secs(1) {
