@@ -41,6 +41,7 @@ mod stage;
 mod stats;
 mod swap;
 mod wasm;
+mod xdp;
 
 pub use error::Error;
 pub use fault::FaultClass;

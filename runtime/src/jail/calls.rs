@@ -49,8 +49,6 @@ const ALL: u8 = 0xff;
 
 const PR_SET_NAME: u64 = libc::PR_SET_NAME as u64;
 const PR_SET_NO_NEW_PRIVS: u64 = libc::PR_SET_NO_NEW_PRIVS as u64;
-const PR_CAPBSET_DROP: u64 = libc::PR_CAPBSET_DROP as u64;
-const PR_CAP_AMBIENT: u64 = libc::PR_CAP_AMBIENT as u64;
 
 const ANY: &[Driver] = &[];
 const SOCKETS: &[Driver] = &[Driver::AfPacket, Driver::AfXdp];
@@ -114,6 +112,7 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_epoll_wait, F | A, ANY, "waiting for what happens"),
     call!(SYS_epoll_pwait, F | A, ANY, "the same, by newer libraries"),
     call!(SYS_epoll_ctl, F | A, ANY, "what is waited for"),
+    call!(SYS_epoll_create, F, ANY, "another port's interrupts are waited for as well"),
     call!(SYS_epoll_create1, F | A, ANY, "what is waited for changes"),
     call!(SYS_read, F | A | S, ANY, "what has happened; a request; a file"),
     call!(SYS_close, F | A | S, ANY, "a descriptor is done with"),
@@ -186,8 +185,6 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_statfs, S | C, ANY, "room on the disk; where the kernel keeps programs, as libxdp asks at the end"),
     // The control thread alone.
     call!(SYS_prctl, Only::Value(0, PR_SET_NO_NEW_PRIVS), C, ANY, "a new thread gives up what its kind does not need"),
-    call!(SYS_prctl, Only::Value(0, PR_CAPBSET_DROP), C, ANY, "the same"),
-    call!(SYS_prctl, Only::Value(0, PR_CAP_AMBIENT), C, ANY, "the same"),
     call!(SYS_capset, C, ANY, "the same; and what ports need for their end"),
     call!(SYS_capget, C, ANY, "the same"),
     call!(SYS_seccomp, C, ANY, "the same"),

@@ -15,6 +15,9 @@ mod plan;
 mod thread;
 mod user;
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::Config;
 use crate::error::Error;
 use crate::options::Options;

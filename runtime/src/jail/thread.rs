@@ -56,23 +56,25 @@ impl Jail {
         Ok(Self { programs, rules, kept: plan.kept & capabilities().1 })
     }
 
-    /// Confines the calling thread, which the control thread has started: files are out of its reach already.
+    /// Confines the calling thread, which the control thread has started: it has that one's rules and bounds already.
     pub(super) fn enter(&self, kind: Kind) -> Result<(), String> {
-        self.drop_rights(kind, false).map_err(|step| step.tell())
+        check(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1))
+            .and_then(|()| self.narrow(kind))
+            .map_err(Step::tell)
     }
 
-    /// What is done to each thread. Called in signal handlers: it must not allocate, lock or panic.
-    fn drop_rights(&self, kind: Kind, with_files: bool) -> Result<(), Step> {
+    /// What is done to each thread that runs when the process enters. Called in signal handlers: it must not allocate, lock
+    /// or panic.
+    fn confine(&self, kind: Kind) -> Result<(), Step> {
         check(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
-        if let Some(rules) = self.rules.as_ref().filter(|_| with_files) {
+        if let Some(rules) = &self.rules {
             check(Step::Files, call(libc::SYS_landlock_restrict_self, [c_long::from(rules.as_raw_fd()), 0, 0]))?;
         }
-        // Nobody inherits anything, and what the bounding set forbids comes back by no way. Without CAP_SETPCAP the set
-        // stays, and means nothing: no program is ever started.
-        prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.into());
-        for capability in 0..64 {
-            prctl(libc::PR_CAPBSET_DROP, capability);
-        }
+        bound();
+        self.narrow(kind)
+    }
+
+    fn narrow(&self, kind: Kind) -> Result<(), Step> {
         let kept = if kind == Kind::Control { self.kept } else { 0 };
         check(Step::Capabilities, set_capabilities(0, kept))?;
         for program in self.programs.get(kind as usize).into_iter().flatten() {
@@ -118,6 +120,15 @@ impl Step {
     }
 }
 
+/// Lets no program that is started have capabilities. Without CAP_SETPCAP the set stays, and means nothing: with
+/// no_new_privs a program gains none.
+fn bound() {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL);
+    for capability in 0..64 {
+        prctl(libc::PR_CAPBSET_DROP, capability);
+    }
+}
+
 fn check(step: Step, code: c_long) -> Result<(), Step> {
     if code == 0 { Ok(()) } else { Err(step) }
 }
@@ -142,6 +153,8 @@ pub(super) fn prepare_process(mode: Mode) -> Result<(), String> {
 /// Becomes the plan's user, in all threads. Only the calling one keeps capabilities meanwhile.
 pub(super) fn become_user(plan: &Plan) -> Result<(), String> {
     if let User::Other { user, group } = plan.user {
+        // Now, because the new user cannot.
+        bound();
         prctl(libc::PR_SET_KEEPCAPS, 1);
         let told = |what| move || format!("{what}: {}", std::io::Error::last_os_error());
         // SAFETY:
@@ -166,13 +179,13 @@ pub(super) fn become_user(plan: &Plan) -> Result<(), String> {
 pub(super) fn confine_all(jail: &'static Jail) -> Result<(), String> {
     HANDLED.store(std::ptr::from_ref(jail).cast_mut(), Ordering::SeqCst);
     // SAFETY:
-    // - the handler does what is allowed in a handler (Jail::drop_rights).
+    // - the handler does what is allowed in a handler (Jail::confine).
     let before = unsafe { install(CONFINE, confine as *const () as usize)? };
     let result = confine_others();
     restore(CONFINE, &before);
     result?;
     set_kind(Kind::Control);
-    jail.drop_rights(Kind::Control, true).map_err(Step::tell)
+    jail.confine(Kind::Control).map_err(Step::tell)
 }
 
 /// Sends the signal to threads until the kernel says of each that it has a filter and no capabilities.
@@ -235,7 +248,7 @@ extern "C" fn confine(_signal: c_int, _info: *mut siginfo_t, _context: *mut c_vo
     // SAFETY:
     // - the thread's own place for it is valid as long as the thread is.
     let saved = unsafe { errno.read() };
-    let counter = if jail.drop_rights(KIND.get(), true).is_ok() { &CONFINED } else { &REFUSED };
+    let counter = if jail.confine(KIND.get()).is_ok() { &CONFINED } else { &REFUSED };
     counter.fetch_add(1, Ordering::SeqCst);
     // SAFETY:
     // - as above.
