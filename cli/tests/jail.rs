@@ -184,7 +184,7 @@ fn the_user_can_be_chosen() {
     let host = lab.namespace();
     let run = "[run]\nuser = \"4242:4243\"\n";
     let ports = "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\n[[port]]\nname = \"b\"\ndevice = \"net_null1\"\n";
-    let module = lab.module("l2-forward", "{}");
+    let module = lab.module("l2-forward", "{}", &["a", "b"]);
     let config = run.to_owned() + &forwarder(ports, &module, "l2-forward", [cpus()[0]; 2]);
     let mut perigee = Perigee::start(&host, "run", &config);
     perigee.wait_until_running();

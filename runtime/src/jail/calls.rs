@@ -144,6 +144,8 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_getpeername, A, ANY, "a scraper's address"),
     call!(SYS_getsockname, A, ANY, "the same, ours"),
     call!(SYS_eventfd2, A, ANY, "wakes the event loop"),
+    call!(SYS_socketpair, A, ANY, "the same"),
+    call!(SYS_ioctl, Only::Value(1, libc::FIONBIO), A, ANY, "a client's connection that does not block"),
     call!(SYS_fcntl, A | S, ANY, "duplicates a descriptor"),
     call!(SYS_clone3, A | C, ANY, "starts a thread"),
     call!(SYS_clone, A | C, ANY, "the same, by older libraries"),

@@ -59,7 +59,7 @@ impl Jail {
     /// Confines the calling thread, which the control thread has started: it has that one's rules and bounds already.
     pub(super) fn enter(&self, kind: Kind) -> Result<(), String> {
         check(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1))
-            .and_then(|()| self.narrow(kind))
+            .and_then(|()| self.narrow(kind, 0))
             .map_err(Step::tell)
     }
 
@@ -71,11 +71,10 @@ impl Jail {
             check(Step::Files, call(libc::SYS_landlock_restrict_self, [c_long::from(rules.as_raw_fd()), 0, 0]))?;
         }
         bound();
-        self.narrow(kind)
+        self.narrow(kind, if kind == Kind::Control { self.kept } else { 0 })
     }
 
-    fn narrow(&self, kind: Kind) -> Result<(), Step> {
-        let kept = if kind == Kind::Control { self.kept } else { 0 };
+    fn narrow(&self, kind: Kind, kept: u64) -> Result<(), Step> {
         check(Step::Capabilities, set_capabilities(0, kept))?;
         for program in self.programs.get(kind as usize).into_iter().flatten() {
             check(Step::Calls, set_filter(program))?;
