@@ -11,4 +11,6 @@ pub struct Options {
     /// Directories below which files may still be made and written in the jail. One that is not there is made; where the
     /// process changes its user, they become that user's.
     pub writable: Vec<std::path::PathBuf>,
+    /// Files that the control thread removes at the end, within [`crate::jail::with_rights`]: sockets.
+    pub removed: Vec<std::path::PathBuf>,
 }

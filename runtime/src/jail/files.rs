@@ -42,6 +42,7 @@ pub(super) fn ruleset(plan: &Plan) -> Result<Files, String> {
     let created = created
         .add_rules(path_beneath_rules(READ, AccessFs::ReadFile | AccessFs::ReadDir))
         .and_then(|created| created.add_rules(path_beneath_rules(&plan.writable, writing())))
+        .and_then(|created| created.add_rules(path_beneath_rules(&plan.clearable, AccessFs::RemoveFile)))
         .map_err(told)?;
     Ok(Files { ruleset: created.into(), told: format!("landlock ABI {version}") })
 }

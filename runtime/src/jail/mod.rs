@@ -95,7 +95,7 @@ pub(crate) fn enter_process(config: &Config, options: &Options) -> Result<(), Er
     if mode == Mode::Off || JAIL.get().is_some() {
         return Ok(());
     }
-    let plan = Plan::new(config, &options.writable, mode).map_err(Error::Jail)?;
+    let plan = Plan::new(config, options, mode).map_err(Error::Jail)?;
     plan.writable.iter().try_for_each(|path| plan.user.own(path)).map_err(Error::Jail)?;
     let files = files::ruleset(&plan).map_err(Error::Jail)?;
     let told = format!("{}, {}, {mode:?}", plan.user, files.told);
@@ -122,8 +122,9 @@ pub fn enter_thread(kind: Kind) {
     }
 }
 
-/// Does `work` with the capabilities that the control thread keeps for the end of its ports, and gives them back.
-pub(crate) fn with_rights<T>(work: impl FnOnce() -> T) -> T {
+/// Does `work` with the capabilities that the control thread keeps for the end, of ports and of
+/// [`Options::removed`], and gives them back.
+pub fn with_rights<T>(work: impl FnOnce() -> T) -> T {
     let Some(jail) = JAIL.get() else { return work() };
     jail.raise();
     let result = work();

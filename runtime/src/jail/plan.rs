@@ -3,6 +3,7 @@
 use super::Mode;
 use super::user::User;
 use crate::config::{Config, is_pci_address};
+use crate::options::Options;
 use std::path::{Path, PathBuf};
 
 /// What a jail is made of.
@@ -12,6 +13,8 @@ pub(super) struct Plan {
     pub(super) user: User,
     /// Where files may still be made, written and removed.
     pub(super) writable: Vec<PathBuf>,
+    /// Directories in which files may still be removed.
+    pub(super) clearable: Vec<PathBuf>,
     /// Capabilities that the control thread keeps, permitted but not effective, as bits.
     pub(super) kept: u64,
 }
@@ -31,17 +34,24 @@ pub(super) enum Driver {
 }
 
 /// Bits of capabilities, by linux/capability.h.
+const CAP_DAC_OVERRIDE: u32 = 1;
 pub(super) const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
 const CAP_IPC_LOCK: u32 = 14;
 
 impl Plan {
-    pub(super) fn new(config: &Config, writable: &[PathBuf], mode: Mode) -> Result<Self, String> {
+    pub(super) fn new(config: &Config, options: &Options, mode: Mode) -> Result<Self, String> {
         let drivers: Vec<Driver> = config.ports.iter().map(|port| Driver::of(&port.device)).collect();
         let user = User::of(config.run.user.as_deref(), Path::new("/"))?;
         let sockets = config.ports.iter().filter_map(|port| memif_directory(&port.device));
-        let kept = drivers.iter().flat_map(|driver| driver.kept()).fold(0, |bits, cap| bits | 1_u64 << cap);
-        Ok(Self { mode, user, writable: writable.iter().cloned().chain(sockets).collect(), kept, drivers })
+        let writable = options.writable.iter().cloned().chain(sockets).collect();
+        let clearable: Vec<PathBuf> = options.removed.iter().filter_map(|file| directory_of(file)).collect();
+        let is_foreign = matches!(user, User::Other { .. }) && !clearable.is_empty();
+        // The new user may not remove what the old one has made.
+        let of_files = is_foreign.then_some(&CAP_DAC_OVERRIDE);
+        let kept = drivers.iter().flat_map(|driver| driver.kept()).chain(of_files);
+        let kept = kept.fold(0, |bits, cap| bits | 1_u64 << cap);
+        Ok(Self { mode, user, writable, clearable, kept, drivers })
     }
 }
 
@@ -77,7 +87,11 @@ fn memif_directory(device: &str) -> Option<PathBuf> {
         return None;
     }
     let socket = device.split(',').find_map(|argument| argument.strip_prefix("socket="))?;
-    let directory = Path::new(socket).parent()?;
+    directory_of(Path::new(socket))
+}
+
+fn directory_of(file: &Path) -> Option<PathBuf> {
+    let directory = file.parent()?;
     Some(if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory.to_owned() })
 }
 

@@ -43,7 +43,7 @@ fn child(what: &str) -> Output {
 
 fn plan(drivers: &[Driver], writable: Vec<PathBuf>) -> Plan {
     let user = User::of(None, Path::new("/")).unwrap();
-    Plan { mode: Mode::On, drivers: drivers.to_vec(), user, writable, kept: 0 }
+    Plan { mode: Mode::On, drivers: drivers.to_vec(), user, writable, clearable: Vec::new(), kept: 0 }
 }
 
 #[test]
