@@ -88,7 +88,7 @@ fn check_descriptors(pid: u32) {
         let number = entry.file_name().to_string_lossy().into_owned();
         let target = fs::read_link(entry.path()).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let standard = ["0", "1", "2"].contains(&number.as_str());
-        let known = ["anon_inode:", "socket:", "pipe:", "/memfd:", "/dev/net/tun", "/dev/hugepages"];
+        let known = ["anon_inode:", "socket:", "pipe:", "/memfd:", "/dev/null", "/dev/net/tun", "/dev/hugepages"];
         let is_known = known.iter().any(|known| target.starts_with(known)) || target.ends_with("run.json");
         assert!(standard || is_known, "descriptor {number} is {target}");
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).unwrap_or_default();

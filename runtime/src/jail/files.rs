@@ -47,8 +47,13 @@ pub(super) fn ruleset(plan: &Plan) -> Result<Files, String> {
     Ok(Files { ruleset: created.into(), told: format!("landlock ABI {version}") })
 }
 
-/// All that is done to plain files and directories: no devices, no programs. Sockets are removed and made by net_memif.
+/// All that is done to plain files and directories: no devices, no programs.
 fn writing() -> landlock::BitFlags<AccessFs> {
     AccessFs::from_all(KNOWN)
-        & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev | AccessFs::MakeFifo)
+        & !(AccessFs::Execute
+            | AccessFs::MakeChar
+            | AccessFs::MakeBlock
+            | AccessFs::IoctlDev
+            | AccessFs::MakeFifo
+            | AccessFs::MakeSock)
 }

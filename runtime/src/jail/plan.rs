@@ -44,8 +44,9 @@ impl Plan {
         let drivers: Vec<Driver> = config.ports.iter().map(|port| Driver::of(&port.device)).collect();
         let user = User::of(config.run.user.as_deref(), Path::new("/"))?;
         let sockets = config.ports.iter().filter_map(|port| memif_directory(&port.device));
-        let writable = options.writable.iter().cloned().chain(sockets).collect();
-        let clearable: Vec<PathBuf> = options.removed.iter().filter_map(|file| directory_of(file)).collect();
+        let writable = options.writable.clone();
+        let clearable: Vec<PathBuf> =
+            options.removed.iter().filter_map(|file| directory_of(file)).chain(sockets).collect();
         let is_foreign = matches!(user, User::Other { .. }) && !clearable.is_empty();
         // The new user may not remove what the old one has made.
         let of_files = is_foreign.then_some(&CAP_DAC_OVERRIDE);
@@ -81,7 +82,7 @@ impl Driver {
     }
 }
 
-/// Where a memif port has its socket, which it makes and removes.
+/// Where a memif port has its socket, which it removes at its end.
 fn memif_directory(device: &str) -> Option<PathBuf> {
     if is_pci_address(device) || device.contains("socket-abstract=yes") {
         return None;

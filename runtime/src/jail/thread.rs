@@ -199,7 +199,7 @@ fn confine_others() -> Result<(), String> {
         for thread in free.iter().filter(|thread| !asked.contains(*thread)) {
             // SAFETY:
             // - it takes numbers; a thread that has ended meanwhile is refused.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), *thread, CONFINE) };
+            unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), *thread, CONFINE) };
         }
         asked.extend_from_slice(&free);
         if REFUSED.load(Ordering::SeqCst) != 0 {

@@ -18,6 +18,15 @@ fn good_is_good() {
 }
 
 #[test]
+fn the_jail_is_read() {
+    let config = Config::parse("[run]\njail = \"log\"\nuser = \"7:8\"\n", "perigee.toml").unwrap();
+    assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
+    let config = Config::parse("[run]\nuser = \"who-is-that\"\n", "perigee.toml").unwrap();
+    let problems: Vec<String> = config.validate().iter().map(ToString::to_string).collect();
+    assert!(problems.iter().any(|text| text.contains("no name in /etc/passwd and no UID:GID")), "{problems:?}");
+}
+
+#[test]
 fn every_key_is_read() {
     let text = r#"
 [run]
@@ -29,8 +38,6 @@ idle = "nap"
 huge_pages = "off"
 eal_memory = "0.5G"
 eal_args = ["--log-level=8"]
-jail = "log"
-user = "7:8"
 [[port]]
 name = "a"
 device = "0000:01:00.0"
@@ -72,7 +79,6 @@ source = { ring = "r" }
     assert_eq!(config.validate(), []);
     assert_eq!(config.run.duration, Some(Duration::from_secs(90)));
     assert_eq!((config.run.idle, config.run.huge_pages), (Some(Idle::Nap), HugePages::Off));
-    assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
     assert_eq!(config.run.eal_memory, 512 << 20);
     assert!(!config.ports[0].is_virtual());
     assert_eq!(config.port_pool(0), 8191);
