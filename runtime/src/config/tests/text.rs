@@ -18,6 +18,15 @@ fn good_is_good() {
 }
 
 #[test]
+fn the_jail_is_read() {
+    let config = Config::parse("[run]\njail = \"log\"\nuser = \"7:8\"\n", "perigee.toml").unwrap();
+    assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
+    let config = Config::parse("[run]\nuser = \"who-is-that\"\n", "perigee.toml").unwrap();
+    let problems: Vec<String> = config.validate().iter().map(ToString::to_string).collect();
+    assert!(problems.iter().any(|text| text.contains("no name in /etc/passwd and no UID:GID")), "{problems:?}");
+}
+
+#[test]
 fn every_key_is_read() {
     let text = r#"
 [run]
@@ -108,7 +117,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args, control, metrics",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args, jail, user, control, metrics",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],
