@@ -4,6 +4,7 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
+mod load;
 mod parse;
 mod placement;
 mod short;
@@ -16,6 +17,7 @@ mod tests;
 use serde::Deserialize;
 use std::time::Duration;
 
+pub use load::{Directory, Load};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};
@@ -28,6 +30,9 @@ pub struct Config {
     /// What concerns the run as a whole.
     #[serde(default)]
     pub run: Run,
+    /// How modules are loaded, and which may be.
+    #[serde(default)]
+    pub load: Load,
     /// The DPDK ports. A port's number is its position here.
     #[serde(default, rename = "port")]
     pub ports: Vec<Port>,
@@ -135,6 +140,9 @@ pub struct Module {
     pub name: String,
     /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
     pub file: String,
+    /// The name that its signature must carry, where a policy asks for signatures; `None`: its own.
+    #[serde(default)]
+    pub signed_as: Option<String>,
     /// Most bytes of linear memory, its window included.
     #[serde(default = "values::module_memory", deserialize_with = "values::size")]
     pub memory: u64,
@@ -270,6 +278,7 @@ impl Module {
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
+            signed_as: None,
             memory: values::module_memory(),
             deadline: values::deadline(),
             hold: 0,

@@ -4,6 +4,7 @@
 mod chains;
 mod entries;
 mod files;
+mod load;
 
 use super::{Config, allowed_cpus};
 use std::fmt;
@@ -44,6 +45,7 @@ impl Config {
     pub fn validate(&self) -> Vec<Problem> {
         let mut found = Problems::default();
         entries::run(self, &mut found);
+        load::load(self, &mut found);
         entries::ports(self, &mut found);
         entries::modules(self, &mut found);
         entries::rings(self, &mut found);
@@ -65,6 +67,7 @@ impl Config {
         let mut found = Problems::default();
         files::modules(self, base, &mut found);
         files::devices(self, &mut found);
+        load::files(self, base, &mut found);
         found.0
     }
 
