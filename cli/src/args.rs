@@ -81,6 +81,8 @@ pub(crate) enum Command {
         /// A configuration (.toml) or a module (.wasm, .wat).
         #[arg(value_name = "CONFIG|MODULE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        #[command(flatten)]
+        load: LoadOptions,
     },
     /// Show what is in a module: exports, imports, memory, ABI version, window, callbacks.
     #[command(after_long_help = "Example:
@@ -89,6 +91,8 @@ pub(crate) enum Command {
         /// The module (.wasm, .wat).
         #[arg(value_hint = ValueHint::FilePath)]
         module: PathBuf,
+        #[command(flatten)]
+        load: LoadOptions,
         #[command(flatten)]
         json: JsonOption,
     },
@@ -165,6 +169,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Compile modules for a run, which starts this by itself.
+    #[command(name = "compile-server", hide = true)]
+    CompileServer,
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]
@@ -181,10 +188,29 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
+    pub(crate) load: LoadOptions,
+    #[command(flatten)]
     pub(crate) json: JsonOption,
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// How modules are loaded.
+#[derive(Args, Debug, Default)]
+pub(crate) struct LoadOptions {
+    /// The policy: which modules may be loaded, by key or digest. Goes before the configuration's.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where compiled code is kept: a directory, auto, or off. Goes before the configuration's.
+    #[arg(long, value_name = "DIR|auto|off", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<String>,
+    /// Accept signed modules of an older version than was loaded before, and forget the newer one.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+    /// Compile in this process, without limits of time and memory: for debugging.
+    #[arg(long)]
+    pub(crate) compile_in_process: bool,
 }
 
 /// Where to write JSON.

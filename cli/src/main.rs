@@ -8,6 +8,7 @@ mod conformance;
 mod doctor;
 mod inspect;
 mod live;
+mod load;
 mod new;
 mod output;
 mod pci;
@@ -53,8 +54,8 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Run { config, options } => run::run(&config, &options),
         Command::Gen { module, port, options } => short::generate(&module, &port, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
-        Command::Check { file } => check::check(&file),
-        Command::Inspect { module, json } => inspect::inspect(&module, &json),
+        Command::Check { file, load } => check::check(&file, &load),
+        Command::Inspect { module, load, json } => inspect::inspect(&module, &load, &json),
         Command::Conformance { module, suites, config, measure, verbose, json } => {
             let config = short::module_config(&config)?.map(|config| config.bytes()).unwrap_or_default();
             let (module, suites, json) = (&module, &suites, &json);
@@ -66,6 +67,7 @@ fn command(command: Command) -> Result<ExitCode> {
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
+        Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

@@ -3,7 +3,7 @@
 use crate::args::RunOptions;
 use crate::live::Live;
 use crate::signals::StopSignal;
-use crate::{output, summary};
+use crate::{load, output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
 use perigee_runtime::{Run, Summary};
@@ -23,12 +23,12 @@ pub(crate) struct Loaded {
 
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
-    let Loaded { config, base } = load(file)?;
+    let Loaded { config, base } = read(file)?;
     session(config, &base, options)
 }
 
 /// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
-pub(crate) fn load(file: &Path) -> Result<Loaded> {
+pub(crate) fn read(file: &Path) -> Result<Loaded> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let name = file.display().to_string();
     let config = Config::read(&text, &name)?;
@@ -66,10 +66,11 @@ pub(crate) enum End {
 }
 
 /// Runs a valid configuration until its end, and tells what came of it.
-pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
+pub(crate) fn session(mut config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
-    let run = Run::start(&config, base)?;
+    load::apply(&options.load, &mut config)?;
+    let run = Run::start_with(&config, base, &load::options(&options.load)?)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
     let end = watch(&run, &stop, duration, options.quiet || options.json.is_stdout());

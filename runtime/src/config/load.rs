@@ -60,7 +60,7 @@ impl Default for Load {
     fn default() -> Self {
         Self {
             module_size: 16 << 20,
-            time: Duration::from_secs(10),
+            time: Duration::from_secs(20),
             memory: 1 << 30,
             cache: Directory::Auto,
             cache_size: 256 << 20,

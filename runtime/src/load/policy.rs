@@ -31,12 +31,12 @@ pub enum Unsigned {
 
 /// What a policy says of a key or a digest.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// What messages call it.
     name: String,
     who: Who,
     /// Most that such a module may be granted.
-    pub grants: Grants,
+    grants: Grants,
     /// Trust domains that it may be in; `None`: any.
     pub domains: Option<Vec<String>>,
     unversioned: Unversioned,

@@ -8,11 +8,12 @@ use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
 use crate::held::Held;
+use crate::load::{Loader, Upload};
 use crate::stage::{Meta, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
-use crate::wasm::module::{Limits, Module};
+use crate::wasm::module::Module;
 use perigee_abi::names;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub(crate) struct Seat {
 
 /// What instances are made with.
 pub(crate) struct Maker {
-    #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
+    pub(crate) loader: Loader,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
     pub(crate) modules: BTreeMap<String, Module>,
@@ -53,13 +54,12 @@ pub(crate) struct Maker {
     pub(crate) region: Arc<Region>,
 }
 
-/// Compiles a module and checks it, under the limits of its entry in a configuration.
-pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    let limits = Limits { memory: entry.memory, deadline: entry.deadline };
-    Module::compile(engine, &entry.name, bytes, limits)
-}
-
 impl Maker {
+    /// Loads a module aside, under the limits of its entry in a configuration: while the run goes on, too.
+    pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Module, Error> {
+        self.loader.load(&self.engine, entry, upload)
+    }
+
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
     pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
