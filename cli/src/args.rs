@@ -169,6 +169,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Make keys that sign modules.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Sign a module with its name and version: FILE.minisig.
+    #[command(after_long_help = "Example:
+  perigee sign my-module.wasm --key release.key --name my-module --version 7")]
+    Sign(SignOptions),
+    /// Verify a module's signature, or whether a policy admits it.
+    ///
+    /// Versions that were loaded before are not asked about here: a run does that.
+    #[command(after_long_help = "Examples:
+  perigee verify my-module.wasm --key release.pub
+  perigee verify my-module.wasm --policy policy.toml")]
+    Verify(VerifyOptions),
     /// Compile modules for a run, which starts this by itself.
     #[command(name = "compile-server", hide = true)]
     CompileServer,
@@ -194,6 +208,55 @@ pub(crate) struct RunOptions {
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a secret key, and beside it the public one with the end .pub.
+    ///
+    /// The password is asked for, or taken from the environment's PERIGEE_KEY_PASSWORD.
+    New {
+        /// Where the secret key goes.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Leave the secret key readable for whoever can read the file.
+        #[arg(long)]
+        no_password: bool,
+    },
+}
+
+/// What is signed, and how.
+#[derive(Args, Debug)]
+pub(crate) struct SignOptions {
+    /// The module.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The secret key's file, of `perigee key new` or of minisign.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// The module's name in configurations. Default: the file's, without its end.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The version: a whole number, higher than all before. Default: the seconds since 1970.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) version: Option<u64>,
+}
+
+/// What is verified, and against what.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyOptions {
+    /// The module; its signature is in FILE.minisig.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The public key, or its file.
+    #[arg(long, value_name = "KEY|FILE", required_unless_present = "policy", conflicts_with = "policy")]
+    pub(crate) key: Option<String>,
+    /// The policy.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The name that a policy wants in the signature. Default: the file's, without its end.
+    #[arg(long, requires = "policy")]
+    pub(crate) name: Option<String>,
 }
 
 /// How modules are loaded.

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 /// `perigee inspect`.
 pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption) -> Result<ExitCode> {
     // The most that any configuration can grant: what is looked at here shall not be refused for its size.
-    let deadline = std::time::Duration::from_secs(10);
-    let entry = Module { memory: 4 << 30, deadline, ..Module::new(&load::stem(module), "") };
+    let mut entry = Module::new(&load::stem(module), "");
+    (entry.grants.memory, entry.grants.deadline) = (4 << 30, std::time::Duration::from_secs(10));
     let info = load::inspect(module, entry, args)?;
     if output::json(&info, json)? {
         output::result(&text(&info))?;

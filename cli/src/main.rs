@@ -13,6 +13,7 @@ mod new;
 mod output;
 mod pci;
 mod ports;
+mod provenance;
 mod run;
 mod short;
 mod signals;
@@ -67,6 +68,9 @@ fn command(command: Command) -> Result<ExitCode> {
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
+        Command::Key(command) => provenance::key(command),
+        Command::Sign(options) => provenance::sign(&options),
+        Command::Verify(options) => provenance::verify(&options),
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();

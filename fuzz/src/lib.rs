@@ -7,3 +7,4 @@
 pub mod config;
 pub mod module;
 pub mod pcap;
+pub mod provenance;

@@ -149,7 +149,7 @@ impl Run {
         let maker = &self.parts.maker;
         let entry = maker.config.module(module).map(|number| &maker.config.modules[number]);
         let entry = entry.ok_or_else(|| Error::Request(format!("the configuration has no module {module:?}")))?;
-        Ok(maker.load(entry, upload)?.describe().clone())
+        Ok(maker.load(entry, upload)?.module.describe().clone())
     }
 
     fn ask(&self, module: &str, request: impl Fn(usize) -> Request) -> Result<Vec<Vec<u8>>, Error> {
@@ -224,11 +224,13 @@ impl Run {
             let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
             ModuleStats {
                 name: instance.module.clone(),
-                origin: parts.maker.modules.get(&instance.module).map(|m| m.describe().origin.clone()).unwrap_or_default(),
+                origin: parts.maker.loaded(&instance.module).map(|m| m.module.describe().origin.clone()).unwrap_or_default(),
                 chain: chain.name.clone(),
                 lcore: chain.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
                 failed: report.and_then(|r| r.failed.clone()),
+                faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
+                installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
             }
         });
@@ -236,6 +238,7 @@ impl Run {
             elapsed_ns: self.elapsed_ns(),
             tsc_hz: parts.clock.hz(),
             ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
+            faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains,
             modules: modules.collect(),
@@ -247,6 +250,20 @@ impl Run {
     fn service(&self) {
         for instance in &self.parts.seats {
             instance.log.emit(&instance.module);
+        }
+        while let Some(fault) = self.parts.maker.faults.pop() {
+            let Some(seat) = self.parts.seats.get(fault.seat) else { continue };
+            let chain = &self.parts.placed[seat.chain];
+            tracing::warn!(
+                module = seat.module,
+                chain = chain.name,
+                lcore = chain.lcore,
+                class = %fault.class,
+                at_ns = fault.at_ns,
+                batch = fault.sequence,
+                "{}",
+                fault.text
+            );
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.0.elapsed() < Duration::from_secs(1) {

@@ -19,16 +19,15 @@ use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
 use crate::wasm::host::LogQueue;
-use crate::wasm::module::Module;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 mod maker;
 mod memory;
 
-pub(crate) use maker::{Maker, Seat};
+pub(crate) use maker::{Loaded, Maker, Seat};
 use memory::Memory;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
@@ -103,10 +102,11 @@ pub(crate) fn build(
         loader,
         engine: engine.clone(),
         config: config.clone(),
-        modules,
+        modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         copies: Arc::clone(&memory.copies),
+        faults: Arc::default(),
         region,
     };
     let mut parts = Parts {
@@ -138,9 +138,11 @@ fn load_modules(
     uploads: &[Upload],
     engine: &wasmtime::Engine,
     loader: &Loader,
-) -> Result<BTreeMap<String, Module>, Error> {
-    let entries = config.modules.iter().zip(uploads);
-    entries.map(|(entry, upload)| Ok((entry.name.clone(), loader.load(engine, entry, upload)?))).collect()
+) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+    let load = |(entry, upload): (&crate::config::Module, &Upload)| {
+        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engine, entry, upload)?)))
+    };
+    config.modules.iter().zip(uploads).map(load).collect()
 }
 
 /// CPUs whose chains send to a port, in order: the first owns the first tx queues.
@@ -210,6 +212,7 @@ impl Builder<'_> {
                     control: Arc::clone(&self.parts.control),
                     clock: self.parts.clock,
                     nap,
+                    retired: Vec::new(),
                 });
                 lcores.len() - 1
             });
@@ -244,6 +247,7 @@ impl Builder<'_> {
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
+                health: Arc::default(),
             };
             stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);
             self.parts.seats.push(seat);

@@ -145,7 +145,7 @@ impl Loader {
             origin.key = signed.as_ref().map(|(key, _)| key.to_string());
             origin.version = signed.as_ref().and_then(|(_, claims)| claims.version);
         }
-        let limits = Limits { memory: entry.memory, deadline: entry.deadline };
+        let limits = Limits { memory: entry.grants.memory, deadline: entry.grants.deadline };
         let module = Module::from_native(engine, &entry.name, &native, limits, origin)?;
         // Only what can run raises the version that others may not go back behind.
         self.remember(admission.as_ref()).map_err(refuse)?;
@@ -182,6 +182,14 @@ impl Loader {
         let Some(policy) = &self.policy else { return Ok(None) };
         let name = entry.signed_as.as_ref().unwrap_or(&entry.name);
         let admission = policy.admit(name, &upload.bytes, digest, upload.signature.as_deref())?;
+        let beyond = entry.grants.beyond(&admission.bound);
+        if !beyond.is_empty() {
+            let who = admission.entry.as_ref().map_or_else(|| "unsigned modules".to_owned(), |entry| format!("{entry:?}"));
+            return Err(format!(
+                "is granted more than the policy allows {who}: {}. Lower [module.grants], or raise the policy's",
+                beyond.join(", ")
+            ));
+        }
         if let (Some(identity), Some(version), false) = (&admission.identity, admission.version(), self.allow_downgrade)
             && let Some(highest) = self.highest(identity)?
             && version < highest

@@ -3,9 +3,11 @@
 
 use super::cache::hex;
 use super::signature::{Claims, Key, KeyId, Unverified};
+use super::upload::Upload;
 use crate::error::Error;
 use crate::grants::Grants;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Most bytes of a policy's file.
@@ -149,6 +151,15 @@ impl Policy {
         }
         check(&entries)?;
         Ok(Self { entries, unsigned: raw.unsigned })
+    }
+
+    /// As [`Self::admit`], of what was handed over.
+    ///
+    /// # Errors
+    /// It may not be loaded: why.
+    pub fn admit_bytes(&self, module: &str, upload: &Upload) -> Result<Admission, String> {
+        let digest = Sha256::digest(&upload.bytes).into();
+        self.admit(module, &upload.bytes, &digest, upload.signature.as_deref())
     }
 
     /// Decides about a module: `module` is the name that its signature must carry, `digest` the SHA-256 of `bytes`.

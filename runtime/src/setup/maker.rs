@@ -7,16 +7,17 @@ use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
+use crate::fault::{Faults, Health};
 use crate::held::Held;
 use crate::load::{Loader, Upload};
-use crate::stage::{Meta, Stage, StageParts, View};
+use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::Module;
 use perigee_abi::names;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// How its instances fare.
+    pub(crate) health: Arc<Health>,
 }
 
 /// What instances are made with.
@@ -46,38 +49,64 @@ pub(crate) struct Maker {
     pub(crate) loader: Loader,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
-    pub(crate) modules: BTreeMap<String, Module>,
+    /// The modules by name, as they are now: a swap puts another one in place.
+    pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
     pub(crate) clock: Clock,
     /// Where spare rooms and copies come from.
     pub(crate) copies: Arc<Pool>,
+    /// Where the instances' failures are told.
+    pub(crate) faults: Arc<Faults>,
     pub(crate) region: Arc<Region>,
 }
 
+/// A module as it is loaded: what its instances are made of.
+pub(crate) struct Loaded {
+    pub(crate) module: Module,
+    /// Its entry in the configuration, which a swap may change too.
+    pub(crate) entry: config::Module,
+    /// SHA-256 of its bytes, in hexadecimal.
+    #[expect(dead_code, reason = "swaps report it: next")]
+    pub(crate) digest: String,
+}
+
+impl Loaded {
+    /// Loads a module under the limits of its entry.
+    pub(crate) fn new(
+        loader: &Loader,
+        engine: &wasmtime::Engine,
+        entry: &config::Module,
+        upload: &Upload,
+    ) -> Result<Self, Error> {
+        let module = loader.load(engine, entry, upload)?;
+        let digest = module.describe().origin.sha256.clone();
+        Ok(Self { module, entry: entry.clone(), digest })
+    }
+}
+
 impl Maker {
-    /// Loads a module aside, under the limits of its entry in a configuration: while the run goes on, too.
-    pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Module, Error> {
-        self.loader.load(&self.engine, entry, upload)
+    /// Loads a module aside, while the run goes on.
+    pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Loaded, Error> {
+        Loaded::new(&self.loader, &self.engine, entry, upload)
     }
 
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
     pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
-        let name = &seat.module;
-        let module =
-            self.modules.get(name).ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))?;
-        let entry = &self.config.modules[self.config.module(name).unwrap_or(0)];
-        self.stage_of(seat, ports, module, entry)
+        let loaded = self.loaded(&seat.module)?;
+        self.stage_of(seat, ports, &loaded)
+    }
+
+    /// The module of that name as it is now.
+    pub(crate) fn loaded(&self, name: &str) -> Result<Arc<Loaded>, Error> {
+        let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = modules.get(name).map(Arc::clone);
+        loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
     }
 
     /// As [`Self::stage`], of any module.
-    pub(crate) fn stage_of(
-        &self,
-        seat: &Seat,
-        ports: &[Arc<Port>],
-        module: &Module,
-        entry: &config::Module,
-    ) -> Result<Stage, Error> {
+    pub(crate) fn stage_of(&self, seat: &Seat, ports: &[Arc<Port>], loaded: &Loaded) -> Result<Stage, Error> {
+        let (module, entry) = (&loaded.module, &loaded.entry);
         let refuse = |what: String| module_error(&seat.module, what);
         let (callback, needed, role) = if seat.generates {
             (Callback::Generate, names::GENERATE, "a chain's source")
@@ -87,7 +116,8 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let host =
+            Host::new(self.clock, Arc::clone(&seat.log), entry.grants.memory, entry.grants.deadline, self.seed(seat));
         let region = &self.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports);
@@ -99,11 +129,16 @@ impl Maker {
             callback,
             has_tick: module.has(names::TICK),
             view,
-            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            held: Held::new(entry.grants.hold, u64::try_from(entry.grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
+            place: Place {
+                seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
+                faults: Arc::clone(&self.faults),
+                health: Arc::clone(&seat.health),
+            },
         }))
     }
 

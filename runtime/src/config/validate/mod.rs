@@ -4,6 +4,7 @@
 mod chains;
 mod entries;
 mod files;
+mod grants;
 mod load;
 
 use super::{Config, allowed_cpus};
