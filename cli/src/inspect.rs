@@ -1,8 +1,8 @@
 //! `perigee inspect`: what is in a module.
 
 use crate::args::{JsonOption, LoadOptions};
-use crate::{load, output};
 use crate::table::{bytes, count};
+use crate::{load, output};
 use anyhow::Result;
 use perigee_runtime::ModuleInfo;
 use perigee_runtime::config::Module;
@@ -14,7 +14,12 @@ use std::process::ExitCode;
 pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption) -> Result<ExitCode> {
     // The most that any configuration can grant: what is looked at here shall not be refused for its size.
     let mut entry = Module::new(&load::stem(module), "");
-    (entry.grants.memory, entry.grants.deadline) = (4 << 30, std::time::Duration::from_secs(10));
+    // Under a policy they are the least, so that the policy decides about the module and not about what we wish to see.
+    if args.policy.is_none() {
+        entry.grants.memory = 4 << 30;
+        entry.grants.deadline = std::time::Duration::from_secs(10);
+        entry.grants.table = 1 << 20;
+    }
     let info = load::inspect(module, entry, args)?;
     if output::json(&info, json)? {
         output::result(&text(&info))?;

@@ -2,9 +2,9 @@
 
 use crate::args::LoadOptions;
 use anyhow::{Context, Result};
-use perigee_runtime::{ModuleInfo, Options};
 use perigee_runtime::config::{Config, Directory, Module};
 use perigee_runtime::load::{Compiler, Loader};
+use perigee_runtime::{ModuleInfo, Options};
 use std::path::Path;
 
 /// The hidden command that the compile server is started with.

@@ -53,10 +53,12 @@ pub(crate) fn sign(options: &SignOptions) -> Result<ExitCode> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let version = options.version.unwrap_or(now);
     let comment = format!("timestamp:{now} name:{name} version:{version}");
-    let signed = minisign::sign(None, &secret, upload.bytes.as_slice(), Some(&comment), Some("signature by perigee sign"));
+    let signed =
+        minisign::sign(None, &secret, upload.bytes.as_slice(), Some(&comment), Some("signature by perigee sign"));
     let text = signed.map_err(|e| anyhow!("it could not be signed: {e}"))?.into_string();
     // As a run would read it: a name that it refuses shall not be signed.
-    let public = minisign::PublicKey::from_secret_key(&secret).map_err(|e| anyhow!("{}: {e}", options.key.display()))?;
+    let public =
+        minisign::PublicKey::from_secret_key(&secret).map_err(|e| anyhow!("{}: {e}", options.key.display()))?;
     let read = Key::read(&public.to_base64()).and_then(|key| key.verify(&upload.bytes, &Unverified::read(&text)?));
     read.map_err(|what| anyhow!("{}: {what}", options.file.display()))?;
     let to = signature_path(&options.file);
@@ -112,7 +114,10 @@ fn secret(file: &Path) -> Result<SecretKey> {
     if let Ok(key) = of(&text)?.into_unencrypted_secret_key() {
         return Ok(key);
     }
-    of(&text)?.into_secret_key(password()).map_err(|e| anyhow!("{}: {e}", file.display()))
+    of(&text)?.into_secret_key(password()).map_err(|e| {
+        let hint = "; a key that minisign made without a password (-W) lacks a checksum: sign with minisign itself";
+        anyhow!("{}: {e}{}", file.display(), if e.to_string().contains("not encrypted") { hint } else { "" })
+    })
 }
 
 fn password() -> Option<String> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 fn module(items: &str) -> String {
     format!(
         r#"(module (memory (export "memory") 1100)
-  (global (export "perigee_abi") i32 (i32.const 1))
+  (global (export "perigee_abi") i32 (i32.const 2))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_window") i32 (i32.const 65536))
   (global (export "perigee_window_len") i32 (i32.const 69206016))
@@ -52,7 +52,8 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
     let params = many(1_000, "i64 ");
     // Each value is used twice by the next one: the graph is small, what it stands for is not.
     let doubling = (0..60_000).fold(String::new(), |mut text, i| {
-        let _ = write!(text, "(local.set {} (i64.mul (local.get {}) (local.get {})))", (i + 1) % 90, i % 90, (i * 7) % 90);
+        let _ =
+            write!(text, "(local.set {} (i64.mul (local.get {}) (local.get {})))", (i + 1) % 90, i % 90, (i * 7) % 90);
         text
     });
     let pressure: String = (0..9_000).map(|i| format!("(local.set {i} (i64.load offset={i} (i32.const 0)))")).collect();
@@ -63,8 +64,16 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
         ("as long as functions may be", module(&format!("(func (param i32) {})", adds(140_000))), ""),
         ("fifteen of them", module(&many(15, &format!("(func (param i32) {})", adds(140_000)))), ""),
         ("many locals", module(&format!("(func (local {}))", many(50_000, "i64 "))), "locals"),
-        ("locals that all live at once", module(&format!("(func (local {}) {pressure}{used})", many(9_000, "i64 "))), ""),
-        ("blocks in blocks, as text", module(&format!("(func {}{})", many(100_000, "(block "), many(100_000, ")"))), ""),
+        (
+            "locals that all live at once",
+            module(&format!("(func (local {}) {pressure}{used})", many(9_000, "i64 "))),
+            "",
+        ),
+        (
+            "blocks in blocks, as text",
+            module(&format!("(func {}{})", many(100_000, "(block "), many(100_000, ")"))),
+            "",
+        ),
         ("blocks in blocks", module(&format!("(func {} {})", many(300_000, "block "), many(300_000, "end "))), ""),
         ("loops in loops", module(&format!("(func {} {})", many(50_000, "loop "), many(50_000, "end "))), ""),
         ("jump tables", module(&format!("(func {})", many(400, &format!("(br_table {targets} (i32.const 0))")))), ""),
@@ -235,7 +244,8 @@ fn a_cache_that_others_could_write_is_refused() {
 fn the_cache_has_a_bound() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let loader = Loader::start(&Load { cache_size: 1 << 20, ..load(&cache) }, Path::new("/"), &Options::default()).unwrap();
+    let loader =
+        Loader::start(&Load { cache_size: 1 << 20, ..load(&cache) }, Path::new("/"), &Options::default()).unwrap();
     let size = || code_files(&cache).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum::<u64>();
     for n in 0..80 {
         let code = "(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const 5)))".repeat(100 + n);

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// The least that is a module for Perigee.
 const MODULE: &str = r#"(module (memory (export "memory") 80)
-  (global (export "perigee_abi") i32 (i32.const 1))
+  (global (export "perigee_abi") i32 (i32.const 2))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_window") i32 (i32.const 65536))
   (global (export "perigee_window_len") i32 (i32.const 4718592))
@@ -129,7 +129,8 @@ fn algorithms_that_are_not_known_are_refused() {
     let pair = pair();
     let good = sign(&pair, MODULE.as_bytes(), COMMENT);
     // "ED" begins with "RU": the old kind is "Ed" ("RW"), and there is no "EE" ("RU" and another third digit).
-    for (with, said) in [("RWQ", "algorithm"), ("RUU", "not in minisign's format"), ("AAA", "not in minisign's format")] {
+    for (with, said) in [("RWQ", "algorithm"), ("RUU", "not in minisign's format"), ("AAA", "not in minisign's format")]
+    {
         let line = good.lines().nth(1).unwrap();
         let changed = good.replace(line, &format!("{with}{}", &line[3..]));
         let what = Policy::parse(&policy_of(&pair, "")).unwrap().admit_bytes("acl", &upload(MODULE, &changed));
@@ -296,4 +297,32 @@ fn unsigned_modules_get_nothing_or_the_least() {
     let other = Upload::from(format!("{MODULE} ").into_bytes());
     let what = listed.inspect(&Module::new("acl", ""), &other).unwrap_err().to_string();
     assert!(what.contains("no entry for its digest"), "{what}");
+}
+
+/// Runs a program in a folder; its standard output, or what it said where it failed.
+fn said(folder: &Path, program: &str, arguments: &[&str]) -> Result<String, String> {
+    let out = std::process::Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if out.status.success() { Ok(text(&out.stdout)) } else { Err(text(&out.stderr)) }
+}
+
+#[test]
+fn minisign_verifies_our_signatures_and_we_verify_its() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("acl.wat"), MODULE).unwrap();
+    let perigee = |arguments: &[&str]| said(folder.path(), env!("CARGO_BIN_EXE_perigee"), arguments);
+    let minisign = |arguments: &[&str]| said(folder.path(), "minisign", arguments);
+    perigee(&["key", "new", "ours.key", "--no-password"]).unwrap();
+    assert!(perigee(&["key", "new", "ours.key", "--no-password"]).unwrap_err().contains("is there already"));
+    perigee(&["sign", "acl.wat", "--key", "ours.key", "--version", "7"]).unwrap();
+    assert!(perigee(&["verify", "acl.wat", "--key", "ours.pub"]).unwrap().contains("acl, version 7"));
+    let verified = minisign(&["-Vm", "acl.wat", "-p", "ours.pub"]).unwrap();
+    assert!(verified.contains("name:acl version:7"), "{verified}");
+    minisign(&["-G", "-W", "-p", "theirs.pub", "-s", "theirs.key"]).unwrap();
+    assert!(perigee(&["verify", "acl.wat", "--key", "theirs.pub"]).unwrap_err().contains("is signed by key"));
+    minisign(&["-S", "-W", "-m", "acl.wat", "-s", "theirs.key", "-t", "name:acl version:8"]).unwrap();
+    assert!(perigee(&["verify", "acl.wat", "--key", "theirs.pub"]).unwrap().contains("acl, version 8"));
+    std::fs::write(folder.path().join("acl.wat"), format!("{MODULE} ")).unwrap();
+    assert!(perigee(&["verify", "acl.wat", "--key", "theirs.pub"]).unwrap_err().contains("is wrong"));
+    assert!(minisign(&["-Vm", "acl.wat", "-p", "theirs.pub"]).is_err());
 }

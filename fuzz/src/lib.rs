@@ -5,6 +5,7 @@
 #![cfg(feature = "runtime")]
 
 pub mod config;
+pub mod control;
 pub mod module;
 pub mod pcap;
 pub mod provenance;

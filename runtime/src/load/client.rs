@@ -38,7 +38,8 @@ impl Client {
     /// # Errors
     /// The program cannot be started, or is no compile server; or the server refuses the plan.
     pub(super) fn start(program: &Path, arguments: &[OsString], plan: &Plan) -> Result<Self, Error> {
-        let cannot = |e: io::Error| Error::Request(format!("the compile server {} does not start: {e}", program.display()));
+        let cannot =
+            |e: io::Error| Error::Request(format!("the compile server {} does not start: {e}", program.display()));
         let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
         // Set once, for a jail need not allow it later.
         ours.set_read_timeout(Some(LOOK)).map_err(cannot)?;
@@ -50,13 +51,8 @@ impl Client {
         let keep = std::env::var_os("LD_LIBRARY_PATH");
         command.env_clear().envs(keep.map(|value| ("LD_LIBRARY_PATH", value))).current_dir("/").process_group(0);
         let server = command.spawn().map_err(cannot)?;
-        let mut client = Self {
-            server,
-            stream: ours,
-            engine: [0; 32],
-            patience: plan.time * REAL_TIME + SLACK,
-            dead: None,
-        };
+        let mut client =
+            Self { server, stream: ours, engine: [0; 32], patience: plan.time * REAL_TIME + SLACK, dead: None };
         match client.ask(&Request::Begin(plan.clone()), &[]).map_err(Error::Request)? {
             (Answer::Ready { engine, notes }, _) => {
                 notes.iter().for_each(super::keeper::Note::log);
@@ -124,7 +120,9 @@ impl Client {
         });
         asked.map_err(|e| match e.kind() {
             ErrorKind::TimedOut => self.give_up(&format!("no answer for {} s", self.patience.as_secs())),
-            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => self.give_up("it has ended"),
+            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
+                self.give_up("it has ended")
+            }
             _ => self.give_up(&e.to_string()),
         })
     }

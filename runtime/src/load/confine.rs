@@ -120,7 +120,8 @@ fn filter(allowed: &[libc::c_long], no_code: bool) -> Result<(), String> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = allowed.iter().map(|call| (*call, Vec::new())).collect();
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         let executable = u64::from(libc::PROT_EXEC.unsigned_abs());
-        let plain = SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(executable), 0).map_err(say)?;
+        let plain =
+            SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(executable), 0).map_err(say)?;
         let rule = SeccompRule::new(vec![plain]).map_err(say)?;
         rules.insert(call, if no_code { vec![rule] } else { Vec::new() });
     }

@@ -32,7 +32,7 @@ use crate::wasm::module::{Limits, Module, ModuleInfo};
 use cache::hex;
 use client::Client;
 use keeper::{Compiled, Keeper, Plan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub enum Compiler {
 }
 
 /// Where a module comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// SHA-256 of its bytes as they were handed over, in hexadecimal.
     pub sha256: String,
@@ -145,7 +145,7 @@ impl Loader {
             origin.key = signed.as_ref().map(|(key, _)| key.to_string());
             origin.version = signed.as_ref().and_then(|(_, claims)| claims.version);
         }
-        let limits = Limits { memory: entry.grants.memory, deadline: entry.grants.deadline };
+        let limits = Limits::from(&entry.grants);
         let module = Module::from_native(engine, &entry.name, &native, limits, origin)?;
         // Only what can run raises the version that others may not go back behind.
         self.remember(admission.as_ref()).map_err(refuse)?;
@@ -173,18 +173,20 @@ impl Loader {
     }
 
     /// What the policy says of the module, and whether its version goes back.
-    fn admit(
-        &self,
-        entry: &config::Module,
-        upload: &Upload,
-        digest: &[u8; 32],
-    ) -> Result<Option<Admission>, String> {
+    fn admit(&self, entry: &config::Module, upload: &Upload, digest: &[u8; 32]) -> Result<Option<Admission>, String> {
         let Some(policy) = &self.policy else { return Ok(None) };
         let name = entry.signed_as.as_ref().unwrap_or(&entry.name);
         let admission = policy.admit(name, &upload.bytes, digest, upload.signature.as_deref())?;
+        if let Some(domains) = admission.domains.as_ref().filter(|domains| !domains.contains(&entry.domain)) {
+            return Err(format!(
+                "is in the trust domain {:?}, and the policy allows it {domains:?}: set its domain",
+                entry.domain
+            ));
+        }
         let beyond = entry.grants.beyond(&admission.bound);
         if !beyond.is_empty() {
-            let who = admission.entry.as_ref().map_or_else(|| "unsigned modules".to_owned(), |entry| format!("{entry:?}"));
+            let who =
+                admission.entry.as_ref().map_or_else(|| "unsigned modules".to_owned(), |entry| format!("{entry:?}"));
             return Err(format!(
                 "is granted more than the policy allows {who}: {}. Lower [module.grants], or raise the policy's",
                 beyond.join(", ")

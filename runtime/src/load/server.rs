@@ -25,7 +25,9 @@ pub fn serve() -> Result<(), Error> {
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let mut stream = UnixStream::from(input.map_err(failed)?);
     if stream.peer_addr().is_err() {
-        return Err(Error::Request("a compile server is started by a run, which it talks to on its standard input".into()));
+        return Err(Error::Request(
+            "a compile server is started by a run, which it talks to on its standard input".into(),
+        ));
     }
     match serve_on(&mut stream) {
         // The run is over.

@@ -41,7 +41,8 @@ impl Key {
     /// # Errors
     /// It is no public key of minisign's.
     pub fn read(text: &str) -> Result<Self, String> {
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("untrusted comment:"));
+        let line =
+            text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("untrusted comment:"));
         let line = line.unwrap_or_default();
         let wrong = |e: &dyn fmt::Display| {
             format!("{line:?} is no public key of minisign's ({e}): the second line of its .pub file is meant")
@@ -124,7 +125,8 @@ fn claims(comment: &str) -> Result<Claims, String> {
             }
             Some(("version", version)) => {
                 let number = version.parse::<u64>().ok().filter(|n| n.to_string() == version);
-                let number = number.ok_or_else(|| format!("its signature has version {version:?}, not a whole number"))?;
+                let number =
+                    number.ok_or_else(|| format!("its signature has version {version:?}, not a whole number"))?;
                 if claims.version.replace(number).is_some() {
                     return Err("its signature has two versions".to_owned());
                 }
@@ -185,7 +187,9 @@ wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJA
     fn a_comment_says_name_and_version_once() {
         let said = claims("timestamp:17 file:x name:acl.v2 version:12").expect("both");
         assert_eq!(said, Claims { name: Some("acl.v2".into()), version: Some(12) });
-        for wrong in ["name:", "name:a name:b", "version:1 version:2", "version:-1", "version:+1", "version:01", "name:a/b"] {
+        for wrong in
+            ["name:", "name:a name:b", "version:1 version:2", "version:-1", "version:+1", "version:01", "name:a/b"]
+        {
             assert!(claims(wrong).is_err(), "{wrong}");
         }
     }

@@ -61,7 +61,9 @@ fn check_counts(wasm: &[u8]) -> Result<(), String> {
                 let groups = s.clone().into_iter().map(|group| group.map_or(0, |group| group.types().len()));
                 ("types", u32::try_from(groups.sum::<usize>()).unwrap_or(u32::MAX))
             }
-            Payload::ImportSection(s) => ("imports", u32::try_from(s.clone().into_imports().count()).unwrap_or(u32::MAX)),
+            Payload::ImportSection(s) => {
+                ("imports", u32::try_from(s.clone().into_imports().count()).unwrap_or(u32::MAX))
+            }
             Payload::FunctionSection(s) => ("functions", s.count()),
             Payload::TableSection(s) => ("tables", s.count()),
             Payload::MemorySection(s) => ("memories", s.count()),
@@ -125,7 +127,10 @@ pub(crate) fn engine_digest(engine: &Engine) -> [u8; 32] {
 ///
 /// # Errors
 /// Where the code was made by another version of the engine or with other settings.
-#[allow(unsafe_code, reason = "native code is trusted: it comes from our compiler, or from a cache that only we can write")]
+#[allow(
+    unsafe_code,
+    reason = "native code is trusted: it comes from our compiler, or from a cache that only we can write"
+)]
 pub(crate) fn revive(engine: &Engine, native: &Native) -> Result<wasmtime::Module, String> {
     // SAFETY:
     // - the bytes were made by `translate`, in this process or in the compile server that it started, and came back through

@@ -28,7 +28,8 @@ impl Versions {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         directory::claim(path)?;
         let lock = path.join(LOCK);
-        let opened = OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&lock);
+        let opened =
+            OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&lock);
         let lock = opened.map_err(|e| format!("{}: {e}", lock.display()))?;
         let versions = Self { path: path.to_owned(), lock };
         versions.read()?;
