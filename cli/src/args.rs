@@ -84,6 +84,8 @@ pub(crate) enum Command {
         /// A configuration (.toml) or a module (.wasm, .wat).
         #[arg(value_name = "CONFIG|MODULE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        #[command(flatten)]
+        load: LoadOptions,
     },
     /// Show what is in a module: exports, imports, memory, ABI version, window, callbacks.
     #[command(after_long_help = "Example:
@@ -92,6 +94,8 @@ pub(crate) enum Command {
         /// The module (.wasm, .wat).
         #[arg(value_hint = ValueHint::FilePath)]
         module: PathBuf,
+        #[command(flatten)]
+        load: LoadOptions,
         #[command(flatten)]
         json: JsonOption,
     },
@@ -168,6 +172,23 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Make keys that sign modules.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Sign a module with its name and version: FILE.minisig.
+    #[command(after_long_help = "Example:
+  perigee sign my-module.wasm --key release.key --name my-module --version 7")]
+    Sign(SignOptions),
+    /// Verify a module's signature, or whether a policy admits it.
+    ///
+    /// Versions that were loaded before are not asked about here: a run does that.
+    #[command(after_long_help = "Examples:
+  perigee verify my-module.wasm --key release.pub
+  perigee verify my-module.wasm --policy policy.toml")]
+    Verify(VerifyOptions),
+    /// Compile modules for a run, which starts this by itself.
+    #[command(name = "compile-server", hide = true)]
+    CompileServer,
     /// Ask a run that is under way: what it does, what its modules say; change its log, stop it.
     ///
     /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
@@ -188,6 +209,8 @@ pub(crate) struct RunOptions {
     /// How long to run, like 10s or 5min; counts before what the configuration says.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
     #[command(flatten)]
     pub(crate) json: JsonOption,
     /// The socket on which `perigee ctl` can ask this run, or `off`. Default: NAME.sock in $XDG_RUNTIME_DIR/perigee,
@@ -223,6 +246,72 @@ impl From<Jail> for Mode {
             Jail::Off => Self::Off,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a secret key, and beside it the public one with the end .pub.
+    ///
+    /// The password is asked for, or taken from the environment's PERIGEE_KEY_PASSWORD.
+    New {
+        /// Where the secret key goes.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Leave the secret key readable for whoever can read the file.
+        #[arg(long)]
+        no_password: bool,
+    },
+}
+
+/// What is signed, and how.
+#[derive(Args, Debug)]
+pub(crate) struct SignOptions {
+    /// The module.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The secret key's file, of `perigee key new` or of minisign.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// The module's name in configurations. Default: the file's, without its end.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The version: a whole number, higher than all before. Default: the seconds since 1970.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) version: Option<u64>,
+}
+
+/// What is verified, and against what.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyOptions {
+    /// The module; its signature is in FILE.minisig.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The public key, or its file.
+    #[arg(long, value_name = "KEY|FILE", required_unless_present = "policy", conflicts_with = "policy")]
+    pub(crate) key: Option<String>,
+    /// The policy.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The name that a policy wants in the signature. Default: the file's, without its end.
+    #[arg(long, requires = "policy")]
+    pub(crate) name: Option<String>,
+}
+
+/// How modules are loaded.
+#[derive(Args, Debug, Default)]
+pub(crate) struct LoadOptions {
+    /// The policy: which modules may be loaded, by key or digest. Goes before the configuration's.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where compiled code is kept: a directory, auto, or off. Goes before the configuration's.
+    #[arg(long, value_name = "DIR|auto|off", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<String>,
+    /// Accept signed modules of an older version than was loaded before, and forget the newer one.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+    /// Compile in this process, without limits of time and memory: for debugging.
+    #[arg(long)]
+    pub(crate) compile_in_process: bool,
 }
 
 /// Where to write JSON.

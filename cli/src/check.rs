@@ -1,19 +1,20 @@
 //! `perigee check`: what would keep a configuration or a module from running.
 
-use crate::output;
-use crate::run::{Loaded, load};
+use crate::args::LoadOptions;
+use crate::run::{Loaded, read};
+use crate::{load, output};
 use anyhow::Result;
-use perigee_runtime::Limits;
 use perigee_runtime::config::{Config, Module, Source, allowed_cpus};
+use perigee_runtime::load::Loader;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// `perigee check`.
-pub(crate) fn check(file: &Path) -> Result<ExitCode> {
+pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
     let is_module =
         file.extension().is_some_and(|extension| extension == "wasm" || extension == "wat" || extension == "wast");
     if is_module {
-        let info = perigee_runtime::inspect(file, Limits::default())?;
+        let info = load::inspect(file, Module::new(&load::stem(file), ""), args)?;
         output::result(&format!(
             "{}: ok, ABI version {}, {}\n",
             file.display(),
@@ -22,10 +23,12 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Loaded { config, base } = load(file)?;
+    let Loaded { mut config, base } = read(file)?;
+    load::apply(args, &mut config)?;
+    let loader = Loader::start(&config.load, &base, &load::options(args)?)?;
     let mut refused = 0;
     for module in &config.modules {
-        for problem in module_problems(&config, module, &base) {
+        for problem in module_problems(&config, module, &base, &loader) {
             output::error(&format!("{}: {problem}", file.display()));
             refused += 1;
         }
@@ -38,9 +41,9 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
 }
 
 /// Loads a module under its limits, and looks for the callbacks that its places in the chains need.
-fn module_problems(config: &Config, module: &Module, base: &Path) -> Vec<String> {
-    let limits = Limits::from(&module.grants);
-    let info = match perigee_runtime::inspect(&base.join(&module.file), limits) {
+fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loader) -> Vec<String> {
+    let loaded = loader.read(&base.join(&module.file)).and_then(|upload| loader.inspect(module, &upload));
+    let info = match loaded {
         Ok(info) => info,
         Err(error) => return vec![error.to_string()],
     };

@@ -1,23 +1,40 @@
 //! `perigee inspect`: what is in a module.
 
-use crate::args::JsonOption;
-use crate::output;
+use crate::args::{JsonOption, LoadOptions};
 use crate::table::{bytes, count};
+use crate::{load, output};
 use anyhow::Result;
-use perigee_runtime::{Limits, ModuleInfo};
+use perigee_runtime::ModuleInfo;
+use perigee_runtime::config::Module;
+use perigee_runtime::load::Origin;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The most that any configuration can grant: what is looked at here shall not be refused for its size.
-const UNLIMITED: Limits = Limits { memory: 4 << 30, deadline: std::time::Duration::from_secs(10), table: 1 << 20 };
-
 /// `perigee inspect`.
-pub(crate) fn inspect(module: &Path, json: &JsonOption) -> Result<ExitCode> {
-    let info = perigee_runtime::inspect(module, UNLIMITED)?;
+pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption) -> Result<ExitCode> {
+    // The most that any configuration can grant: what is looked at here shall not be refused for its size.
+    let mut entry = Module::new(&load::stem(module), "");
+    // Under a policy they are the least, so that the policy decides about the module and not about what we wish to see.
+    if args.policy.is_none() {
+        entry.grants.memory = 4 << 30;
+        entry.grants.deadline = std::time::Duration::from_secs(10);
+        entry.grants.table = 1 << 20;
+    }
+    let info = load::inspect(module, entry, args)?;
     if output::json(&info, json)? {
         output::result(&text(&info))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who vouches for it, as far as somebody has looked.
+fn signed(origin: &Origin) -> String {
+    match (&origin.policy, &origin.key, origin.version) {
+        (None, ..) => "not verified: no policy, or none that speaks of it".to_owned(),
+        (Some(entry), None, _) => format!("listed by its digest as {entry:?}"),
+        (Some(entry), Some(key), Some(version)) => format!("by {entry:?}, key {key}, version {version}"),
+        (Some(entry), Some(key), None) => format!("by {entry:?}, key {key}, without a version"),
+    }
 }
 
 /// The facts, one to a line.
@@ -39,7 +56,9 @@ pub(crate) fn text(info: &ModuleInfo) -> String {
         if numbers.state_version == 0 { "none".to_owned() } else { format!("version {}", numbers.state_version) };
     let facts = [
         ("module", info.name.clone()),
-        ("size", format!("{} bytes", count(u64::try_from(info.size).unwrap_or(u64::MAX)))),
+        ("size", format!("{} bytes", count(info.size))),
+        ("sha256", info.origin.sha256.clone()),
+        ("signed", signed(&info.origin)),
         ("ABI version", numbers.abi.to_string()),
         ("callbacks", info.callbacks.join(", ")),
         ("memory", format!("{} at the start, {most}", bytes(info.memory_min))),

@@ -10,11 +10,13 @@ mod ctl;
 mod doctor;
 mod inspect;
 mod live;
+mod load;
 mod log;
 mod new;
 mod output;
 mod pci;
 mod ports;
+mod provenance;
 mod run;
 mod short;
 mod signals;
@@ -55,8 +57,8 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Run { config, options } => run::run(&config, &options),
         Command::Gen { module, port, options } => short::generate(&module, &port, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
-        Command::Check { file } => check::check(&file),
-        Command::Inspect { module, json } => inspect::inspect(&module, &json),
+        Command::Check { file, load } => check::check(&file, &load),
+        Command::Inspect { module, load, json } => inspect::inspect(&module, &load, &json),
         Command::Conformance { module, suites, config, measure, verbose, json } => {
             let config = short::module_config(&config)?.map(|config| config.bytes()).unwrap_or_default();
             let (module, suites, json) = (&module, &suites, &json);
@@ -68,6 +70,10 @@ fn command(command: Command) -> Result<ExitCode> {
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
+        Command::Key(command) => provenance::key(command),
+        Command::Sign(options) => provenance::sign(&options),
+        Command::Verify(options) => provenance::verify(&options),
+        Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -4,7 +4,7 @@ use crate::args::RunOptions;
 use crate::control::{Doors, name_of};
 use crate::live::Live;
 use crate::signals::StopSignal;
-use crate::{output, summary};
+use crate::{load, output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
 use perigee_runtime::control::Server;
@@ -27,12 +27,12 @@ pub(crate) struct Loaded {
 
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
-    let Loaded { config, base } = load(file)?;
+    let Loaded { config, base } = read(file)?;
     session(&name_of(file), config, &base, options)
 }
 
 /// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
-pub(crate) fn load(file: &Path) -> Result<Loaded> {
+pub(crate) fn read(file: &Path) -> Result<Loaded> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let name = file.display().to_string();
     let config = Config::read(&text, &name)?;
@@ -72,13 +72,14 @@ pub(crate) enum End {
 }
 
 /// Runs a valid configuration until its end, and tells what came of it. `name` is what the run is called in its socket.
-pub(crate) fn session(name: &str, config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
+pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
+    load::apply(&options.load, &mut config)?;
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
-    let mut with = Options::default();
+    let mut with = load::options(&options.load)?;
     with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
     with.removed.extend(doors.file());
     let run = Arc::new(Run::start_with(&config, base, &with)?);

@@ -33,6 +33,7 @@ mod input_end;
 pub mod jail;
 mod lanes;
 mod lcore;
+pub mod load;
 mod offload;
 mod options;
 mod outlet;

@@ -13,4 +13,8 @@ pub struct Options {
     pub writable: Vec<std::path::PathBuf>,
     /// Files that the control thread removes at the end, within [`crate::jail::with_rights`]: sockets.
     pub removed: Vec<std::path::PathBuf>,
+    /// Who compiles modules.
+    pub compiler: crate::load::Compiler,
+    /// Accepts signed modules of a version older than the highest seen, and takes theirs as the highest from then on.
+    pub allow_downgrade: bool,
 }

@@ -4,10 +4,12 @@ use crate::config::{Config, Severity};
 use crate::counters::Counter;
 use crate::error::Error;
 use crate::lcore::{Command, InstanceReport, Lcore, Request};
+use crate::load::{Loader, Upload};
 use crate::options::Options;
 use crate::setup::{self, Parts};
 use crate::stats::{Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary};
 use crate::wasm::engine::{self, THREAD_STACK, Ticker};
+use crate::wasm::module::ModuleInfo;
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -56,12 +58,14 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
+        // The first of all: it starts a process, which has nothing of ours but a socket.
+        let loader = Loader::start(&config.load, base, options)?;
         // Before any thread is started, so that all have it from this one.
         crate::dpdk::eal::block_port_signals();
         let engine = engine::new()?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engine);
-        let (parts, lcores) = setup::build(config, base, &engine, options)?;
+        let (parts, lcores) = setup::build(config, base, &engine, loader, options)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
         let mut run = Self {
@@ -141,6 +145,18 @@ impl Run {
         Ok(())
     }
 
+    /// Loads a module as the configuration's entry `module` would have it, and lets it go again: says whether it could take
+    /// that one's place. Packets flow on meanwhile.
+    ///
+    /// # Errors
+    /// No such entry, or what keeps it from being loaded.
+    pub fn examine(&self, module: &str, upload: &Upload) -> Result<ModuleInfo, Error> {
+        let maker = &self.parts.maker;
+        let entry = maker.config.module(module).map(|number| &maker.config.modules[number]);
+        let entry = entry.ok_or_else(|| Error::Request(format!("the configuration has no module {module:?}")))?;
+        Ok(maker.load(entry, upload)?.module.describe().clone())
+    }
+
     fn ask(&self, module: &str, request: impl Fn(usize) -> Request) -> Result<Vec<Vec<u8>>, Error> {
         let mut replies = Vec::new();
         for chain in &self.parts.placed {
@@ -216,6 +232,11 @@ impl Run {
             let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
             ModuleStats {
                 name: instance.module.clone(),
+                origin: parts
+                    .maker
+                    .loaded(&instance.module)
+                    .map(|m| m.module.describe().origin.clone())
+                    .unwrap_or_default(),
                 chain: chain.name.clone(),
                 lcore: chain.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
+use crate::load::{Loader, Upload};
 use crate::options::Options;
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
@@ -82,9 +83,10 @@ pub(crate) fn build(
     config: &Config,
     base: &Path,
     engine: &wasmtime::Engine,
+    loader: Loader,
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
-    let files = read_modules(config, base)?;
+    let uploads = read_modules(config, base, &loader)?;
     crate::xdp::remove_leftovers(config);
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
@@ -95,8 +97,9 @@ pub(crate) fn build(
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
     jail::enter_process(config, options)?;
-    let modules = load_modules(config, &files, engine)?;
+    let modules = load_modules(config, &uploads, engine, &loader)?;
     let maker = Maker {
+        loader,
         engine: engine.clone(),
         config: config.clone(),
         modules: Mutex::new(modules),
@@ -126,22 +129,20 @@ fn expected(name: &str, device: &str) -> Result<Option<u64>, Error> {
 }
 
 /// The modules' files, in the order of the configuration.
-fn read_modules(config: &Config, base: &Path) -> Result<Vec<Vec<u8>>, Error> {
-    let read = |m: &crate::config::Module| {
-        let path = base.join(&m.file);
-        std::fs::read(&path).map_err(|source| Error::File { path, source })
-    };
-    config.modules.iter().map(read).collect()
+fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
+    config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
 }
 
 fn load_modules(
     config: &Config,
-    files: &[Vec<u8>],
+    uploads: &[Upload],
     engine: &wasmtime::Engine,
+    loader: &Loader,
 ) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
-    let load =
-        |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), Arc::new(Loaded::new(engine, m, bytes)?)));
-    config.modules.iter().zip(files).map(load).collect()
+    let load = |(entry, upload): (&crate::config::Module, &Upload)| {
+        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engine, entry, upload)?)))
+    };
+    config.modules.iter().zip(uploads).map(load).collect()
 }
 
 /// CPUs whose chains send to a port, in order: the first owns the first tx queues.

@@ -119,6 +119,8 @@ impl ChainStats {
 pub struct ModuleStats {
     /// Name in the configuration.
     pub name: String,
+    /// Where it comes from: its digest, and who vouches for it.
+    pub origin: crate::load::Origin,
     /// The chain that it runs in.
     pub chain: String,
     /// CPU that it runs on.

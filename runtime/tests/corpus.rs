@@ -11,6 +11,8 @@ mod control;
 mod module;
 #[path = "../../fuzz/src/pcap.rs"]
 mod pcap;
+#[path = "../../fuzz/src/provenance.rs"]
+mod provenance;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -166,4 +168,14 @@ fn any_module_is_inspected_or_refused() {
 #[test]
 fn any_capture_is_counted_or_refused() {
     check("pcap", pcap::check);
+}
+
+#[test]
+fn any_signature_is_wrong_but_the_one_that_was_made() {
+    check("signature", provenance::signature);
+}
+
+#[test]
+fn any_policy_is_read_or_refused_and_admits_nothing_by_itself() {
+    check("policy", provenance::policy);
 }

@@ -41,7 +41,7 @@ pub(crate) struct Asked<'a> {
 struct Report {
     module: String,
     /// Bytes of the module.
-    size: usize,
+    size: u64,
     passed: usize,
     failed: usize,
     cases: Vec<CaseReport>,
@@ -152,7 +152,7 @@ fn text(report: &Report, verbose: bool) -> String {
             m.quiet_slices,
             number(m.memory),
             number(m.memory_with_window),
-            number(report.size)
+            count(report.size)
         );
     }
     text

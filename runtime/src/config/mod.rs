@@ -5,6 +5,7 @@
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
 mod domains;
+mod load;
 mod parse;
 mod placement;
 mod short;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use load::{Directory, Load};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};
@@ -31,6 +33,9 @@ pub struct Config {
     /// What concerns the run as a whole.
     #[serde(default)]
     pub run: Run,
+    /// How modules are loaded, and which may be.
+    #[serde(default)]
+    pub load: Load,
     /// The DPDK ports. A port's number is its position here.
     #[serde(default, rename = "port")]
     pub ports: Vec<Port>,
@@ -147,6 +152,9 @@ pub struct Module {
     pub name: String,
     /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
     pub file: String,
+    /// The name that its signature must carry, where a policy asks for signatures; `None`: its own.
+    #[serde(default)]
+    pub signed_as: Option<String>,
     /// Its trust domain: modules of one domain can read and write each other's packets.
     #[serde(default = "values::domain")]
     pub domain: String,
@@ -280,6 +288,7 @@ impl Module {
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
+            signed_as: None,
             domain: values::domain(),
             grants: Grants::default(),
             config: None,

@@ -16,6 +16,7 @@ impl Config {
         let mut chain = Chain::new("generate", source);
         chain.tx.push("out".to_owned());
         Self {
+            load: super::Load::default(),
             run: Run::default(),
             ports: vec![Port::new("out", device)],
             modules: vec![module],
@@ -38,6 +39,7 @@ impl Config {
             chain
         };
         Self {
+            load: super::Load::default(),
             run: Run::default(),
             ports: vec![Port::new("a", device_a), Port::new("b", device_b)],
             rings: Vec::new(),

@@ -10,14 +10,14 @@ use crate::error::Error;
 use crate::fault::{Faults, Health};
 use crate::grants::{Grants, Guard, Rate, Rights, Sources};
 use crate::held::Held;
+use crate::load::{Loader, Upload};
 use crate::source::Border;
 use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
-use crate::wasm::module::{Limits, Module};
+use crate::wasm::module::Module;
 use perigee_abi::names;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +54,7 @@ pub(crate) struct Seat {
 
 /// What instances are made with.
 pub(crate) struct Maker {
-    #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
+    pub(crate) loader: Loader,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
     /// The modules by name, as they are now: a swap puts another one in place.
@@ -79,20 +79,25 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads a module from its bytes.
-    pub(crate) fn new(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Self, Error> {
-        let module = load(engine, entry, bytes)?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    /// Loads a module under the limits of its entry.
+    pub(crate) fn new(
+        loader: &Loader,
+        engine: &wasmtime::Engine,
+        entry: &config::Module,
+        upload: &Upload,
+    ) -> Result<Self, Error> {
+        let module = loader.load(engine, entry, upload)?;
+        let digest = module.describe().origin.sha256.clone();
         Ok(Self { module, entry: entry.clone(), digest })
     }
 }
 
-/// Compiles a module and checks it, under the limits of its entry in a configuration.
-pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    Module::compile(engine, &entry.name, bytes, Limits::from(&entry.grants))
-}
-
 impl Maker {
+    /// Loads a module aside, while the run goes on.
+    pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Loaded, Error> {
+        Loaded::new(&self.loader, &self.engine, entry, upload)
+    }
+
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
     pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {

@@ -17,6 +17,19 @@ pub(crate) const THREAD_STACK: usize = 4 << 20;
 
 /// Makes an engine with our memories and as few features as modules need.
 pub(crate) fn new() -> Result<wasmtime::Engine, crate::Error> {
+    make(&settings())
+}
+
+/// As [`new`], for a process that compiles one module: with one thread, whose memory can be limited.
+pub(crate) fn for_worker() -> Result<wasmtime::Engine, crate::Error> {
+    make(settings().parallel_compilation(false))
+}
+
+fn make(config: &Config) -> Result<wasmtime::Engine, crate::Error> {
+    wasmtime::Engine::new(config).map_err(|e| crate::Error::Memory(format!("the wasm engine did not start: {e:#}")))
+}
+
+fn settings() -> Config {
     let mut config = Config::new();
     config
         .with_host_memory(Arc::new(Creator))
@@ -35,7 +48,7 @@ pub(crate) fn new() -> Result<wasmtime::Engine, crate::Error> {
         .wasm_multi_memory(false)
         .wasm_memory64(false)
         .wasm_relaxed_simd(false);
-    wasmtime::Engine::new(&config).map_err(|e| crate::Error::Memory(format!("the wasm engine did not start: {e:#}")))
+    config
 }
 
 /// Advances an engine's epoch each millisecond from a thread of its own.

@@ -6,6 +6,7 @@ use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::{Error, plain};
 use crate::grants::{ClockGrant, Grants, Hostcall};
+use crate::load::{Native, Origin, revive, translate};
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use serde::Serialize;
 use std::path::Path;
@@ -89,7 +90,9 @@ pub struct ModuleInfo {
     /// Its name or file.
     pub name: String,
     /// Bytes of WebAssembly.
-    pub size: usize,
+    pub size: u64,
+    /// Where it comes from: its digest, and who vouches for it.
+    pub origin: Origin,
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,
@@ -134,21 +137,37 @@ const CALLBACKS: &[(&str, bool, bool)] = &[
 ];
 
 impl Module {
-    /// Compiles and checks a module from its bytes: binary or text.
+    /// Compiles and checks a module from its bytes, binary or text, in this process and without limits of time: for trials.
+    /// A run loads modules with [`crate::load::Loader`].
     ///
     /// # Errors
     /// Where it is no module, or breaks the ABI: the text says which export or import.
     pub(crate) fn compile(engine: &wasmtime::Engine, name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
+        let native = translate(engine, bytes).map_err(|what| Error::Module { name: name.to_owned(), what })?;
+        Self::from_native(engine, name, &native, limits, Origin::of(bytes))
+    }
+
+    /// Checks a module that was compiled.
+    ///
+    /// # Errors
+    /// Where it breaks the ABI: the text says which export or import.
+    pub(crate) fn from_native(
+        engine: &wasmtime::Engine,
+        name: &str,
+        native: &Native,
+        limits: Limits,
+        origin: Origin,
+    ) -> Result<Self, Error> {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
-        let wasm = wat::parse_bytes(bytes).map_err(|e| refuse(format!("not a WebAssembly module: {e}")))?;
-        let module = wasmtime::Module::new(engine, &wasm).map_err(|e| refuse(format!("does not compile: {e:#}")))?;
+        let module = revive(engine, native).map_err(refuse)?;
         imports::check(&module).map_err(refuse)?;
         let callbacks = check_exports(&module, limits).map_err(refuse)?;
         let mut linker = Linker::new(engine);
         host::link(engine, &mut linker).map_err(|e| refuse(format!("{e:#}")))?;
         let pre = linker.instantiate_pre(&module).map_err(|e| refuse(format!("{e:#}")))?;
         let numbers = read_numbers(&pre, limits).map_err(refuse)?;
-        let info = describe(name, wasm.len(), &module, numbers, callbacks);
+        let mut info = describe(name, native.wasm_len, &module, numbers, callbacks);
+        info.origin = origin;
         check_areas(&info).map_err(refuse)?;
         Ok(Self { name: name.to_owned(), pre, numbers, info })
     }
@@ -164,7 +183,8 @@ impl Module {
     }
 }
 
-/// Loads a module with an engine of its own and describes it: for `perigee inspect` and `perigee check`.
+/// Loads a module with an engine of its own, compiled in this process, and describes it. With limits of the compiler and a
+/// policy: [`crate::load::Loader::inspect`].
 ///
 /// # Errors
 /// Where the file cannot be read, is no module, or breaks the ABI: the text says which export or import.
@@ -340,13 +360,7 @@ fn number(store: &mut Store<Host>, instance: &Instance, name: &str) -> Result<u3
     }
 }
 
-fn describe(
-    name: &str,
-    size: usize,
-    module: &wasmtime::Module,
-    numbers: Numbers,
-    callbacks: Vec<String>,
-) -> ModuleInfo {
+fn describe(name: &str, size: u64, module: &wasmtime::Module, numbers: Numbers, callbacks: Vec<String>) -> ModuleInfo {
     let memory = module.get_export(names::MEMORY).and_then(|e| e.memory().cloned());
     let align = |at: u64| at.next_multiple_of(WINDOW_ALIGN.into());
     let end = u64::from(numbers.window) + u64::from(numbers.window_len);
@@ -354,6 +368,7 @@ fn describe(
     ModuleInfo {
         name: name.to_owned(),
         size,
+        origin: Origin::default(),
         numbers,
         memory_min: memory.as_ref().map_or(0, |m| m.minimum() * 65_536),
         memory_max: memory.as_ref().and_then(|m| Some(m.maximum()? * 65_536)),

@@ -5,6 +5,7 @@ mod chains;
 mod entries;
 mod files;
 mod grants;
+mod load;
 
 use super::{Config, allowed_cpus};
 use std::fmt;
@@ -45,6 +46,7 @@ impl Config {
     pub fn validate(&self) -> Vec<Problem> {
         let mut found = Problems::default();
         entries::run(self, &mut found);
+        load::load(self, &mut found);
         entries::ports(self, &mut found);
         entries::modules(self, &mut found);
         entries::rings(self, &mut found);
@@ -66,6 +68,7 @@ impl Config {
         let mut found = Problems::default();
         files::modules(self, base, &mut found);
         files::devices(self, &mut found);
+        load::files(self, base, &mut found);
         found.0
     }
 
