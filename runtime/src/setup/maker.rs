@@ -14,7 +14,7 @@ use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
-use perigee_abi::names;
+use perigee_abi::{SLOT_UNIT, names};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,13 +40,14 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// Rooms of the pool from which it makes packets.
+    pub(crate) rooms: u32,
     /// How its instances fare.
     pub(crate) health: Arc<Health>,
 }
 
 /// What instances are made with.
 pub(crate) struct Maker {
-    #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
     /// The modules by name, as they are now: a swap puts another one in place.
@@ -66,7 +67,6 @@ pub(crate) struct Loaded {
     /// Its entry in the configuration, which a swap may change too.
     pub(crate) entry: config::Module,
     /// SHA-256 of its bytes, in hexadecimal.
-    #[expect(dead_code, reason = "swaps report it: next")]
     pub(crate) digest: String,
 }
 
@@ -77,12 +77,20 @@ impl Loaded {
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { module, entry: entry.clone(), digest })
     }
+
+    /// What its instances are limited to.
+    pub(crate) fn limits(&self) -> Limits {
+        limits(&self.entry)
+    }
 }
 
 /// Compiles a module and checks it, under the limits of its entry in a configuration.
 pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    let limits = Limits { memory: entry.memory, deadline: entry.deadline };
-    Module::compile(engine, &entry.name, bytes, limits)
+    Module::compile(engine, &entry.name, bytes, limits(entry))
+}
+
+fn limits(entry: &config::Module) -> Limits {
+    Limits { memory: entry.memory, deadline: entry.deadline }
 }
 
 impl Maker {
@@ -98,6 +106,11 @@ impl Maker {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = modules.get(name).map(Arc::clone);
         loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
+    }
+
+    /// From now on the module of that name is another.
+    pub(crate) fn put(&self, name: &str, loaded: Arc<Loaded>) {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), loaded);
     }
 
     /// As [`Self::stage`], of any module.
@@ -119,7 +132,7 @@ impl Maker {
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
         instance.init(&config).map_err(|e| refuse(e.to_string()))?;
         let view = View::new(region.base(), instance.window);
-        Ok(Stage::new(StageParts {
+        let mut stage = Stage::new(StageParts {
             instance,
             callback,
             has_tick: module.has(names::TICK),
@@ -134,7 +147,11 @@ impl Maker {
                 faults: Arc::clone(&self.faults),
                 health: Arc::clone(&seat.health),
             },
-        }))
+        });
+        if seat.generates {
+            stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
+        }
+        Ok(stage)
     }
 
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.
