@@ -185,8 +185,8 @@ impl Lcore {
                 }
             }
         }
-        let pause = self.clock.cycles().saturating_sub(since);
-        self.switched.iter_mut().for_each(|(_, switched)| switched.pause_cycles = pause);
+        let pause_ns = self.clock.ns(self.clock.cycles()).saturating_sub(self.clock.ns(since));
+        self.switched.iter_mut().for_each(|(_, switched)| switched.pause_ns = pause_ns);
     }
 
     fn swap(&mut self, task: Task, since: u64) {

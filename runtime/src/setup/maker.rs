@@ -90,7 +90,7 @@ pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u
 }
 
 fn limits(entry: &config::Module) -> Limits {
-    Limits { memory: entry.memory, deadline: entry.deadline }
+    Limits { memory: entry.grants.memory, deadline: entry.grants.deadline }
 }
 
 impl Maker {
@@ -125,7 +125,8 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let host =
+            Host::new(self.clock, Arc::clone(&seat.log), entry.grants.memory, entry.grants.deadline, self.seed(seat));
         let region = &self.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports);
@@ -137,7 +138,7 @@ impl Maker {
             callback,
             has_tick: module.has(names::TICK),
             view,
-            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            held: Held::new(entry.grants.hold, u64::try_from(entry.grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),

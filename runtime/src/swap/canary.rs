@@ -33,7 +33,7 @@ pub(crate) fn sing(loaded: &Loaded, cage: &Cage) -> Result<(), String> {
         room_len: cage.room_len,
         ports: cage.ports.clone(),
         rings: cage.rings,
-        hold: entry.hold,
+        hold: entry.grants.hold,
         ..Setting::default()
     };
     let start = || Trial::of(&loaded.module, loaded.limits(), &setting).map_err(|e| e.to_string());

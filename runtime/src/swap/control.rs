@@ -284,9 +284,8 @@ impl Run {
     }
 
     fn fill_in(&self, report: &mut SwapReport, switched: &[(usize, Switched)], before: &Traffic, seats: &[&Seat]) {
-        let clock = self.parts.clock;
         for (lcore, switched) in switched {
-            let pause_ns = clock.ns(switched.pause_cycles);
+            let pause_ns = switched.pause_ns;
             report.max_pause_ns = report.max_pause_ns.max(pause_ns);
             report.lost += switched.done.iter().map(|done| done.lost).sum::<u64>();
             for done in &switched.done {

@@ -90,8 +90,8 @@ pub(crate) struct Switched {
     /// One for each order, unless it was refused.
     pub(crate) done: Vec<Done>,
     pub(crate) refused: Option<String>,
-    /// From the end of the last poll before to the beginning of the next.
-    pub(crate) pause_cycles: u64,
+    /// From the end of the last poll before to the beginning of the next, nanoseconds.
+    pub(crate) pause_ns: u64,
     /// New instances that found no place: dropped where they came from.
     pub(crate) gone: Vec<Box<Stage>>,
 }
