@@ -142,7 +142,7 @@ impl Run {
         Cage {
             ports: self.parts.ports.iter().map(|port| port.info(true).mac).collect(),
             rings: maker.rings,
-            room_len: maker.copies.room_len().saturating_sub(HEADROOM),
+            room_len: maker.domains.first().map_or(0, |d| d.copies.room_len()).saturating_sub(HEADROOM),
             seed: maker.config.run.seed,
         }
     }
@@ -264,17 +264,26 @@ impl Run {
         while let Some(gone) = self.parts.control.gone.pop() {
             let at = |(lcore, place): &(usize, At)| *place == gone.place && self.cpu(*lcore) == Some(gone.cpu);
             let Some(index) = ledger.graces.iter().position(|grace| grace.places.iter().any(at)) else { continue };
-            let grace = ledger.graces.remove(index);
+            let number = ledger.graces[index].number;
             let why = gone.stage.failed.clone().unwrap_or_default();
-            tracing::error!(module = grace.module, "failed within its grace period, the old one goes on: {why}");
-            for (lcore, place) in grace.places.iter().filter(|place| !at(place)) {
-                self.undo(*lcore, vec![*place], "failed elsewhere");
+            self.roll_back(ledger, number, Some((gone.cpu, gone.place)), &why);
+        }
+    }
+
+    /// The old instances of a swap go on, on all lcores. At `already` they do.
+    pub(super) fn roll_back(&self, ledger: &mut Ledger, number: u64, already: Option<(u32, At)>, why: &str) {
+        let Some(index) = ledger.graces.iter().position(|grace| grace.number == number) else { return };
+        let grace = ledger.graces.remove(index);
+        tracing::error!(module = grace.module, "its swap is undone, the old one goes on: {why}");
+        for (lcore, place) in grace.places {
+            if already != self.cpu(lcore).map(|cpu| (cpu, place)) {
+                self.undo(lcore, vec![place], "its swap was undone");
             }
-            self.parts.maker.put(&grace.module, grace.old);
-            ledger.swaps.rolled_back += 1;
-            if let Some(report) = ledger.swaps.latest.iter_mut().find(|report| report.number == grace.number) {
-                report.rolled_back = Some(why);
-            }
+        }
+        self.parts.maker.put(&grace.module, grace.old);
+        ledger.swaps.rolled_back += 1;
+        if let Some(report) = ledger.swaps.latest.iter_mut().find(|report| report.number == number) {
+            report.rolled_back = Some(why.to_owned());
         }
     }
 

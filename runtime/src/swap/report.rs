@@ -15,7 +15,6 @@ pub struct SwapOptions {
     /// The new instances begin without the old ones' state, and what these hold is given back.
     pub fresh: bool,
     /// The whole entry in place of the old one's: limits and all that belongs to the module.
-    #[allow(dead_code, reason = "configurations are applied as a whole: next")]
     pub(crate) entry: Option<config::Module>,
 }
 
