@@ -5,6 +5,7 @@
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
 mod domains;
+mod diff;
 mod load;
 mod parse;
 mod placement;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use diff::Action;
 pub use load::{Directory, Load};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};

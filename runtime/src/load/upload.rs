@@ -25,6 +25,12 @@ impl From<Vec<u8>> for Upload {
     }
 }
 
+impl From<&[u8]> for Upload {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
 impl Upload {
     /// Reads a module's file of at most `most` bytes, and the signature `FILE.minisig` beside it, where there is one.
     ///

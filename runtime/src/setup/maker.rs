@@ -16,8 +16,8 @@ use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
-use crate::wasm::module::Module;
-use perigee_abi::names;
+use crate::wasm::module::{Limits, Module};
+use perigee_abi::{SLOT_UNIT, names};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +48,8 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// Rooms of the pool from which it makes packets.
+    pub(crate) rooms: u32,
     /// How its instances fare.
     pub(crate) health: Arc<Health>,
 }
@@ -74,7 +76,6 @@ pub(crate) struct Loaded {
     /// Its entry in the configuration, which a swap may change too.
     pub(crate) entry: config::Module,
     /// SHA-256 of its bytes, in hexadecimal.
-    #[expect(dead_code, reason = "swaps report it: next")]
     pub(crate) digest: String,
 }
 
@@ -89,6 +90,11 @@ impl Loaded {
         let module = loader.load(engine, entry, upload)?;
         let digest = module.describe().origin.sha256.clone();
         Ok(Self { module, entry: entry.clone(), digest })
+    }
+
+    /// What its instances are limited to.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::from(&self.entry.grants)
     }
 }
 
@@ -110,6 +116,11 @@ impl Maker {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = modules.get(name).map(Arc::clone);
         loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
+    }
+
+    /// From now on the module of that name is another.
+    pub(crate) fn put(&self, name: &str, loaded: Arc<Loaded>) {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), loaded);
     }
 
     /// As [`Self::stage`], of any module.
@@ -134,7 +145,7 @@ impl Maker {
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
         instance.init(&config).map_err(|e| refuse(e.to_string()))?;
         let view = View::new(region.base(), instance.window);
-        Ok(Stage::new(StageParts {
+        let mut stage = Stage::new(StageParts {
             instance,
             callback,
             has_tick: module.has(names::TICK),
@@ -152,7 +163,11 @@ impl Maker {
                 faults: Arc::clone(&self.faults),
                 health: Arc::clone(&seat.health),
             },
-        }))
+        });
+        if seat.generates {
+            stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
+        }
+        Ok(stage)
     }
 
     /// Where packets come into a trust domain.
