@@ -51,7 +51,7 @@ impl Loop {
         }
         let engine = engine::new()?;
         let ticker = Ticker::start(&engine);
-        let (parts, mut lcores) = setup::build(config, base, &engine)?;
+        let (parts, mut lcores) = setup::build(config, base, &engine, &crate::Options::default())?;
         let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
         let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
         Affinity::pin(lcore.cpu as usize).map_err(fail)?;

@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::counters::Counter;
 use crate::dpdk::eal::{Affinity, Registered};
+use crate::jail;
 use crate::source::Source;
 use crate::stage::Now;
 use crossbeam_queue::ArrayQueue;
@@ -94,6 +95,7 @@ impl Lcore {
         if let Err(e) = &registered {
             tracing::warn!(cpu = self.cpu, "DPDK does not register the thread ({e}): pools work without a cache");
         }
+        jail::enter_thread(jail::Kind::Lcore);
         self.poll_until_stop();
         self.finish();
         self

@@ -27,6 +27,7 @@ mod error;
 pub mod grants;
 mod held;
 mod input_end;
+pub mod jail;
 mod lanes;
 mod lcore;
 mod offload;

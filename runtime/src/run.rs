@@ -51,7 +51,7 @@ impl Run {
     ///
     /// # Errors
     /// As for [`Self::start`].
-    pub fn start_with(config: &Config, base: &Path, _options: &Options) -> Result<Self, Error> {
+    pub fn start_with(config: &Config, base: &Path, options: &Options) -> Result<Self, Error> {
         let problems = config.problems(base).into_iter().filter(|p| p.severity == Severity::Error).collect::<Vec<_>>();
         if !problems.is_empty() {
             return Err(Error::Config { problems });
@@ -61,7 +61,7 @@ impl Run {
         let engine = engine::new()?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engine);
-        let (parts, lcores) = setup::build(config, base, &engine)?;
+        let (parts, lcores) = setup::build(config, base, &engine, options)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
         let mut run = Self {

@@ -11,7 +11,9 @@ use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
 use crate::input_end::expected_packets;
+use crate::jail;
 use crate::lcore::{Control, Lcore};
+use crate::options::Options;
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
@@ -75,9 +77,15 @@ pub(crate) fn start_eal(config: &Config) -> Result<&'static Eal, Error> {
     })
 }
 
-/// Makes modules, memory, ports and instances.
-pub(crate) fn build(config: &Config, base: &Path, engine: &wasmtime::Engine) -> Result<(Parts, Vec<Lcore>), Error> {
-    let modules = load_modules(config, base, engine)?;
+/// Makes memory, ports, modules and instances, in this order: what needs rights comes before they are given up, and what
+/// is made of a module's bytes after that.
+pub(crate) fn build(
+    config: &Config,
+    base: &Path,
+    engine: &wasmtime::Engine,
+    options: &Options,
+) -> Result<(Parts, Vec<Lcore>), Error> {
+    let files = read_modules(config, base)?;
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
     let expected = config.ports.iter().map(|p| expected(&p.name, &p.device)).collect::<Result<Vec<_>, _>>()?;
@@ -87,6 +95,8 @@ pub(crate) fn build(config: &Config, base: &Path, engine: &wasmtime::Engine) -> 
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
     let region = Arc::new(memory.region);
+    jail::enter_process(config, options)?;
+    let modules = load_modules(config, &files, engine)?;
     let maker = Maker {
         engine: engine.clone(),
         config: config.clone(),
@@ -115,13 +125,22 @@ fn expected(name: &str, device: &str) -> Result<Option<u64>, Error> {
     expected_packets(device).map_err(|what| Error::Port { name: name.to_owned(), device: device.to_owned(), what })
 }
 
-fn load_modules(config: &Config, base: &Path, engine: &wasmtime::Engine) -> Result<BTreeMap<String, Module>, Error> {
-    let load = |m: &crate::config::Module| {
+/// The modules' files, in the order of the configuration.
+fn read_modules(config: &Config, base: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let read = |m: &crate::config::Module| {
         let path = base.join(&m.file);
-        let bytes = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
-        Ok((m.name.clone(), maker::load(engine, m, &bytes)?))
+        std::fs::read(&path).map_err(|source| Error::File { path, source })
     };
-    config.modules.iter().map(load).collect()
+    config.modules.iter().map(read).collect()
+}
+
+fn load_modules(
+    config: &Config,
+    files: &[Vec<u8>],
+    engine: &wasmtime::Engine,
+) -> Result<BTreeMap<String, Module>, Error> {
+    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), maker::load(engine, m, bytes)?));
+    config.modules.iter().zip(files).map(load).collect()
 }
 
 /// CPUs whose chains send to a port, in order: the first owns the first tx queues.

@@ -53,9 +53,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
         args: Vec<OsString>,
     },
-    /// Try many more packets than the tests do: a fuzzer for ten minutes, then property tests with many cases
+    /// Try much more than the tests do: packets, with a fuzzer, and what modules can do to the host; prints a table of figures
     Soak {
-        /// Half a minute of each
+        /// Smaller figures: all of it within a quarter of an hour
         #[arg(long)]
         quick: bool,
     },

@@ -1,6 +1,7 @@
 //! `./x soak`: what must hold for any packet, for many more packets than `./x test` has time for.
 
 use crate::command::{self, Repository};
+use crate::modules;
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -20,7 +21,7 @@ struct Effort {
 const FULL: Effort = Effort { fuzz_seconds: 600, cases: "20000" };
 const QUICK: Effort = Effort { fuzz_seconds: 30, cases: "1000" };
 
-/// Runs the fuzzer on packets, then the property tests of the headers with many cases.
+/// Runs the fuzzer on packets, then the property tests of the headers with many cases, then the scenarios of `benches/soak`.
 pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
     let effort = if quick { &QUICK } else { &FULL };
     fuzz(repository, effort.fuzz_seconds)?;
@@ -29,7 +30,17 @@ pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
     test.args(["--release", "--package", "perigee-guest", "--test", "headers", "--test", "corpus"]);
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs()).to_string();
     println!("property tests: {} cases, PROPTEST_RNG_SEED={seed}", effort.cases);
-    command::run(test.env("PROPTEST_CASES", effort.cases).env("PROPTEST_RNG_SEED", seed))
+    command::run(test.env("PROPTEST_CASES", effort.cases).env("PROPTEST_RNG_SEED", seed))?;
+    scenarios(repository, quick)
+}
+
+/// Runs `perigee-soak`, whose table is the end of it all.
+fn scenarios(repository: &Repository, quick: bool) -> Result<()> {
+    modules::build_all(repository)?;
+    command::run(repository.cargo("build").args(["--release", "--workspace", "--bins"]))?;
+    let mut soak = repository.command(repository.target().join("release/perigee-soak"));
+    soak.arg("--json").arg(repository.target().join("soak.json")).args(quick.then_some("--quick"));
+    command::run(&mut soak).context("a scenario failed; the table above says which, and how to repeat it alone")
 }
 
 /// Builds the target `wire` without cargo-fuzz, and runs it. What it finds beyond the corpus stays in `target/fuzz`.

@@ -1,6 +1,7 @@
 //! The engine: how modules are compiled, and the ticker that lets no call run for ever.
 
 use super::memory::Creator;
+use crate::jail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -52,6 +53,7 @@ impl Ticker {
         let (engine, stopped, worst) = (engine.clone(), Arc::clone(&stop), Arc::clone(&worst_gap_ns));
         let thread = std::thread::Builder::new().name("perigee-ticker".to_owned()).spawn(move || {
             prefer_this_thread();
+            jail::enter_thread(jail::Kind::Ticker);
             let mut last = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(EPOCH);

@@ -1,0 +1,10 @@
+//! Long runs against the host: what must hold for any module, tried many more times than `./x test` has time for.
+//!
+//! Each [`Scenario`] is a file of `scenarios/` and a line in [`scenarios::ALL`]. The binary `perigee-soak` runs each in a
+//! process of its own, so that one which ends its process is seen, and the others still run. `./x soak` builds everything
+//! and starts it. Tests of the same things with smaller figures are in `tests/`.
+
+pub mod scenario;
+pub mod scenarios;
+
+pub use scenario::{Report, Scenario, Task};
