@@ -52,6 +52,14 @@ pub enum Error {
         /// What failed and what to do.
         what: String,
     },
+    /// A crash bundle could not be used.
+    #[error("{}: {what}", path.display())]
+    Evidence {
+        /// The bundle's folder.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        what: String,
+    },
     /// A request to a running module was not served.
     #[error("{0}")]
     Request(String),

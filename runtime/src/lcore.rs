@@ -43,6 +43,7 @@ pub(crate) struct InstanceReport {
     pub(crate) stage: usize,
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) failed: Option<String>,
+    pub(crate) case: Option<Box<crate::evidence::Case>>,
 }
 
 /// What all lcores and the control thread share.
@@ -153,14 +154,15 @@ impl Lcore {
     }
 
     /// State of all instances.
-    pub(crate) fn report(&self) -> Vec<InstanceReport> {
-        let stages = self.chains.iter().enumerate().flat_map(|(c, chain)| {
-            let stages = chain.stages.iter().enumerate();
+    pub(crate) fn report(&mut self) -> Vec<InstanceReport> {
+        let stages = self.chains.iter_mut().enumerate().flat_map(|(c, chain)| {
+            let stages = chain.stages.iter_mut().enumerate();
             stages.map(move |(s, stage)| InstanceReport {
                 chain: c,
                 stage: s,
                 counters: stage.counters(),
                 failed: stage.failed.clone(),
+                case: stage.case.take(),
             })
         });
         stages.collect()

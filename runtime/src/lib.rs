@@ -24,6 +24,7 @@ mod clock;
 mod counters;
 mod dpdk;
 mod error;
+mod evidence;
 pub mod grants;
 mod held;
 mod input_end;
@@ -41,6 +42,7 @@ mod stats;
 mod wasm;
 
 pub use error::Error;
+pub use evidence::{EvidenceOptions, EvidenceStats, Replay, ReplayOptions, Verdict};
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;

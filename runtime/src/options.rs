@@ -4,4 +4,7 @@
 /// Options of [`crate::Run::start_with`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Options {}
+pub struct Options {
+    /// Keeps evidence of failures; counts before what the configuration says.
+    pub evidence: Option<crate::EvidenceOptions>,
+}

@@ -82,6 +82,7 @@ impl Run {
     pub fn snapshot(&self) -> Snapshot {
         self.service();
         let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
+        self.keep_evidence(&reports);
         self.collect(&reports)
     }
 
@@ -161,9 +162,10 @@ impl Run {
     #[must_use]
     pub fn stop(mut self) -> Summary {
         let elapsed = self.elapsed_ns();
-        let lcores = self.join();
-        let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
+        let mut lcores = self.join();
+        let reports = lcores.iter_mut().map(|l| l.as_mut().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
         self.service();
+        self.keep_evidence(&reports);
         let mut snapshot = self.collect(&reports);
         snapshot.elapsed_ns = elapsed;
         // Instances go before the region that lies in their windows, chains before the ports they send to.
@@ -199,6 +201,18 @@ impl Run {
         self.parts.clock.ns(self.parts.clock.cycles()) - self.started_ns
     }
 
+    /// Writes bundles of failures that are told of.
+    fn keep_evidence(&self, reports: &[Vec<InstanceReport>]) {
+        for seat in &self.parts.seats {
+            let chain = &self.parts.placed[seat.chain];
+            let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == seat.stage;
+            let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
+            if let Some(case) = report.and_then(|r| r.case.as_ref()) {
+                self.parts.maker.keep(seat, "trap", case);
+            }
+        }
+    }
+
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let parts = &self.parts;
         let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
@@ -222,6 +236,7 @@ impl Run {
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains,
             modules: modules.collect(),
+            evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
             rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
         }
     }

@@ -10,6 +10,7 @@ use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
+use crate::evidence::{Evidence, EvidenceOptions};
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
@@ -86,6 +87,8 @@ pub(crate) fn build(
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
     let files = read_modules(config, base)?;
+    let evidence = options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
+    let evidence = evidence.map(|options| Evidence::new(&options, engine).map(Arc::new)).transpose()?;
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
     let expected = config.ports.iter().map(|p| expected(&p.name, &p.device)).collect::<Result<Vec<_>, _>>()?;
@@ -96,7 +99,7 @@ pub(crate) fn build(
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
     let region = Arc::new(memory.region);
     jail::enter_process(config, options)?;
-    let modules = load_modules(config, &files, engine)?;
+    let modules = load_modules(config, &files, engine, evidence.is_some())?;
     let maker = Maker {
         engine: engine.clone(),
         config: config.clone(),
@@ -105,6 +108,7 @@ pub(crate) fn build(
         clock,
         copies: Arc::clone(&memory.copies),
         region,
+        evidence,
     };
     let mut parts = Parts {
         ports,
@@ -138,8 +142,9 @@ fn load_modules(
     config: &Config,
     files: &[Vec<u8>],
     engine: &wasmtime::Engine,
+    is_evidence_wanted: bool,
 ) -> Result<BTreeMap<String, Module>, Error> {
-    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), maker::load(engine, m, bytes)?));
+    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), maker::load(engine, m, bytes, is_evidence_wanted)?));
     config.modules.iter().zip(files).map(load).collect()
 }
 
@@ -234,6 +239,8 @@ impl Builder<'_> {
             let generates = generator.is_some() && position == 0;
             let seat = Seat {
                 chain: index,
+                chain_name: chain.name.clone(),
+                lcore: placed.lcore,
                 stage: position,
                 module: (*name).clone(),
                 generates,
@@ -251,7 +258,12 @@ impl Builder<'_> {
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
             let cycles = self.parts.clock.cycles();
             let now = Now { cycles, ns: 0, flags: 0 };
-            stage.prefill(pool, now).map_err(|what| module_error(names[0], what))?;
+            if let Err((what, case)) = stage.prefill(pool, now) {
+                if let (Some(case), Some(seat)) = (case, self.parts.seats.last()) {
+                    self.parts.maker.keep(seat, "start", &case);
+                }
+                return Err(module_error(names[0], what));
+            }
             pool.flush_cache();
         }
         if !matches!(source, Source::Ring(_)) {

@@ -12,6 +12,7 @@ use crate::wasm::instance::{Callback, Instance, trap_text};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use std::sync::Arc;
 
+mod evidence;
 mod judge;
 mod lifecycle;
 mod outputs;
@@ -69,6 +70,10 @@ pub(crate) struct Stage {
     listed: Vec<outputs::Listed>,
     /// Queue and timestamps of the chain's source.
     meta: Meta,
+    /// Spare rooms that a recording does not have yet, one bit for each.
+    fresh_spares: u64,
+    /// Evidence of its failure.
+    pub(crate) case: Option<Box<crate::evidence::Case>>,
 }
 
 /// What a stage knows of its chain's source.
@@ -118,6 +123,8 @@ impl Stage {
             passed: Burst::new(),
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
+            fresh_spares: 0,
+            case: None,
         };
         let quota = stage.held.quota();
         let spare_count = u32::try_from(spares).unwrap_or(0);
@@ -143,10 +150,13 @@ impl Stage {
         self.idle = false;
         self.publish(burst, now);
         out.counters.add(Counter::Batches, 1);
+        if self.instance.is_recorded() {
+            self.record(self.callback, burst);
+        }
         match self.call(self.callback, burst.len()) {
             Ok(()) => self.collect(burst, out, now),
             Err(trap) => {
-                self.fail(trap, burst, out);
+                self.fail(trap, burst, out, now);
                 None
             }
         }
@@ -165,9 +175,12 @@ impl Stage {
         }
         self.begin(0, now);
         let callback = if self.has_tick { Callback::Tick } else { self.callback };
+        if self.instance.is_recorded() {
+            self.record(callback, burst);
+        }
         match self.call(callback, 0) {
             Ok(()) => self.each_its_way(burst, out, now),
-            Err(trap) => self.fail(trap, burst, out),
+            Err(trap) => self.fail(trap, burst, out, now),
         }
     }
 
@@ -342,7 +355,8 @@ impl Stage {
     }
 
     /// The module trapped or passed its deadline: its batch is lost, what it holds too, and it does not run again.
-    fn fail(&mut self, trap: String, burst: &mut Burst, out: &mut Outlets) {
+    fn fail(&mut self, trap: String, burst: &mut Burst, out: &mut Outlets, now: Now) {
+        self.case = self.evidence(burst, now);
         self.discard(Counter::Trap, burst, out);
         while let Some(packet) = self.held.pop() {
             out.drop_one(Counter::Trap, packet);

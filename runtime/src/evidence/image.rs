@@ -55,11 +55,6 @@ impl Image {
         }
     }
 
-    /// Bytes that it keeps.
-    pub(crate) fn size(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
-    }
-
     /// SHA-256 of all of it.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();

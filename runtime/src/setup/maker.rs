@@ -7,6 +7,7 @@ use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
+use crate::evidence::{self, Case, Evidence, Facts, Seated};
 use crate::held::Held;
 use crate::stage::{Meta, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
@@ -22,6 +23,9 @@ use std::sync::Arc;
 pub(crate) struct Seat {
     /// Position of its chain among the placed ones, and its own in the chain.
     pub(crate) chain: usize,
+    /// The chain's name, and the CPU that it is on.
+    pub(crate) chain_name: String,
+    pub(crate) lcore: u32,
     pub(crate) stage: usize,
     /// Name of its module.
     pub(crate) module: String,
@@ -51,12 +55,26 @@ pub(crate) struct Maker {
     /// Where spare rooms and copies come from.
     pub(crate) copies: Arc<Pool>,
     pub(crate) region: Arc<Region>,
+    /// Where evidence of failures goes.
+    pub(crate) evidence: Option<Arc<Evidence>>,
 }
 
-/// Compiles a module and checks it, under the limits of its entry in a configuration.
-pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
+/// Compiles a module and checks it, under the limits of its entry in a configuration; where evidence of its failures is
+/// wanted, it is made ready to be looked into.
+pub(crate) fn load(
+    engine: &wasmtime::Engine,
+    entry: &config::Module,
+    bytes: &[u8],
+    is_evidence_wanted: bool,
+) -> Result<Module, Error> {
     let limits = Limits { memory: entry.memory, deadline: entry.deadline };
-    Module::compile(engine, &entry.name, bytes, limits)
+    if !is_evidence_wanted {
+        return Module::compile(engine, &entry.name, bytes, limits);
+    }
+    let (prepared, probe) = evidence::prepare(&entry.name, bytes)?;
+    let mut module = Module::compile(engine, &entry.name, &prepared, limits)?;
+    module.probe = Some(probe);
+    Ok(module)
 }
 
 impl Maker {
@@ -87,12 +105,21 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let mut host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        if self.evidence.as_ref().is_some_and(|e| e.records()) {
+            host.record_times();
+        }
         let region = &self.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports);
+        self.observe(&mut instance, seat, module, entry);
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
-        instance.init(&config).map_err(|e| refuse(e.to_string()))?;
+        if let Err(refusal) = instance.init(&config) {
+            if let Some(case) = instance.case(self.clock.ns(self.clock.cycles()), Vec::new()) {
+                self.keep(seat, "start", &case);
+            }
+            return Err(refuse(refusal.to_string()));
+        }
         let view = View::new(region.base(), instance.window);
         Ok(Stage::new(StageParts {
             instance,
@@ -105,6 +132,35 @@ impl Maker {
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
         }))
+    }
+
+    /// Puts beside an instance what looks at it when it fails.
+    fn observe(&self, instance: &mut Instance, seat: &Seat, module: &Module, entry: &config::Module) {
+        let (Some(evidence), Some(probe)) = (&self.evidence, &module.probe) else { return };
+        let facts = Facts {
+            engine: evidence.engine().to_owned(),
+            region_len: self.region.len() as u64,
+            memory: entry.memory,
+            deadline_ns: u64::try_from(entry.deadline.as_nanos()).unwrap_or(u64::MAX),
+            seed: self.seed(seat),
+            start_unix_ns: self.clock.start_unix_ns(),
+        };
+        instance.witness = Some(Box::new(evidence.witness(&seat.module, probe, facts)));
+    }
+
+    /// Writes down what is known of a failure, where that is wanted. On the control side only.
+    pub(crate) fn keep(&self, seat: &Seat, class: &str, case: &Case) {
+        let Some(evidence) = &self.evidence else { return };
+        let entry = self.config.module(&seat.module).map(|i| &self.config.modules[i]);
+        let seated = Seated {
+            class: class.to_owned(),
+            chain: seat.chain_name.clone(),
+            lcore: seat.lcore,
+            stage: seat.stage,
+            seat: seat.number,
+            settings: entry.map(settings).unwrap_or_default(),
+        };
+        evidence.write(case, &seated);
     }
 
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.
@@ -140,6 +196,19 @@ fn map_window(region: &Region, at: *mut u8) -> Result<(), Error> {
     // - Instance::new checked that the region fits the declared window, from a multiple of 2 MiB on, inside the memory of
     //   the instance that is being made; the memory's base is a multiple of 2 MiB as well.
     unsafe { region.map_at(at) }
+}
+
+/// What a bundle says of a module's entry in the configuration.
+fn settings(entry: &config::Module) -> serde_json::Value {
+    let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
+    serde_json::json!({
+        "file": entry.file,
+        "memory": entry.memory,
+        "deadline": humantime::format_duration(entry.deadline).to_string(),
+        "hold": entry.hold,
+        "hold_age": humantime::format_duration(entry.hold_age).to_string(),
+        "config": String::from_utf8_lossy(&config),
+    })
 }
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.

@@ -36,7 +36,7 @@ impl Stage {
     }
 
     /// Rooms that the module has between two batches: of packets that it holds, and of its spares.
-    fn kept_rooms(&self) -> Vec<(u32, u32)> {
+    pub(super) fn kept_rooms(&self) -> Vec<(u32, u32)> {
         let packets = self.held.packets().chain(self.spares.iter().flatten());
         packets.map(|p| (self.view.room(p), u32::from(p.room_len()))).collect()
     }

@@ -3,6 +3,7 @@
 use super::{MIN_LEN, Now, Stage};
 use crate::counters::Counter;
 use crate::dpdk::packet::Burst;
+use crate::evidence::Case;
 use crate::dpdk::pool::{HEADROOM, Pool};
 use crate::lcore::Request;
 use crate::outlet::Outlets;
@@ -32,6 +33,7 @@ impl Stage {
         };
         answer.map_err(|refusal| {
             if let Refusal::Trap(text) = &refusal {
+                self.case = self.instance.case(0, self.kept_rooms());
                 self.failed = Some(text.clone());
             }
             refusal.to_string()
@@ -50,8 +52,11 @@ impl Stage {
         self.held.len()
     }
 
-    /// Shows each room of a generator's pool to the module, which writes its template. Returns where it traps.
-    pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), String> {
+    /// Shows each room of a generator's pool to the module, which writes its template.
+    ///
+    /// # Errors
+    /// It traps, which may come with evidence; or it leaves a length that no packet can have.
+    pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), (String, Option<Box<Case>>)> {
         let mut seen = Vec::new();
         let mut first_len = None;
         loop {
@@ -62,13 +67,18 @@ impl Stage {
             }
             self.publish(&mut burst, now);
             let n = u32::try_from(burst.len()).unwrap_or(0);
-            let called = self.instance.call(Callback::Prefill, n);
-            called.map_err(|e| trap_text(perigee_abi::names::PREFILL, &e))?;
+            if self.instance.is_recorded() {
+                self.record(Callback::Prefill, &mut burst);
+            }
+            if let Err(e) = self.instance.call(Callback::Prefill, n) {
+                return Err((trap_text(perigee_abi::names::PREFILL, &e), self.evidence(&mut burst, now)));
+            }
             let longest = burst.iter_mut().map(|p| p.room_len()).next().unwrap_or(0).saturating_sub(HEADROOM);
             for desc in self.instance.area.packets(burst.len()) {
                 let len = desc.collect().len;
                 if len < MIN_LEN || len > longest {
-                    return Err(format!("prefill made a packet of {len} bytes, a room takes {MIN_LEN} to {longest}"));
+                    let what = format!("prefill made a packet of {len} bytes, a room takes {MIN_LEN} to {longest}");
+                    return Err((what, None));
                 }
                 first_len.get_or_insert(len);
             }

@@ -1,6 +1,6 @@
 //! The host's side of an instance: its store's data, the hostcalls, its limits and its deadline.
 
-use super::wasi::{self, Wasi};
+use super::wasi::{self, Wasi, WasiState};
 use crate::clock::Clock;
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::{MAX_COUNTERS, names};
@@ -66,6 +66,23 @@ impl LogQueue {
     }
 }
 
+/// Answers of the clock that are written down for one call, at most.
+const MOST_TIMES: usize = 1 << 20;
+
+/// Where the time comes from, and whether it is written down.
+enum Times {
+    Free,
+    Recorded {
+        said: Vec<i64>,
+        asked: u64,
+    },
+    Replayed {
+        /// What is to be said, the last first.
+        left: Vec<i64>,
+        last: i64,
+    },
+}
+
 /// Data of an instance's store.
 pub(crate) struct Host {
     clock: Clock,
@@ -77,6 +94,8 @@ pub(crate) struct Host {
     deadline: Duration,
     /// This thread's CPU time when the deadline was last set.
     cpu_at_start: Duration,
+    /// What the clock says, where that is recorded or replayed.
+    times: Times,
     /// What the calls of WASI keep.
     pub(super) wasi: Wasi,
 }
@@ -92,6 +111,7 @@ impl Host {
             max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
             deadline,
             cpu_at_start: Duration::ZERO,
+            times: Times::Free,
             wasi: Wasi::new(seed),
         }
     }
@@ -104,6 +124,54 @@ impl Host {
     /// Adds a line to the instance's log.
     pub(super) fn log_line(&self, level: i32, line: &[u8]) {
         self.log.push(level, line);
+    }
+
+    /// From now on what the clock says is written down.
+    pub(crate) fn record_times(&mut self) {
+        self.times = Times::Recorded { said: Vec::new(), asked: 0 };
+    }
+
+    /// What the clock said since the last time, where that is written down; or how often it was asked, if too often.
+    pub(crate) fn take_times(&mut self) -> Result<Vec<i64>, u64> {
+        let Times::Recorded { said, asked } = &mut self.times else { return Ok(Vec::new()) };
+        let asked = std::mem::take(asked);
+        let said = std::mem::take(said);
+        if asked == said.len() as u64 { Ok(said) } else { Err(asked) }
+    }
+
+    /// The clock says this, one after the other, and then the last again.
+    pub(crate) fn replay_times(&mut self, mut times: Vec<i64>) {
+        times.reverse();
+        self.times = Times::Replayed { left: times, last: 0 };
+    }
+
+    /// What `perigee.time` answers.
+    fn time(&mut self) -> i64 {
+        let now = self.clock.ns(self.clock.cycles()).cast_signed();
+        match &mut self.times {
+            Times::Free => now,
+            Times::Recorded { said, asked } => {
+                *asked += 1;
+                if said.len() < MOST_TIMES {
+                    said.push(now);
+                }
+                now
+            }
+            Times::Replayed { left, last } => {
+                *last = left.pop().unwrap_or(*last);
+                *last
+            }
+        }
+    }
+
+    /// What the calls of WASI keep.
+    pub(crate) fn wasi_state(&self) -> WasiState {
+        self.wasi.state()
+    }
+
+    /// Lets the calls of WASI go on from a state.
+    pub(crate) fn restore_wasi(&mut self, state: &WasiState) {
+        self.wasi.restore(state);
     }
 
     /// From now on the batch area at this address tells the time.
@@ -172,9 +240,8 @@ pub(crate) fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Resu
     wasi::link(engine, linker)?;
     linker.func_wrap(names::HOST, names::HOST_LOG, log)?;
     linker.func_wrap(names::HOST, names::HOST_COUNTER, counter)?;
-    linker.func_wrap(names::HOST, names::HOST_TIME, |caller: Caller<'_, Host>| -> i64 {
-        let clock = caller.data().clock;
-        clock.ns(clock.cycles()).cast_signed()
+    linker.func_wrap(names::HOST, names::HOST_TIME, |mut caller: Caller<'_, Host>| -> i64 {
+        caller.data_mut().time()
     })?;
     Ok(())
 }

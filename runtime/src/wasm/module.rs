@@ -5,6 +5,7 @@ use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::evidence::Probe;
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, WINDOW_ALIGN, names};
 use serde::Serialize;
 use std::path::Path;
@@ -77,6 +78,8 @@ pub(crate) struct Module {
     pub(crate) pre: InstancePre<Host>,
     pub(crate) numbers: Numbers,
     info: ModuleInfo,
+    /// What is kept of it for evidence of its failures.
+    pub(crate) probe: Option<Probe>,
 }
 
 impl std::fmt::Debug for Module {
@@ -114,7 +117,7 @@ impl Module {
         let numbers = read_numbers(&pre, limits).map_err(refuse)?;
         let info = describe(name, wasm.len(), &module, numbers, callbacks);
         check_areas(&info).map_err(refuse)?;
-        Ok(Self { name: name.to_owned(), pre, numbers, info })
+        Ok(Self { name: name.to_owned(), pre, numbers, info, probe: None })
     }
 
     /// Facts about it.

@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/src/wasm/area.rs", "reads and writes what a guest can write too"),
     ("runtime/src/wasm/engine.rs", "gives the ticker its scheduling priority"),
     ("runtime/src/wasm/host.rs", "asks the kernel for a thread's processor time"),
+    ("runtime/src/wasm/instance/access.rs", "copies from and to an instance's memory by address"),
     ("runtime/src/wasm/instance.rs", "turns checked guest addresses into host pointers"),
     ("runtime/src/wasm/memory.rs", "reserves linear memories and maps the window in them"),
 ];

@@ -4,6 +4,7 @@
 use super::Instance;
 use crate::evidence::global_export;
 use crate::wasm::host::Host;
+use crate::wasm::module::Numbers;
 use std::ptr;
 use wasmtime::{Global, V128, Val};
 
@@ -96,6 +97,16 @@ impl Instance {
             global.set(&mut self.store, value).map_err(|e| format!("global {i}: {e:#}"))?;
         }
         Ok(())
+    }
+
+    /// The numbers that the module exports.
+    pub(crate) fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+
+    /// Bytes from where the window begins to where it ends as the module declared it.
+    pub(crate) fn window_len(&self) -> u32 {
+        (self.numbers.window.saturating_add(self.numbers.window_len)).saturating_sub(self.window)
     }
 
     fn global(&mut self, i: usize) -> Option<Global> {
