@@ -4,6 +4,7 @@ use crate::conformance::parse_name;
 use crate::new::{Kind, Language};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use perigee_runtime::EvidenceOptions;
 use perigee_runtime::config::parse_duration;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -165,6 +166,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Show a recorded failure again, and compare it with the one of the run.
+    ///
+    /// Runs the module of a crash bundle in a host without ports, from the recording's snapshot on, with all inputs that it
+    /// had, and compares trap, backtrace and memory. Ends with exit code 2 where something differs.
+    #[command(after_long_help = "Examples:
+  perigee run forward.toml --record evidence
+  perigee replay evidence/20261122T204512Z-forward-4711-1
+  perigee replay evidence/20261122T204512Z-forward-4711-1 --until 10 --core before.wasm")]
+    Replay {
+        /// The bundle: a folder that a run with --record has left.
+        #[arg(value_hint = ValueHint::DirPath)]
+        bundle: PathBuf,
+        /// Stop after so many calls of the module.
+        #[arg(long, value_name = "CALLS")]
+        until: Option<usize>,
+        /// Write a core dump of the module where the replay stands to this file.
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        core: Option<PathBuf>,
+    },
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]
@@ -182,6 +202,17 @@ pub(crate) struct RunOptions {
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) json: JsonOption,
+    /// Keep evidence of failures: each leaves a folder in this directory, with the failed batch, a backtrace and a core dump.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) evidence: Option<PathBuf>,
+    /// As --evidence, and record what the modules are given, so that `perigee replay` can show a failure again. Costs time
+    /// for each packet.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "evidence")]
+    pub(crate) record: Option<PathBuf>,
+    /// With --record: batches between two snapshots of an instance. More of them cost less, and are replayed for longer.
+    #[arg(long, value_name = "BATCHES", requires = "record", default_value_t = EvidenceOptions::RECORD_EVERY,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) record_every: u32,
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -12,6 +12,7 @@ mod new;
 mod output;
 mod pci;
 mod ports;
+mod replay;
 mod run;
 mod short;
 mod signals;
@@ -66,6 +67,7 @@ fn command(command: Command) -> Result<ExitCode> {
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
+        Command::Replay { bundle, until, core } => replay::replay(&bundle, until, core.as_deref()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

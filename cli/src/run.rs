@@ -6,7 +6,7 @@ use crate::signals::StopSignal;
 use crate::{output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
-use perigee_runtime::{Run, Summary};
+use perigee_runtime::{EvidenceOptions, Options, Run, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ pub(crate) enum End {
 pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
-    let run = Run::start(&config, base)?;
+    let run = Run::start_with(&config, base, &runtime_options(options))?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
     let end = watch(&run, &stop, duration, options.quiet || options.json.is_stdout());
@@ -82,6 +82,14 @@ pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Resu
         output::error(&failure);
     }
     Ok(ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 }))
+}
+
+/// What of the command line concerns the runtime.
+fn runtime_options(options: &RunOptions) -> Options {
+    let mut runtime = Options::default();
+    let recorded = options.record.as_ref().map(|directory| EvidenceOptions::recording(directory, options.record_every));
+    runtime.evidence = recorded.or_else(|| options.evidence.as_deref().map(EvidenceOptions::new));
+    runtime
 }
 
 fn watch(run: &Run, stop: &StopSignal, duration: Option<Duration>, quiet: bool) -> End {

@@ -2,6 +2,7 @@
 
 use crate::counters::{Counter, Shared};
 use crate::dpdk::packet::Burst;
+use crate::lcore::Request;
 use crate::outlet::Outlets;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
@@ -105,6 +106,25 @@ impl Chain {
         for stage in &mut self.stages {
             stage.instance.area.set_port(number, PortInfo { may_tx, ..info });
         }
+    }
+
+    /// Puts another instance into a stage, between two bursts. Gives back the one that was there, without its packets; or the
+    /// new one, where there is no such stage.
+    #[must_use]
+    pub(crate) fn install(&mut self, stage: usize, mut new: Box<Stage>) -> Box<Stage> {
+        if let Some(place) = self.stages.get_mut(stage) {
+            place.retire(&mut self.out);
+            std::mem::swap(place, &mut *new);
+            place.installed();
+            self.ended &= stage != 0;
+        }
+        new
+    }
+
+    /// Asks an instance something.
+    pub(crate) fn ask(&mut self, stage: usize, request: &Request, now: Now) -> Result<Vec<u8>, String> {
+        let stage = self.stages.get_mut(stage).ok_or("no such instance")?;
+        stage.ask(request, &mut self.out, now)
     }
 
     /// The last call of each stage, in which it may give back what it holds.

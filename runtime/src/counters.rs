@@ -81,6 +81,8 @@ counters! {
     TooLongForRoom = "too_long_for_room",
     /// Several segments or outside the window, and no room was free to copy it into.
     NoRoom = "no_room",
+    /// Held by an instance that another one has replaced.
+    Replaced = "replaced",
     /// Still held, pending or in a ring when the run stopped.
     Stop = "stop",
 }

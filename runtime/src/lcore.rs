@@ -6,7 +6,7 @@ use crate::counters::Counter;
 use crate::dpdk::eal::{Affinity, Registered};
 use crate::jail;
 use crate::source::Source;
-use crate::stage::Now;
+use crate::stage::{Now, Stage};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::PortInfo;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ use std::time::Duration;
 pub(crate) enum Command {
     /// Ask an instance something.
     Ask { chain: usize, stage: usize, request: Request, reply: Sender<Result<Vec<u8>, String>> },
+    /// Puts another instance in the place of one. The old one goes to whoever asked: an lcore drops none, for that unmaps
+    /// its memory.
+    #[allow(dead_code, reason = "failed instances are replaced by it: next")]
+    Install { chain: usize, stage: usize, new: Box<Stage>, reply: Sender<Box<Stage>> },
     /// A port's link has changed.
     Port { number: usize, info: PortInfo },
     /// Tell the counters and the state of all instances.
@@ -43,7 +47,6 @@ pub(crate) struct InstanceReport {
     pub(crate) stage: usize,
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) failed: Option<String>,
-    pub(crate) case: Option<Box<crate::evidence::Case>>,
 }
 
 /// What all lcores and the control thread share.
@@ -73,6 +76,9 @@ pub(crate) struct Lcore {
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
     pub(crate) nap: bool,
+    /// Instances that nobody took back: dropped with the lcore, on the control thread.
+    #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
+    pub(crate) retired: Vec<Box<Stage>>,
 }
 
 /// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
@@ -136,10 +142,21 @@ impl Lcore {
         while let Some(command) = self.commands.pop() {
             match command {
                 Command::Ask { chain, stage, request, reply } => {
-                    let stage = self.chains.get_mut(chain).and_then(|c| c.stages.get_mut(stage));
-                    let answer = stage.map_or_else(|| Err("no such instance".to_owned()), |s| s.ask(&request));
+                    let cycles = self.clock.cycles();
+                    let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+                    let chain = self.chains.get_mut(chain);
+                    let answer = chain.map_or_else(|| Err("no such chain".to_owned()), |c| c.ask(stage, &request, now));
                     // The asker may have given up; then nobody wants the answer.
                     let _ = reply.send(answer);
+                }
+                Command::Install { chain, stage, new, reply } => {
+                    let old = match self.chains.get_mut(chain) {
+                        Some(chain) => chain.install(stage, new),
+                        None => new,
+                    };
+                    if let Err(unsent) = reply.send(old) {
+                        self.retired.push(unsent.0);
+                    }
                 }
                 Command::Port { number, info } => {
                     for chain in &mut self.chains {
@@ -154,15 +171,14 @@ impl Lcore {
     }
 
     /// State of all instances.
-    pub(crate) fn report(&mut self) -> Vec<InstanceReport> {
-        let stages = self.chains.iter_mut().enumerate().flat_map(|(c, chain)| {
-            let stages = chain.stages.iter_mut().enumerate();
+    pub(crate) fn report(&self) -> Vec<InstanceReport> {
+        let stages = self.chains.iter().enumerate().flat_map(|(c, chain)| {
+            let stages = chain.stages.iter().enumerate();
             stages.map(move |(s, stage)| InstanceReport {
                 chain: c,
                 stage: s,
                 counters: stage.counters(),
                 failed: stage.failed.clone(),
-                case: stage.case.take(),
             })
         });
         stages.collect()

@@ -25,6 +25,7 @@ mod counters;
 mod dpdk;
 mod error;
 mod evidence;
+mod fault;
 pub mod grants;
 mod held;
 mod input_end;
@@ -39,10 +40,12 @@ mod setup;
 mod source;
 mod stage;
 mod stats;
+mod swap;
 mod wasm;
 
 pub use error::Error;
 pub use evidence::{EvidenceOptions, EvidenceStats, Replay, ReplayOptions, Verdict};
+pub use fault::FaultClass;
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;
@@ -50,6 +53,7 @@ pub use run::Run;
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
+pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};

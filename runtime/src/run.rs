@@ -82,7 +82,6 @@ impl Run {
     pub fn snapshot(&self) -> Snapshot {
         self.service();
         let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
-        self.keep_evidence(&reports);
         self.collect(&reports)
     }
 
@@ -162,10 +161,9 @@ impl Run {
     #[must_use]
     pub fn stop(mut self) -> Summary {
         let elapsed = self.elapsed_ns();
-        let mut lcores = self.join();
-        let reports = lcores.iter_mut().map(|l| l.as_mut().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
+        let lcores = self.join();
+        let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
         self.service();
-        self.keep_evidence(&reports);
         let mut snapshot = self.collect(&reports);
         snapshot.elapsed_ns = elapsed;
         // Instances go before the region that lies in their windows, chains before the ports they send to.
@@ -201,18 +199,6 @@ impl Run {
         self.parts.clock.ns(self.parts.clock.cycles()) - self.started_ns
     }
 
-    /// Writes bundles of failures that are told of.
-    fn keep_evidence(&self, reports: &[Vec<InstanceReport>]) {
-        for seat in &self.parts.seats {
-            let chain = &self.parts.placed[seat.chain];
-            let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == seat.stage;
-            let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
-            if let Some(case) = report.and_then(|r| r.case.as_ref()) {
-                self.parts.maker.keep(seat, "trap", case);
-            }
-        }
-    }
-
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let parts = &self.parts;
         let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
@@ -226,6 +212,8 @@ impl Run {
                 lcore: chain.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
                 failed: report.and_then(|r| r.failed.clone()),
+                faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
+                installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
             }
         });
@@ -233,6 +221,7 @@ impl Run {
             elapsed_ns: self.elapsed_ns(),
             tsc_hz: parts.clock.hz(),
             ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
+            faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains,
             modules: modules.collect(),
@@ -245,6 +234,23 @@ impl Run {
     fn service(&self) {
         for instance in &self.parts.seats {
             instance.log.emit(&instance.module);
+        }
+        while let Some(fault) = self.parts.maker.faults.pop() {
+            let Some(seat) = self.parts.seats.get(fault.seat) else { continue };
+            let chain = &self.parts.placed[seat.chain];
+            tracing::warn!(
+                module = seat.module,
+                chain = chain.name,
+                lcore = chain.lcore,
+                class = %fault.class,
+                at_ns = fault.at_ns,
+                batch = fault.sequence,
+                "{}",
+                fault.text
+            );
+            if let Some(case) = &fault.evidence {
+                self.parts.maker.keep(seat, fault.class.name(), case);
+            }
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.0.elapsed() < Duration::from_secs(1) {

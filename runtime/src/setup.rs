@@ -19,16 +19,15 @@ use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
 use crate::wasm::host::LogQueue;
-use crate::wasm::module::Module;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 mod maker;
 mod memory;
 
-pub(crate) use maker::{Maker, Seat};
+pub(crate) use maker::{Loaded, Maker, Seat};
 use memory::Memory;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
@@ -103,10 +102,11 @@ pub(crate) fn build(
     let maker = Maker {
         engine: engine.clone(),
         config: config.clone(),
-        modules,
+        modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         copies: Arc::clone(&memory.copies),
+        faults: Arc::default(),
         region,
         evidence,
     };
@@ -143,8 +143,10 @@ fn load_modules(
     files: &[Vec<u8>],
     engine: &wasmtime::Engine,
     is_evidence_wanted: bool,
-) -> Result<BTreeMap<String, Module>, Error> {
-    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), maker::load(engine, m, bytes, is_evidence_wanted)?));
+) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| {
+        Ok((m.name.clone(), Arc::new(Loaded::new(engine, m, bytes, is_evidence_wanted)?)))
+    };
     config.modules.iter().zip(files).map(load).collect()
 }
 
@@ -215,6 +217,7 @@ impl Builder<'_> {
                     control: Arc::clone(&self.parts.control),
                     clock: self.parts.clock,
                     nap,
+                    retired: Vec::new(),
                 });
                 lcores.len() - 1
             });
@@ -251,6 +254,7 @@ impl Builder<'_> {
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
+                health: Arc::default(),
             };
             stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);
             self.parts.seats.push(seat);

@@ -4,11 +4,12 @@
 use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::Pool;
+use crate::fault::{Faults, Health, Trapped};
 use crate::held::Held;
 use crate::offload;
 use crate::outlet::{Outlets, Shape};
 use crate::wasm::area::Front;
-use crate::wasm::instance::{Callback, Instance, trap_text};
+use crate::wasm::instance::{Callback, Instance};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use std::sync::Arc;
 
@@ -72,8 +73,16 @@ pub(crate) struct Stage {
     meta: Meta,
     /// Spare rooms that a recording does not have yet, one bit for each.
     fresh_spares: u64,
-    /// Evidence of its failure.
-    pub(crate) case: Option<Box<crate::evidence::Case>>,
+    place: Place,
+}
+
+/// Where a stage stands in the run, and where its failures are told and counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Position of its seat among all seats.
+    pub(crate) seat: usize,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// What a stage knows of its chain's source.
@@ -96,6 +105,13 @@ pub(crate) struct StageParts {
     /// Cycles between two looks at the thread's CPU time, for the deadline.
     pub(crate) deadline_cycles: u64,
     pub(crate) meta: Meta,
+    pub(crate) place: Place,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("place", &self.place).field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 impl Stage {
@@ -124,7 +140,7 @@ impl Stage {
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
             fresh_spares: 0,
-            case: None,
+            place: parts.place,
         };
         let quota = stage.held.quota();
         let spare_count = u32::try_from(spares).unwrap_or(0);
@@ -155,8 +171,8 @@ impl Stage {
         }
         match self.call(self.callback, burst.len()) {
             Ok(()) => self.collect(burst, out, now),
-            Err(trap) => {
-                self.fail(trap, burst, out, now);
+            Err(trapped) => {
+                self.fail(trapped, burst, out, now);
                 None
             }
         }
@@ -180,7 +196,7 @@ impl Stage {
         }
         match self.call(callback, 0) {
             Ok(()) => self.each_its_way(burst, out, now),
-            Err(trap) => self.fail(trap, burst, out, now),
+            Err(trapped) => self.fail(trapped, burst, out, now),
         }
     }
 
@@ -195,13 +211,13 @@ impl Stage {
     }
 
     #[inline]
-    fn call(&mut self, callback: Callback, n: usize) -> Result<(), String> {
+    fn call(&mut self, callback: Callback, n: usize) -> Result<(), Trapped> {
         let name = match callback {
             Callback::Generate => perigee_abi::names::GENERATE,
             Callback::Tick => perigee_abi::names::TICK,
             _ => perigee_abi::names::PROCESS,
         };
-        self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|e| trap_text(name, &e))
+        self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|e| Trapped::new(name, &e))
     }
 
     /// The low half of the sequence number: with the slot, the identity of what this batch hands over.
@@ -352,16 +368,6 @@ impl Stage {
             Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
             None => out.drop_one(Counter::BadVerdict, packet),
         }
-    }
-
-    /// The module trapped or passed its deadline: its batch is lost, what it holds too, and it does not run again.
-    fn fail(&mut self, trap: String, burst: &mut Burst, out: &mut Outlets, now: Now) {
-        self.case = self.evidence(burst, now);
-        self.discard(Counter::Trap, burst, out);
-        while let Some(packet) = self.held.pop() {
-            out.drop_one(Counter::Trap, packet);
-        }
-        self.failed = Some(trap);
     }
 
     /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.

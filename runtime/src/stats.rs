@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub tsc_hz: u64,
     /// Longest time between two ticks of the epoch clock so far, nanoseconds: deadlines are late by up to this.
     pub ticker_worst_gap_ns: u64,
+    /// Failures of modules that were counted, but whose texts were lost because too many waited.
+    pub faults_lost: u64,
     /// The ports, by number.
     pub ports: Vec<PortStats>,
     /// The chains, one entry per lcore that runs them.
@@ -115,6 +117,10 @@ pub struct ModuleStats {
     pub counters: BTreeMap<String, u64>,
     /// Why it does not run any more.
     pub failed: Option<String>,
+    /// Failures of the instances on this seat so far, by class; classes without are left out.
+    pub faults: BTreeMap<String, u64>,
+    /// Instances that took the seat after the first one: restarts and swaps.
+    pub installs: u64,
     /// Log lines that were lost because it wrote too many.
     pub log_lost: u64,
 }

@@ -32,6 +32,8 @@ pub(crate) struct Recorder {
     intervals: VecDeque<Interval>,
     /// No snapshot can be made: what in the module is in its way.
     unsnapshotable: Option<&'static str>,
+    /// What was recorded so far leads nowhere: the instance has got another state.
+    is_stale: bool,
     /// It was given up.
     lost: Option<String>,
     /// Buffers that are used again.
@@ -46,16 +48,25 @@ impl Recorder {
             every: every.max(1),
             intervals: VecDeque::from([Interval::default()]),
             unsnapshotable,
+            is_stale: false,
             lost: None,
             free: Vec::new(),
             bytes: Vec::new(),
         }
     }
 
+    /// The instance has got a state that is in no input: the recording begins again, with a snapshot before the next batch.
+    pub(crate) fn renew(&mut self) {
+        self.is_stale = true;
+        if let Some(what) = self.unsnapshotable {
+            self.lose(format!("the instance took over another one's state, and uses {what}: no snapshot can be made"));
+        }
+    }
+
     /// A snapshot is due before the next batch.
     pub(crate) fn is_due(&self) -> bool {
         let Some(now) = self.intervals.back() else { return false };
-        self.unsnapshotable.is_none() && (now.batches >= self.every || now.events.len() >= INTERVAL_BYTES)
+        self.unsnapshotable.is_none() && (self.is_stale || now.batches >= self.every || now.events.len() >= INTERVAL_BYTES)
     }
 
     /// Begins an interval. `rooms` are those that the module has now: offsets in the window and lengths.
@@ -67,6 +78,9 @@ impl Recorder {
             wasi: instance.host().wasi_state(),
             rooms: read_rooms(instance, rooms),
         };
+        if std::mem::take(&mut self.is_stale) {
+            self.intervals.clear();
+        }
         if self.intervals.len() == INTERVALS {
             let old = self.intervals.pop_front().map(|interval| interval.events);
             self.free = old.unwrap_or_default();

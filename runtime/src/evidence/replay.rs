@@ -14,6 +14,7 @@ use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
 use sha2::{Digest, Sha256};
+use std::mem::offset_of;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,7 +228,10 @@ impl Player {
                     Kind::Init => self.instance.init(mailbox).map(|()| Vec::new()),
                     Kind::Message => self.instance.message(mailbox),
                     Kind::Save => self.instance.save(),
-                    Kind::Restore => self.instance.restore(mailbox).map(|()| Vec::new()),
+                    Kind::Restore => {
+                        let version = word(head, offset_of!(perigee_abi::Header, state_version));
+                        self.instance.restore(version, mailbox).map(|()| Vec::new())
+                    }
                     _ => return Err("recording.bin: a question for a call that gets a batch".to_owned()),
                 };
             }
@@ -294,13 +298,15 @@ impl Player {
     }
 }
 
+/// The number at a place of an area's bytes.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+}
+
 /// A call, in lines for people.
 fn describe(event: &Event<'_>) -> Vec<String> {
     match event {
         Event::Batch { kind, count, head, packets, rooms, .. } => {
-            let word = |bytes: &[u8], at: usize| {
-                bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            };
             let sequence = u64::from(word(head, 16)) | u64::from(word(head, 20)) << 32;
             let mut lines = vec![format!("{kind:?} with {count} packets, batch {sequence}, {} rooms", rooms.places.len())];
             let packets = packets.chunks_exact(DESC).enumerate();

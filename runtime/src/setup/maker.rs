@@ -8,15 +8,17 @@ use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
 use crate::evidence::{self, Case, Evidence, Facts, Seated};
+use crate::fault::{Faults, Health};
 use crate::held::Held;
-use crate::stage::{Meta, Stage, StageParts, View};
+use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
 use perigee_abi::names;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// How its instances fare.
+    pub(crate) health: Arc<Health>,
 }
 
 /// What instances are made with.
@@ -49,19 +53,45 @@ pub(crate) struct Maker {
     #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
-    pub(crate) modules: BTreeMap<String, Module>,
+    /// The modules by name, as they are now: a swap puts another one in place.
+    pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
     pub(crate) clock: Clock,
     /// Where spare rooms and copies come from.
     pub(crate) copies: Arc<Pool>,
+    /// Where the instances' failures are told.
+    pub(crate) faults: Arc<Faults>,
     pub(crate) region: Arc<Region>,
     /// Where evidence of failures goes.
     pub(crate) evidence: Option<Arc<Evidence>>,
 }
 
-/// Compiles a module and checks it, under the limits of its entry in a configuration; where evidence of its failures is
-/// wanted, it is made ready to be looked into.
-pub(crate) fn load(
+/// A module as it is loaded: what its instances are made of.
+pub(crate) struct Loaded {
+    pub(crate) module: Module,
+    /// Its entry in the configuration, which a swap may change too.
+    pub(crate) entry: config::Module,
+    /// SHA-256 of its bytes, in hexadecimal.
+    #[expect(dead_code, reason = "swaps report it: next")]
+    pub(crate) digest: String,
+}
+
+impl Loaded {
+    /// Loads a module from its bytes; where evidence of its failures is wanted, it is made ready to be looked into.
+    pub(crate) fn new(
+        engine: &wasmtime::Engine,
+        entry: &config::Module,
+        bytes: &[u8],
+        is_evidence_wanted: bool,
+    ) -> Result<Self, Error> {
+        let module = load(engine, entry, bytes, is_evidence_wanted)?;
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { module, entry: entry.clone(), digest })
+    }
+}
+
+/// Compiles a module and checks it, under the limits of its entry in a configuration.
+fn load(
     engine: &wasmtime::Engine,
     entry: &config::Module,
     bytes: &[u8],
@@ -81,21 +111,20 @@ impl Maker {
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
     pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
-        let name = &seat.module;
-        let module =
-            self.modules.get(name).ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))?;
-        let entry = &self.config.modules[self.config.module(name).unwrap_or(0)];
-        self.stage_of(seat, ports, module, entry)
+        let loaded = self.loaded(&seat.module)?;
+        self.stage_of(seat, ports, &loaded)
+    }
+
+    /// The module of that name as it is now.
+    pub(crate) fn loaded(&self, name: &str) -> Result<Arc<Loaded>, Error> {
+        let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = modules.get(name).map(Arc::clone);
+        loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
     }
 
     /// As [`Self::stage`], of any module.
-    pub(crate) fn stage_of(
-        &self,
-        seat: &Seat,
-        ports: &[Arc<Port>],
-        module: &Module,
-        entry: &config::Module,
-    ) -> Result<Stage, Error> {
+    pub(crate) fn stage_of(&self, seat: &Seat, ports: &[Arc<Port>], loaded: &Loaded) -> Result<Stage, Error> {
+        let (module, entry) = (&loaded.module, &loaded.entry);
         let refuse = |what: String| module_error(&seat.module, what);
         let (callback, needed, role) = if seat.generates {
             (Callback::Generate, names::GENERATE, "a chain's source")
@@ -131,6 +160,11 @@ impl Maker {
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
+            place: Place {
+                seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
+                faults: Arc::clone(&self.faults),
+                health: Arc::clone(&seat.health),
+            },
         }))
     }
 

@@ -5,38 +5,88 @@ use crate::counters::Counter;
 use crate::dpdk::packet::Burst;
 use crate::evidence::Case;
 use crate::dpdk::pool::{HEADROOM, Pool};
+use crate::fault::{Fault, FaultClass, Trapped};
 use crate::lcore::Request;
 use crate::outlet::Outlets;
-use crate::wasm::instance::{Callback, Refusal, trap_text};
+use crate::wasm::instance::{Callback, Refusal};
 use perigee_abi::MAX_BATCH;
 
 impl Stage {
     /// The run ends: what the module still holds is freed and counted, its spare rooms go back.
     pub(crate) fn close(&mut self, out: &mut Outlets) {
+        self.give_back(Counter::Stop, out);
+    }
+
+    /// Another instance takes this one's place: its packets go back to the host.
+    pub(crate) fn retire(&mut self, out: &mut Outlets) {
+        self.give_back(Counter::Replaced, out);
+    }
+
+    /// It has come into a chain that was running.
+    pub(crate) fn installed(&mut self) {
+        self.place.health.installed();
+        // Its state may be another instance's, which its own inputs do not lead to.
+        self.instance.record(|recorder, _| recorder.renew());
+    }
+
+    /// Frees what the module holds, counted by that cause, and its spare rooms.
+    fn give_back(&mut self, cause: Counter, out: &mut Outlets) {
         while let Some(packet) = self.held.pop() {
-            out.drop_one(Counter::Stop, packet);
+            out.drop_one(cause, packet);
         }
+        self.free_spares();
+    }
+
+    fn free_spares(&mut self) {
         for packet in self.spares.iter_mut().filter_map(Option::take) {
             packet.free();
         }
     }
 
-    /// Asks the module something, between two batches. A trap ends the instance as any other does.
-    pub(crate) fn ask(&mut self, request: &Request) -> Result<Vec<u8>, String> {
+    /// The module trapped or passed its deadline: its batch is lost, what it holds too, and it does not run again.
+    #[cold]
+    pub(super) fn fail(&mut self, trapped: Trapped, burst: &mut Burst, out: &mut Outlets, now: Now) {
+        let evidence = self.evidence(burst, now);
+        self.discard(Counter::Trap, burst, out);
+        self.take_out(trapped, evidence, out, now);
+    }
+
+    /// The instance is not to be trusted any more.
+    fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Case>>, out: &mut Outlets, now: Now) {
+        while let Some(packet) = self.held.pop() {
+            out.drop_one(Counter::Trap, packet);
+        }
+        let Trapped { class, text } = trapped;
+        self.failed = Some(text.clone());
+        self.place.health.failed(class);
+        let (seat, sequence) = (self.place.seat, self.sequence);
+        self.place.faults.push(Fault { seat, class, text, at_ns: now.ns, sequence, evidence });
+    }
+
+    /// Asks the module something, between two batches. A trap ends the instance as any other does, and so does an answer
+    /// that breaks the ABI.
+    pub(crate) fn ask(&mut self, request: &Request, out: &mut Outlets, now: Now) -> Result<Vec<u8>, String> {
         if self.failed.is_some() {
             return Err("the instance has failed".to_owned());
         }
         let answer = match request {
             Request::Message(bytes) => self.instance.message(bytes),
             Request::Save => self.instance.save(),
-            Request::Restore(state) => self.instance.restore(state).map(|()| Vec::new()),
+            Request::Restore(state) => self.instance.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
         answer.map_err(|refusal| {
-            if let Refusal::Trap(text) = &refusal {
-                self.case = self.instance.case(0, self.kept_rooms());
-                self.failed = Some(text.clone());
+            let text = refusal.to_string();
+            match refusal {
+                Refusal::Trap(trapped) => {
+                    let evidence = self.evidence(&mut Burst::new(), now);
+                    self.take_out(trapped, evidence, out, now);
+                }
+                Refusal::Broken(what) => {
+                    self.take_out(Trapped { class: FaultClass::Answer, text: what }, None, out, now);
+                }
+                Refusal::No(_) => {}
             }
-            refusal.to_string()
+            text
         })
     }
 
@@ -71,7 +121,8 @@ impl Stage {
                 self.record(Callback::Prefill, &mut burst);
             }
             if let Err(e) = self.instance.call(Callback::Prefill, n) {
-                return Err((trap_text(perigee_abi::names::PREFILL, &e), self.evidence(&mut burst, now)));
+                let text = Trapped::new(perigee_abi::names::PREFILL, &e).text;
+                return Err((text, self.evidence(&mut burst, now)));
             }
             let longest = burst.iter_mut().map(|p| p.room_len()).next().unwrap_or(0).saturating_sub(HEADROOM);
             for desc in self.instance.area.packets(burst.len()) {
@@ -86,5 +137,15 @@ impl Stage {
         }
         self.template_len = first_len.unwrap_or(self.template_len);
         Ok(())
+    }
+}
+
+/// A stage that never came into a chain, or was taken out of it, keeps no packet.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        while let Some(packet) = self.held.pop() {
+            packet.free();
+        }
+        self.free_spares();
     }
 }

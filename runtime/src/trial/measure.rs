@@ -6,7 +6,8 @@
 
 use super::callback_name;
 use super::{Failure, Packet, Trial};
-use crate::wasm::instance::{Callback, trap_text};
+use crate::fault::Trapped;
+use crate::wasm::instance::Callback;
 use perigee_dpdk_sys as sys;
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ impl Trial {
             let taken = sys::cycles() - from;
             let after = probe();
             given.iter().for_each(|given| self.rooms.give_back(given.room));
-            called.map_err(|error| Failure::Trap(trap_text(callback_name(callback), &error)))?;
+            called.map_err(|error| Failure::Trap(Trapped::new(callback_name(callback), &error).text))?;
             if round >= WARM_UP {
                 let is_quiet = before.max(after) <= floor * TOLERANCE;
                 let cycles = taken as f64 / (CALLS * batch.max(1)) as f64;

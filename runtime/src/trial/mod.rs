@@ -8,7 +8,7 @@
 //! ```
 //! use perigee_runtime::{Limits, trial::{Fate, Packet, Setting, Subject, Trial}};
 //! let text = r#"(module (memory (export "memory") 80)
-//!   (global (export "perigee_abi") i32 (i32.const 1))
+//!   (global (export "perigee_abi") i32 (i32.const 2))
 //!   (global (export "perigee_batch") i32 (i32.const 64))
 //!   (global (export "perigee_window") i32 (i32.const 65536))
 //!   (global (export "perigee_window_len") i32 (i32.const 4718592))
@@ -35,11 +35,12 @@ pub use perigee_abi::{MAX_BATCH, rx_flags, tx_flags};
 use crate::clock::Clock;
 use crate::dpdk::pool::HEADROOM;
 use crate::error::Error;
+use crate::fault::Trapped;
 use crate::held::Held;
 use crate::stage::MIN_LEN;
 use crate::wasm::engine::{self, Ticker};
 use crate::wasm::host::{Host, LogQueue};
-use crate::wasm::instance::{Callback, Instance, Refusal, trap_text};
+use crate::wasm::instance::{Callback, Instance, Refusal};
 use crate::wasm::module::{Limits, Module, ModuleInfo};
 use perigee_abi::{PacketDesc, PortInfo, batch_flags, names};
 use rooms::Rooms;
@@ -149,7 +150,7 @@ pub enum Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Trap(text) => Self::Trap(text),
+            Refusal::Trap(trapped) => Self::Trap(trapped.text),
             Refusal::No(text) => Self::Refused(text),
             Refusal::Broken(text) => Self::Broken(text),
         }
@@ -326,7 +327,7 @@ impl Trial {
     /// # Errors
     /// As for [`Self::message`].
     pub fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        Ok(self.instance.restore(state)?)
+        Ok(self.instance.restore(self.instance.state_version, state)?)
     }
 
     /// The counters that have a name, in order of their numbers.
@@ -380,7 +381,7 @@ impl Trial {
         self.instance.restart_deadline();
         self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|error| {
             self.failed = true;
-            Failure::Trap(trap_text(callback_name(callback), &error))
+            Failure::Trap(Trapped::new(callback_name(callback), &error).text)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::wasi::{self, Wasi, WasiState};
 use crate::clock::Clock;
+use crate::fault::Overrun;
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::{MAX_COUNTERS, names};
 use std::sync::Arc;
@@ -197,10 +198,7 @@ pub(crate) fn on_deadline(store: StoreContextMut<'_, Host>) -> wasmtime::Result<
     if used < host.deadline {
         return Ok(UpdateDeadline::Continue(1));
     }
-    Err(wasmtime::Error::msg(format!(
-        "deadline: the call used {used:.1?} of CPU time, {:.1?} are allowed",
-        host.deadline
-    )))
+    Err(wasmtime::Error::new(Overrun { used, allowed: host.deadline }))
 }
 
 /// CPU time of the calling thread.

@@ -3,9 +3,11 @@
 
 use super::area::{Area, Mailbox};
 use super::engine::EPOCH;
+use super::flat::Flat;
 use super::host::Host;
 use super::module::{Module, Numbers, instantiate};
 use crate::evidence::{Kind, Witness};
+use crate::fault::Trapped;
 use perigee_abi::{ABI_VERSION, MAX_COUNTERS, WINDOW_ALIGN, names};
 use std::ptr::NonNull;
 use wasmtime::{Memory, Store, TypedFunc};
@@ -22,6 +24,10 @@ pub(crate) struct Instance {
     mailbox: Mailbox,
     /// Guest address of the mapped region.
     pub(crate) window: u32,
+    /// Its flat state region, where it declares one. Fields are dropped in order: the memory goes before.
+    #[expect(dead_code, reason = "regions move with a swap: next")]
+    pub(crate) flat: Option<Flat>,
+    pub(crate) state_version: u32,
     calls: Calls,
     epoch_ticks: u64,
     numbers: Numbers,
@@ -48,7 +54,7 @@ struct Calls {
 pub(crate) enum Refusal {
     /// It trapped, or passed its deadline: its state is not to be trusted any more.
     #[error("{0}")]
-    Trap(String),
+    Trap(Trapped),
     /// It said no, or cannot be asked.
     #[error("{0}")]
     No(String),
@@ -109,6 +115,14 @@ impl Instance {
         // - Module::compile checked that window, batch area and mailbox lie inside the memory's minimum size.
         let at = |offset: u32| unsafe { base.add(offset as usize) };
         map(at(window).as_ptr()).map_err(|e| e.to_string())?;
+        let (state, state_len) = n.state_region();
+        let flat = match state_len {
+            0 => None,
+            // SAFETY:
+            // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
+            //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
+            len => Some(unsafe { Flat::new(at(state), len as usize) }?),
+        };
         // SAFETY:
         // - inside the memory and aligned (checked there); the memory never moves and lives in the same store.
         let area = unsafe { Area::new(at(n.batch)) };
@@ -126,12 +140,27 @@ impl Instance {
             restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
         };
         let mut instance =
-            Self { store, memory, area, mailbox, window, calls, epoch_ticks, numbers: n, instance, witness: None };
+            Self {
+                store,
+                memory,
+                area,
+                mailbox,
+                window,
+                flat,
+                state_version: n.state_version,
+                calls,
+                epoch_ticks,
+                numbers: n,
+                instance,
+                witness: None,
+            };
         instance.area.update_header(|h| {
             h.stride = 64;
             h.abi = ABI_VERSION;
             h.window = window;
             h.window_len = u32::try_from(region_len).unwrap_or(u32::MAX);
+            h.state = if state_len == 0 { 0 } else { state };
+            h.state_len = state_len;
         });
         Ok(instance)
     }
@@ -187,14 +216,15 @@ impl Instance {
         self.record_request(Kind::Save, &[]);
         self.restart_deadline();
         let answer = f.call(&mut self.store, ()).inspect_err(|e| self.note_trap(names::SAVE, e));
-        let answer = answer.map_err(|e| Refusal::Trap(trap_text(names::SAVE, &e)))?;
+        let answer = answer.map_err(|e| Refusal::Trap(Trapped::new(names::SAVE, &e)))?;
         let n = self.answer(names::SAVE, answer)?;
         Ok(self.mailbox.read(n))
     }
 
-    /// Hands over the state that another instance saved.
-    pub(crate) fn restore(&mut self, state: &[u8]) -> Result<(), Refusal> {
+    /// Hands over the state that another instance saved, which is of that version.
+    pub(crate) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
         let f = self.calls.restore.clone().ok_or_else(|| missing(names::RESTORE))?;
+        self.area.update_header(|h| h.state_version = version);
         self.request(Kind::Restore, names::RESTORE, &f, state).map(|_| ())
     }
 
@@ -209,7 +239,7 @@ impl Instance {
         self.restart_deadline();
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let answer = f.call(&mut self.store, len).inspect_err(|e| self.note_trap(name, e));
-        let answer = answer.map_err(|e| Refusal::Trap(trap_text(name, &e)))?;
+        let answer = answer.map_err(|e| Refusal::Trap(Trapped::new(name, &e)))?;
         self.answer(name, answer)
     }
 
@@ -238,11 +268,6 @@ impl Instance {
         names.truncate(MAX_COUNTERS);
         names
     }
-}
-
-/// What is said of a trap: its cause, then where.
-pub(crate) fn trap_text(callback: &str, error: &wasmtime::Error) -> String {
-    format!("trap in \"{callback}\": {}\n{error:?}", error.root_cause())
 }
 
 fn missing(name: &str) -> Refusal {

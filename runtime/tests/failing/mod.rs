@@ -1,6 +1,7 @@
 //! Modules that fail after a while, by what they were given: each in a way that a replay could miss.
 #![allow(unreachable_pub, reason = "a module of tests has no other users")]
 
+use perigee_abi::ABI_VERSION;
 use super::common::{CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, PACKETS, SPARES};
 
 /// A module by what it does in each call. `$batches` counts calls with packets, ticks included; `$sum` is at address 16.
@@ -147,7 +148,7 @@ pub fn module(case: &Case) -> String {
     format!(
         r#"(module {imports}
   (memory (export "memory") 1100)
-  (global (export "perigee_abi") i32 (i32.const 1))
+  (global (export "perigee_abi") i32 (i32.const {ABI_VERSION}))
   (global (export "perigee_batch") i32 (i32.const 65536))
   (global (export "perigee_mailbox") i32 (i32.const {MAILBOX}))
   (global (export "perigee_mailbox_len") i32 (i32.const 65536))

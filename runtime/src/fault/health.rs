@@ -1,0 +1,44 @@
+//! How one seat fares, readable from any thread: it says so even when its lcore answers nobody.
+
+use super::FaultClass;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Failures of the instances that have worked on one seat. Written by the seat's lcore, and by the control side while a new
+/// instance is made.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    down: AtomicBool,
+    by_class: [AtomicU64; FaultClass::ALL.len()],
+    installs: AtomicU64,
+}
+
+impl Health {
+    /// The instance has failed, and runs no more.
+    pub(crate) fn failed(&self, class: FaultClass) {
+        self.by_class[class as usize].fetch_add(1, Ordering::Relaxed);
+        self.down.store(true, Ordering::Release);
+    }
+
+    /// A new instance has taken the seat.
+    pub(crate) fn installed(&self) {
+        self.down.store(false, Ordering::Release);
+        self.installs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The seat's instance has failed, and no other has come yet.
+    #[allow(dead_code, reason = "whoever replaces failed instances looks at it: next")]
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.load(Ordering::Acquire)
+    }
+
+    /// Instances that came after the first one.
+    pub(crate) fn installs(&self) -> u64 {
+        self.installs.load(Ordering::Relaxed)
+    }
+
+    /// Failures so far, of the classes that occurred.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (FaultClass, u64)> {
+        let counts = self.by_class.iter().map(|n| n.load(Ordering::Relaxed));
+        FaultClass::ALL.into_iter().zip(counts).filter(|(_, n)| *n != 0)
+    }
+}
