@@ -2,16 +2,14 @@
 
 use crate::output;
 use anyhow::{Context, Result};
-use perigee_runtime::{Replay, ReplayOptions, Verdict};
+use perigee_runtime::{Replay, Verdict};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Replays a bundle, and tells what came of it.
 pub(crate) fn replay(bundle: &Path, until: Option<usize>, core: Option<&Path>) -> Result<ExitCode> {
-    let mut options = ReplayOptions::default();
-    options.until = until;
-    let replay = Replay::run(bundle, options)?;
+    let replay = Replay::run(bundle, until)?;
     if let Some(core) = core {
         std::fs::write(core, &replay.core).with_context(|| format!("cannot write {}", core.display()))?;
     }

@@ -44,7 +44,7 @@ mod swap;
 mod wasm;
 
 pub use error::Error;
-pub use evidence::{EvidenceOptions, EvidenceStats, Replay, ReplayOptions, Verdict};
+pub use evidence::{EvidenceOptions, EvidenceStats, Replay, Verdict};
 pub use fault::FaultClass;
 #[doc(hidden)]
 pub use input_end::count_packets;

@@ -10,7 +10,7 @@ use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
-use crate::evidence::{Evidence, EvidenceOptions};
+use crate::evidence::{Case, Evidence, EvidenceOptions};
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
@@ -86,7 +86,8 @@ pub(crate) fn build(
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
     let files = read_modules(config, base)?;
-    let evidence = options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
+    let evidence =
+        options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
     let evidence = evidence.map(|options| Evidence::new(&options, engine).map(Arc::new)).transpose()?;
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
@@ -262,12 +263,7 @@ impl Builder<'_> {
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
             let cycles = self.parts.clock.cycles();
             let now = Now { cycles, ns: 0, flags: 0 };
-            if let Err((what, case)) = stage.prefill(pool, now) {
-                if let (Some(case), Some(seat)) = (case, self.parts.seats.last()) {
-                    self.parts.maker.keep(seat, "start", &case);
-                }
-                return Err(module_error(names[0], what));
-            }
+            stage.prefill(pool, now).map_err(|(what, case)| self.not_prefilled(names[0], what, case))?;
             pool.flush_cache();
         }
         if !matches!(source, Source::Ring(_)) {
@@ -291,6 +287,14 @@ impl Builder<'_> {
         });
         let tick = self.parts.clock.cycles_in(u64::try_from(config.run.tick.as_nanos()).unwrap_or(u64::MAX));
         Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
+    }
+
+    /// A generator's template could not be made.
+    fn not_prefilled(&self, module: &str, what: String, case: Option<Box<Case>>) -> Error {
+        if let (Some(case), Some(seat)) = (case, self.parts.seats.last()) {
+            self.parts.maker.keep(seat, "start", &case);
+        }
+        module_error(module, what)
     }
 
     fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {

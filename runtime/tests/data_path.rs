@@ -212,6 +212,10 @@ const HOLDING: &str = r#"
 [[module]]
 name = "m"
 file = "m.wat"
+[module.grants]
+tx = ["in", "out"]
+create = true
+hostcalls = ["log", "counter", "time"]
 hold = 200
 hold_age = "10s"
 [[chain]]
@@ -263,7 +267,7 @@ fn a_trap_costs_packets_and_nothing_else() {
 
 #[test]
 fn an_endless_loop_is_stopped() {
-    let chain = CHAIN.replace("file = \"m.wat\"", "file = \"m.wat\"\ndeadline = \"20ms\"");
+    let chain = CHAIN.replace("[module.grants]", "[module.grants]\ndeadline = \"20ms\"");
     let outcome = run_with(&module(&each("process", "(loop (br 0))")), &packets(64, 60), &chain);
     let failed = outcome.summary.snapshot.modules[0].failed.as_ref().unwrap();
     assert!(failed.contains("deadline"), "{failed}");
@@ -291,6 +295,7 @@ burst = 16
 [[module]]
 name = "mark"
 file = "mark.wat"
+grants = { rings = ["r"] }
 [[module]]
 name = "show"
 file = "show.wat"

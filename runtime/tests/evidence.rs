@@ -4,11 +4,11 @@
 mod common;
 mod failing;
 
-use common::{Bench, CHAIN, check, packets};
+use common::{Bench, check, packets};
 use failing::{Case, module};
 use perigee_runtime::config::Config;
+use perigee_runtime::{EvidenceOptions, Options, Replay, Run, Summary, Verdict};
 use sha2::Digest;
-use perigee_runtime::{EvidenceOptions, Options, Replay, ReplayOptions, Run, Summary, Verdict};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,12 +50,15 @@ fn json(path: &Path) -> serde_json::Value {
 }
 
 fn replay(bundle: &Path) -> Replay {
-    Replay::run(bundle, ReplayOptions::default()).unwrap()
+    Replay::run(bundle, None).unwrap()
 }
 
 /// Traps in batch 7, in a function that is called by another one.
 fn seventh() -> String {
-    module(&Case { process: "(if (i32.eq (global.get $batches) (i32.const 7)) (then (call $outer)))", ..Case::default() })
+    module(&Case {
+        process: "(if (i32.eq (global.get $batches) (i32.const 7)) (then (call $outer)))",
+        ..Case::default()
+    })
 }
 
 #[test]
@@ -63,7 +66,8 @@ fn a_bundle_tells_what_happened() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
     bench.module("m.wat", &seventh()).input(&packets(400, 100));
-    let summary = run(&bench, &format!("[run]\nburst = 4\n{CHAIN}"), EvidenceOptions::new(&directory));
+    let summary =
+        run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::new(&directory));
     let stats = summary.snapshot.evidence.unwrap();
     assert_eq!((stats.written, stats.skipped, stats.failed), (1, 0, 0));
     let bundle = bundles(&directory).pop().unwrap();
@@ -175,7 +179,7 @@ fn a_hundred_replays_are_the_same() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
     bench.module("m.wat", &module(&failing::cases()[0])).input(&packets(600, 90));
-    run(&bench, &format!("[run]\nburst = 4\n{CHAIN}"), EvidenceOptions::recording(&directory, 10));
+    run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::recording(&directory, 10));
     let bundle = bundles(&directory).pop().unwrap();
     let cores: Vec<Vec<u8>> = (0..100)
         .map(|_| {
@@ -186,7 +190,7 @@ fn a_hundred_replays_are_the_same() {
         .collect();
     assert!(cores.iter().all(|core| *core == cores[0]));
     assert_eq!(cores[0], fs::read(bundle.join("core.wasm")).unwrap());
-    let stopped = Replay::run(&bundle, { let mut o = ReplayOptions::default(); o.until = Some(3); o }).unwrap();
+    let stopped = Replay::run(&bundle, Some(3)).unwrap();
     assert_eq!((stopped.made, stopped.verdict), (3, Verdict::Stopped));
 }
 
@@ -196,7 +200,8 @@ fn a_message_that_traps_leaves_a_bundle() {
     let directory = bench.path("evidence");
     let case = Case { message: "(call $outer)", ..Case::default() };
     bench.module("m.wat", &module(&case)).input(&packets(40, 90));
-    let config = Config::parse(&bench.config(&format!("[run]\nburst = 4\n{CHAIN}")), "test.toml").unwrap();
+    let config =
+        Config::parse(&bench.config(&format!("[run]\nburst = 4\n{}", Case::default().chain())), "test.toml").unwrap();
     let run = Run::start_with(&config, &bench.path("."), &options(EvidenceOptions::recording(&directory, 10))).unwrap();
     let refused = run.message("m", b"what now?").unwrap_err().to_string();
     assert!(refused.contains("trap in \"message\""), "{refused}");
@@ -209,11 +214,13 @@ fn a_message_that_traps_leaves_a_bundle() {
 
 #[test]
 fn a_module_that_traps_at_its_start_leaves_a_bundle() {
-    for case in [Case { init: "(call $outer)", ..Case::default() }, Case { prefill: "(call $outer)", ..Case::generator() }] {
+    for case in
+        [Case { init: "(call $outer)", ..Case::default() }, Case { prefill: "(call $outer)", ..Case::generator() }]
+    {
         let bench = Bench::new();
         let directory = bench.path("evidence");
         bench.module("m.wat", &module(&case)).input(&packets(4, 90));
-        let config = Config::parse(&bench.config(case.chain()), "test.toml").unwrap();
+        let config = Config::parse(&bench.config(&case.chain()), "test.toml").unwrap();
         let options = options(EvidenceOptions::recording(&directory, 10));
         let refused = Run::start_with(&config, &bench.path("."), &options).unwrap_err().to_string();
         assert!(refused.contains("trap in"), "{refused}");
@@ -226,9 +233,10 @@ fn a_module_that_traps_at_its_start_leaves_a_bundle() {
 fn an_endless_loop_is_replayed_to_its_deadline() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
-    let case = Case { process: "(if (i32.eq (global.get $batches) (i32.const 20)) (then (loop (br 0))))", ..Case::default() };
+    let case =
+        Case { process: "(if (i32.eq (global.get $batches) (i32.const 20)) (then (loop (br 0))))", ..Case::default() };
     bench.module("m.wat", &module(&case)).input(&packets(400, 90));
-    let chain = CHAIN.replace("file = \"m.wat\"", "file = \"m.wat\"\ndeadline = \"10ms\"");
+    let chain = case.chain().replace("hold = 8", "deadline = \"10ms\"");
     run(&bench, &format!("[run]\nburst = 4\n{chain}"), EvidenceOptions::recording(&directory, 10));
     let replay = replay(&bundles(&directory).pop().unwrap());
     assert_eq!(replay.verdict, Verdict::SameDeadline, "{replay:#?}");
@@ -240,7 +248,7 @@ fn a_replay_with_another_input_differs() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
     bench.module("m.wat", &module(&failing::cases()[0])).input(&packets(600, 90));
-    run(&bench, &format!("[run]\nburst = 4\n{CHAIN}"), EvidenceOptions::recording(&directory, 10));
+    run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::recording(&directory, 10));
     let bundle = bundles(&directory).pop().unwrap();
     let mut recording = fs::read(bundle.join("recording.bin")).unwrap();
     // The number at the end of the first packet of the first batch, which the module adds to its sum.
@@ -261,9 +269,9 @@ fn a_tampered_bundle_is_refused() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
     bench.module("m.wat", &seventh()).input(&packets(400, 90));
-    run(&bench, &format!("[run]\nburst = 4\n{CHAIN}"), EvidenceOptions::recording(&directory, 3));
+    run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::recording(&directory, 3));
     let bundle = bundles(&directory).pop().unwrap();
-    let refused = || Replay::run(&bundle, ReplayOptions::default()).unwrap_err().to_string();
+    let refused = || Replay::run(&bundle, None).unwrap_err().to_string();
     for name in ["recording.bin", "module.wasm"] {
         let bytes = fs::read(bundle.join(name)).unwrap();
         let mut changed = bytes.clone();
@@ -279,6 +287,6 @@ fn a_tampered_bundle_is_refused() {
     fs::remove_file(bundle.join("manifest.json")).unwrap();
     assert!(refused().contains("manifest.json"), "{}", refused());
     let elsewhere = bench.path("nothing");
-    let refused = Replay::run(&elsewhere, ReplayOptions::default()).unwrap_err().to_string();
+    let refused = Replay::run(&elsewhere, None).unwrap_err().to_string();
     assert!(refused.contains("this is no bundle"), "{refused}");
 }

@@ -44,6 +44,7 @@ device = "net_null0"
 [[module]]
 name = "keeper"
 file = "keeper.wat"
+grants = { hostcalls = ["log", "counter"] }
 config = { answer = 42 }
 [[chain]]
 source = { port = "p" }

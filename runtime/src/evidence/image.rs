@@ -81,7 +81,11 @@ impl Image {
         }
         for piece in &self.pieces {
             if !instance.write(piece.at, &piece.bytes) {
-                return Err(format!("a piece of {} bytes at {} does not lie in the memory", piece.bytes.len(), piece.at));
+                return Err(format!(
+                    "a piece of {} bytes at {} does not lie in the memory",
+                    piece.bytes.len(),
+                    piece.at
+                ));
             }
         }
         Ok(())

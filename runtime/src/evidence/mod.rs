@@ -25,7 +25,7 @@ pub(crate) use recorder::Recorder;
 pub(crate) use recording::Kind;
 pub(crate) use witness::{Facts, Witness};
 
-pub use replay::{Replay, ReplayOptions, Verdict};
+pub use replay::{Replay, Verdict};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

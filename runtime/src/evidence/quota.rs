@@ -20,7 +20,8 @@ pub(crate) struct Quota {
 impl Quota {
     /// Takes one, where that is allowed; counts it, where it is not.
     pub(crate) fn take(&self, now_ns: u64) -> bool {
-        let first = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < FIRST).then_some(n + 1)).is_ok();
+        let first =
+            self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < FIRST).then_some(n + 1)).is_ok();
         let due = |next: u64| (now_ns >= next).then(|| now_ns.saturating_add(PAUSE_NS));
         // The pause begins with the last of the first ones.
         if first {

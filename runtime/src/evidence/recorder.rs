@@ -66,7 +66,8 @@ impl Recorder {
     /// A snapshot is due before the next batch.
     pub(crate) fn is_due(&self) -> bool {
         let Some(now) = self.intervals.back() else { return false };
-        self.unsnapshotable.is_none() && (self.is_stale || now.batches >= self.every || now.events.len() >= INTERVAL_BYTES)
+        self.unsnapshotable.is_none()
+            && (self.is_stale || now.batches >= self.every || now.events.len() >= INTERVAL_BYTES)
     }
 
     /// Begins an interval. `rooms` are those that the module has now: offsets in the window and lengths.

@@ -22,13 +22,6 @@ use std::time::Duration;
 /// A call that does not end of itself may take longer than in the run, when it is not its time that is looked for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How to replay.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReplayOptions {
-    /// Stops after so many calls, if the trap does not come before.
-    pub until: Option<usize>,
-}
-
 /// Whether the same came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -72,11 +65,11 @@ struct Tape {
 }
 
 impl Replay {
-    /// Replays the recording of a bundle.
+    /// Replays the recording of a bundle; `until` so many calls are made, if the trap does not come before.
     ///
     /// # Errors
     /// The bundle cannot be read, was changed, has no recording, or was made by another engine.
-    pub fn run(bundle: &Path, options: ReplayOptions) -> Result<Self, Error> {
+    pub fn run(bundle: &Path, until: Option<usize>) -> Result<Self, Error> {
         let refuse = |what: String| Error::Evidence { path: bundle.to_owned(), what };
         let tape = Tape::read(bundle).map_err(refuse)?;
         let engine = engine::new()?;
@@ -90,7 +83,7 @@ impl Replay {
         }
         let _ticker = Ticker::start(&engine);
         let mut player = Player::start(&engine, &tape).map_err(refuse)?;
-        player.play(&tape, options).map_err(refuse)
+        player.play(&tape, until).map_err(refuse)
     }
 }
 
@@ -162,12 +155,12 @@ impl Player {
         Ok(player)
     }
 
-    fn play(&mut self, tape: &Tape, options: ReplayOptions) -> Result<Replay, String> {
+    fn play(&mut self, tape: &Tape, until: Option<usize>) -> Result<Replay, String> {
         let is_call = |event: &&Event<'_>| !matches!(event, Event::Times(_));
         let calls = tape.events.iter().filter(is_call).count();
         let (mut last, mut trace) = (None, None);
         for (i, event) in tape.events.iter().enumerate().filter(|(_, event)| is_call(event)) {
-            if options.until.is_some_and(|until| self.made >= until) {
+            if until.is_some_and(|until| self.made >= until) {
                 break;
             }
             let times = match tape.events.get(i + 1) {
@@ -308,7 +301,8 @@ fn describe(event: &Event<'_>) -> Vec<String> {
     match event {
         Event::Batch { kind, count, head, packets, rooms, .. } => {
             let sequence = u64::from(word(head, 16)) | u64::from(word(head, 20)) << 32;
-            let mut lines = vec![format!("{kind:?} with {count} packets, batch {sequence}, {} rooms", rooms.places.len())];
+            let mut lines =
+                vec![format!("{kind:?} with {count} packets, batch {sequence}, {} rooms", rooms.places.len())];
             let packets = packets.chunks_exact(DESC).enumerate();
             lines.extend(packets.map(|(i, desc)| {
                 let (addr, len_port, mark) = (word(desc, 0), word(desc, 4), word(desc, 12));

@@ -97,7 +97,7 @@ fn load(
     bytes: &[u8],
     is_evidence_wanted: bool,
 ) -> Result<Module, Error> {
-    let limits = Limits { memory: entry.memory, deadline: entry.deadline };
+    let limits = Limits { memory: entry.grants.memory, deadline: entry.grants.deadline };
     if !is_evidence_wanted {
         return Module::compile(engine, &entry.name, bytes, limits);
     }
@@ -134,7 +134,8 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let mut host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let mut host =
+            Host::new(self.clock, Arc::clone(&seat.log), entry.grants.memory, entry.grants.deadline, self.seed(seat));
         if self.evidence.as_ref().is_some_and(|e| e.records()) {
             host.record_times();
         }
@@ -155,7 +156,7 @@ impl Maker {
             callback,
             has_tick: module.has(names::TICK),
             view,
-            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            held: Held::new(entry.grants.hold, u64::try_from(entry.grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
@@ -174,8 +175,8 @@ impl Maker {
         let facts = Facts {
             engine: evidence.engine().to_owned(),
             region_len: self.region.len() as u64,
-            memory: entry.memory,
-            deadline_ns: u64::try_from(entry.deadline.as_nanos()).unwrap_or(u64::MAX),
+            memory: entry.grants.memory,
+            deadline_ns: u64::try_from(entry.grants.deadline.as_nanos()).unwrap_or(u64::MAX),
             seed: self.seed(seat),
             start_unix_ns: self.clock.start_unix_ns(),
         };
@@ -237,10 +238,7 @@ fn settings(entry: &config::Module) -> serde_json::Value {
     let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
     serde_json::json!({
         "file": entry.file,
-        "memory": entry.memory,
-        "deadline": humantime::format_duration(entry.deadline).to_string(),
-        "hold": entry.hold,
-        "hold_age": humantime::format_duration(entry.hold_age).to_string(),
+        "grants": entry.grants,
         "config": String::from_utf8_lossy(&config),
     })
 }

@@ -3,8 +3,8 @@
 use super::{MIN_LEN, Now, Stage};
 use crate::counters::Counter;
 use crate::dpdk::packet::Burst;
-use crate::evidence::Case;
 use crate::dpdk::pool::{HEADROOM, Pool};
+use crate::evidence::Case;
 use crate::fault::{Fault, FaultClass, Trapped};
 use crate::lcore::Request;
 use crate::outlet::Outlets;

@@ -238,9 +238,8 @@ pub(crate) fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Resu
     wasi::link(engine, linker)?;
     linker.func_wrap(names::HOST, names::HOST_LOG, log)?;
     linker.func_wrap(names::HOST, names::HOST_COUNTER, counter)?;
-    linker.func_wrap(names::HOST, names::HOST_TIME, |mut caller: Caller<'_, Host>| -> i64 {
-        caller.data_mut().time()
-    })?;
+    linker
+        .func_wrap(names::HOST, names::HOST_TIME, |mut caller: Caller<'_, Host>| -> i64 { caller.data_mut().time() })?;
     Ok(())
 }
 

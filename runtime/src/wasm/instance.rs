@@ -139,21 +139,20 @@ impl Instance {
             save: instance.get_typed_func(&mut store, names::SAVE).ok(),
             restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
         };
-        let mut instance =
-            Self {
-                store,
-                memory,
-                area,
-                mailbox,
-                window,
-                flat,
-                state_version: n.state_version,
-                calls,
-                epoch_ticks,
-                numbers: n,
-                instance,
-                witness: None,
-            };
+        let mut instance = Self {
+            store,
+            memory,
+            area,
+            mailbox,
+            window,
+            flat,
+            state_version: n.state_version,
+            calls,
+            epoch_ticks,
+            numbers: n,
+            instance,
+            witness: None,
+        };
         instance.area.update_header(|h| {
             h.stride = 64;
             h.abi = ABI_VERSION;

@@ -26,6 +26,10 @@ pub const CHAIN: &str = r#"
 [[module]]
 name = "m"
 file = "m.wat"
+[module.grants]
+tx = ["in", "out"]
+create = true
+hostcalls = ["log", "counter", "time"]
 [[chain]]
 source = { port = "in" }
 stages = ["m"]

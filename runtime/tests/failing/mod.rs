@@ -1,8 +1,8 @@
 //! Modules that fail after a while, by what they were given: each in a way that a replay could miss.
 #![allow(unreachable_pub, reason = "a module of tests has no other users")]
 
+use super::common::{MAILBOX, OUT_COUNT, OUTPUTS, PACKETS, SPARES};
 use perigee_abi::ABI_VERSION;
-use super::common::{CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, PACKETS, SPARES};
 
 /// A module by what it does in each call. `$batches` counts calls with packets, ticks included; `$sum` is at address 16.
 #[derive(Clone, Copy, Default)]
@@ -17,24 +17,25 @@ pub struct Case {
     pub message: &'static str,
     pub init: &'static str,
     pub prefill: &'static str,
-    /// Further lines of its entry in the configuration.
-    pub entry: &'static str,
     /// Its state cannot be written down.
     pub is_from_start: bool,
 }
 
+/// A module that may do what the cases do.
+const MODULE: &str = "\n[[module]]\nname = \"m\"\nfile = \"m.wat\"\n[module.grants]\ncreate = true\nhold = 8\nhostcalls = [\"log\", \
+                      \"counter\", \"time\"]\nclock = \"precise\"\n";
+const STAGE: &str = "[[chain]]\nsource = { port = \"in\" }\nstages = [\"m\"]\ntx = [\"out\"]\n";
 /// A chain of a generator alone.
-const SOURCE: &str = "[[module]]\nname = \"m\"\nfile = \"m.wat\"\n[[chain]]\nsource = { module = \"m\", pool = 255 }\ntx = [\"out\"]\n";
-const HOLDING: &str = "\n[[module]]\nname = \"m\"\nfile = \"m.wat\"\nhold = 8\n[[chain]]\nsource = { port = \"in\" }\nstages = \
-                       [\"m\"]\ntx = [\"out\"]\n";
+const SOURCE: &str = "[[chain]]\nsource = { module = \"m\", pool = 255 }\ntx = [\"out\"]\n";
 
 impl Case {
     pub fn generator() -> Self {
         Self { generate: "(nop)", ..Self::default() }
     }
 
-    pub fn chain(&self) -> &'static str {
-        if self.generate.is_empty() { if self.entry.is_empty() { CHAIN } else { HOLDING } } else { SOURCE }
+    /// The module and its chain, as a configuration has them.
+    pub fn chain(&self) -> String {
+        format!("{MODULE}{}", if self.generate.is_empty() { STAGE } else { SOURCE })
     }
 }
 
@@ -43,11 +44,19 @@ const MIX: &str = "(func $mix (param $value i32) (i32.store (i32.const 16) (i32.
     (i32.const 31)) (local.get $value))))";
 
 /// Traps in batch 47, at an address that the sum says: outside of the memory, and another one with each input.
-const AT_47: &str = "(if (i32.eq (global.get $batches) (i32.const 47)) (then (drop (i32.load (i32.or (i32.load (i32.const 16))
+const AT_47: &str =
+    "(if (i32.eq (global.get $batches) (i32.const 47)) (then (drop (i32.load (i32.or (i32.load (i32.const 16))
     (i32.const 0x80000000))))))";
 
 pub fn cases() -> Vec<Case> {
     let base = Case { process: "(call $read)", ..Case::default() };
+    let mut cases = inputs(base);
+    cases.extend(states(base));
+    cases
+}
+
+/// By what they are given.
+fn inputs(base: Case) -> Vec<Case> {
     vec![
         Case { name: "bytes of packets", items: "(func $read (call $mix (i32.load offset=86 (i32.load (i32.const 67200)))))", ..base },
         Case {
@@ -83,7 +92,6 @@ pub fn cases() -> Vec<Case> {
                     (br_if 0 (i32.le_u (local.get $i) (i32.const 32)))))))
               (func $touch (param $at i32) (call $mix (i32.load offset=86 (local.get $at)))
                 (i32.store offset=86 (local.get $at) (i32.load (i32.const 16))))",
-            entry: "hold = 8",
             ..base
         },
         Case {
@@ -100,6 +108,12 @@ pub fn cases() -> Vec<Case> {
                   (i32.store (i32.const 65560) (i32.const 1)))))"#,
             ..base
         },
+    ]
+}
+
+/// By what their state is made of, and by the call that they fail in.
+fn states(base: Case) -> Vec<Case> {
+    vec![
         Case {
             name: "a memory that grows, and a float",
             items: "(global $float (mut f64) (f64.const 1.5)) (func $read (local $page i32)

@@ -4,6 +4,7 @@
 mod chains;
 mod entries;
 mod files;
+mod grants;
 
 use super::{Config, allowed_cpus};
 use std::fmt;
