@@ -47,6 +47,8 @@ pub(crate) struct InstanceReport {
     pub(crate) stage: usize,
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) failed: Option<String>,
+    /// Hostcalls that were not granted.
+    pub(crate) denied: u64,
 }
 
 /// What all lcores and the control thread share.
@@ -179,6 +181,7 @@ impl Lcore {
                 stage: s,
                 counters: stage.counters(),
                 failed: stage.failed.clone(),
+                denied: stage.instance.denied(),
             })
         });
         stages.collect()
@@ -206,7 +209,7 @@ impl Lcore {
 
     fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {
         let chain = &mut self.chains[i];
-        if matches!(chain.source, Source::Ring(_)) {
+        if matches!(chain.source, Source::Ring(..)) {
             let n = chain.poll(now);
             account(chain, n, 0);
             if n != 0 {
@@ -229,7 +232,7 @@ impl Lcore {
             return false;
         }
         chain.close();
-        if !matches!(chain.source, Source::Ring(_)) {
+        if !matches!(chain.source, Source::Ring(..)) {
             self.control.sources.fetch_sub(1, Ordering::Release);
         }
         true
@@ -237,9 +240,8 @@ impl Lcore {
 }
 
 fn account(chain: &mut Chain, packets: usize, cycles: u64) {
-    let counters = &mut chain.out.counters;
-    counters.add(Counter::Polls, 1);
-    if packets != 0 {
-        counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+    chain.out.counters.add(Counter::Polls, 1);
+    if packets != 0 && cycles != 0 {
+        chain.account(cycles);
     }
 }

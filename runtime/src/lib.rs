@@ -16,9 +16,11 @@
 #[doc(hidden)]
 pub mod bench;
 pub mod config;
+pub mod control;
 pub mod ports;
 pub mod trial;
 
+mod batch_times;
 mod chain;
 mod clock;
 mod counters;
@@ -43,6 +45,7 @@ mod stats;
 mod swap;
 mod wasm;
 
+pub use batch_times::BatchTime;
 pub use error::Error;
 pub use evidence::{EvidenceOptions, EvidenceStats, Replay, Verdict};
 pub use fault::FaultClass;
@@ -51,7 +54,7 @@ pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
 pub use stats::{
-    Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
+    Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
 pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::lcore::{Command, InstanceReport, Lcore, Request};
 use crate::options::Options;
 use crate::setup::{self, Parts};
-use crate::stats::{Accounting, ChainStats, ModuleStats, PoolStats, RingStats, Snapshot, Summary};
+use crate::stats::{Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary};
 use crate::wasm::engine::{self, THREAD_STACK, Ticker};
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
@@ -83,6 +83,11 @@ impl Run {
         self.service();
         let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
         self.collect(&reports)
+    }
+
+    /// The configuration as it is in force.
+    pub(crate) fn config(&self) -> &Config {
+        &self.parts.maker.config
     }
 
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
@@ -201,7 +206,10 @@ impl Run {
 
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let parts = &self.parts;
-        let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
+        let chains = parts.placed.iter().map(|c| ChainStats {
+            batch_time: c.counters.times.read(&parts.clock),
+            ..ChainStats::new(&c.name, c.lcore, &c.counters.read())
+        });
         let modules = parts.seats.iter().map(|instance| {
             let chain = &parts.placed[instance.chain];
             let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == instance.stage;
@@ -215,6 +223,7 @@ impl Run {
                 faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
                 installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
+                hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
             }
         });
         Snapshot {
@@ -223,10 +232,11 @@ impl Run {
             ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
             faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
-            chains,
+            chains: chains.collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
             rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
+            pool_levels: parts.pools.iter().map(|pool| PoolLevel::of(pool)).collect(),
         }
     }
 

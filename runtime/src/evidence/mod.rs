@@ -27,7 +27,7 @@ pub(crate) use witness::{Facts, Witness};
 
 pub use replay::{Replay, Verdict};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ impl EvidenceOptions {
 }
 
 /// How many bundles there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceStats {
     /// Bundles written.
     pub written: u64,

@@ -50,9 +50,8 @@ pub(crate) struct Header {
     pub(crate) engine: String,
     /// Bytes of packets' rooms in the window.
     pub(crate) region_len: u64,
-    /// Limits of memory (bytes) and of a call (nanoseconds).
-    pub(crate) memory: u64,
-    pub(crate) deadline_ns: u64,
+    /// What the module may do, as JSON: its texts for times and sizes are for people.
+    pub(crate) grants: String,
     /// What the instance was started with.
     pub(crate) seed: u64,
     pub(crate) start_unix_ns: u64,
@@ -116,8 +115,8 @@ pub(crate) enum Event<'a> {
         #[serde(with = "super::bytes")]
         mailbox: Cow<'a, [u8]>,
     },
-    /// What `perigee.time` answered in the call before; at the beginning: while the instance was made.
-    Times(Vec<i64>),
+    /// What the clock said in the call before; at the beginning: while the instance was made.
+    Times(Vec<u64>),
 }
 
 /// Why a recording cannot be read.

@@ -9,6 +9,7 @@ use super::witness::{Facts, Witness};
 use super::{Quota, core, engine_text, folder, hex, prepare};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::grants::Grants;
 use crate::wasm::engine::{self, Ticker};
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
@@ -115,12 +116,14 @@ impl Player {
         let header = &tape.header;
         let (prepared, probe) = prepare(&header.module, &tape.wasm).map_err(|e| e.to_string())?;
         let is_deadline = header.end.trace.class == "deadline";
-        let recorded = Duration::from_nanos(header.deadline_ns);
-        let deadline = if is_deadline { recorded } else { recorded.max(PATIENCE) };
-        let limits = Limits { memory: header.memory, deadline };
+        let grants: Grants =
+            serde_json::from_str(&header.grants).map_err(|e| format!("recording.bin: its grants: {e}"))?;
+        let deadline = if is_deadline { grants.deadline } else { grants.deadline.max(PATIENCE) };
+        let grants = Grants { deadline, ..grants };
+        let limits = Limits::from(&grants);
         let module = Module::compile(engine, &header.module, &prepared, limits).map_err(|e| e.to_string())?;
         let clock = Clock::started_at(1_000_000_000, header.start_unix_ns);
-        let mut host = Host::new(clock, LogQueue::new(), header.memory, deadline, header.seed);
+        let mut host = Host::new(clock, LogQueue::new(), grants.clone(), header.seed);
         // What the clock said while the instance was made.
         host.replay_times(match (&header.start, tape.events.first()) {
             (None, Some(Event::Times(times))) => times.clone(),
@@ -132,8 +135,7 @@ impl Player {
         let facts = Facts {
             engine: header.engine.clone(),
             region_len: header.region_len,
-            memory: header.memory,
-            deadline_ns: header.deadline_ns,
+            grants,
             seed: header.seed,
             start_unix_ns: header.start_unix_ns,
         };

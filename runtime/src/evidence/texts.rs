@@ -40,7 +40,7 @@ pub(super) fn fault(case: &Case, seated: &Seated) -> Value {
             "unix_ns": unix_ns,
             "since_start_ns": case.at_ns,
         },
-        "limits": { "memory": case.facts.memory, "deadline_ns": case.facts.deadline_ns },
+        "grants": case.facts.grants,
         "seed": case.facts.seed,
         "memory": {
             "bytes": case.image.len,

@@ -7,6 +7,7 @@ use super::quota::Quota;
 use super::recorder::{Recorder, read_into};
 use super::recording::{End, Header, Kind};
 use super::trace::Trace;
+use crate::grants::Grants;
 use crate::wasm::instance::Instance;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -28,8 +29,7 @@ pub(crate) struct Witness {
 pub(crate) struct Facts {
     pub(crate) engine: String,
     pub(crate) region_len: u64,
-    pub(crate) memory: u64,
-    pub(crate) deadline_ns: u64,
+    pub(crate) grants: Grants,
     pub(crate) seed: u64,
     pub(crate) start_unix_ns: u64,
 }
@@ -85,8 +85,7 @@ impl Instance {
                 module: module.clone(),
                 engine: facts.engine.clone(),
                 region_len: facts.region_len,
-                memory: facts.memory,
-                deadline_ns: facts.deadline_ns,
+                grants: serde_json::to_string(&facts.grants).unwrap_or_default(),
                 seed: facts.seed,
                 start_unix_ns: facts.start_unix_ns,
                 start,
