@@ -5,6 +5,7 @@ use crate::ctl::CtlArgs;
 use crate::new::{Kind, Language};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use perigee_runtime::EvidenceOptions;
 use perigee_runtime::config::{parse_duration, parse_metrics_address};
 use perigee_runtime::jail::Mode;
 use std::net::SocketAddr;
@@ -189,6 +190,25 @@ pub(crate) enum Command {
     /// Compile modules for a run, which starts this by itself.
     #[command(name = "compile-server", hide = true)]
     CompileServer,
+    /// Show a recorded failure again, and compare it with the one of the run.
+    ///
+    /// Runs the module of a crash bundle in a host without ports, from the recording's snapshot on, with all inputs that it
+    /// had, and compares trap, backtrace and memory. Ends with exit code 2 where something differs.
+    #[command(after_long_help = "Examples:
+  perigee run forward.toml --record evidence
+  perigee replay evidence/20261122T204512Z-forward-4711-1
+  perigee replay evidence/20261122T204512Z-forward-4711-1 --until 10 --core before.wasm")]
+    Replay {
+        /// The bundle: a folder that a run with --record has left.
+        #[arg(value_hint = ValueHint::DirPath)]
+        bundle: PathBuf,
+        /// Stop after so many calls of the module.
+        #[arg(long, value_name = "CALLS")]
+        until: Option<usize>,
+        /// Write a core dump of the module where the replay stands to this file.
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        core: Option<PathBuf>,
+    },
     /// Ask a run that is under way: what it does, what its modules say; change its log, stop it.
     ///
     /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
@@ -213,6 +233,17 @@ pub(crate) struct RunOptions {
     pub(crate) load: LoadOptions,
     #[command(flatten)]
     pub(crate) json: JsonOption,
+    /// Keep evidence of failures: each leaves a folder in this directory, with the failed batch, a backtrace and a core dump.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) evidence: Option<PathBuf>,
+    /// As --evidence, and record what the modules are given, so that `perigee replay` can show a failure again. Costs time
+    /// for each packet.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "evidence")]
+    pub(crate) record: Option<PathBuf>,
+    /// With --record: batches between two snapshots of an instance. More of them cost less, and are replayed for longer.
+    #[arg(long, value_name = "BATCHES", requires = "record", default_value_t = EvidenceOptions::RECORD_EVERY,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) record_every: u32,
     /// The socket on which `perigee ctl` can ask this run, or `off`. Default: NAME.sock in $XDG_RUNTIME_DIR/perigee,
     /// /run/perigee (root) or /tmp/perigee-UID, where NAME is that of the configuration's file.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]

@@ -17,6 +17,7 @@ mod output;
 mod pci;
 mod ports;
 mod provenance;
+mod replay;
 mod run;
 mod short;
 mod signals;
@@ -74,6 +75,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Sign(options) => provenance::sign(&options),
         Command::Verify(options) => provenance::verify(&options),
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
+        Command::Replay { bundle, until, core } => replay::replay(&bundle, until, core.as_deref()),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

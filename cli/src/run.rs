@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
 use perigee_runtime::control::Server;
 use perigee_runtime::jail::{self, Mode};
-use perigee_runtime::{Options, Run, Summary};
+use perigee_runtime::{EvidenceOptions, Options, Run, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &Run
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
-    let mut with = load::options(&options.load)?;
+    let mut with = runtime_options(options)?;
     with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
     with.removed.extend(doors.file());
     let run = Arc::new(Run::start_with(&config, base, &with)?);
@@ -99,6 +99,14 @@ pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &Run
         output::error(&failure);
     }
     Ok(ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 }))
+}
+
+/// What of the command line concerns the runtime.
+fn runtime_options(options: &RunOptions) -> Result<Options> {
+    let mut runtime = load::options(&options.load)?;
+    let recorded = options.record.as_ref().map(|directory| EvidenceOptions::recording(directory, options.record_every));
+    runtime.evidence = recorded.or_else(|| options.evidence.as_deref().map(EvidenceOptions::new));
+    Ok(runtime)
 }
 
 /// Who may ask for the end.

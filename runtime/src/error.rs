@@ -65,6 +65,14 @@ pub enum Error {
         /// What is wrong and what to do.
         what: String,
     },
+    /// A crash bundle could not be used.
+    #[error("{}: {what}", path.display())]
+    Evidence {
+        /// The bundle's folder.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        what: String,
+    },
     /// A request to a running module was not served.
     #[error("{0}")]
     Request(String),

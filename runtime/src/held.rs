@@ -68,6 +68,11 @@ impl<P> Held<P> {
         }
     }
 
+    /// All of them, oldest first.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &P> {
+        self.by_slot.values().map(|entry| &entry.packet)
+    }
+
     /// Whether the packet in this slot is in custody.
     pub(crate) fn has(&self, slot: u32) -> bool {
         self.by_slot.contains_key(&slot)

@@ -26,6 +26,7 @@ mod clock;
 mod counters;
 mod dpdk;
 mod error;
+mod evidence;
 mod fault;
 pub mod grants;
 mod held;
@@ -48,6 +49,7 @@ mod xdp;
 
 pub use batch_times::BatchTime;
 pub use error::Error;
+pub use evidence::{EvidenceOptions, EvidenceStats, Replay, Verdict};
 pub use fault::FaultClass;
 #[doc(hidden)]
 pub use input_end::count_packets;

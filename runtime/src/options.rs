@@ -17,4 +17,6 @@ pub struct Options {
     pub compiler: crate::load::Compiler,
     /// Accepts signed modules of a version older than the highest seen, and takes theirs as the highest from then on.
     pub allow_downgrade: bool,
+    /// Keeps evidence of failures; counts before what the configuration says.
+    pub evidence: Option<crate::EvidenceOptions>,
 }

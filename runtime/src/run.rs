@@ -258,6 +258,7 @@ impl Run {
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains: chains.collect(),
             modules: modules.collect(),
+            evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
             rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
             pool_levels: parts.pools.iter().map(|pool| PoolLevel::of(pool)).collect(),
         }
@@ -282,6 +283,9 @@ impl Run {
                 "{}",
                 fault.text
             );
+            if let Some(case) = &fault.evidence {
+                self.parts.maker.keep(seat, fault.class.name(), case);
+            }
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.0.elapsed() < Duration::from_secs(1) {

@@ -10,6 +10,7 @@ use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
+use crate::evidence::{Case, Evidence, EvidenceOptions};
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
@@ -88,6 +89,9 @@ pub(crate) fn build(
 ) -> Result<(Parts, Vec<Lcore>), Error> {
     let uploads = read_modules(config, base, &loader)?;
     crate::xdp::remove_leftovers(config);
+    let evidence =
+        options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
+    let evidence = evidence.map(|options| Evidence::new(&options, engine).map(Arc::new)).transpose()?;
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
     let expected = config.ports.iter().map(|p| expected(&p.name, &p.device)).collect::<Result<Vec<_>, _>>()?;
@@ -96,8 +100,10 @@ pub(crate) fn build(
     let ports = start_ports(config, &placed, devices, &mut memory)?;
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
-    jail::enter_process(config, options)?;
-    let modules = load_modules(config, &uploads, engine, &loader)?;
+    let mut options = options.clone();
+    options.writable.extend(evidence.as_ref().map(|evidence| evidence.directory().to_owned()));
+    jail::enter_process(config, &options)?;
+    let modules = load_modules(config, &uploads, engine, &loader, evidence.is_some())?;
     let maker = Maker {
         loader,
         engine: engine.clone(),
@@ -108,6 +114,7 @@ pub(crate) fn build(
         domains: memory.domains,
         sealed: memory.sealed,
         faults: Arc::default(),
+        evidence,
     };
     let mut parts = Parts {
         ports,
@@ -138,9 +145,10 @@ fn load_modules(
     uploads: &[Upload],
     engine: &wasmtime::Engine,
     loader: &Loader,
+    is_evidence_wanted: bool,
 ) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
     let load = |(entry, upload): (&crate::config::Module, &Upload)| {
-        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engine, entry, upload)?)))
+        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engine, entry, upload, is_evidence_wanted)?)))
     };
     config.modules.iter().zip(uploads).map(load).collect()
 }
@@ -238,6 +246,8 @@ impl Builder<'_> {
             let generates = generator.is_some() && position == 0;
             let seat = Seat {
                 chain: index,
+                chain_name: chain.name.clone(),
+                lcore: placed.lcore,
                 stage: position,
                 module: (*name).clone(),
                 generates,
@@ -260,7 +270,7 @@ impl Builder<'_> {
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
             let cycles = self.parts.clock.cycles();
             let now = Now { cycles, ns: 0, flags: 0 };
-            stage.prefill(pool, now).map_err(|what| module_error(names[0], what))?;
+            stage.prefill(pool, now).map_err(|(what, case)| self.not_prefilled(names[0], what, case))?;
             pool.flush_cache();
         }
         if !matches!(source, Source::Ring(..)) {
@@ -284,6 +294,14 @@ impl Builder<'_> {
         });
         let tick = self.parts.clock.cycles_in(u64::try_from(config.run.tick.as_nanos()).unwrap_or(u64::MAX));
         Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
+    }
+
+    /// A generator's template could not be made.
+    fn not_prefilled(&self, module: &str, what: String, case: Option<Box<Case>>) -> Error {
+        if let (Some(case), Some(seat)) = (case, self.parts.seats.last()) {
+            self.parts.maker.keep(seat, "start", &case);
+        }
+        module_error(module, what)
     }
 
     fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {

@@ -15,6 +15,7 @@ use crate::wasm::instance::{Callback, Instance};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
 use std::sync::Arc;
 
+mod evidence;
 mod judge;
 mod lifecycle;
 mod outputs;
@@ -73,6 +74,8 @@ pub(crate) struct Stage {
     listed: Vec<outputs::Listed>,
     /// Queue and timestamps of the chain's source.
     meta: Meta,
+    /// Spare rooms that a recording does not have yet, one bit for each.
+    fresh_spares: u64,
     /// Where the stage before is of another trust domain.
     border: Option<Border>,
     rights: Rights,
@@ -156,6 +159,7 @@ impl Stage {
             passed: Burst::new(),
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
+            fresh_spares: 0,
             border: parts.border,
             rights: parts.rights,
             guard: parts.guard,
@@ -199,6 +203,9 @@ impl Stage {
         }
         self.publish(burst, now);
         out.counters.add(Counter::Batches, 1);
+        if self.instance.is_recorded() {
+            self.record(self.callback, burst);
+        }
         match self.call(self.callback, burst.len()) {
             Ok(()) => self.collect(burst, out, now),
             Err(trapped) => {
@@ -221,6 +228,9 @@ impl Stage {
         }
         self.begin(0, now);
         let callback = if self.has_tick { Callback::Tick } else { self.callback };
+        if self.instance.is_recorded() {
+            self.record(callback, burst);
+        }
         match self.call(callback, 0) {
             Ok(()) => self.each_its_way(burst, out, now),
             Err(trapped) => self.fail(trapped, burst, out, now),

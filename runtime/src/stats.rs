@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub chains: Vec<ChainStats>,
     /// The modules, one entry per instance.
     pub modules: Vec<ModuleStats>,
+    /// Crash bundles, where they are wanted.
+    pub evidence: Option<crate::EvidenceStats>,
     /// The rings, by number.
     pub rings: Vec<RingStats>,
     /// The pools, as full as they are now.

@@ -73,6 +73,8 @@ pub struct Run {
     /// Bytes that EAL reserves when it runs without huge pages.
     #[serde(deserialize_with = "values::size")]
     pub eal_memory: u64,
+    /// Directory in which each failure of a module gets a folder with evidence; relative to the configuration's directory.
+    pub evidence: Option<String>,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
     /// How strict the jail is; `None`: who starts the run decides ([`crate::Options::jail`]).
@@ -248,6 +250,7 @@ impl Default for Run {
             idle: None,
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
+            evidence: None,
             eal_args: Vec::new(),
             jail: None,
             user: None,

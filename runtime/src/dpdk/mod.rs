@@ -12,6 +12,16 @@ pub(crate) mod ring;
 
 use std::ffi::{CStr, CString};
 
+/// DPDK's version, as the library says it.
+pub(crate) fn version() -> String {
+    // SAFETY:
+    // - returns a pointer to a constant string.
+    let text = unsafe { perigee_dpdk_sys::rte_version() };
+    // SAFETY:
+    // - the string is terminated and never goes away.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
 /// The text of an error number of DPDK, positive or negative.
 pub(crate) fn strerror(code: i32) -> String {
     // SAFETY:

@@ -8,8 +8,9 @@ pub use class::FaultClass;
 pub(crate) use class::{Overrun, Trapped};
 pub(crate) use health::Health;
 
+use crate::evidence::Case;
 use crossbeam_queue::ArrayQueue;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A failure of one instance.
 #[derive(Debug)]
@@ -24,13 +25,8 @@ pub(crate) struct Fault {
     /// Sequence number of the instance's last batch.
     pub(crate) sequence: u64,
     /// What the failed batch was, where somebody wants to know.
-    #[allow(dead_code, reason = "crash bundles take it: next")]
-    pub(crate) evidence: Option<Box<Evidence>>,
+    pub(crate) evidence: Option<Box<Case>>,
 }
-
-/// The failed batch as it was published and as the module left it.
-#[derive(Debug)]
-pub(crate) struct Evidence {}
 
 /// Faults on their way from the lcores to the control side. Bounded: what does not fit is counted, and is found all the
 /// same by the instance's [`Health`].
@@ -38,7 +34,6 @@ pub(crate) struct Evidence {}
 pub(crate) struct Faults {
     queue: ArrayQueue<Fault>,
     lost: AtomicU64,
-    evidence_wanted: AtomicBool,
 }
 
 /// Faults that wait at most. An instance that failed runs no more until it was replaced, so there are hardly more than seats.
@@ -46,7 +41,7 @@ const WAITING: usize = 1_024;
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { queue: ArrayQueue::new(WAITING), lost: AtomicU64::new(0), evidence_wanted: AtomicBool::new(false) }
+        Self { queue: ArrayQueue::new(WAITING), lost: AtomicU64::new(0) }
     }
 }
 
@@ -66,16 +61,5 @@ impl Faults {
     /// Failures whose text was lost so far.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
-    }
-
-    /// From now on a fault comes with the failed batch, or without.
-    #[allow(dead_code, reason = "crash bundles ask for it: next")]
-    pub(crate) fn want_evidence(&self, wanted: bool) {
-        self.evidence_wanted.store(wanted, Ordering::Relaxed);
-    }
-
-    /// Whether a fault shall come with the failed batch.
-    pub(crate) fn wants_evidence(&self) -> bool {
-        self.evidence_wanted.load(Ordering::Relaxed)
     }
 }

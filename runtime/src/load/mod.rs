@@ -26,6 +26,7 @@ pub use upload::{Upload, signature_path};
 
 use crate::config;
 use crate::error::Error;
+use crate::evidence::Probe;
 use crate::options::Options;
 use crate::wasm::engine::{self, Ticker};
 use crate::wasm::module::{Limits, Module, ModuleInfo};
@@ -75,6 +76,9 @@ impl Origin {
     }
 }
 
+/// Makes a module, by its name and bytes, ready for [`crate::evidence`]: what is compiled in its place, and what is known of it.
+pub(crate) type Prepare = fn(&str, &[u8]) -> Result<(Vec<u8>, Probe), Error>;
+
 /// Loads the modules of a run, from its start to its end.
 #[derive(Debug)]
 pub struct Loader {
@@ -120,8 +124,8 @@ impl Loader {
         Upload::read(file, self.most)
     }
 
-    /// Loads a module under its entry's limits: admitted by the policy, compiled, checked against the ABI, started once in
-    /// a throw-away instance.
+    /// Loads a module under its entry's limits: admitted by the policy, made ready by `prepare` where that is wanted,
+    /// compiled, checked against the ABI, started once in a throw-away instance.
     ///
     /// # Errors
     /// Where any of that fails; the text says what to do.
@@ -130,6 +134,7 @@ impl Loader {
         engine: &wasmtime::Engine,
         entry: &config::Module,
         upload: &Upload,
+        prepare: Option<Prepare>,
     ) -> Result<Module, Error> {
         let refuse = |what: String| Error::Module { name: entry.name.clone(), what };
         if u64::try_from(upload.bytes.len()).unwrap_or(u64::MAX) > self.most {
@@ -138,7 +143,10 @@ impl Loader {
         }
         let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
         let admission = self.admit(entry, upload, &digest).map_err(refuse)?;
-        let Compiled { native, cached } = self.compile(engine, &upload.bytes).map_err(refuse)?;
+        // What was verified is what is compiled, or where its failures are looked into, that and names for its globals.
+        let prepared = prepare.map(|prepare| prepare(&entry.name, &upload.bytes)).transpose()?;
+        let bytes = prepared.as_ref().map_or(upload.bytes.as_slice(), |(bytes, _)| bytes);
+        let Compiled { native, cached } = self.compile(engine, bytes).map_err(refuse)?;
         let mut origin = Origin { sha256: hex(&digest), cached, ..Origin::default() };
         if let Some(Admission { entry, signed, .. }) = &admission {
             origin.policy.clone_from(entry);
@@ -146,7 +154,8 @@ impl Loader {
             origin.version = signed.as_ref().and_then(|(_, claims)| claims.version);
         }
         let limits = Limits::from(&entry.grants);
-        let module = Module::from_native(engine, &entry.name, &native, limits, origin)?;
+        let mut module = Module::from_native(engine, &entry.name, &native, limits, origin)?;
+        module.probe = prepared.map(|(_, probe)| probe);
         // Only what can run raises the version that others may not go back behind.
         self.remember(admission.as_ref()).map_err(refuse)?;
         Ok(module)
@@ -160,7 +169,7 @@ impl Loader {
         let engine = engine::new()?;
         // Its start and the functions that tell its numbers are guest code: they have a deadline too.
         let _ticker = Ticker::start(&engine);
-        Ok(self.load(&engine, entry, upload)?.describe().clone())
+        Ok(self.load(&engine, entry, upload, None)?.describe().clone())
     }
 
     /// Process number of the compile server, where there is one.

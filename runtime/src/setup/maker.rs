@@ -7,10 +7,11 @@ use crate::dpdk::pool::HEADROOM;
 use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
+use crate::evidence::{self, Case, Evidence, Facts, Seated};
 use crate::fault::{Faults, Health};
 use crate::grants::{Grants, Guard, Rate, Rights, Sources};
 use crate::held::Held;
-use crate::load::{Loader, Upload};
+use crate::load::{Loader, Prepare, Upload};
 use crate::source::Border;
 use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
@@ -26,6 +27,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Seat {
     /// Position of its chain among the placed ones, and its own in the chain.
     pub(crate) chain: usize,
+    /// The chain's name, and the CPU that it is on.
+    pub(crate) chain_name: String,
+    pub(crate) lcore: u32,
     pub(crate) stage: usize,
     /// Name of its module.
     pub(crate) module: String,
@@ -68,6 +72,8 @@ pub(crate) struct Maker {
     /// In the order of [`Config::domains`].
     pub(crate) domains: Vec<Domain>,
     pub(crate) sealed: Sealed,
+    /// Where evidence of failures goes.
+    pub(crate) evidence: Option<Arc<Evidence>>,
 }
 
 /// A module as it is loaded: what its instances are made of.
@@ -80,14 +86,17 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads a module under the limits of its entry.
+    /// Loads a module under the limits of its entry; where evidence of its failures is wanted, it is made ready to be looked
+    /// into.
     pub(crate) fn new(
         loader: &Loader,
         engine: &wasmtime::Engine,
         entry: &config::Module,
         upload: &Upload,
+        is_evidence_wanted: bool,
     ) -> Result<Self, Error> {
-        let module = loader.load(engine, entry, upload)?;
+        let prepare = is_evidence_wanted.then_some(evidence::prepare as Prepare);
+        let module = loader.load(engine, entry, upload, prepare)?;
         let digest = module.describe().origin.sha256.clone();
         Ok(Self { module, entry: entry.clone(), digest })
     }
@@ -101,7 +110,7 @@ impl Loaded {
 impl Maker {
     /// Loads a module aside, while the run goes on.
     pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Loaded, Error> {
-        Loaded::new(&self.loader, &self.engine, entry, upload)
+        Loaded::new(&self.loader, &self.engine, entry, upload, self.evidence.is_some())
     }
 
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
@@ -137,13 +146,22 @@ impl Maker {
         }
         let grants = &entry.grants;
         let rights = Rights::new(grants, &self.config);
-        let host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
+        let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
+        if self.evidence.as_ref().is_some_and(|e| e.records()) {
+            host.record_times();
+        }
         let domain = &self.domains[seat.domain];
         let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports, &rights);
+        self.observe(&mut instance, seat, loaded);
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
-        instance.init(&config).map_err(|e| refuse(e.to_string()))?;
+        if let Err(refusal) = instance.init(&config) {
+            if let Some(case) = instance.case(self.clock.ns(self.clock.cycles()), Vec::new()) {
+                self.keep(seat, "start", &case);
+            }
+            return Err(refuse(refusal.to_string()));
+        }
         let view = View::new(region.base(), instance.window);
         let mut stage = Stage::new(StageParts {
             instance,
@@ -168,6 +186,34 @@ impl Maker {
             stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
         }
         Ok(stage)
+    }
+
+    /// Puts beside an instance what looks at it when it fails.
+    fn observe(&self, instance: &mut Instance, seat: &Seat, loaded: &Loaded) {
+        let (Some(evidence), Some(probe)) = (&self.evidence, &loaded.module.probe) else { return };
+        let facts = Facts {
+            engine: evidence.engine().to_owned(),
+            region_len: self.domains[seat.domain].region.len() as u64,
+            grants: loaded.entry.grants.clone(),
+            seed: self.seed(seat),
+            start_unix_ns: self.clock.start_unix_ns(),
+        };
+        instance.witness = Some(Box::new(evidence.witness(&seat.module, probe, facts)));
+    }
+
+    /// Writes down what is known of a failure, where that is wanted. On the control side only.
+    pub(crate) fn keep(&self, seat: &Seat, class: &str, case: &Case) {
+        let Some(evidence) = &self.evidence else { return };
+        let entry = self.config.module(&seat.module).map(|i| &self.config.modules[i]);
+        let seated = Seated {
+            class: class.to_owned(),
+            chain: seat.chain_name.clone(),
+            lcore: seat.lcore,
+            stage: seat.stage,
+            seat: seat.number,
+            settings: entry.map(settings).unwrap_or_default(),
+        };
+        evidence.write(case, &seated);
     }
 
     /// Where packets come into a trust domain.
@@ -219,6 +265,15 @@ fn map_window(region: &Region, at: *mut u8) -> Result<(), Error> {
     // - Instance::new checked that the region fits the declared window, from a multiple of 2 MiB on, inside the memory of
     //   the instance that is being made; the memory's base is a multiple of 2 MiB as well.
     unsafe { region.map_at(at) }
+}
+
+/// What a bundle says of a module's entry in the configuration.
+fn settings(entry: &config::Module) -> serde_json::Value {
+    let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
+    serde_json::json!({
+        "file": entry.file,
+        "config": String::from_utf8_lossy(&config),
+    })
 }
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.

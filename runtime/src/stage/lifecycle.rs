@@ -4,7 +4,8 @@ use super::{Now, Stage};
 use crate::counters::Counter;
 use crate::dpdk::packet::Burst;
 use crate::dpdk::pool::{HEADROOM, Pool};
-use crate::fault::{Evidence, Fault, FaultClass, Trapped};
+use crate::evidence::Case;
+use crate::fault::{Fault, FaultClass, Trapped};
 use crate::lcore::Request;
 use crate::outlet::Outlets;
 use crate::wasm::instance::{Callback, Refusal};
@@ -22,8 +23,10 @@ impl Stage {
     }
 
     /// It has come into a chain that was running.
-    pub(crate) fn installed(&self) {
+    pub(crate) fn installed(&mut self) {
         self.place.health.installed();
+        // Its state may be another instance's, which its own inputs do not lead to.
+        self.instance.record(|recorder, _| recorder.renew());
     }
 
     /// Frees what the module holds, counted by that cause, and its spare rooms.
@@ -40,13 +43,13 @@ impl Stage {
     /// The module trapped or passed its deadline: its batch is lost, what it holds too, and it does not run again.
     #[cold]
     pub(super) fn fail(&mut self, trapped: Trapped, burst: &mut Burst, out: &mut Outlets, now: Now) {
-        let evidence = self.place.faults.wants_evidence().then(|| Box::new(Evidence {}));
+        let evidence = self.evidence(burst, now);
         self.discard(Counter::Trap, burst, out);
         self.take_out(trapped, evidence, out, now);
     }
 
     /// The instance is not to be trusted any more.
-    fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Evidence>>, out: &mut Outlets, now: Now) {
+    fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Case>>, out: &mut Outlets, now: Now) {
         let Trapped { class, text } = trapped;
         self.failed = Some(text.clone());
         self.place.health.failed(class);
@@ -74,7 +77,10 @@ impl Stage {
         answer.map_err(|refusal| {
             let text = refusal.to_string();
             match refusal {
-                Refusal::Trap(trapped) => self.take_out(trapped, None, out, now),
+                Refusal::Trap(trapped) => {
+                    let evidence = self.evidence(&mut Burst::new(), now);
+                    self.take_out(trapped, evidence, out, now);
+                }
                 Refusal::Broken(what) => {
                     self.take_out(Trapped { class: FaultClass::Answer, text: what }, None, out, now);
                 }
@@ -96,8 +102,11 @@ impl Stage {
         self.held.len()
     }
 
-    /// Shows each room of a generator's pool to the module, which writes its template. Returns where it traps.
-    pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), String> {
+    /// Shows each room of a generator's pool to the module, which writes its template.
+    ///
+    /// # Errors
+    /// It traps, which may come with evidence; or it leaves a length that no packet can have.
+    pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), (String, Option<Box<Case>>)> {
         self.unseen.clear();
         let mut seen = Vec::new();
         let mut first_len = None;
@@ -109,10 +118,15 @@ impl Stage {
             }
             self.publish(&mut burst, now);
             let n = u32::try_from(burst.len()).unwrap_or(0);
-            let called = self.instance.call(Callback::Prefill, n);
-            called.map_err(|e| Trapped::new(perigee_abi::names::PREFILL, &e).text)?;
+            if self.instance.is_recorded() {
+                self.record(Callback::Prefill, &mut burst);
+            }
+            if let Err(e) = self.instance.call(Callback::Prefill, n) {
+                let text = Trapped::new(perigee_abi::names::PREFILL, &e).text;
+                return Err((text, self.evidence(&mut burst, now)));
+            }
             let longest = burst.iter_mut().map(|p| p.room_len()).next().unwrap_or(0).saturating_sub(HEADROOM);
-            let len = self.prefilled(burst.len(), longest).map_err(|e| e.text)?;
+            let len = self.prefilled(burst.len(), longest).map_err(|e| (e.text, None))?;
             first_len = first_len.or(len);
             seen.push(burst);
         }

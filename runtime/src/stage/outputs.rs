@@ -153,6 +153,7 @@ impl Stage {
                 continue;
             }
             self.spares[i] = self.pool.take_one();
+            self.fresh_spares |= 1 << i;
             // Address 0 says that no room was free.
             let published = self.spares[i].as_ref().map_or_else(Published::default, |packet| {
                 let room = self.view.room(packet);

@@ -144,6 +144,9 @@ impl Stage {
         }
         self.publish(burst, now);
         let n = u32::try_from(burst.len()).unwrap_or(0);
+        if self.instance.is_recorded() {
+            self.record(Callback::Prefill, burst);
+        }
         self.instance.call(Callback::Prefill, n).map_err(|e| Trapped::new(names::PREFILL, &e))?;
         self.template_len = self.prefilled(burst.len(), longest)?.unwrap_or(self.template_len);
         Ok(())

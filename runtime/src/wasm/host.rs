@@ -1,6 +1,6 @@
 //! The host's side of an instance: its store's data, the hostcalls, its limits and its deadline.
 
-use super::wasi::{self, Wasi};
+use super::wasi::{self, Wasi, WasiState};
 use crate::clock::Clock;
 use crate::fault::Overrun;
 use crate::grants::{ClockGrant, Grants, Hostcall};
@@ -75,6 +75,23 @@ impl LogQueue {
     }
 }
 
+/// Answers of the clock that are written down for one call, at most.
+const MOST_TIMES: usize = 1 << 20;
+
+/// Where the time comes from, and whether it is written down.
+enum Times {
+    Free,
+    Recorded {
+        said: Vec<u64>,
+        asked: u64,
+    },
+    Replayed {
+        /// What is to be said, the last first.
+        left: Vec<u64>,
+        last: u64,
+    },
+}
+
 /// Data of an instance's store.
 pub(crate) struct Host {
     clock: Clock,
@@ -91,6 +108,8 @@ pub(crate) struct Host {
     denied: u64,
     /// This thread's CPU time when the deadline was last set.
     cpu_at_start: Duration,
+    /// What the clock says, where that is recorded or replayed.
+    times: Times,
     /// What the calls of WASI keep.
     pub(super) wasi: Wasi,
 }
@@ -109,6 +128,7 @@ impl Host {
             table: 0,
             denied: 0,
             cpu_at_start: Duration::ZERO,
+            times: Times::Free,
             wasi: Wasi::new(seed),
         }
     }
@@ -131,9 +151,9 @@ impl Host {
     }
 
     /// The time of the moment, nanoseconds, where it is granted.
-    pub(super) fn precise_ns(&self) -> Option<u64> {
+    pub(super) fn precise_ns(&mut self) -> Option<u64> {
         let granted = self.grants.clock == ClockGrant::Precise && self.grants.hostcalls.contains(&Hostcall::Time);
-        granted.then(|| self.clock.ns(self.clock.cycles()))
+        granted.then(|| self.time())
     }
 
     /// Adds a line to the instance's log, where that is granted and not too often.
@@ -152,6 +172,54 @@ impl Host {
             return self.log.lose();
         }
         self.log.push(level, line);
+    }
+
+    /// From now on what the clock says is written down.
+    pub(crate) fn record_times(&mut self) {
+        self.times = Times::Recorded { said: Vec::new(), asked: 0 };
+    }
+
+    /// What the clock said since the last time, where that is written down; or how often it was asked, if too often.
+    pub(crate) fn take_times(&mut self) -> Result<Vec<u64>, u64> {
+        let Times::Recorded { said, asked } = &mut self.times else { return Ok(Vec::new()) };
+        let asked = std::mem::take(asked);
+        let said = std::mem::take(said);
+        if asked == said.len() as u64 { Ok(said) } else { Err(asked) }
+    }
+
+    /// The clock says this, one after the other, and then the last again.
+    pub(crate) fn replay_times(&mut self, mut times: Vec<u64>) {
+        times.reverse();
+        self.times = Times::Replayed { left: times, last: 0 };
+    }
+
+    /// The time of the moment; in a replay, what it was in the run. All else that a guest asks follows from its state.
+    fn time(&mut self) -> u64 {
+        let now = self.clock.ns(self.clock.cycles());
+        match &mut self.times {
+            Times::Free => now,
+            Times::Recorded { said, asked } => {
+                *asked += 1;
+                if said.len() < MOST_TIMES {
+                    said.push(now);
+                }
+                now
+            }
+            Times::Replayed { left, last } => {
+                *last = left.pop().unwrap_or(*last);
+                *last
+            }
+        }
+    }
+
+    /// What the calls of WASI keep.
+    pub(crate) fn wasi_state(&self) -> WasiState {
+        self.wasi.state()
+    }
+
+    /// Lets the calls of WASI go on from a state.
+    pub(crate) fn restore_wasi(&mut self, state: &WasiState) {
+        self.wasi.restore(state);
     }
 
     /// From now on the batch area at this address tells the time.

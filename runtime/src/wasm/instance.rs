@@ -5,11 +5,16 @@ use super::area::{Area, Mailbox};
 use super::engine::EPOCH;
 use super::flat::Flat;
 use super::host::Host;
-use super::module::{Module, instantiate};
+use super::module::{Module, Numbers, instantiate};
+use crate::evidence::{Kind, Witness};
 use crate::fault::Trapped;
 use perigee_abi::{ABI_VERSION, MAX_COUNTERS, WINDOW_ALIGN, names};
 use std::ptr::NonNull;
 use wasmtime::{Memory, Store, TypedFunc};
+
+mod access;
+
+pub(crate) use access::GlobalValue;
 
 /// A started module with its packets in sight.
 pub(crate) struct Instance {
@@ -24,6 +29,11 @@ pub(crate) struct Instance {
     pub(crate) state_version: u32,
     calls: Calls,
     epoch_ticks: u64,
+    numbers: Numbers,
+    /// The engine's handle: what is exported beside the callbacks.
+    instance: wasmtime::Instance,
+    /// Where evidence of a failure is wanted.
+    pub(crate) witness: Option<Box<Witness>>,
 }
 
 /// The callbacks that are there.
@@ -59,6 +69,18 @@ pub(crate) enum Callback {
     Generate,
     Process,
     Tick,
+}
+
+impl Callback {
+    /// The function's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Prefill => names::PREFILL,
+            Self::Generate => names::GENERATE,
+            Self::Process => names::PROCESS,
+            Self::Tick => names::TICK,
+        }
+    }
 }
 
 impl Instance {
@@ -116,8 +138,20 @@ impl Instance {
             save: instance.get_typed_func(&mut store, names::SAVE).ok(),
             restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
         };
-        let mut instance =
-            Self { store, memory, area, mailbox, window, flat, state_version: n.state_version, calls, epoch_ticks };
+        let mut instance = Self {
+            store,
+            memory,
+            area,
+            mailbox,
+            window,
+            flat,
+            state_version: n.state_version,
+            calls,
+            epoch_ticks,
+            numbers: n,
+            instance,
+            witness: None,
+        };
         instance.area.update_header(|h| {
             h.stride = 64;
             h.abi = ABI_VERSION;
@@ -144,9 +178,13 @@ impl Instance {
             Callback::Process => &calls.process,
             Callback::Generate => &calls.generate,
             Callback::Prefill => &calls.prefill,
-            Callback::Tick => return calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ())),
+            Callback::Tick => {
+                let result = calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ()));
+                return result.inspect_err(|e| self.note_trap(callback.name(), e));
+            }
         };
-        with_count.as_ref().map_or(Ok(()), |f| f.call(store, count))
+        let result = with_count.as_ref().map_or(Ok(()), |f| f.call(store, count));
+        result.inspect_err(|e| self.note_trap(callback.name(), e))
     }
 
     /// Gives the configuration; the module is ready afterwards.
@@ -158,7 +196,7 @@ impl Instance {
             return Err(Refusal::No("has a configuration, but exports no \"init\" that would read it".to_owned()));
         };
         self.store.data_mut().naming = true;
-        let result = self.request(names::INIT, &f, config);
+        let result = self.request(Kind::Init, names::INIT, &f, config);
         self.store.data_mut().naming = false;
         result.map(|_| ())
     }
@@ -166,15 +204,17 @@ impl Instance {
     /// Sends a message; returns the reply.
     pub(crate) fn message(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let f = self.calls.message.clone().ok_or_else(|| missing(names::MESSAGE))?;
-        let n = self.request(names::MESSAGE, &f, bytes)?;
+        let n = self.request(Kind::Message, names::MESSAGE, &f, bytes)?;
         Ok(self.mailbox.read(n))
     }
 
     /// Asks for the module's state.
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, Refusal> {
         let f = self.calls.save.clone().ok_or_else(|| missing(names::SAVE))?;
+        self.record_request(Kind::Save, &[]);
         self.restart_deadline();
-        let answer = f.call(&mut self.store, ()).map_err(|e| Refusal::Trap(Trapped::new(names::SAVE, &e)))?;
+        let answer = f.call(&mut self.store, ()).inspect_err(|e| self.note_trap(names::SAVE, e));
+        let answer = answer.map_err(|e| Refusal::Trap(Trapped::new(names::SAVE, &e)))?;
         let n = self.answer(names::SAVE, answer)?;
         Ok(self.mailbox.read(n))
     }
@@ -183,19 +223,21 @@ impl Instance {
     pub(crate) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
         let f = self.calls.restore.clone().ok_or_else(|| missing(names::RESTORE))?;
         self.area.update_header(|h| h.state_version = version);
-        self.request(names::RESTORE, &f, state).map(|_| ())
+        self.request(Kind::Restore, names::RESTORE, &f, state).map(|_| ())
     }
 
-    fn request(&mut self, name: &str, f: &TypedFunc<u32, i32>, bytes: &[u8]) -> Result<usize, Refusal> {
+    fn request(&mut self, kind: Kind, name: &str, f: &TypedFunc<u32, i32>, bytes: &[u8]) -> Result<usize, Refusal> {
         if !self.mailbox.write(bytes) {
             let (have, need) = (self.mailbox.len(), bytes.len());
             return Err(Refusal::No(format!(
                 "its mailbox of {have} bytes does not hold the {need} bytes for \"{name}\": declare a larger one"
             )));
         }
+        self.record_request(kind, bytes);
         self.restart_deadline();
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let answer = f.call(&mut self.store, len).map_err(|e| Refusal::Trap(Trapped::new(name, &e)))?;
+        let answer = f.call(&mut self.store, len).inspect_err(|e| self.note_trap(name, e));
+        let answer = answer.map_err(|e| Refusal::Trap(Trapped::new(name, &e)))?;
         self.answer(name, answer)
     }
 

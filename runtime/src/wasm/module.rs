@@ -5,6 +5,7 @@ use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::{Error, plain};
+use crate::evidence::Probe;
 use crate::grants::{ClockGrant, Grants, Hostcall};
 use crate::load::{Native, Origin, revive, translate};
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
@@ -116,6 +117,8 @@ pub(crate) struct Module {
     pub(crate) pre: InstancePre<Host>,
     pub(crate) numbers: Numbers,
     info: ModuleInfo,
+    /// What is kept of it for evidence of its failures.
+    pub(crate) probe: Option<Probe>,
 }
 
 impl std::fmt::Debug for Module {
@@ -169,7 +172,7 @@ impl Module {
         let mut info = describe(name, native.wasm_len, &module, numbers, callbacks);
         info.origin = origin;
         check_areas(&info).map_err(refuse)?;
-        Ok(Self { name: name.to_owned(), pre, numbers, info })
+        Ok(Self { name: name.to_owned(), pre, numbers, info, probe: None })
     }
 
     /// Facts about it.

@@ -54,7 +54,32 @@ struct Line {
     text: [u8; names::LOG_MAX],
 }
 
+/// What these calls keep, written down.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct WasiState {
+    random: u64,
+    latest_ns: u64,
+    /// What has come of the lines that have not ended yet.
+    lines: [Vec<u8>; 2],
+}
+
 impl Wasi {
+    /// What it keeps now.
+    pub(super) fn state(&self) -> WasiState {
+        let lines = self.lines.each_ref().map(|line| line.text[..line.len].to_vec());
+        WasiState { random: self.random, latest_ns: self.latest_ns, lines }
+    }
+
+    /// Goes on from a state.
+    pub(super) fn restore(&mut self, state: &WasiState) {
+        (self.random, self.latest_ns) = (state.random, state.latest_ns);
+        for (line, bytes) in self.lines.iter_mut().zip(&state.lines) {
+            let n = bytes.len().min(names::LOG_MAX - 1);
+            line.text[..n].copy_from_slice(&bytes[..n]);
+            line.len = n;
+        }
+    }
+
     /// Random numbers begin at `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let line = || Line { len: 0, text: [0; names::LOG_MAX] };
@@ -146,7 +171,7 @@ impl Guest<'_> {
     /// The time of the batch (or of the moment, where that is granted), in nanoseconds since the run began; more, where the guest has "slept" beyond it. Never 0, which
     /// Go takes for a broken clock.
     fn now(&mut self) -> Result<u64, i32> {
-        if let Some(time) = self.0.data().precise_ns() {
+        if let Some(time) = self.0.data_mut().precise_ns() {
             self.0.data_mut().wasi.pass_until(time);
         } else if let Some(batch) = self.0.data().wasi.batch {
             let at = offset_of!(Batch, header) + offset_of!(Header, time_ns);

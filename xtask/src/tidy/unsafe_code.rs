@@ -48,6 +48,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/src/wasm/engine.rs", "gives the ticker its scheduling priority"),
     ("runtime/src/wasm/flat.rs", "maps flat state regions, and moves them from instance to instance"),
     ("runtime/src/wasm/host.rs", "asks the kernel for a thread's processor time"),
+    ("runtime/src/wasm/instance/access.rs", "copies from and to an instance's memory by address"),
     ("runtime/src/wasm/instance.rs", "turns checked guest addresses into host pointers"),
     ("runtime/src/wasm/memory.rs", "reserves linear memories and maps the window in them"),
     ("runtime/src/xdp/kernel.rs", "calls into the kernel: a netlink socket, and names of XDP programs"),

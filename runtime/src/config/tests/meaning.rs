@@ -47,6 +47,14 @@ fn all_problems_come_at_once_in_the_files_order() {
 }
 
 #[test]
+fn evidence_goes_to_a_directory() {
+    refused(
+        &format!("[run]\nevidence = \"\"\n{GOOD}"),
+        &["perigee.toml:2: evidence is an empty text; it is the directory for crash bundles; leave it out for none"],
+    );
+}
+
+#[test]
 fn names_differ() {
     refused_with(
         "name = \"b\"",

@@ -29,6 +29,10 @@ pub(super) fn run(config: &Config, found: &mut Problems) {
     if run.duration.is_some_and(|duration| duration.is_zero()) {
         found.error("run.duration", "duration is 0", "leave it away to run until a signal comes");
     }
+    if run.evidence.as_deref() == Some("") {
+        let help = "it is the directory for crash bundles; leave it out for none";
+        found.error("run.evidence", "evidence is an empty text", help);
+    }
     if run.control.as_ref().is_some_and(String::is_empty) {
         let help = "give a socket's path, or \"off\"; leave it away for the default place";
         found.error("run.control", "control is empty", help);
