@@ -3,8 +3,8 @@
 use crate::output;
 use crate::run::{Loaded, load};
 use anyhow::Result;
-use perigee_runtime::Limits;
 use perigee_runtime::config::{Config, Module, Source, allowed_cpus};
+use perigee_runtime::{Limits, ModuleInfo};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
     let Loaded { config, base } = load(file)?;
     let mut refused = 0;
     for module in &config.modules {
-        for problem in module_problems(&config, module, &base) {
+        for problem in module_problems(&config, module, &base, file) {
             output::error(&format!("{}: {problem}", file.display()));
             refused += 1;
         }
@@ -37,13 +37,21 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a module and its grants have to do with each other, where they do not fit: nothing of it keeps a run from starting.
+fn tell_grants(module: &Module, info: &ModuleInfo, file: &Path) {
+    for what in module.grants.beside(info) {
+        output::line(&format!("{}: warning: module {:?} {what}", file.display(), module.name));
+    }
+}
+
 /// Loads a module under its limits, and looks for the callbacks that its places in the chains need.
-fn module_problems(config: &Config, module: &Module, base: &Path) -> Vec<String> {
+fn module_problems(config: &Config, module: &Module, base: &Path, file: &Path) -> Vec<String> {
     let limits = Limits::from(&module.grants);
     let info = match perigee_runtime::inspect(&base.join(&module.file), limits) {
         Ok(info) => info,
         Err(error) => return vec![error.to_string()],
     };
+    tell_grants(module, &info, file);
     let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
     let mut problems = Vec::new();
     for chain in &config.chains {

@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
+use crate::wasm::engine::Engines;
 use crate::wasm::host::LogQueue;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<&'static Eal, Error> {
 pub(crate) fn build(
     config: &Config,
     base: &Path,
-    engine: &wasmtime::Engine,
+    engines: &Engines,
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
     let files = read_modules(config, base)?;
@@ -94,9 +95,9 @@ pub(crate) fn build(
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
     jail::enter_process(config, options)?;
-    let modules = load_modules(config, &files, engine)?;
+    let modules = load_modules(config, &files, engines)?;
     let maker = Maker {
-        engine: engine.clone(),
+        engines: engines.clone(),
         config: config.clone(),
         modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
@@ -133,13 +134,10 @@ fn read_modules(config: &Config, base: &Path) -> Result<Vec<Vec<u8>>, Error> {
     config.modules.iter().map(read).collect()
 }
 
-fn load_modules(
-    config: &Config,
-    files: &[Vec<u8>],
-    engine: &wasmtime::Engine,
-) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
-    let load =
-        |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), Arc::new(Loaded::new(engine, m, bytes)?)));
+fn load_modules(config: &Config, files: &[Vec<u8>], engines: &Engines) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| {
+        Ok((m.name.clone(), Arc::new(Loaded::new(engines, m, bytes)?)))
+    };
     config.modules.iter().zip(files).map(load).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::grants::{Grants, Guard, Rate, Rights, Sources};
 use crate::held::Held;
 use crate::source::Border;
 use crate::stage::{Meta, Place, Stage, StageParts, View};
-use crate::wasm::engine::EPOCH;
+use crate::wasm::engine::{EPOCH, Engines};
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
@@ -55,7 +55,7 @@ pub(crate) struct Seat {
 /// What instances are made with.
 pub(crate) struct Maker {
     #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
-    pub(crate) engine: wasmtime::Engine,
+    pub(crate) engines: Engines,
     pub(crate) config: Config,
     /// The modules by name, as they are now: a swap puts another one in place.
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
@@ -80,16 +80,16 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Loads a module from its bytes.
-    pub(crate) fn new(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Self, Error> {
-        let module = load(engine, entry, bytes)?;
+    pub(crate) fn new(engines: &Engines, entry: &config::Module, bytes: &[u8]) -> Result<Self, Error> {
+        let module = load(engines, entry, bytes)?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { module, entry: entry.clone(), digest })
     }
 }
 
 /// Compiles a module and checks it, under the limits of its entry in a configuration.
-pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    Module::compile(engine, &entry.name, bytes, Limits::from(&entry.grants))
+pub(crate) fn load(engines: &Engines, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
+    Module::compile(&engines.of(entry.grants.stack)?, &entry.name, bytes, Limits::from(&entry.grants))
 }
 
 impl Maker {
