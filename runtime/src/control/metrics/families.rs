@@ -132,6 +132,11 @@ pub(super) fn modules(page: &mut Page<'_>, modules: &[ModuleStats]) -> Result<()
     page.gauge("module_failed", "1 where an instance does not run any more", failed)?;
     let lost = modules.iter().map(|m| (module_labels(m), m.log_lost));
     page.counter("module_lost_log_lines", "Log lines of an instance that were lost because it wrote too many", lost)?;
+    let faults =
+        modules.iter().flat_map(|m| m.faults.iter().map(|(class, n)| (with(module_labels(m), "class", class), *n)));
+    page.counter("module_faults", "Failures of an instance's place, by class; classes without are left out", faults)?;
+    let installs = modules.iter().map(|m| (module_labels(m), m.installs));
+    page.counter("module_installs", "Instances that took an earlier one's place: restarts and swaps", installs)?;
     let all = modules.iter().map(|m| m.counters.len()).sum::<usize>();
     let own = modules.iter().flat_map(|m| {
         m.counters.iter().map(|(name, value)| (with(module_labels(m), "counter", &shown(name)), count(*value)))
