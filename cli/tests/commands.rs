@@ -111,7 +111,7 @@ fn check_tells_the_plan_or_the_problems() {
         "{}",
         said.err
     );
-    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 1, process"));
+    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 2, process"));
     assert_eq!(bench.perigee(&["check", "no-window.wat"]).code, Some(1));
 }
 
@@ -148,7 +148,7 @@ fn inspect_tells_what_is_inside() {
     let bench = Bench::new();
     let out = good(&bench, &["inspect", "good.wat"]);
     for fact in [
-        "ABI version  1\n",
+        "ABI version  2\n",
         "callbacks    process\n",
         "memory       33 MiB at the start",
         "window       32 MiB at 0x100000",
