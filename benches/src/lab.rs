@@ -73,6 +73,13 @@ impl Setup {
         self.file(name, &file, "")
     }
 
+    /// A module of the benchmark, in text, called `name`, in a trust domain, with more grants than the usual ones.
+    pub(crate) fn granted(mut self, name: &str, module: &str, domain: &str, grants: &str) -> Self {
+        let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"benches/modules/{module}.wat\"\n");
+        let _ = writeln!(self.text, "domain = \"{domain}\"\ngrants = {{ deadline = \"10s\", {grants} }}");
+        self
+    }
+
     fn file(mut self, name: &str, file: &str, config: &str) -> Self {
         let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"{file}\"\n");
         let (ports, rings) = (&self.ports, &self.rings);

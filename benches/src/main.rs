@@ -5,6 +5,7 @@
 
 mod checksums;
 mod ffi;
+mod grants;
 mod instructions;
 mod lab;
 mod machine;
@@ -57,6 +58,8 @@ enum Part {
     Pools,
     /// Longer chains, and rings
     Stages,
+    /// Limits of rate and of addresses, and trust domains
+    Grants,
     /// Checksums by the guest SDK
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
@@ -132,6 +135,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Stages) {
         stages::measure(lab)?;
+    }
+    if wanted(Part::Grants) {
+        grants::measure(lab)?;
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;

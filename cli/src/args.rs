@@ -363,6 +363,10 @@ pub(crate) struct ModuleArgs {
     /// is no TOML is text. May be given several times.
     #[arg(long, value_name = "TOML")]
     pub(crate) config: Vec<String>,
+    /// A grant beside or in place of those that the short form gives (tx to its ports, create, all hostcalls, the precise
+    /// clock), as TOML: `packets_per_second = 1000`, `source_ip = ["10.0.0.0/8"]`. May be given several times.
+    #[arg(long = "grant", value_name = "TOML")]
+    pub(crate) grants: Vec<String>,
     /// The CPU to run on; given several times, the work is spread over as many. Default: chosen by load.
     #[arg(long = "lcore", value_name = "CPU")]
     pub(crate) lcores: Vec<u32>,

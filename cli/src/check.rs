@@ -4,6 +4,7 @@ use crate::args::LoadOptions;
 use crate::run::{Loaded, read};
 use crate::{load, output};
 use anyhow::Result;
+use perigee_runtime::ModuleInfo;
 use perigee_runtime::config::{Config, Module, Source, allowed_cpus};
 use perigee_runtime::load::Loader;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
     let loader = Loader::start(&config.load, &base, &load::options(args)?)?;
     let mut refused = 0;
     for module in &config.modules {
-        for problem in module_problems(&config, module, &base, &loader) {
+        for problem in module_problems(&config, module, &base, &loader, file) {
             output::error(&format!("{}: {problem}", file.display()));
             refused += 1;
         }
@@ -40,13 +41,21 @@ pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a module and its grants have to do with each other, where they do not fit: nothing of it keeps a run from starting.
+fn tell_grants(module: &Module, info: &ModuleInfo, file: &Path) {
+    for what in module.grants.beside(info) {
+        output::line(&format!("{}: warning: module {:?} {what}", file.display(), module.name));
+    }
+}
+
 /// Loads a module under its limits, and looks for the callbacks that its places in the chains need.
-fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loader) -> Vec<String> {
+fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loader, file: &Path) -> Vec<String> {
     let loaded = loader.read(&base.join(&module.file)).and_then(|upload| loader.inspect(module, &upload));
     let info = match loaded {
         Ok(info) => info,
         Err(error) => return vec![error.to_string()],
     };
+    tell_grants(module, &info, file);
     let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
     let mut problems = Vec::new();
     for chain in &config.chains {

@@ -4,6 +4,7 @@ use crate::args::{ModuleArgs, RunOptions};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ModuleConfig};
+use perigee_runtime::grants::Grants;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,7 +28,9 @@ pub(crate) fn forward(args: &ModuleArgs, ports: &[String], options: &RunOptions)
 }
 
 fn start(name: &str, mut config: Config, args: &ModuleArgs, options: &RunOptions) -> Result<ExitCode> {
-    config.modules[0].config = module_config(&args.config)?;
+    let module = &mut config.modules[0];
+    module.config = module_config(&args.config)?;
+    module.grants = grants(&module.grants, &args.grants)?;
     config.run.burst = args.burst;
     config.run.seed = args.seed;
     // The module's path is the user's own, so it is taken from the working directory.
@@ -48,6 +51,17 @@ fn directions(lcores: &[u32]) -> Result<(Vec<u32>, Vec<u32>)> {
         even if even % 2 == 0 => Ok((lcores[..even / 2].to_vec(), lcores[even / 2..].to_vec())),
         odd => bail!("{odd} lcores cannot be shared by two directions: give 1 or an even number of --lcore"),
     }
+}
+
+/// Grants with what was given in place of what they have.
+fn grants(own: &Grants, texts: &[String]) -> Result<Grants> {
+    let mut table = toml::Table::try_from(own).context("the grants cannot be written")?;
+    for text in texts {
+        let given: toml::Table =
+            toml::from_str(text).map_err(|error| anyhow::anyhow!("--grant {text:?}: {}", error.message()))?;
+        table.extend(given);
+    }
+    table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("--grant: {}", error.message()))
 }
 
 /// Makes one table of what was given, later texts going before earlier ones.
@@ -103,6 +117,19 @@ mod test {
         let refused = |text: &str| module_config(&[text.to_owned()]).unwrap_err().to_string();
         assert_eq!(refused("fast"), "--config \"fast\" is neither TOML nor key=value");
         assert!(refused("{ a = }").starts_with("--config \"{ a = }\": "), "{}", refused("{ a = }"));
+    }
+
+    #[test]
+    fn what_is_granted_goes_before_the_short_form() {
+        let own = Grants::own(&["out"]);
+        let given = |texts: &[&str]| grants(&own, &texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+        assert_eq!(given(&[]).unwrap(), own);
+        let limited = given(&["packets_per_second = 1000", "tx = []\nmemory = \"64M\""]).unwrap();
+        assert_eq!((limited.packets_per_second, limited.tx.len(), limited.memory), (Some(1_000), 0, 64 << 20));
+        assert_eq!(limited.hostcalls, own.hostcalls);
+        let refused = |text: &str| given(&[text]).unwrap_err().to_string();
+        assert!(refused("fast").starts_with("--grant \"fast\": "), "{}", refused("fast"));
+        assert!(refused("packets = 1").contains("unknown field `packets`"), "{}", refused("packets = 1"));
     }
 
     #[test]

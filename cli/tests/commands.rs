@@ -116,6 +116,25 @@ fn check_tells_the_plan_or_the_problems() {
 }
 
 #[test]
+fn check_tells_what_grants_and_module_do_not_have_in_common() {
+    let bench = Bench::new();
+    bench.write(
+        "perigee.toml",
+        &FORWARD.replace("[\"log\", \"counter\"]", "[\"time\"]").replace("good.wat", "calls.wat"),
+    );
+    let imports = "(import \"perigee\" \"log\" (func (param i32 i32 i32))) (memory (export";
+    bench.write("calls.wat", &bench.read("good.wat").replacen("(memory (export", imports, 1));
+    let said = bench.perigee(&["check", "perigee.toml"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for expected in [
+        "perigee.toml: warning: module \"m\" imports \"log\", which is not granted: the call does nothing, and is counted",
+        "perigee.toml: warning: module \"m\" is granted the hostcall \"time\", and does not import it",
+    ] {
+        assert!(said.err.contains(expected), "{expected:?} is not in:\n{}", said.err);
+    }
+}
+
+#[test]
 fn warnings_are_told_and_do_no_harm() {
     let bench = Bench::new();
     bench.write("perigee.toml", &format!("{FORWARD}[[ring]]\nname = \"r\"\n"));

@@ -12,7 +12,7 @@ use crate::setup::{self, Parts};
 use crate::source::Source;
 use crate::stage::Now;
 use crate::stats::{Accounting, ChainStats, PoolStats};
-use crate::wasm::engine::{self, Ticker};
+use crate::wasm::engine::{Engines, Ticker};
 use std::ffi::c_void;
 use std::path::Path;
 
@@ -49,11 +49,11 @@ impl Loop {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let engine = engine::new()?;
-        let ticker = Ticker::start(&engine);
+        let engines = Engines::default();
+        let ticker = Ticker::start(&engines);
         let options = crate::Options::default();
         let loader = crate::load::Loader::start(&config.load, base, &options)?;
-        let (parts, mut lcores) = setup::build(config, base, &engine, loader, &options)?;
+        let (parts, mut lcores) = setup::build(config, base, &engines, loader, &options)?;
         let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
         let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
         Affinity::pin(lcore.cpu as usize).map_err(fail)?;

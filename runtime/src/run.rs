@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::setup::{self, Parts};
 use crate::stats::{Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary};
 use crate::swap::Ledger;
-use crate::wasm::engine::{self, THREAD_STACK, Ticker};
+use crate::wasm::engine::{Engines, THREAD_STACK, Ticker};
 use crate::wasm::module::ModuleInfo;
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
@@ -64,10 +64,10 @@ impl Run {
         let loader = Loader::start(&config.load, base, options)?;
         // Before any thread is started, so that all have it from this one.
         crate::dpdk::eal::block_port_signals();
-        let engine = engine::new()?;
+        let engines = Engines::default();
         // The ticker runs before the first guest code does.
-        let ticker = Ticker::start(&engine);
-        let (parts, lcores) = setup::build(config, base, &engine, loader, options)?;
+        let ticker = Ticker::start(&engines);
+        let (parts, lcores) = setup::build(config, base, &engines, loader, options)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
         let mut run = Self {

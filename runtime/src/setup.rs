@@ -19,6 +19,7 @@ use crate::options::Options;
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
+use crate::wasm::engine::Engines;
 use crate::wasm::host::LogQueue;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
@@ -83,7 +84,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<&'static Eal, Error> {
 pub(crate) fn build(
     config: &Config,
     base: &Path,
-    engine: &wasmtime::Engine,
+    engines: &Engines,
     loader: Loader,
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
@@ -91,7 +92,7 @@ pub(crate) fn build(
     crate::xdp::remove_leftovers(config);
     let evidence =
         options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
-    let evidence = evidence.map(|options| Evidence::new(&options, engine).map(Arc::new)).transpose()?;
+    let evidence = evidence.map(|options| Evidence::new(&options, engines).map(Arc::new)).transpose()?;
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
     let expected = config.ports.iter().map(|p| expected(&p.name, &p.device)).collect::<Result<Vec<_>, _>>()?;
@@ -103,10 +104,10 @@ pub(crate) fn build(
     let mut options = options.clone();
     options.writable.extend(evidence.as_ref().map(|evidence| evidence.directory().to_owned()));
     jail::enter_process(config, &options)?;
-    let modules = load_modules(config, &uploads, engine, &loader, evidence.is_some())?;
+    let modules = load_modules(config, &uploads, engines, &loader, evidence.is_some())?;
     let maker = Maker {
         loader,
-        engine: engine.clone(),
+        engines: engines.clone(),
         config: config.clone(),
         modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
@@ -143,12 +144,12 @@ fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upl
 fn load_modules(
     config: &Config,
     uploads: &[Upload],
-    engine: &wasmtime::Engine,
+    engines: &Engines,
     loader: &Loader,
     is_evidence_wanted: bool,
 ) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
     let load = |(entry, upload): (&crate::config::Module, &Upload)| {
-        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engine, entry, upload, is_evidence_wanted)?)))
+        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engines, entry, upload, is_evidence_wanted)?)))
     };
     config.modules.iter().zip(uploads).map(load).collect()
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 mod evidence;
 mod judge;
 mod lifecycle;
+mod limits;
 mod outputs;
 mod publish;
 mod standby;
@@ -191,6 +192,7 @@ impl Stage {
         }
         if self.failed.is_some() {
             self.discard(Counter::Failed, burst, out);
+            self.limit(burst, out, now);
             return None;
         }
         self.idle = false;
@@ -411,43 +413,6 @@ impl Stage {
             }
             Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
             None => out.drop_one(Counter::BadVerdict, packet),
-        }
-    }
-
-    /// Looks whether the module may do with a packet what it says. Gives the packet back, or in its place the copy that goes.
-    fn allowed(
-        &mut self,
-        way: Option<Way>,
-        queue: u16,
-        packet: Packet,
-        out: &Outlets,
-    ) -> Result<(Option<Way>, Packet), (Counter, Packet)> {
-        let cause = match way {
-            Some(Way::Tx(port)) if !self.rights.tx(port) => Counter::NotGranted,
-            Some(Way::Tx(port)) if queue != 0 && !self.rights.queue(out.own_queue(port, queue)) => {
-                Counter::QueueNotGranted
-            }
-            Some(Way::Ring(ring)) if self.rights.ring(ring) == Some(false) => Counter::RingNotGranted,
-            Some(leaves @ (Way::Next | Way::Tx(_) | Way::Ring(_))) => {
-                let Some(guard) = &mut self.guard else { return Ok((way, packet)) };
-                return guard.pass(packet, leaves).map(|packet| (way, packet));
-            }
-            _ => return Ok((way, packet)),
-        };
-        Err((cause, packet))
-    }
-
-    /// It may send to this port.
-    pub(crate) fn may_tx(&self, port: usize) -> bool {
-        u16::try_from(port).is_ok_and(|port| self.rights.tx(port))
-    }
-
-    /// How many packets it may make now, at most `max`.
-    #[inline]
-    pub(crate) fn affords(&mut self, max: usize, now: Now) -> usize {
-        match &mut self.guard {
-            Some(guard) if self.callback == Callback::Generate => guard.affords(max, self.template_len, now.ns),
-            _ => max,
         }
     }
 

@@ -113,6 +113,26 @@ fn a_flood_of_hostcalls_ends_at_the_deadline() {
 }
 
 #[test]
+fn a_stack_is_as_deep_as_is_granted() {
+    // Calls itself 6,000 times; a frame has some 32 bytes.
+    let deep = "(func $deep (param $n i32) (result i32) (if (result i32) (local.get $n) (then (i32.add (i32.const 1) (call $deep \
+                (i32.sub (local.get $n) (i32.const 1))))) (else (i32.const 0))))";
+    let body = format!("{} (drop (call $deep (i32.const 6000)))", verdict(v::NEXT));
+    let text = module(&format!("{deep} {}", each("process", &body)));
+    let input = packets(4, 60);
+    for (grants, sent) in [("stack = \"16K\"", 0), ("", 4), ("stack = \"1M\"", 4)] {
+        let outcome = run(&text, &input, grants);
+        assert_eq!((outcome.out.len(), outcome.dropped("trap")), (sent, 4 - sent as u64), "{grants}");
+        let failed = outcome.summary.snapshot.modules[0].failed.clone().unwrap_or_default();
+        assert_eq!(failed.contains("call stack exhausted"), sent == 0, "{failed}");
+    }
+    // The ticker reaches the engines of all sizes.
+    let endless = module(&each("process", "(loop (br 0))"));
+    let outcome = run(&endless, &input, "stack = \"64K\", deadline = \"20ms\"");
+    assert!(outcome.summary.snapshot.modules[0].failed.as_ref().unwrap().contains("deadline"));
+}
+
+#[test]
 fn tables_are_as_large_as_is_granted() {
     // Grows its second table by 10 when packets come, and passes them on where that was done.
     let process = each("process", "(i32.store offset=8 (local.get $d) (global.get $ok))");

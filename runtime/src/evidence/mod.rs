@@ -27,6 +27,7 @@ pub(crate) use witness::{Facts, Witness};
 
 pub use replay::{Replay, Verdict};
 
+use crate::wasm::engine::{Engines, WASM_STACK};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -106,7 +107,7 @@ impl Evidence {
     ///
     /// # Errors
     /// It cannot be made.
-    pub(crate) fn new(options: &EvidenceOptions, engine: &wasmtime::Engine) -> Result<Self, crate::Error> {
+    pub(crate) fn new(options: &EvidenceOptions, engines: &Engines) -> Result<Self, crate::Error> {
         use std::os::unix::fs::DirBuilderExt;
         let path = &options.directory;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -115,7 +116,7 @@ impl Evidence {
             directory: path.clone(),
             record_every: options.record_every,
             quotas: Mutex::default(),
-            engine: engine_text(engine),
+            engine: engine_text(&engines.of(WASM_STACK as u64)?),
             number: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             written: AtomicU64::new(0),

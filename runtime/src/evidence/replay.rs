@@ -73,7 +73,7 @@ impl Replay {
     pub fn run(bundle: &Path, until: Option<usize>) -> Result<Self, Error> {
         let refuse = |what: String| Error::Evidence { path: bundle.to_owned(), what };
         let tape = Tape::read(bundle).map_err(refuse)?;
-        let engine = engine::new()?;
+        let (engine, _ticker) = engine::new()?;
         let engine_now = engine_text(&engine);
         if tape.header.engine != engine_now {
             let recorded = &tape.header.engine;
@@ -82,7 +82,6 @@ impl Replay {
                  on such a processor"
             )));
         }
-        let _ticker = Ticker::start(&engine);
         let mut player = Player::start(&engine, &tape).map_err(refuse)?;
         player.play(&tape, until).map_err(refuse)
     }

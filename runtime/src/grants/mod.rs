@@ -12,6 +12,7 @@ pub(crate) use rights::Rights;
 pub(crate) use sources::{Checksums, Sources};
 
 use crate::config::values;
+use crate::wasm::module::ModuleInfo;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -169,6 +170,32 @@ impl Grants {
         ];
         for (key, ours, most) in numbers.into_iter().filter(|(_, ours, most)| ours > most) {
             found.push(format!("{key} = {ours}, where {most} is allowed"));
+        }
+        found
+    }
+
+    /// What a module asks for and is not granted, and what it is granted and cannot use, each as a text.
+    #[must_use]
+    pub fn beside(&self, module: &ModuleInfo) -> Vec<String> {
+        let calls = [
+            (Hostcall::Log, "log", ["perigee.log:", "wasi_snapshot_preview1.fd_write:"]),
+            (Hostcall::Counter, "counter", ["perigee.counter:"; 2]),
+            (Hostcall::Time, "time", ["perigee.time:", "wasi_snapshot_preview1.clock_time_get:"]),
+        ];
+        let mut found = Vec::new();
+        for (hostcall, name, imports) in calls {
+            let imported = module.imports.iter().any(|import| imports.iter().any(|name| import.starts_with(name)));
+            match (imported, self.hostcalls.contains(&hostcall)) {
+                (true, false) => {
+                    found.push(format!("imports {name:?}, which is not granted: the call does nothing, and is counted"))
+                }
+                (false, true) => found.push(format!("is granted the hostcall {name:?}, and does not import it")),
+                _ => {}
+            }
+        }
+        if module.numbers.spares > 0 && !self.create {
+            let spares = module.numbers.spares;
+            found.push(format!("wants {spares} spare rooms and is not granted `create`: it gets none"));
         }
         found
     }

@@ -28,7 +28,7 @@ use crate::config;
 use crate::error::Error;
 use crate::evidence::Probe;
 use crate::options::Options;
-use crate::wasm::engine::{self, Ticker};
+use crate::wasm::engine::{Engines, Ticker};
 use crate::wasm::module::{Limits, Module, ModuleInfo};
 use cache::hex;
 use client::Client;
@@ -131,7 +131,7 @@ impl Loader {
     /// Where any of that fails; the text says what to do.
     pub(crate) fn load(
         &self,
-        engine: &wasmtime::Engine,
+        engines: &Engines,
         entry: &config::Module,
         upload: &Upload,
         prepare: Option<Prepare>,
@@ -146,6 +146,7 @@ impl Loader {
         // What was verified is what is compiled, or where its failures are looked into, that and names for its globals.
         let prepared = prepare.map(|prepare| prepare(&entry.name, &upload.bytes)).transpose()?;
         let bytes = prepared.as_ref().map_or(upload.bytes.as_slice(), |(bytes, _)| bytes);
+        let engine = &engines.of(entry.grants.stack)?;
         let Compiled { native, cached } = self.compile(engine, bytes).map_err(refuse)?;
         let mut origin = Origin { sha256: hex(&digest), cached, ..Origin::default() };
         if let Some(Admission { entry, signed, .. }) = &admission {
@@ -166,10 +167,10 @@ impl Loader {
     /// # Errors
     /// Where a run would refuse it.
     pub fn inspect(&self, entry: &config::Module, upload: &Upload) -> Result<ModuleInfo, Error> {
-        let engine = engine::new()?;
+        let engines = Engines::default();
         // Its start and the functions that tell its numbers are guest code: they have a deadline too.
-        let _ticker = Ticker::start(&engine);
-        Ok(self.load(&engine, entry, upload, None)?.describe().clone())
+        let _ticker = Ticker::start(&engines);
+        Ok(self.load(&engines, entry, upload, None)?.describe().clone())
     }
 
     /// Process number of the compile server, where there is one.

@@ -144,7 +144,7 @@ mod test {
     use super::*;
 
     fn refused(text: &str) -> String {
-        let engine = crate::wasm::engine::new().expect("an engine");
+        let (engine, _ticker) = crate::wasm::engine::new().expect("an engine");
         translate(&engine, text.as_bytes()).expect_err("it is too much of something")
     }
 
@@ -174,7 +174,8 @@ mod test {
 
     #[test]
     fn code_of_one_engine_runs_in_its_twin() {
-        let (one, other) = (crate::wasm::engine::new().expect("one"), crate::wasm::engine::new().expect("two"));
+        let ((one, _), (other, _)) =
+            (crate::wasm::engine::new().expect("one"), crate::wasm::engine::new().expect("two"));
         assert_eq!(engine_digest(&one), engine_digest(&other));
         let native = translate(&one, b"(module (func (export \"f\")))").expect("compiles");
         assert_eq!(revive(&other, &native).expect("is read").exports().count(), 1);

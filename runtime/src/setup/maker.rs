@@ -14,7 +14,7 @@ use crate::held::Held;
 use crate::load::{Loader, Prepare, Upload};
 use crate::source::Border;
 use crate::stage::{Meta, Place, Stage, StageParts, View};
-use crate::wasm::engine::EPOCH;
+use crate::wasm::engine::{EPOCH, Engines};
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
@@ -61,7 +61,7 @@ pub(crate) struct Seat {
 /// What instances are made with.
 pub(crate) struct Maker {
     pub(crate) loader: Loader,
-    pub(crate) engine: wasmtime::Engine,
+    pub(crate) engines: Engines,
     pub(crate) config: Config,
     /// The modules by name, as they are now: a swap puts another one in place.
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
@@ -90,13 +90,13 @@ impl Loaded {
     /// into.
     pub(crate) fn new(
         loader: &Loader,
-        engine: &wasmtime::Engine,
+        engines: &Engines,
         entry: &config::Module,
         upload: &Upload,
         is_evidence_wanted: bool,
     ) -> Result<Self, Error> {
         let prepare = is_evidence_wanted.then_some(evidence::prepare as Prepare);
-        let module = loader.load(engine, entry, upload, prepare)?;
+        let module = loader.load(engines, entry, upload, prepare)?;
         let digest = module.describe().origin.sha256.clone();
         Ok(Self { module, entry: entry.clone(), digest })
     }
@@ -110,7 +110,7 @@ impl Loaded {
 impl Maker {
     /// Loads a module aside, while the run goes on.
     pub(crate) fn load(&self, entry: &config::Module, upload: &Upload) -> Result<Loaded, Error> {
-        Loaded::new(&self.loader, &self.engine, entry, upload, self.evidence.is_some())
+        Loaded::new(&self.loader, &self.engines, entry, upload, self.evidence.is_some())
     }
 
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.

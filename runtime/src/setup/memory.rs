@@ -44,11 +44,11 @@ pub(crate) struct Sealed {
 /// Which region a pool lies in: that of a domain, or (`None`) the one that no module sees.
 type Place = Option<usize>;
 
-/// A region as it is filled.
+/// The regions as they are filled. Pools are dropped before what they lie in.
 struct Regions {
     room: usize,
-    by_place: BTreeMap<Place, Region>,
     pools: Vec<Arc<Pool>>,
+    by_place: BTreeMap<Place, Region>,
 }
 
 impl Regions {
@@ -80,7 +80,7 @@ impl Memory {
         }
         let regions = bytes.into_iter().map(|(place, bytes)| Ok((place, Region::new(bytes, huge)?)));
         let by_place = regions.collect::<Result<_, Error>>()?;
-        let mut regions = Regions { room, by_place, pools: Vec::new() };
+        let mut regions = Regions { room, pools: Vec::new(), by_place };
         let mut port_pools = Vec::new();
         for (port, (place, n)) in config.ports.iter().zip(ports) {
             port_pools.push(regions.pool(place, &format!("rx of {}", port.name), n)?);

@@ -52,12 +52,7 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Swap`]: the step that failed, and why. The old module goes on, without having lost a packet.
-    pub fn swap(
-        &self,
-        module: &str,
-        upload: impl Into<Upload>,
-        options: &SwapOptions,
-    ) -> Result<SwapReport, Error> {
+    pub fn swap(&self, module: &str, upload: impl Into<Upload>, options: &SwapOptions) -> Result<SwapReport, Error> {
         let mut ledger = self.ledger();
         let result = self.replace(&mut ledger, module, &upload.into(), options);
         match result {

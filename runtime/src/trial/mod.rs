@@ -82,8 +82,7 @@ impl Subject {
     /// # Errors
     /// As for [`Self::load`].
     pub fn from_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
-        let engine = engine::new()?;
-        let ticker = Ticker::start(&engine);
+        let (engine, ticker) = engine::new()?;
         Ok(Self { module: Module::compile(&engine, name, bytes, limits)?, limits, _ticker: ticker })
     }
 

@@ -2,25 +2,57 @@
 
 use super::memory::Creator;
 use crate::jail;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
 /// Time between two epoch ticks.
 pub(crate) const EPOCH: Duration = Duration::from_millis(1);
-/// Stack of a guest. An lcore's thread has this and plenty for the host's frames.
+/// Stack of a guest, unless it is granted another. An lcore's thread has this and plenty for the host's frames.
 pub(crate) const WASM_STACK: usize = 512 << 10;
 /// Stack of a thread that runs guests.
 pub(crate) const THREAD_STACK: usize = 4 << 20;
 
-/// Makes an engine with our memories and as few features as modules need.
-pub(crate) fn new() -> Result<wasmtime::Engine, crate::Error> {
-    make(&settings())
+/// The engines of a run: the size of a guest's stack is a fact of its engine, so there is one for each size in use. They
+/// differ in nothing else, and what one has compiled the others can run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Engines(Arc<Mutex<BTreeMap<u64, wasmtime::Engine>>>);
+
+impl Engines {
+    /// The engine for guests with a stack of so many bytes; made when it is first asked for.
+    pub(crate) fn of(&self, stack: u64) -> Result<wasmtime::Engine, crate::Error> {
+        let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&stack) {
+            return Ok(engine.clone());
+        }
+        let engine = with_stack(usize::try_from(stack).unwrap_or(WASM_STACK))?;
+        engines.insert(stack, engine.clone());
+        Ok(engine)
+    }
+
+    /// Advances all epochs.
+    fn tick(&self) {
+        let engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.values().for_each(wasmtime::Engine::increment_epoch);
+    }
 }
 
-/// As [`new`], for a process that compiles one module: with one thread, whose memory can be limited.
+/// One engine, for guests with the usual stack, and the ticker that it needs.
+pub(crate) fn new() -> Result<(wasmtime::Engine, Ticker), crate::Error> {
+    let engines = Engines::default();
+    let engine = engines.of(WASM_STACK as u64)?;
+    Ok((engine, Ticker::start(&engines)))
+}
+
+fn with_stack(stack: usize) -> Result<wasmtime::Engine, crate::Error> {
+    make(settings().max_wasm_stack(stack))
+}
+
+/// An engine for a process that compiles one module: with one thread, whose memory can be limited. What it compiles, all
+/// engines of a run can run.
 pub(crate) fn for_worker() -> Result<wasmtime::Engine, crate::Error> {
     make(settings().parallel_compilation(false))
 }
@@ -29,6 +61,7 @@ fn make(config: &Config) -> Result<wasmtime::Engine, crate::Error> {
     wasmtime::Engine::new(config).map_err(|e| crate::Error::Memory(format!("the wasm engine did not start: {e:#}")))
 }
 
+/// Our memories, and as few features as modules need.
 fn settings() -> Config {
     let mut config = Config::new();
     config
@@ -41,7 +74,6 @@ fn settings() -> Config {
         .guard_before_linear_memory(false)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(WASM_STACK)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_simd(true)
         .wasm_bulk_memory(true)
@@ -51,7 +83,7 @@ fn settings() -> Config {
     config
 }
 
-/// Advances an engine's epoch each millisecond from a thread of its own.
+/// Advances the engines' epochs each millisecond from a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Ticker {
     stop: Arc<AtomicBool>,
@@ -60,17 +92,17 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    pub(crate) fn start(engine: &wasmtime::Engine) -> Self {
+    pub(crate) fn start(engines: &Engines) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let worst_gap_ns = Arc::new(AtomicU64::new(0));
-        let (engine, stopped, worst) = (engine.clone(), Arc::clone(&stop), Arc::clone(&worst_gap_ns));
+        let (engines, stopped, worst) = (engines.clone(), Arc::clone(&stop), Arc::clone(&worst_gap_ns));
         let thread = std::thread::Builder::new().name("perigee-ticker".to_owned()).spawn(move || {
             prefer_this_thread();
             jail::enter_thread(jail::Kind::Ticker);
             let mut last = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(EPOCH);
-                engine.increment_epoch();
+                engines.tick();
                 let gap = u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 worst.fetch_max(gap, Ordering::Relaxed);
                 last = Instant::now();

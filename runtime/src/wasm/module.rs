@@ -1,6 +1,5 @@
 //! A module: compiled code that was checked against the ABI, ready to be instantiated once per lcore.
 
-use super::engine::Ticker;
 use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
@@ -202,9 +201,8 @@ pub fn inspect(file: &Path, limits: Limits) -> Result<ModuleInfo, Error> {
 /// As for [`Module::compile`].
 #[doc(hidden)]
 pub fn inspect_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<ModuleInfo, Error> {
-    let engine = engine::new()?;
     // Its start and the functions that tell its numbers are guest code: they have a deadline too.
-    let _ticker = Ticker::start(&engine);
+    let (engine, _ticker) = engine::new()?;
     Ok(Module::compile(&engine, name, bytes, limits)?.info)
 }
 
