@@ -82,14 +82,19 @@ impl Chain {
     /// Lets each stage do what is due without packets; what it passes on goes through the stages behind it.
     fn tick(&mut self, now: Now) {
         for i in 0..self.stages.len() {
-            self.stages[i].tick(&mut self.burst, &mut self.out, now);
-            if !self.burst.is_empty() {
-                self.through(i + 1, Now { flags: 0, ..now });
-            }
+            self.tick_stage(i, now);
         }
         self.ended |=
             matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(|s| s.failed.is_some());
         self.publish();
+    }
+
+    /// As [`Self::tick`], for one stage.
+    pub(crate) fn tick_stage(&mut self, i: usize, now: Now) {
+        self.stages[i].tick(&mut self.burst, &mut self.out, now);
+        if !self.burst.is_empty() {
+            self.through(i + 1, Now { flags: 0, ..now });
+        }
     }
 
     /// Counts a poll in which packets came.

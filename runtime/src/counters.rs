@@ -124,6 +124,11 @@ impl Counters {
         self.0[counter as usize]
     }
 
+    /// All drops.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0[Counter::Verdict as usize..].iter().sum()
+    }
+
     /// Drops by cause, without those that are 0.
     pub(crate) fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let from = Counter::Verdict as usize;

@@ -52,6 +52,16 @@ pub enum Error {
         /// What failed and what to do.
         what: String,
     },
+    /// A module was not replaced; the one that was there goes on.
+    #[error("module {name:?} is not replaced, the one that is there goes on ({step}): {what}")]
+    Swap {
+        /// Its name in the configuration.
+        name: String,
+        /// The step that failed: `load`, `check`, `canary`, `prepare` or `switch`.
+        step: &'static str,
+        /// What is wrong and what to do.
+        what: String,
+    },
     /// A request to a running module was not served.
     #[error("{0}")]
     Request(String),

@@ -10,6 +10,8 @@ struct Entry<P> {
     packet: P,
     generation: u32,
     since_ns: u64,
+    /// It was handed over by the instance before.
+    inherited: bool,
 }
 
 /// The packets that one instance holds, oldest first. Their number is bounded, so after the first use of its nodes the
@@ -44,8 +46,26 @@ impl<P> Held<P> {
         if self.by_slot.len() >= self.quota {
             return Err(packet);
         }
-        self.by_slot.insert(slot, Entry { packet, generation, since_ns: now_ns });
+        self.by_slot.insert(slot, Entry { packet, generation, since_ns: now_ns, inherited: false });
         Ok(())
+    }
+
+    /// Hands all packets over to the instance that takes this one's place, which has none yet. They may be more than it may
+    /// hold. Returns how many.
+    pub(crate) fn hand_over(&mut self, to: &mut Self) -> usize {
+        debug_assert!(to.by_slot.is_empty());
+        std::mem::swap(&mut self.by_slot, &mut to.by_slot);
+        to.by_slot.values_mut().for_each(|entry| entry.inherited = true);
+        to.by_slot.len()
+    }
+
+    /// Takes back what is left of what was handed over; what the other has taken in since stays there.
+    pub(crate) fn take_back(&mut self, from: &mut Self) {
+        let all: Vec<_> = from.by_slot.drain().collect();
+        for (slot, entry) in all {
+            let to = if entry.inherited { &mut *self } else { &mut *from };
+            to.by_slot.insert(slot, Entry { inherited: false, ..entry });
+        }
     }
 
     /// Whether the packet in this slot is in custody.

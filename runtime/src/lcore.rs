@@ -7,6 +7,7 @@ use crate::dpdk::eal::{Affinity, Registered};
 use crate::jail;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
+use crate::swap::switch::{self, At, Gone, Switched, Task};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::PortInfo;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     /// its memory.
     #[allow(dead_code, reason = "failed instances are replaced by it: next")]
     Install { chain: usize, stage: usize, new: Box<Stage>, reply: Sender<Box<Stage>> },
+    /// Something to do with a swap.
+    Swap(Task),
     /// A port's link has changed.
     Port { number: usize, info: PortInfo },
     /// Tell the counters and the state of all instances.
@@ -52,13 +55,22 @@ pub(crate) struct InstanceReport {
 }
 
 /// What all lcores and the control thread share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) stop: AtomicBool,
     /// Chains whose source is a port or a generator, and that have not ended.
     pub(crate) sources: AtomicUsize,
     /// Chains whose generator has failed.
     pub(crate) failed: AtomicBool,
+    /// Instances that have failed in the grace period of a swap.
+    pub(crate) gone: ArrayQueue<Gone>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        let (stop, sources, failed) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
+        Self { stop, sources, failed, gone: ArrayQueue::new(64) }
+    }
 }
 
 /// How far a chain is on its way to the end.
@@ -81,6 +93,8 @@ pub(crate) struct Lcore {
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
     #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
     pub(crate) retired: Vec<Box<Stage>>,
+    /// Switches whose pause has just ended, to be told at the next look.
+    pub(crate) switched: Vec<(Sender<Switched>, Switched)>,
 }
 
 /// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
@@ -106,6 +120,7 @@ impl Lcore {
         }
         jail::enter_thread(jail::Kind::Lcore);
         self.poll_until_stop();
+        self.tend();
         self.finish();
         self
     }
@@ -126,7 +141,7 @@ impl Lcore {
             }
             if cycles >= next_look {
                 next_look = cycles + look;
-                self.serve();
+                self.serve(cycles);
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
             if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(Chain::generates) {
@@ -136,8 +151,9 @@ impl Lcore {
         }
     }
 
-    /// Does what the control thread asked for.
-    fn serve(&mut self) {
+    /// Does what the control thread asked for. The last poll has ended at `since`.
+    fn serve(&mut self, since: u64) {
+        self.tend();
         if self.chains.iter().any(|c| c.ended) {
             self.control.failed.store(true, Ordering::Relaxed);
         }
@@ -160,6 +176,7 @@ impl Lcore {
                         self.retired.push(unsent.0);
                     }
                 }
+                Command::Swap(task) => self.swap(task, since),
                 Command::Port { number, info } => {
                     for chain in &mut self.chains {
                         chain.set_port(number, info);
@@ -167,6 +184,52 @@ impl Lcore {
                 }
                 Command::Report { reply } => {
                     let _ = reply.send(self.report());
+                }
+            }
+        }
+        let pause_ns = self.clock.ns(self.clock.cycles()).saturating_sub(self.clock.ns(since));
+        self.switched.iter_mut().for_each(|(_, switched)| switched.pause_ns = pause_ns);
+    }
+
+    fn swap(&mut self, task: Task, since: u64) {
+        let now = Now { cycles: since, ns: self.clock.ns(since), flags: 0 };
+        let chains = &mut self.chains;
+        // An asker that has given up gets no answer; what it should have dropped is dropped with the lcore.
+        match task {
+            Task::Look { place, reply } => drop(reply.send(switch::look(chains, place))),
+            Task::Switch { orders, ticket, reply } if ticket.take() => {
+                self.switched.push((reply, switch::switch(chains, orders, now)));
+            }
+            task @ Task::Switch { .. } => task.give_up(),
+            Task::Settle { places, reply } => {
+                if let Err(unsent) = reply.send(switch::settle(chains, &places)) {
+                    self.retired.extend(unsent.0);
+                }
+            }
+            Task::Undo { places, why, reply } => {
+                if let Err(unsent) = reply.send(switch::undo(chains, &places, &why, now)) {
+                    self.retired.extend(unsent.0);
+                }
+            }
+        }
+    }
+
+    /// What swaps have left to do: an answer that waited until the pause was over, an instance that failed, a piece of a
+    /// region.
+    fn tend(&mut self) {
+        for (reply, switched) in self.switched.drain(..) {
+            if let Err(unsent) = reply.send(switched) {
+                self.retired.extend(unsent.0.gone);
+            }
+        }
+        for (c, chain) in self.chains.iter_mut().enumerate() {
+            for (s, stage) in chain.stages.iter_mut().enumerate() {
+                if let Some(ousted) = stage.ousted.take() {
+                    let gone = Gone { cpu: self.cpu, place: At { chain: c, stage: s }, stage: ousted };
+                    stage.ousted = self.control.gone.push(gone).err().map(|gone| gone.stage);
+                }
+                if stage.settling {
+                    stage.settle();
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::lcore::{Command, InstanceReport, Lcore, Request};
 use crate::options::Options;
 use crate::setup::{self, Parts};
 use crate::stats::{Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary};
+use crate::swap::Ledger;
 use crate::wasm::engine::{self, THREAD_STACK, Ticker};
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
@@ -17,19 +18,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long an lcore may take to answer the control thread.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
 const LINK_WAIT: Duration = Duration::from_secs(9);
 
 /// Packets flowing through modules, until [`Run::stop`].
 pub struct Run {
-    lcores: Vec<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>)>,
-    parts: Parts,
+    pub(crate) lcores: Vec<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>)>,
+    pub(crate) parts: Parts,
     ticker: Ticker,
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
     /// Links as the modules were told last.
     links: Mutex<(Instant, Vec<bool>)>,
+    pub(crate) swaps: Mutex<Ledger>,
 }
 
 impl std::fmt::Debug for Run {
@@ -70,6 +72,7 @@ impl Run {
             parts,
             ticker,
             links: Mutex::new((Instant::now(), links)),
+            swaps: Mutex::default(),
         };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
@@ -241,6 +244,7 @@ impl Run {
 
     /// What the control thread owes to others: log lines out, link changes in.
     fn service(&self) {
+        self.tend_swaps();
         for instance in &self.parts.seats {
             instance.log.emit(&instance.module);
         }

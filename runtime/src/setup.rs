@@ -210,6 +210,7 @@ impl Builder<'_> {
                     clock: self.parts.clock,
                     nap,
                     retired: Vec::new(),
+                    switched: Vec::new(),
                 });
                 lcores.len() - 1
             });
@@ -248,6 +249,7 @@ impl Builder<'_> {
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
+                rooms: if let (true, Source::Rooms(pool)) = (generates, &source) { pool.size() } else { 0 },
                 health: Arc::default(),
             };
             stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);

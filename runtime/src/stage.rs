@@ -19,6 +19,7 @@ mod judge;
 mod lifecycle;
 mod outputs;
 mod publish;
+mod standby;
 mod view;
 
 pub(crate) use judge::{MIN_LEN, Way, fits};
@@ -78,6 +79,14 @@ pub(crate) struct Stage {
     /// Where what leaves is limited; `None` costs nothing.
     guard: Option<Guard>,
     place: Place,
+    /// The instance before this one, in the grace period of a swap: it goes on if this one fails.
+    pub(crate) standby: Option<Box<Self>>,
+    /// The instance that has failed in its grace period, until the control side has heard of it.
+    pub(crate) ousted: Option<Box<Self>>,
+    /// Its flat state region is becoming its own, piece by piece.
+    pub(crate) settling: bool,
+    /// Rooms of its pool that a generator has not seen.
+    unseen: standby::Unseen,
 }
 
 /// Where a stage stands in the run, and where its failures are told and counted.
@@ -151,6 +160,10 @@ impl Stage {
             rights: parts.rights,
             guard: parts.guard,
             place: parts.place,
+            standby: None,
+            ousted: None,
+            settling: false,
+            unseen: standby::Unseen::default(),
         };
         let quota = stage.held.quota();
         let spare_count = u32::try_from(spares).unwrap_or(0);
@@ -177,6 +190,13 @@ impl Stage {
             return None;
         }
         self.idle = false;
+        if self.callback == Callback::Generate
+            && self.unseen.any()
+            && let Err(trapped) = self.prefill_unseen(burst, now)
+        {
+            self.fail(trapped, burst, out, now);
+            return None;
+        }
         self.publish(burst, now);
         out.counters.add(Counter::Batches, 1);
         match self.call(self.callback, burst.len()) {

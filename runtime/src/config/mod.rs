@@ -5,6 +5,7 @@
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
 mod domains;
+mod diff;
 mod parse;
 mod placement;
 mod short;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use diff::Action;
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};

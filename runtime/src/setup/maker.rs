@@ -16,7 +16,7 @@ use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
-use perigee_abi::names;
+use perigee_abi::{SLOT_UNIT, names};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,13 +48,14 @@ pub(crate) struct Seat {
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
     pub(crate) log: Arc<LogQueue>,
+    /// Rooms of the pool from which it makes packets.
+    pub(crate) rooms: u32,
     /// How its instances fare.
     pub(crate) health: Arc<Health>,
 }
 
 /// What instances are made with.
 pub(crate) struct Maker {
-    #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
     /// The modules by name, as they are now: a swap puts another one in place.
@@ -74,7 +75,6 @@ pub(crate) struct Loaded {
     /// Its entry in the configuration, which a swap may change too.
     pub(crate) entry: config::Module,
     /// SHA-256 of its bytes, in hexadecimal.
-    #[expect(dead_code, reason = "swaps report it: next")]
     pub(crate) digest: String,
 }
 
@@ -82,8 +82,13 @@ impl Loaded {
     /// Loads a module from its bytes.
     pub(crate) fn new(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Self, Error> {
         let module = load(engine, entry, bytes)?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = crate::swap::hex(&Sha256::digest(bytes));
         Ok(Self { module, entry: entry.clone(), digest })
+    }
+
+    /// What its instances are limited to.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::from(&self.entry.grants)
     }
 }
 
@@ -105,6 +110,11 @@ impl Maker {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = modules.get(name).map(Arc::clone);
         loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
+    }
+
+    /// From now on the module of that name is another.
+    pub(crate) fn put(&self, name: &str, loaded: Arc<Loaded>) {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), loaded);
     }
 
     /// As [`Self::stage`], of any module.
@@ -129,7 +139,7 @@ impl Maker {
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
         instance.init(&config).map_err(|e| refuse(e.to_string()))?;
         let view = View::new(region.base(), instance.window);
-        Ok(Stage::new(StageParts {
+        let mut stage = Stage::new(StageParts {
             instance,
             callback,
             has_tick: module.has(names::TICK),
@@ -147,7 +157,11 @@ impl Maker {
                 faults: Arc::clone(&self.faults),
                 health: Arc::clone(&seat.health),
             },
-        }))
+        });
+        if seat.generates {
+            stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
+        }
+        Ok(stage)
     }
 
     /// Where packets come into a trust domain.

@@ -1,6 +1,6 @@
 //! A stage beside the data path: its beginning, its end, and what it is asked in between.
 
-use super::{MIN_LEN, Now, Stage};
+use super::{Now, Stage};
 use crate::counters::Counter;
 use crate::dpdk::packet::Burst;
 use crate::dpdk::pool::{HEADROOM, Pool};
@@ -32,11 +32,8 @@ impl Stage {
             out.drop_one(cause, packet);
         }
         self.free_spares();
-    }
-
-    fn free_spares(&mut self) {
-        for packet in self.spares.iter_mut().filter_map(Option::take) {
-            packet.free();
+        if let Some(before) = &mut self.standby {
+            before.free_spares();
         }
     }
 
@@ -50,12 +47,15 @@ impl Stage {
 
     /// The instance is not to be trusted any more.
     fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Evidence>>, out: &mut Outlets, now: Now) {
-        while let Some(packet) = self.held.pop() {
-            out.drop_one(Counter::Trap, packet);
-        }
         let Trapped { class, text } = trapped;
         self.failed = Some(text.clone());
         self.place.health.failed(class);
+        if let Some(ousted) = self.go_back(out, Counter::Trap) {
+            self.ousted = Some(ousted);
+            self.place.health.installed();
+        } else {
+            self.drop_held(out, Counter::Trap);
+        }
         let (seat, sequence) = (self.place.seat, self.sequence);
         self.place.faults.push(Fault { seat, class, text, at_ns: now.ns, sequence, evidence });
     }
@@ -98,6 +98,7 @@ impl Stage {
 
     /// Shows each room of a generator's pool to the module, which writes its template. Returns where it traps.
     pub(crate) fn prefill(&mut self, pool: &Pool, now: Now) -> Result<(), String> {
+        self.unseen.clear();
         let mut seen = Vec::new();
         let mut first_len = None;
         loop {
@@ -111,13 +112,8 @@ impl Stage {
             let called = self.instance.call(Callback::Prefill, n);
             called.map_err(|e| Trapped::new(perigee_abi::names::PREFILL, &e).text)?;
             let longest = burst.iter_mut().map(|p| p.room_len()).next().unwrap_or(0).saturating_sub(HEADROOM);
-            for desc in self.instance.area.packets(burst.len()) {
-                let len = desc.collect().len;
-                if len < MIN_LEN || len > longest {
-                    return Err(format!("prefill made a packet of {len} bytes, a room takes {MIN_LEN} to {longest}"));
-                }
-                first_len.get_or_insert(len);
-            }
+            let len = self.prefilled(burst.len(), longest).map_err(|e| e.text)?;
+            first_len = first_len.or(len);
             seen.push(burst);
         }
         self.template_len = first_len.unwrap_or(self.template_len);

@@ -4,7 +4,7 @@ use crate::config::{self, ModuleConfig};
 use serde::Serialize;
 use std::time::Duration;
 
-/// How a module is replaced: for the run.
+/// How a module is replaced: for [`crate::Run::swap`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SwapOptions {
@@ -15,7 +15,6 @@ pub struct SwapOptions {
     /// The new instances begin without the old ones' state, and what these hold is given back.
     pub fresh: bool,
     /// The whole entry in place of the old one's: limits and all that belongs to the module.
-    #[expect(dead_code, reason = "configurations are applied as a whole: next")]
     pub(crate) entry: Option<config::Module>,
 }
 

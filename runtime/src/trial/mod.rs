@@ -187,13 +187,18 @@ impl Trial {
     /// # Errors
     /// The module traps, refuses the configuration, or its window is too small.
     pub fn start(subject: &Subject, setting: &Setting) -> Result<Self, Failure> {
+        Self::of(&subject.module, subject.limits, setting)
+    }
+
+    /// As [`Self::start`], of a module of any engine, which somebody must tick.
+    pub(crate) fn of(module: &Module, limits: Limits, setting: &Setting) -> Result<Self, Failure> {
         let rooms = Rooms::new(setting.rooms, setting.room_len);
         let log = LogQueue::new();
         let clock = Clock::started_at(1_000_000_000, START_UNIX_NS);
-        let host = Host::new(clock, Arc::clone(&log), subject.limits.and_all(), setting.seed);
-        let started = window::start(&subject.module, host, rooms.bytes());
+        let host = Host::new(clock, Arc::clone(&log), limits.and_all(), setting.seed);
+        let started = window::start(module, host, rooms.bytes());
         let (instance, window) = started.map_err(Failure::Broken)?;
-        let numbers = subject.module.numbers;
+        let numbers = module.numbers;
         let mut trial = Self {
             instance,
             window,
@@ -201,7 +206,7 @@ impl Trial {
             held: Held::new(setting.hold, u64::MAX),
             spares: vec![None; numbers.spares as usize],
             log,
-            has_tick: subject.has(names::TICK),
+            has_tick: module.has(names::TICK),
             ports: u16::try_from(setting.ports.len()).unwrap_or(0),
             rings: u16::try_from(setting.rings).unwrap_or(0),
             sequence: 0,

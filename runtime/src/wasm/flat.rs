@@ -4,7 +4,6 @@
 //! it writes goes into pages of its own, so the instance before it finds everything as it was, should it have to go on. Once
 //! it is sure that it will not, the pages are written into the memfd piece by piece ([`Flat::settle`]), each of which is then
 //! mapped shared again, so that there is one copy only and the next successor can have it.
-#![expect(dead_code, reason = "regions move from instance to instance with a swap: next")]
 #![allow(unsafe_code, reason = "maps memory inside a guest's")]
 
 use std::fs::File;

@@ -20,7 +20,6 @@ pub(crate) struct Instance {
     /// Guest address of the mapped region.
     pub(crate) window: u32,
     /// Its flat state region, where it declares one. Fields are dropped in order: the memory goes before.
-    #[expect(dead_code, reason = "regions move with a swap: next")]
     pub(crate) flat: Option<Flat>,
     pub(crate) state_version: u32,
     calls: Calls,
@@ -212,6 +211,16 @@ impl Instance {
             return Err(Refusal::Broken(format!("{name} answered with {n} bytes, its mailbox has {have}")));
         }
         Ok(n)
+    }
+
+    /// It exports `save`.
+    pub(crate) fn has_save(&self) -> bool {
+        self.calls.save.is_some()
+    }
+
+    /// It exports `prefill`.
+    pub(crate) fn has_prefill(&self) -> bool {
+        self.calls.prefill.is_some()
     }
 
     /// Bytes of its memory now, the window included.

@@ -1,0 +1,207 @@
+//! What differs between two configurations, as a list of actions. Nothing is done here: `crate::Run::apply` does it.
+
+use super::{Chain, Config, Module, Port, Ring};
+use std::fmt;
+
+/// One difference, and what it takes to get from the old to the new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// The module is replaced while packets flow.
+    Swap {
+        /// Its name.
+        module: String,
+        /// What differs: `file`, `config`, `grants`.
+        changed: Vec<&'static str>,
+    },
+    /// This cannot be done while packets flow.
+    Restart {
+        /// What differs, as `port lan: mtu 1500 -> 9000`.
+        what: String,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Swap { module, changed } => write!(f, "swap module {module} ({} changed)", changed.join(", ")),
+            Self::Restart { what } => write!(f, "{what} needs a restart"),
+        }
+    }
+}
+
+const ADDED: &str = "adding it";
+const TAKEN_OUT: &str = "taking it out";
+
+/// Texts of the fields that differ: `mtu 1500 -> 9000`.
+macro_rules! changes {
+    ($old:expr, $new:expr; $($field:ident),+ $(,)?) => {{
+        let (old, new) = ($old, $new);
+        let mut changes = Vec::new();
+        $(if old.$field != new.$field {
+            changes.push(format!("{} {} -> {}", stringify!($field), text(&old.$field), text(&new.$field)));
+        })+
+        changes
+    }};
+}
+
+impl Config {
+    /// The differences between this configuration and a new one, in the order of the new one. A pure function: what is in
+    /// the modules' files is not looked at.
+    #[must_use]
+    pub fn diff(&self, new: &Self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let run = changes!(&self.run, &new.run; duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args,
+            control, metrics);
+        restart(&mut actions, "run", run);
+        by_name(&mut actions, "port", &self.ports, &new.ports, |p| &p.name, port);
+        by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
+        by_name(&mut actions, "chain", &self.chains, &new.chains, |c| &c.name, chain);
+        for module in &new.modules {
+            match self.modules.iter().find(|old| old.name == module.name) {
+                Some(old) if old.domain != module.domain => {
+                    restart(&mut actions, &format!("module {}", module.name), changes!(old, module; domain));
+                }
+                Some(old) if old != module => {
+                    actions.push(Action::Swap { module: module.name.clone(), changed: module_changes(old, module) });
+                }
+                Some(_) => {}
+                None => restart(&mut actions, &format!("module {}", module.name), vec![ADDED.to_owned()]),
+            }
+        }
+        for module in self.modules.iter().filter(|old| new.module(&old.name).is_none()) {
+            restart(&mut actions, &format!("module {}", module.name), vec![TAKEN_OUT.to_owned()]);
+        }
+        actions
+    }
+}
+
+fn restart(actions: &mut Vec<Action>, place: &str, changes: Vec<String>) {
+    actions.extend(changes.into_iter().map(|change| Action::Restart { what: format!("{place}: {change}") }));
+}
+
+/// Compares what has names. Ports and rings are known to modules by their position, so the order counts too.
+fn by_name<T: PartialEq>(
+    actions: &mut Vec<Action>,
+    kind: &str,
+    old: &[T],
+    new: &[T],
+    name: impl Fn(&T) -> &String,
+    changes: impl Fn(&T, &T) -> Vec<String>,
+) {
+    for item in new {
+        match old.iter().find(|old| name(old) == name(item)) {
+            Some(before) if before != item => {
+                let mut changes = changes(before, item);
+                if changes.is_empty() {
+                    changes.push("other settings".to_owned());
+                }
+                restart(actions, &format!("{kind} {}", name(item)), changes);
+            }
+            Some(_) => {}
+            None => restart(actions, &format!("{kind} {}", name(item)), vec![ADDED.to_owned()]),
+        }
+    }
+    for item in old.iter().filter(|old| !new.iter().any(|new| name(new) == name(old))) {
+        restart(actions, &format!("{kind} {}", name(item)), vec![TAKEN_OUT.to_owned()]);
+    }
+    let names = |items: &[T]| items.iter().map(|item| name(item).clone()).collect::<Vec<_>>();
+    let (mut before, mut after) = (names(old), names(new));
+    let moved = before != after;
+    before.sort();
+    after.sort();
+    if moved && before == after {
+        restart(actions, &format!("{kind}s"), vec!["another order".to_owned()]);
+    }
+}
+
+fn port(old: &Port, new: &Port) -> Vec<String> {
+    changes!(old, new; device, mtu, promiscuous, vlan_strip, offload, rx_descriptors, tx_descriptors, rx_queues,
+        tx_queues_per_lcore, pool)
+}
+
+fn ring(old: &Ring, new: &Ring) -> Vec<String> {
+    changes!(old, new; size)
+}
+
+fn chain(old: &Chain, new: &Chain) -> Vec<String> {
+    changes!(old, new; lcores, source, stages, tx, when_full)
+}
+
+fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
+    let differ = [
+        ("file", old.file != new.file),
+        ("config", old.config != new.config),
+        ("grants", old.grants != new.grants),
+    ];
+    let mut changed: Vec<&str> = differ.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect();
+    if changed.is_empty() {
+        changed.push("other settings");
+    }
+    changed
+}
+
+/// A value as a person would write it.
+fn text(value: &impl fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let inner = text.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')'));
+    match inner {
+        Some(inner) => inner.to_owned(),
+        None if text == "None" => "unset".to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    const BEFORE: &str = r#"
+[[port]]
+name = "lan"
+device = "net_null0"
+[[ring]]
+name = "r"
+[[module]]
+name = "fw"
+file = "fw.wasm"
+config = { rules = 1 }
+[[module]]
+name = "old"
+file = "old.wasm"
+[[chain]]
+name = "c"
+source = { port = "lan" }
+stages = ["fw"]
+"#;
+
+    /// The differences after `change` was made to the text.
+    fn diff(from: &str, to: &str) -> Vec<String> {
+        let read = |text: &str| Config::parse(text, "run.toml").unwrap_or_else(|e| panic!("{e}\n{text}"));
+        assert!(BEFORE.contains(from), "{from}");
+        let actions = read(BEFORE).diff(&read(&BEFORE.replacen(from, to, 1)));
+        actions.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_difference_is_a_line() {
+        let none: [&str; 0] = [];
+        assert_eq!(diff("fw.wasm", "fw.wasm"), none);
+        assert_eq!(diff("fw.wasm", "fw2.wasm"), ["swap module fw (file changed)"]);
+        assert_eq!(diff("rules = 1", "rules = 2"), ["swap module fw (config changed)"]);
+        assert_eq!(
+            diff("\"fw.wasm\"\nconfig = { rules = 1 }", "\"x.wasm\"\ngrants = { hold = 3 }"),
+            ["swap module fw (file, config, grants changed)"]
+        );
+        assert_eq!(diff("\"net_null0\"", "\"net_null0\"\nmtu = 9000"), ["port lan: mtu 1500 -> 9000 needs a restart"]);
+        assert_eq!(diff("stages = [\"fw\"]", "stages = [\"fw\", \"old\"]"), [
+            "chain c: stages [\"fw\"] -> [\"fw\", \"old\"] needs a restart"
+        ]);
+        assert_eq!(diff("name = \"r\"", "name = \"s\""), [
+            "ring s: adding it needs a restart",
+            "ring r: taking it out needs a restart"
+        ]);
+        assert_eq!(diff("\n[[port]]", "\n[run]\nburst = 32\n[[port]]"), ["run: burst 64 -> 32 needs a restart"]);
+        assert_eq!(diff("[[module]]\nname = \"old\"\nfile = \"old.wasm\"\n", ""), ["module old: taking it out needs a restart"]);
+    }
+}

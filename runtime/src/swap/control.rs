@@ -1,0 +1,420 @@
+//! The control thread's part of a swap: all that can be done aside, the orders to the lcores, and the grace period.
+
+use super::canary::{self, Cage};
+use super::report::{SeatReport, SwapOptions, SwapReport, Swaps};
+use super::switch::{At, Done, Facts, Order, Switched, Task, Ticket};
+use crate::config::ModuleConfig;
+use crate::counters::Counter;
+use crate::dpdk::pool::HEADROOM;
+use crate::error::Error;
+use crate::lcore::Command;
+use crate::run::{PATIENCE, Run};
+use crate::setup::{Loaded, Seat};
+use crate::wasm::flat::Ahead;
+use crate::wasm::module::Module;
+use perigee_abi::names;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Reports that are kept.
+const LATEST: usize = 64;
+/// Longer than an instance may take to save, and another to restore.
+const SWITCH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the run keeps of its swaps.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    swaps: Swaps,
+    graces: Vec<Grace>,
+}
+
+/// A swap whose old instances are still there.
+struct Grace {
+    number: u64,
+    module: String,
+    old: Arc<Loaded>,
+    /// By lcore and place.
+    places: Vec<(usize, At)>,
+    until: Instant,
+}
+
+/// Which step of a swap failed, and why; nothing has changed then.
+type Refused = (&'static str, String);
+
+impl Run {
+    /// Replaces a module while packets flow. The new one is loaded, checked and tried on packets that nobody misses; then
+    /// its instances take the places of the old ones between two bursts, with their state and the packets that they hold.
+    /// The old ones are kept for a grace period, and go on if a new one fails; look at the run ([`Self::snapshot`],
+    /// [`Self::is_finished`]) now and then, for that is when the period ends.
+    ///
+    /// # Errors
+    /// [`Error::Swap`]: the step that failed, and why. The old module goes on, without having lost a packet.
+    pub fn swap(&self, module: &str, bytes: &[u8], options: &SwapOptions) -> Result<SwapReport, Error> {
+        let mut ledger = self.ledger();
+        let result = self.replace(&mut ledger, module, bytes, options);
+        match result {
+            Ok(report) => {
+                ledger.swaps.done += 1;
+                if ledger.swaps.latest.len() == LATEST {
+                    ledger.swaps.latest.remove(0);
+                }
+                ledger.swaps.latest.push(report.clone());
+                tracing::info!(module, pause_ns = report.max_pause_ns, lost = report.lost, "replaced");
+                Ok(report)
+            }
+            Err((step, what)) => {
+                ledger.swaps.refused += 1;
+                Err(Error::Swap { name: module.to_owned(), step, what })
+            }
+        }
+    }
+
+    /// The swaps of this run so far.
+    #[must_use]
+    pub fn swaps(&self) -> Swaps {
+        self.ledger().swaps.clone()
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.swaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(
+        &self,
+        ledger: &mut Ledger,
+        module: &str,
+        bytes: &[u8],
+        options: &SwapOptions,
+    ) -> Result<SwapReport, Refused> {
+        // Who swaps again has made up his mind about the last time.
+        self.hear_of_failures(ledger);
+        self.end_graces(ledger, |grace| grace.module == module);
+        let text = |step: &'static str| move |e: Error| (step, e.to_string());
+        let old = self.parts.maker.loaded(module).map_err(text("load"))?;
+        let begin = Instant::now();
+        let new = Loaded::new(&self.parts.maker.engine, &entry(&old, options), bytes).map_err(text("load"))?;
+        let load_ns = nanos(begin.elapsed());
+        let seats: Vec<&Seat> = self.parts.seats.iter().filter(|seat| seat.module == module).collect();
+        check_roles(&seats, &new.module).map_err(|what| ("check", what))?;
+        let inherits = inherits(&old.module, &new.module, options.fresh).map_err(|what| ("check", what))?;
+        let begin = Instant::now();
+        canary::sing(&new, &self.cage()).map_err(|what| ("canary", what))?;
+        let canary_ns = nanos(begin.elapsed());
+        let begin = Instant::now();
+        let (new, traffic) = (Arc::new(new), Traffic::of(self, &seats));
+        let orders = self.prepare(&seats, &new, inherits).map_err(|what| ("prepare", what))?;
+        let prepare_ns = nanos(begin.elapsed());
+        let begin = Instant::now();
+        let switched = self.switch(orders).map_err(|what| ("switch", what))?;
+        let switch_ns = nanos(begin.elapsed());
+        self.parts.maker.put(module, Arc::clone(&new));
+        let mut report = SwapReport {
+            number: ledger.swaps.done + 1,
+            module: module.to_owned(),
+            old_digest: old.digest.clone(),
+            new_digest: new.digest.clone(),
+            load_ns,
+            canary_ns,
+            prepare_ns,
+            switch_ns,
+            ..SwapReport::default()
+        };
+        self.fill_in(&mut report, &switched, &traffic, &seats);
+        let places = switched.iter().flat_map(|(lcore, s)| s.done.iter().filter_map(|d| Some((*lcore, d.place?))));
+        let grace = Grace {
+            number: report.number,
+            module: module.to_owned(),
+            old,
+            places: places.collect(),
+            until: Instant::now() + options.grace,
+        };
+        ledger.graces.push(grace);
+        if options.grace.is_zero() {
+            self.end_graces(ledger, |grace| grace.module == module);
+        }
+        Ok(report)
+    }
+
+    fn cage(&self) -> Cage {
+        let maker = &self.parts.maker;
+        Cage {
+            ports: self.parts.ports.iter().map(|port| port.info(true).mac).collect(),
+            rings: maker.rings,
+            room_len: maker.domains.first().map_or(0, |d| d.copies.room_len()).saturating_sub(HEADROOM),
+            seed: maker.config.run.seed,
+        }
+    }
+
+    /// Makes the new instances, and lays ready what they take over.
+    fn prepare(&self, seats: &[&Seat], new: &Arc<Loaded>, inherits: bool) -> Result<Vec<(usize, Order)>, String> {
+        let mut orders = Vec::new();
+        for seat in seats {
+            match self.order(seat, new, inherits) {
+                Ok(order) => orders.push(order),
+                Err(what) => {
+                    orders.into_iter().for_each(|(_, mut order)| order.new.free_spares());
+                    return Err(what);
+                }
+            }
+        }
+        Ok(orders)
+    }
+
+    fn order(&self, seat: &Seat, new: &Arc<Loaded>, inherits: bool) -> Result<(usize, Order), String> {
+        let (lcore, chain) = self.parts.placed[seat.chain].at;
+        let place = At { chain, stage: seat.stage };
+        let region = if inherits { self.region(lcore, place)? } else { None };
+        let ahead = region.map(|(file, len)| Ahead::new(&file, len)).transpose()?;
+        let stage = self.parts.maker.stage_of(seat, &self.parts.ports, new).map_err(|e| e.to_string())?;
+        Ok((lcore, Order { place, new: Box::new(stage), inherits, ahead }))
+    }
+
+    /// The flat state region at a place, once it belongs to the instance there alone.
+    fn region(&self, lcore: usize, place: At) -> Result<Option<(Arc<std::fs::File>, usize)>, String> {
+        let begin = Instant::now();
+        loop {
+            let facts: Option<Facts> = self.order_lcore(lcore, |reply| Task::Look { place, reply })?;
+            match facts {
+                None => return Ok(None),
+                Some(facts) if facts.failed || !facts.settling => return Ok(facts.region),
+                Some(_) if begin.elapsed() > SWITCH_PATIENCE => {
+                    return Err("the state region of the last swap is not settled yet: try again".to_owned());
+                }
+                Some(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn order_lcore<T>(&self, lcore: usize, task: impl FnOnce(Sender<T>) -> Task) -> Result<T, String> {
+        let (reply, answer) = channel();
+        let sent = self.lcores[lcore].0.push(Command::Swap(task(reply)));
+        sent.map_err(|_| format!("lcore number {lcore} has too many requests waiting"))?;
+        answer.recv_timeout(PATIENCE).map_err(|_| format!("lcore number {lcore} does not answer"))
+    }
+
+    /// All lcores switch, or none.
+    fn switch(&self, orders: Vec<(usize, Order)>) -> Result<Vec<(usize, Switched)>, String> {
+        let mut by_lcore = BTreeMap::<usize, Vec<Order>>::new();
+        orders.into_iter().for_each(|(lcore, order)| by_lcore.entry(lcore).or_default().push(order));
+        let (mut waiting, mut refused) = (Vec::new(), None);
+        for (lcore, orders) in by_lcore {
+            let (reply, answer) = channel();
+            let ticket = Arc::new(Ticket::default());
+            let task = Task::Switch { orders, ticket: Arc::clone(&ticket), reply };
+            match self.lcores[lcore].0.push(Command::Swap(task)) {
+                Ok(()) => waiting.push((lcore, ticket, answer)),
+                Err(Command::Swap(task)) => {
+                    task.give_up();
+                    refused = Some(format!("lcore number {lcore} has too many requests waiting"));
+                }
+                Err(_) => {
+                    refused = Some(format!("lcore number {lcore} has too many requests waiting"));
+                }
+            }
+        }
+        let mut switched = Vec::new();
+        for (lcore, ticket, answer) in waiting {
+            match outcome(&ticket, &answer) {
+                Some(s) => {
+                    refused = refused.or_else(|| s.refused.clone());
+                    switched.push((lcore, s));
+                }
+                None => refused = Some(format!("lcore number {lcore} does not answer")),
+            }
+        }
+        let Some(why) = refused else { return Ok(switched) };
+        for (lcore, s) in &switched {
+            self.undo(*lcore, s.done.iter().filter_map(|done| done.place).collect(), &why);
+        }
+        Err(why)
+    }
+
+    /// The instances before go on at these places. The others are dropped here.
+    fn undo(&self, lcore: usize, places: Vec<At>, why: &str) {
+        if !places.is_empty() {
+            let why = why.to_owned();
+            let undone = self.order_lcore(lcore, |reply| Task::Undo { places, why, reply });
+            report_silence(undone.map(drop));
+        }
+    }
+
+    fn end_graces(&self, ledger: &mut Ledger, which: impl Fn(&Grace) -> bool) {
+        for grace in ledger.graces.extract_if(.., |grace| which(grace)) {
+            let mut by_lcore = BTreeMap::<usize, Vec<At>>::new();
+            grace.places.iter().for_each(|(lcore, place)| by_lcore.entry(*lcore).or_default().push(*place));
+            for (lcore, places) in by_lcore {
+                report_silence(self.order_lcore(lcore, |reply| Task::Settle { places, reply }).map(drop));
+            }
+        }
+    }
+
+    /// Ends grace periods, and carries failures within them to all lcores: when the run is looked at.
+    pub(crate) fn tend_swaps(&self) {
+        // A swap that is under way does it itself.
+        let Ok(mut ledger) = self.swaps.try_lock() else { return };
+        self.hear_of_failures(&mut ledger);
+        let now = Instant::now();
+        self.end_graces(&mut ledger, |grace| grace.until <= now);
+    }
+
+    /// Where a new instance has failed on one lcore, the old module goes on on all.
+    fn hear_of_failures(&self, ledger: &mut Ledger) {
+        while let Some(gone) = self.parts.control.gone.pop() {
+            let at = |(lcore, place): &(usize, At)| *place == gone.place && self.cpu(*lcore) == Some(gone.cpu);
+            let Some(index) = ledger.graces.iter().position(|grace| grace.places.iter().any(at)) else { continue };
+            let number = ledger.graces[index].number;
+            let why = gone.stage.failed.clone().unwrap_or_default();
+            self.roll_back(ledger, number, Some((gone.cpu, gone.place)), &why);
+        }
+    }
+
+    /// The old instances of a swap go on, on all lcores. At `already` they do.
+    pub(super) fn roll_back(&self, ledger: &mut Ledger, number: u64, already: Option<(u32, At)>, why: &str) {
+        let Some(index) = ledger.graces.iter().position(|grace| grace.number == number) else { return };
+        let grace = ledger.graces.remove(index);
+        tracing::error!(module = grace.module, "its swap is undone, the old one goes on: {why}");
+        for (lcore, place) in grace.places {
+            if already != self.cpu(lcore).map(|cpu| (cpu, place)) {
+                self.undo(lcore, vec![place], "its swap was undone");
+            }
+        }
+        self.parts.maker.put(&grace.module, grace.old);
+        ledger.swaps.rolled_back += 1;
+        if let Some(report) = ledger.swaps.latest.iter_mut().find(|report| report.number == number) {
+            report.rolled_back = Some(why.to_owned());
+        }
+    }
+
+    /// The CPU of an lcore, by its number.
+    fn cpu(&self, lcore: usize) -> Option<u32> {
+        self.parts.placed.iter().find(|chain| chain.at.0 == lcore).map(|chain| chain.lcore)
+    }
+
+    fn fill_in(&self, report: &mut SwapReport, switched: &[(usize, Switched)], before: &Traffic, seats: &[&Seat]) {
+        for (lcore, switched) in switched {
+            let pause_ns = switched.pause_ns;
+            report.max_pause_ns = report.max_pause_ns.max(pause_ns);
+            report.lost += switched.done.iter().map(|done| done.lost).sum::<u64>();
+            for done in &switched.done {
+                let Some(place) = done.place else { continue };
+                let chain = self.parts.placed.iter().find(|chain| chain.at == (*lcore, place.chain));
+                report.seats.push(SeatReport {
+                    chain: chain.map(|chain| chain.name.clone()).unwrap_or_default(),
+                    lcore: chain.map(|chain| chain.lcore).unwrap_or_default(),
+                    pause_ns,
+                    ..seat_report(place, done)
+                });
+            }
+        }
+        let after = Traffic::of(self, seats);
+        let seconds = after.at.duration_since(before.at).as_secs_f64();
+        report.missed = after.missed.saturating_sub(before.missed);
+        let cost = report.lost + report.missed;
+        #[allow(clippy::cast_precision_loss, reason = "a rate")]
+        let offered = (after.packets.saturating_sub(before.packets) + report.missed) as f64 / seconds;
+        report.offered_per_second = offered;
+        #[allow(clippy::cast_precision_loss, reason = "a time")]
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time of seconds")]
+        let blocked = if offered > 0.0 { (cost as f64 / offered * 1e9) as u64 } else { 0 };
+        report.blocked_ns = blocked;
+    }
+}
+
+/// The entry of the new module: the old one's, but for what the options say.
+fn entry(old: &Loaded, options: &SwapOptions) -> crate::config::Module {
+    let mut entry = options.entry.clone().unwrap_or_else(|| old.entry.clone());
+    if let Some(config) = &options.config {
+        entry.config = Some(ModuleConfig::clone(config));
+    }
+    entry
+}
+
+fn check_roles(seats: &[&Seat], new: &Module) -> Result<(), String> {
+    if seats.is_empty() {
+        return Err("no chain has it".to_owned());
+    }
+    for seat in seats {
+        let (needed, role) = if seat.generates { (names::GENERATE, "source") } else { (names::PROCESS, "stage") };
+        if !new.has(needed) {
+            return Err(format!("exports no \"{needed}\", but is a {role} of a chain"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the new instances take over the state of the old ones: where there is any, unless it is not wanted.
+fn inherits(old: &Module, new: &Module, fresh: bool) -> Result<bool, String> {
+    let (region, new_region) = (old.numbers.state_region().1, new.numbers.state_region().1);
+    if fresh || !(old.has(names::SAVE) || region != 0) {
+        return Ok(false);
+    }
+    let or = "or let it begin without state (fresh)";
+    if !new.has(names::RESTORE) {
+        return Err(format!("exports no \"{}\", and the old one has state: export it, {or}", names::RESTORE));
+    }
+    if region != 0 && region != new_region {
+        return Err(format!("its state region has {new_region} bytes, the old one's {region}: declare as many, {or}"));
+    }
+    Ok(true)
+}
+
+/// What an lcore says to a switch; `None` where it did not come to it, and will not.
+fn outcome(ticket: &Ticket, answer: &Receiver<Switched>) -> Option<Switched> {
+    match answer.recv_timeout(PATIENCE) {
+        Ok(switched) => Some(switched),
+        Err(_) if ticket.take() => None,
+        // It has begun: a module may take its time to save.
+        Err(_) => answer.recv_timeout(SWITCH_PATIENCE).ok(),
+    }
+}
+
+fn report_silence(result: Result<(), String>) {
+    if let Err(what) = result {
+        tracing::warn!("{what}");
+    }
+}
+
+fn seat_report(place: At, done: &Done) -> SeatReport {
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    SeatReport {
+        stage: place.stage,
+        state_moved: done.moved,
+        state_bytes: number(done.state_bytes),
+        region_bytes: number(done.region_bytes),
+        held_moved: number(done.held_moved),
+        held_returned: number(done.held_returned),
+        held_dropped: number(done.held_dropped),
+        ..SeatReport::default()
+    }
+}
+
+/// What has come to the chains of some seats so far.
+struct Traffic {
+    at: Instant,
+    packets: u64,
+    missed: u64,
+}
+
+impl Traffic {
+    fn of(run: &Run, seats: &[&Seat]) -> Self {
+        let mut chains: Vec<usize> = seats.iter().map(|seat| seat.chain).collect();
+        chains.dedup();
+        let mut ports: Vec<usize> = chains.iter().filter_map(|chain| run.parts.placed[*chain].port).collect();
+        ports.dedup();
+        let came = |chain: &usize| {
+            let counters = run.parts.placed[*chain].counters.read();
+            [Counter::Received, Counter::FromRing, Counter::Created].into_iter().map(|c| counters.get(c)).sum::<u64>()
+        };
+        let missed = |port: &usize| {
+            let stats = run.parts.ports[*port].stats();
+            stats.rx_missed + stats.rx_nombuf
+        };
+        Self { at: Instant::now(), packets: chains.iter().map(came).sum(), missed: ports.iter().map(missed).sum() }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

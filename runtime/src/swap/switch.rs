@@ -1,0 +1,228 @@
+//! The switch on an lcore, between two bursts: here instances change places.
+
+use crate::chain::Chain;
+use crate::counters::Counter;
+use crate::stage::{Now, Stage};
+use crate::wasm::flat::Ahead;
+use perigee_abi::batch_flags;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::Sender;
+
+/// A place among the chains of an lcore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+}
+
+/// A new instance for a place.
+pub(crate) struct Order {
+    pub(crate) place: At,
+    pub(crate) new: Box<Stage>,
+    /// It takes over the state of the one before, and what that holds.
+    pub(crate) inherits: bool,
+    /// The flat state region of the one before.
+    pub(crate) ahead: Option<Ahead>,
+}
+
+/// What the control thread wants of an lcore in the course of a swap.
+#[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
+pub(crate) enum Task {
+    /// What is there?
+    Look { place: At, reply: Sender<Option<Facts>> },
+    /// Switch all of these, or none.
+    Switch { orders: Vec<Order>, ticket: Arc<Ticket>, reply: Sender<Switched> },
+    /// The new instances have proved themselves: the ones before go.
+    Settle { places: Vec<At>, reply: Sender<Vec<Box<Stage>>> },
+    /// The ones before go on.
+    Undo { places: Vec<At>, why: String, reply: Sender<Vec<Box<Stage>>> },
+}
+
+/// What is to be known of an instance before it is replaced.
+pub(crate) struct Facts {
+    /// Its flat state region and its length; `None` where it has none.
+    pub(crate) region: Option<(Arc<File>, usize)>,
+    /// An earlier swap is not settled yet: its region is still becoming its own.
+    pub(crate) settling: bool,
+    pub(crate) failed: bool,
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    /// It will not be done: the spare rooms of new instances go back.
+    pub(crate) fn give_up(self) {
+        if let Self::Switch { orders, .. } = self {
+            orders.into_iter().for_each(|mut order| order.new.free_spares());
+        }
+    }
+}
+
+/// An instance that has failed in its grace period, on its way to the control thread.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    /// The lcore's CPU.
+    pub(crate) cpu: u32,
+    pub(crate) place: At,
+    pub(crate) stage: Box<Stage>,
+}
+
+/// Who was first: the lcore that begins, or the control thread that has lost its patience.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket(AtomicU8);
+
+impl Ticket {
+    /// True for the first that asks.
+    pub(crate) fn take(&self) -> bool {
+        self.0.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// What became of a switch.
+#[derive(Default)]
+pub(crate) struct Switched {
+    /// One for each order, unless it was refused.
+    pub(crate) done: Vec<Done>,
+    pub(crate) refused: Option<String>,
+    /// From the end of the last poll before to the beginning of the next, nanoseconds.
+    pub(crate) pause_ns: u64,
+    /// New instances that found no place: dropped where they came from.
+    pub(crate) gone: Vec<Box<Stage>>,
+}
+
+/// What was switched at one place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) place: Option<At>,
+    pub(crate) moved: bool,
+    pub(crate) state_bytes: usize,
+    pub(crate) region_bytes: usize,
+    pub(crate) held_moved: usize,
+    pub(crate) held_returned: usize,
+    pub(crate) held_dropped: usize,
+    /// Packets that the chain dropped meanwhile, for any cause.
+    pub(crate) lost: u64,
+}
+
+impl Chain {
+    /// Puts a new instance in place of the one that is there.
+    fn replace(&mut self, order: &mut Option<Order>, now: Now) -> Result<Done, String> {
+        let Some(mut taken) = order.take() else { return Err("the order was carried out before".to_owned()) };
+        let before = self.out.counters.dropped();
+        let result = self.hand_over(&mut taken, now);
+        match result {
+            Err(why) => {
+                *order = Some(taken);
+                Err(why)
+            }
+            Ok(done) => {
+                let i = taken.place.stage;
+                self.stages[i].replace_by(taken.new);
+                self.ended &= self.stages[0].failed.is_some();
+                let lost = self.out.counters.dropped() - before;
+                Ok(Done { place: Some(taken.place), lost, ..done })
+            }
+        }
+    }
+
+    fn hand_over(&mut self, order: &mut Order, now: Now) -> Result<Done, String> {
+        let i = order.place.stage;
+        let Some(old) = self.stages.get_mut(i) else { return Err("there is no such stage".to_owned()) };
+        if old.standby.is_some() {
+            return Err("an earlier swap is still in its grace period".to_owned());
+        }
+        if old.failed.is_some() {
+            return Ok(Done::default());
+        }
+        if order.inherits {
+            let handed = order.new.inherit(old, order.ahead.as_mut(), &mut self.out, now)?;
+            return Ok(Done {
+                moved: true,
+                state_bytes: handed.state,
+                region_bytes: handed.region,
+                held_moved: handed.held,
+                ..Done::default()
+            });
+        }
+        let held = old.held();
+        self.drain_stage(i, now);
+        let held_dropped = self.stages[i].drop_held(&mut self.out, Counter::Replaced);
+        Ok(Done { held_returned: held.saturating_sub(held_dropped), held_dropped, ..Done::default() })
+    }
+
+    /// The last call of one stage, in which it gives back what it holds.
+    fn drain_stage(&mut self, i: usize, now: Now) {
+        self.tick_stage(i, Now { flags: batch_flags::TICK | batch_flags::DRAIN, ..now });
+        self.out.flush();
+    }
+
+    /// The instance before goes on. The other one gives back what it has taken in since the switch.
+    fn undo(&mut self, i: usize, why: &str, now: Now) -> Option<Box<Stage>> {
+        let stage = self.stages.get_mut(i)?;
+        stage.standby.as_ref()?;
+        if stage.failed.is_none() && stage.held() != 0 {
+            stage.give_back_inherited();
+            self.drain_stage(i, now);
+        }
+        // The drain may have failed, and gone back already.
+        let mut gone =
+            self.stages[i].go_back(&mut self.out, Counter::Replaced).or_else(|| self.stages[i].ousted.take())?;
+        gone.failed.get_or_insert_with(|| why.to_owned());
+        Some(gone)
+    }
+}
+
+/// Carries out all orders, or none. What has no place is in `gone`.
+pub(crate) fn switch(chains: &mut [Chain], orders: Vec<Order>, now: Now) -> Switched {
+    let mut switched = Switched::default();
+    let mut orders: Vec<(At, Option<Order>)> = orders.into_iter().map(|o| (o.place, Some(o))).collect();
+    for (place, order) in &mut orders {
+        let chain = chains.get_mut(place.chain).ok_or_else(|| "there is no such chain".to_owned());
+        match chain.and_then(|chain| chain.replace(order, now)) {
+            Ok(done) => switched.done.push(done),
+            Err(why) => {
+                switched.refused = Some(why);
+                break;
+            }
+        }
+    }
+    if let Some(why) = switched.refused.clone() {
+        let places = std::mem::take(&mut switched.done).into_iter().filter_map(|done| done.place).collect::<Vec<_>>();
+        switched.gone = undo(chains, &places, &why, now);
+    }
+    switched.gone.extend(orders.into_iter().filter_map(|(_, order)| Some(order?.new)));
+    switched.gone.iter_mut().for_each(|stage| stage.free_spares());
+    switched
+}
+
+/// Lets the instances before go on at these places, where there are any; returns the others.
+pub(crate) fn undo(chains: &mut [Chain], places: &[At], why: &str, now: Now) -> Vec<Box<Stage>> {
+    let one = |place: &At| chains.get_mut(place.chain)?.undo(place.stage, why, now);
+    places.iter().filter_map(one).collect()
+}
+
+/// Lets the instances before go, at these places; returns them.
+pub(crate) fn settle(chains: &mut [Chain], places: &[At]) -> Vec<Box<Stage>> {
+    let one = |place: &At| {
+        let stage = chains.get_mut(place.chain)?.stages.get_mut(place.stage)?;
+        let mut old = stage.standby.take()?;
+        old.free_spares();
+        stage.settling = stage.instance.flat.is_some();
+        Some(old)
+    };
+    places.iter().filter_map(one).collect()
+}
+
+/// What is at a place.
+pub(crate) fn look(chains: &[Chain], place: At) -> Option<Facts> {
+    let stage = chains.get(place.chain)?.stages.get(place.stage)?;
+    let flat = stage.instance.flat.as_ref();
+    let file = flat.map(|flat| flat.file().map(|file| (file, flat.len())));
+    Some(Facts { settling: matches!(file, Some(None)), region: file.flatten(), failed: stage.failed.is_some() })
+}
