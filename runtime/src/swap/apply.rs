@@ -23,7 +23,8 @@ impl Run {
             return Err(Error::Config { problems });
         }
         let actions = self.differences(new, files)?;
-        let mut report = ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
+        let mut report =
+            ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
         let restart = actions.iter().filter(|action| matches!(action, Action::Restart { .. }));
         report.restart = restart.map(ToString::to_string).collect();
         if !report.restart.is_empty() {
@@ -48,7 +49,7 @@ impl Run {
     }
 
     /// What differs from what runs now. A module whose file has other bytes differs too.
-    fn differences(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+    pub(crate) fn differences(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
         let mut now = self.parts.maker.config.clone();
         let mut actions = Vec::new();
         for entry in &mut now.modules {
