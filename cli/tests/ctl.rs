@@ -312,3 +312,66 @@ fn a_socket_is_where_it_was_asked_for_or_nothing_runs() {
     let gone = bench.perigee(&["ctl", "--socket", "./other.sock", "status"]);
     assert!(gone.err.contains("the process that made it has ended"), "{}", gone.err);
 }
+
+/// What a swap must say of itself, whatever it was asked by.
+fn nothing_lost(swap: &Value) {
+    assert_eq!((&swap["lost"], &swap["rolled_back"]), (&json!(0), &Value::Null), "{swap}");
+    assert!(swap["max_pause_ns"].as_u64().is_some_and(|pause| pause > 0), "{swap}");
+    assert_ne!(swap["old_digest"], swap["new_digest"], "{swap}");
+}
+
+/// The module `echo`, with an answer of its own.
+fn answering(bench: &Bench, answer: u8) -> String {
+    let echo = bench.read("echo.wat");
+    let echoes = "(result i32) (local.get 0))";
+    assert!(echo.contains(echoes), "{echo}");
+    let answers = format!("(result i32) (i32.store8 (i32.const 0x10000) (i32.const {answer})) (i32.const 1))");
+    echo.replace(echoes, &answers)
+}
+
+#[test]
+fn a_module_is_swapped_and_a_configuration_applied_while_packets_flow() {
+    let bench = Bench::new();
+    let run = Process::start(&bench, CONFIG, &[]);
+    bench.write("second.wat", &answering(&bench, b'2'));
+    let swap = json_of(&run.ctl(&["swap", "echo", "second.wat", "--grace", "0s", "--json"]));
+    nothing_lost(&swap);
+    assert_eq!(run.ctl(&["message", "echo", "x"]), "2\n");
+    println!("swap through the socket: pause {} us", swap["max_pause_ns"].as_u64().unwrap_or(0) / 1000);
+
+    // What is refused leaves the module that is there at work.
+    let refused = run.try_ctl(&["swap", "echo", "wrong-abi.wat"]);
+    assert!(refused.err.contains("module \"echo\", load: ") && refused.err.contains("goes on"), "{}", refused.err);
+    let refused = run.try_ctl(&["swap", "nobody", "second.wat"]);
+    assert!(refused.err.contains("there is no such module; modules: gen, echo"), "{}", refused.err);
+    let refused = http(&run.socket(), request("POST", "/v1/modules/echo/swap", r#"{"module": "%%"}"#).as_bytes());
+    assert!(status_of(&refused) == 400 && refused.contains("no base64"), "{refused}");
+    assert_eq!(run.ctl(&["message", "echo", "x"]), "2\n");
+
+    // The file says what was there first: that is a difference again.
+    assert_eq!(run.ctl(&["diff", "run.toml"]), "swap module echo (file changed)\n");
+    bench.write("third.wat", &answering(&bench, b'3'));
+    bench.write("run.toml", &CONFIG.replace("echo.wat", "third.wat"));
+    let applied = json_of(&run.ctl(&["apply", "run.toml", "--json"]));
+    nothing_lost(&applied["swaps"][0]);
+    assert_eq!(run.ctl(&["message", "echo", "x"]), "3\n");
+    assert_eq!(run.ctl(&["diff", "run.toml"]), "no difference\n");
+
+    bench.write("run.toml", &CONFIG.replace("pool = 255", "pool = 511").replace("echo.wat", "second.wat"));
+    let differences = run.ctl(&["diff", "run.toml"]);
+    assert!(differences.contains("pool 255 -> 511 needs a restart"), "{differences}");
+    let refused = run.try_ctl(&["apply", "run.toml"]);
+    assert!(refused.err.contains("nothing was done") && refused.err.contains("pool 255 -> 511"), "{}", refused.err);
+    assert_eq!(run.ctl(&["message", "echo", "x"]), "3\n", "a part was applied");
+
+    let metrics = run.ctl(&["metrics"]);
+    for told in ["perigee_swaps_total{result=\"done\"} 2\n", "perigee_swaps_total{result=\"refused\"} 1\n"] {
+        assert!(metrics.contains(told), "{told} is not in {metrics}");
+    }
+    assert!(metrics.contains("perigee_swap_last_pause_seconds{module=\"echo\"} "), "{metrics}");
+    let modules = json_of(&run.ctl(&["modules", "--json"]));
+    assert_eq!(modules[1]["digest"], applied["swaps"][0]["new_digest"], "{modules}");
+    let (summary, _) = run.stop();
+    let all = &summary["accounting"];
+    assert_eq!((&all["dropped"], &all["sent"]), (&json!({}), &all["created"]), "{all}");
+}

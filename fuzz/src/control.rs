@@ -1,7 +1,9 @@
 //! A connection to the control server: whatever a client sends, from the first byte of HTTP to JSON.
 
+use perigee_runtime::config::{Action, Config};
 use perigee_runtime::control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
-use perigee_runtime::{ChainStats, Error, ModuleStats, Snapshot};
+use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, Snapshot, SwapOptions, SwapReport, Swaps};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A run that is always the same and answers at once.
@@ -22,6 +24,28 @@ impl Target for Fake {
 
     fn message(&self, _module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         Ok(vec![bytes.to_vec()])
+    }
+
+    fn swap(&self, module: &str, bytes: &[u8], _options: &SwapOptions) -> Result<SwapReport, Error> {
+        if bytes.starts_with(b"\0asm") {
+            return Ok(SwapReport::default());
+        }
+        let what = "is no module".to_owned();
+        Err(Error::Swap { name: module.to_owned(), step: "load", what })
+    }
+
+    fn diff(&self, new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+        Ok(Config::default().diff(new))
+    }
+
+    fn apply(&self, new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+        let mut report = ApplyReport::default();
+        report.restart = Config::default().diff(new).iter().map(ToString::to_string).collect();
+        Ok(report)
+    }
+
+    fn swaps(&self) -> Option<Swaps> {
+        Some(Swaps::default())
     }
 }
 

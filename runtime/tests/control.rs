@@ -5,9 +5,10 @@ mod common;
 
 use common::{Bench, CHAIN, check, each, module, verdict};
 use perigee_abi::verdict as v;
-use perigee_runtime::config::Config;
+use perigee_runtime::config::{Action, Config};
 use perigee_runtime::control::{self, Listener, ModuleEntry, Settings, Target};
-use perigee_runtime::{Error, Run, Snapshot};
+use perigee_runtime::{ApplyReport, Error, Run, Snapshot, SwapOptions, SwapReport, Swaps};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -94,6 +95,22 @@ impl Target for Slow {
 
     fn message(&self, _module: &str, _bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         Ok(Vec::new())
+    }
+
+    fn swap(&self, _module: &str, _bytes: &[u8], _options: &SwapOptions) -> Result<SwapReport, Error> {
+        Ok(SwapReport::default())
+    }
+
+    fn diff(&self, _new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, _new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+        Ok(ApplyReport::default())
+    }
+
+    fn swaps(&self) -> Option<Swaps> {
+        None
     }
 }
 

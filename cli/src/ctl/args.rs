@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueHint};
+use perigee_runtime::config::parse_duration;
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Which run, what of it.
 #[derive(Args, Debug)]
@@ -41,6 +43,38 @@ pub(super) enum Verb {
         module: String,
         /// The message: text, @FILE for a file's bytes, or @- for standard input.
         message: String,
+    },
+    /// Replace a module while packets flow, and print what it cost.
+    #[command(after_long_help = "Examples:
+  perigee ctl swap firewall firewall-2.wasm
+  perigee ctl swap firewall firewall-2.wasm --config 'rules = [\"10.0.0.0/8\"]' --grace 10s")]
+    Swap {
+        /// The module's name in the configuration.
+        module: String,
+        /// The new module (.wasm, .wat).
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The new module's configuration, as for `gen`. May be given several times. Default: what the old one had.
+        #[arg(long, value_name = "TOML")]
+        config: Vec<String>,
+        /// How long the old instances are kept, to go on if a new one fails.
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+        grace: Duration,
+        /// Begin without the old module's state.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Print what differs between what runs and a configuration file, and what of it needs a restart.
+    Diff {
+        /// The configuration file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Apply a changed configuration file while packets flow: all of its differences, or none.
+    Apply {
+        /// The configuration file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
     },
     /// Print the filter of the run's log, or set it.
     LogLevel {

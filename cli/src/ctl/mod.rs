@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod show;
+mod upload;
 
 pub(crate) use args::CtlArgs;
 
@@ -33,6 +34,16 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
             let bytes = args::content(message)?;
             let path = format!("/v1/modules/{}/message", client::encode(module));
             tell(&client.send("POST", &path, bytes)?, is_json, show::answers)
+        }
+        Verb::Swap { module, .. } => {
+            let path = format!("/v1/modules/{}/swap", client::encode(module));
+            tell(&client.send("POST", &path, upload::swap(&args.verb)?)?, is_json, show::swap)
+        }
+        Verb::Diff { file } => {
+            tell(&client.send("POST", "/v1/config/diff", upload::config(file)?)?, is_json, show::diff)
+        }
+        Verb::Apply { file } => {
+            tell(&client.send("POST", "/v1/config/apply", upload::config(file)?)?, is_json, show::apply)
         }
         Verb::LogLevel { filter: None } => tell(&client.get("/v1/log-level")?, is_json, show::filter),
         Verb::LogLevel { filter: Some(filter) } => tell(

@@ -77,3 +77,50 @@ pub(super) fn answers(answers: &Value) -> Result<String> {
 pub(super) fn filter(answer: &Value) -> Result<String> {
     Ok(format!("{}\n", text(&answer["filter"])))
 }
+
+/// What a swap cost.
+pub(super) fn swap(report: &Value) -> Result<String> {
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let us = |value: &Value| format!("{:.1} us", Duration::from_nanos(number(value)).as_secs_f64() * 1e6);
+    let ms = |value: &Value| format!("{:.1} ms", Duration::from_nanos(number(value)).as_secs_f64() * 1e3);
+    let short = |value: &Value| text(value).chars().take(12).collect::<String>();
+    let mut lines = format!(
+        "module {}: {} replaced by {}\n  longest pause {}, packets lost {}, missed by ports {}, effective blocked time {}\n",
+        text(&report["module"]),
+        short(&report["old_digest"]),
+        short(&report["new_digest"]),
+        us(&report["max_pause_ns"]),
+        count(number(&report["lost"])),
+        count(number(&report["missed"])),
+        us(&report["blocked_ns"]),
+    );
+    lines += &format!(
+        "  aside: compiled in {}, tried in {}, instances made in {}; switched in {}\n",
+        ms(&report["load_ns"]),
+        ms(&report["canary_ns"]),
+        ms(&report["prepare_ns"]),
+        ms(&report["switch_ns"]),
+    );
+    let mut table =
+        Table::new(&["<chain", "lcore", "stage", "pause", "<state", "bytes", "held: moved", "returned", "dropped"]);
+    for seat in report["seats"].as_array().into_iter().flatten() {
+        let moved = if seat["state_moved"] == true { "moved" } else { "new" };
+        let bytes = number(&seat["state_bytes"]) + number(&seat["region_bytes"]);
+        let held = ["held_moved", "held_returned", "held_dropped"].map(|key| count(number(&seat[key])));
+        let place = [text(&seat["chain"]), seat["lcore"].to_string(), seat["stage"].to_string(), us(&seat["pause_ns"])];
+        table.row(place.into_iter().chain([moved.to_owned(), count(bytes)]).chain(held));
+    }
+    Ok(lines + &table.text())
+}
+
+/// One line for each difference.
+pub(super) fn diff(differences: &Value) -> Result<String> {
+    let lines: Vec<String> = differences["actions"].as_array().into_iter().flatten().map(text).collect();
+    Ok(if lines.is_empty() { "no difference\n".to_owned() } else { lines.join("\n") + "\n" })
+}
+
+/// What was done, and what it cost.
+pub(super) fn apply(report: &Value) -> Result<String> {
+    let swaps = report["swaps"].as_array().into_iter().flatten().map(swap).collect::<Result<String>>()?;
+    Ok(diff(report)? + &swaps)
+}

@@ -1,11 +1,15 @@
 //! The routes: what each request does. docs/control.md has them as a table.
 
-use super::metrics::{self, Format};
+use super::metrics::{self, Format, Moment};
 use super::problem::Problem;
 use super::target::{LogFilter, ModuleEntry, Target};
-use super::wire::{Answer, Answers, ControlStatus, LogLevel, ModuleAnswer, Status};
+use super::wire::{
+    Answer, Answers, ConfigRequest, ControlStatus, Differences, LogLevel, ModuleAnswer, Status, SwapRequest, bytes_of,
+};
 use super::worker::Worker;
+use crate::config::Action;
 use crate::stats::Snapshot;
+use crate::swap::{ApplyReport, SwapOptions, SwapReport, Swaps};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -57,6 +61,8 @@ pub(super) struct Api {
     inside: Mutex<Option<Inside>>,
     log: Option<Arc<dyn LogFilter>>,
     latest: Mutex<Option<(Instant, Arc<Snapshot>)>>,
+    /// As they were when none was under way.
+    swaps: Mutex<Arc<Swaps>>,
     uploads: Semaphore,
     pub(super) places: Arc<Semaphore>,
     /// For those who are turned away.
@@ -86,6 +92,7 @@ impl Api {
             inside: Mutex::new(Some(Inside { target, look, change })),
             log,
             latest: Mutex::new(None),
+            swaps: Mutex::default(),
             uploads: Semaphore::new(UPLOADS),
             places: Arc::new(Semaphore::new(places)),
             farewells: Arc::new(Semaphore::new(places)),
@@ -121,6 +128,20 @@ impl Api {
                     snapshot
                 }
             }
+        };
+        look.run(job).await
+    }
+
+    /// The swaps so far.
+    async fn swaps(self: &Arc<Self>) -> Result<Arc<Swaps>, Problem> {
+        let Inside { target, look, .. } = self.inside()?;
+        let api = Arc::clone(self);
+        let job = move || {
+            let mut known = api.swaps.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(swaps) = target.swaps() {
+                *known = Arc::new(swaps);
+            }
+            Arc::clone(&known)
         };
         look.run(job).await
     }
@@ -162,6 +183,10 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/v1/modules", get(modules))
         .route("/v1/modules/{name}", get(module))
         .route("/v1/modules/{name}/message", post(message))
+        .route("/v1/modules/{name}/swap", post(swap))
+        .route("/v1/swaps", get(swaps))
+        .route("/v1/config/diff", post(diff))
+        .route("/v1/config/apply", post(apply))
         .route("/v1/log-level", get(log_level).put(set_log_level))
         .route("/v1/stop", post(stop))
         .route("/v1/metrics", scrape());
@@ -318,6 +343,43 @@ async fn message(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result
     Ok(Json(Answers { answers: answers.into_iter().map(answer).collect() }))
 }
 
+async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {
+    let name = name_of(name)?;
+    let SwapRequest { module, config, grace, fresh } = json(&body)?;
+    drop(body);
+    let bytes = bytes_of(&module, "module")?;
+    api.known(&name).await?;
+    let mut options = SwapOptions { config, fresh, ..SwapOptions::default() };
+    options.grace = grace.unwrap_or(options.grace);
+    let Inside { target, change, .. } = api.inside()?;
+    Ok(Json(change.run(move || target.swap(&name, &bytes, &options)).await??))
+}
+
+async fn diff(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Differences>, Problem> {
+    let (config, files) = json::<ConfigRequest>(&body)?.read()?;
+    let Inside { target, change, .. } = api.inside()?;
+    let actions = change.run(move || target.diff(&config, &files)).await??;
+    let restart = actions.iter().filter(|action| matches!(action, Action::Restart { .. }));
+    let restart = restart.map(ToString::to_string).collect();
+    Ok(Json(Differences { actions: actions.iter().map(ToString::to_string).collect(), restart }))
+}
+
+async fn apply(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<ApplyReport>, Problem> {
+    let (config, files) = json::<ConfigRequest>(&body)?.read()?;
+    drop(body);
+    let Inside { target, change, .. } = api.inside()?;
+    let report = change.run(move || target.apply(&config, &files)).await??;
+    if report.restart.is_empty() {
+        return Ok(Json(report));
+    }
+    let text = format!("nothing was done, since this cannot be done while packets flow: {}", report.restart.join("; "));
+    Err(Problem::new(StatusCode::CONFLICT, "config", text).hint("restart the run, or leave these as they are"))
+}
+
+async fn swaps(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    Ok(Json(&*api.swaps().await?).into_response())
+}
+
 fn log(api: &Api) -> Result<&Arc<dyn LogFilter>, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "log-level", "this process does not let its log be filtered");
     api.log.as_ref().ok_or_else(missing)
@@ -350,6 +412,7 @@ async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Resp
     let snapshot = api.snapshot().await?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
     let format = Format::wanted(accept);
-    let text = metrics::text(&snapshot, &api.name, Some(api.control()), format);
+    let moment = Moment { snapshot, name: api.name.clone(), control: api.control(), swaps: api.swaps().await? };
+    let text = metrics::text(moment, format);
     Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
 }

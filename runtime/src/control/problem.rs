@@ -46,6 +46,9 @@ impl From<Error> for Problem {
             Error::File { path, .. } => Self::new(refused, path.display().to_string(), text),
             Error::Port { name, .. } => Self::new(refused, format!("port {name:?}"), text),
             Error::Lcore { lcore, what } => Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("lcore {lcore}"), what),
+            Error::Swap { name, step, what } => {
+                Self::new(refused, format!("module {name:?}, {step}"), what).hint("the module that was there goes on")
+            }
             Error::Request(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "", text).hint("GET /v1/status tells more"),
             Error::Eal(_) | Error::Memory(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", text),
             #[allow(unreachable_patterns, reason = "kinds of error that are added later")]

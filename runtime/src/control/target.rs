@@ -1,11 +1,13 @@
 //! What the control server is in front of: a run, or something that looks like one.
 
-use crate::config::Module;
+use crate::config::{Action, Config, Module};
 use crate::error::Error;
 use crate::grants::Grants;
 use crate::run::Run;
 use crate::stats::Snapshot;
+use crate::swap::{ApplyReport, SwapOptions, SwapReport, Swaps};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What the control server asks of a run. All of it may block for as long as an lcore takes to answer.
 pub trait Target: Send + Sync + 'static {
@@ -18,6 +20,23 @@ pub trait Target: Send + Sync + 'static {
     /// # Errors
     /// As for [`Run::message`].
     fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
+    /// Replaces a module.
+    ///
+    /// # Errors
+    /// As for [`Run::swap`].
+    fn swap(&self, module: &str, bytes: &[u8], options: &SwapOptions) -> Result<SwapReport, Error>;
+    /// What differs between what runs and a configuration, whose modules' files are given by the path that it has for them.
+    ///
+    /// # Errors
+    /// A file is missing.
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error>;
+    /// Applies a configuration.
+    ///
+    /// # Errors
+    /// As for [`Run::apply`].
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error>;
+    /// The swaps so far; `None` while one is under way.
+    fn swaps(&self) -> Option<Swaps>;
 }
 
 /// A module, as the configuration has it.
@@ -27,6 +46,8 @@ pub struct ModuleEntry {
     pub name: String,
     /// Its file.
     pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub digest: String,
     /// Its trust domain.
     pub domain: String,
     /// What it may do.
@@ -38,6 +59,7 @@ impl From<&Module> for ModuleEntry {
         Self {
             name: module.name.clone(),
             file: module.file.clone(),
+            digest: String::new(),
             domain: module.domain.clone(),
             grants: module.grants.clone(),
         }
@@ -50,11 +72,32 @@ impl Target for Run {
     }
 
     fn modules(&self) -> Vec<ModuleEntry> {
-        self.config().modules.iter().map(ModuleEntry::from).collect()
+        // What runs now may have come later than the configuration.
+        let now = |module: &Module| match self.parts.maker.loaded(&module.name) {
+            Ok(loaded) => ModuleEntry { digest: loaded.digest.clone(), ..ModuleEntry::from(&loaded.entry) },
+            Err(_) => ModuleEntry::from(module),
+        };
+        self.config().modules.iter().map(now).collect()
     }
 
     fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         Run::message(self, module, bytes)
+    }
+
+    fn swap(&self, module: &str, bytes: &[u8], options: &SwapOptions) -> Result<SwapReport, Error> {
+        Run::swap(self, module, bytes, options)
+    }
+
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+        self.differences(new, files)
+    }
+
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+        Run::apply(self, new, files)
+    }
+
+    fn swaps(&self) -> Option<Swaps> {
+        self.try_swaps()
     }
 }
 

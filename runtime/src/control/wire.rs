@@ -1,8 +1,15 @@
 //! The JSON of requests and answers.
 
+use super::problem::Problem;
 use super::target::ModuleEntry;
+use crate::config::{Config, ConfigError, ModuleConfig, values};
 use crate::stats::ModuleStats;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// `GET /v1/status`.
 #[derive(Debug, Serialize)]
@@ -60,4 +67,64 @@ pub(super) struct Answer {
     pub(super) base64: String,
     /// The same as text, where it is UTF-8.
     pub(super) text: Option<String>,
+}
+
+/// `POST /v1/modules/NAME/swap`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SwapRequest {
+    /// The new module's bytes, as base64.
+    pub(super) module: String,
+    /// Its configuration, an object or a text; without it the old one's.
+    pub(super) config: Option<ModuleConfig>,
+    /// How long the old instances are kept, as `1s`.
+    #[serde(default, deserialize_with = "grace")]
+    pub(super) grace: Option<Duration>,
+    /// Begin without the old instances' state.
+    #[serde(default)]
+    pub(super) fresh: bool,
+}
+
+fn grace<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    values::duration(deserializer).map(Some)
+}
+
+/// `POST /v1/config/diff` and `/v1/config/apply`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigRequest {
+    /// The configuration, as its file has it.
+    pub(super) config: String,
+    /// The files of its modules, as base64, by the path that it has for them.
+    #[serde(default)]
+    pub(super) files: BTreeMap<String, String>,
+}
+
+impl ConfigRequest {
+    /// The configuration and the files as bytes.
+    pub(super) fn read(self) -> Result<(Config, BTreeMap<String, Vec<u8>>), Problem> {
+        let wrong = |error: ConfigError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "config", error.to_string());
+        let config = Config::parse(&self.config, "config").map_err(wrong)?;
+        let files = self
+            .files
+            .into_iter()
+            .map(|(path, text)| Ok((path.clone(), bytes_of(&text, &format!("files, {path:?}"))?)));
+        Ok((config, files.collect::<Result<_, Problem>>()?))
+    }
+}
+
+/// `POST /v1/config/diff`: a line for each difference.
+#[derive(Debug, Serialize)]
+pub(super) struct Differences {
+    pub(super) actions: Vec<String>,
+    /// Those of them that need a restart.
+    pub(super) restart: Vec<String>,
+}
+
+/// The bytes of a file that came as base64; `place` is where.
+pub(super) fn bytes_of(text: &str, place: &str) -> Result<Vec<u8>, Problem> {
+    STANDARD.decode(text).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, place, format!("no base64: {error}"))
+            .hint("the standard alphabet with padding, without line breaks: base64 -w0 FILE")
+    })
 }

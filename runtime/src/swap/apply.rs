@@ -49,7 +49,7 @@ impl Run {
     }
 
     /// What differs from what runs now. A module whose file has other bytes differs too.
-    fn differences(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
+    pub(crate) fn differences(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
         let mut now = self.parts.maker.config.clone();
         let mut actions = Vec::new();
         for entry in &mut now.modules {

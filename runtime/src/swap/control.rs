@@ -78,6 +78,11 @@ impl Run {
         self.ledger().swaps.clone()
     }
 
+    /// As [`Self::swaps`], without waiting for one that is under way: `None` then.
+    pub(crate) fn try_swaps(&self) -> Option<Swaps> {
+        self.swaps.try_lock().ok().map(|ledger| ledger.swaps.clone())
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.swaps.lock().unwrap_or_else(PoisonError::into_inner)
     }

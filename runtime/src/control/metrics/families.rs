@@ -5,6 +5,8 @@ use super::page::{Labels, Page};
 use crate::batch_times::BatchTime;
 use crate::dpdk::port_info::PortStats;
 use crate::stats::{ChainStats, ModuleStats, Snapshot};
+use crate::swap::{SwapReport, Swaps};
+use std::collections::BTreeMap;
 use std::fmt::Error;
 
 /// Series that modules may name in one scrape, all together; those beyond are counted.
@@ -156,6 +158,30 @@ fn shown(name: &str) -> String {
 fn distinct(series: impl Iterator<Item = (Labels, f64)>) -> impl Iterator<Item = (Labels, f64)> {
     let mut seen = std::collections::HashSet::new();
     series.filter(move |(labels, _)| seen.insert(labels.clone()))
+}
+
+pub(super) fn swaps(page: &mut Page<'_>, swaps: &Swaps) -> Result<(), Error> {
+    let results = [("done", swaps.done), ("refused", swaps.refused), ("rolled_back", swaps.rolled_back)];
+    let results = results.map(|(result, n)| (vec![("result", result.to_owned())], n));
+    page.counter("swaps", "Swaps of modules, by result; one that was rolled back was done before", results)?;
+    // The last one of each module that is still remembered.
+    let last: BTreeMap<&str, &SwapReport> = swaps.latest.iter().map(|swap| (swap.module.as_str(), swap)).collect();
+    let of = |value: fn(&SwapReport) -> u64| {
+        last.iter()
+            .map(|(module, swap)| (vec![("module", (*module).to_owned())], seconds(value(swap))))
+            .collect::<Vec<_>>()
+    };
+    page.seconds(
+        "swap_last_pause",
+        "Longest time for which an lcore stood still in a module's last swap",
+        of(|s| s.max_pause_ns),
+    )?;
+    page.seconds("swap_last_blocked", "Effective blocked time of a module's last swap", of(|s| s.blocked_ns))?;
+    page.seconds(
+        "swap_last_switch",
+        "From the first lcore's switch to the last one's in a module's last swap",
+        of(|s| s.switch_ns),
+    )
 }
 
 pub(super) fn control(page: &mut Page<'_>, control: ControlStatus) -> Result<(), Error> {

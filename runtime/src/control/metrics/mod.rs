@@ -8,10 +8,12 @@ mod page;
 
 use super::wire::ControlStatus;
 use crate::stats::Snapshot;
+use crate::swap::Swaps;
 use page::Page;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 
 /// Which text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +39,13 @@ impl Format {
 }
 
 /// A moment to be told.
-#[derive(Debug)]
-struct Moment {
-    snapshot: Snapshot,
-    name: String,
-    control: Option<ControlStatus>,
+#[derive(Debug, Default)]
+pub(super) struct Moment {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// What the run is called.
+    pub(super) name: String,
+    pub(super) control: ControlStatus,
+    pub(super) swaps: Arc<Swaps>,
 }
 
 impl Collector for Moment {
@@ -51,14 +55,15 @@ impl Collector for Moment {
         families::chains(&mut page, &self.snapshot.chains)?;
         families::ports(&mut page, &self.snapshot)?;
         families::modules(&mut page, &self.snapshot.modules)?;
-        self.control.map_or(Ok(()), |control| families::control(&mut page, control))
+        families::swaps(&mut page, &self.swaps)?;
+        families::control(&mut page, self.control)
     }
 }
 
-/// All metrics of a run called `name`.
-pub(super) fn text(snapshot: &Snapshot, name: &str, control: Option<ControlStatus>, format: Format) -> String {
+/// All metrics of a moment.
+pub(super) fn text(moment: Moment, format: Format) -> String {
     let mut registry = Registry::with_prefix("perigee");
-    registry.register_collector(Box::new(Moment { snapshot: snapshot.clone(), name: name.to_owned(), control }));
+    registry.register_collector(Box::new(moment));
     let mut text = String::new();
     // A string takes whatever is written to it.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::stats::{ChainStats, ModuleStats};
+use crate::swap::SwapReport;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The samples of a page in the older format: name, labels as they stand, value.
@@ -18,15 +19,19 @@ fn module(counters: BTreeMap<String, u64>) -> ModuleStats {
     ModuleStats { name: "m".into(), chain: "c".into(), lcore: 1, counters, ..ModuleStats::default() }
 }
 
-fn page(snapshot: &Snapshot) -> String {
-    text(snapshot, "test", None, Format::Classic)
+fn moment(snapshot: Snapshot) -> Moment {
+    Moment { snapshot: Arc::new(snapshot), name: "test".to_owned(), ..Moment::default() }
+}
+
+fn page(snapshot: Snapshot) -> String {
+    text(moment(snapshot), Format::Classic)
 }
 
 #[test]
 fn names_with_meaning_stay_within_their_quotes() {
     let hostile = ["a\"} 1\nperigee_uptime_seconds 666", "b\\", "", "ü\u{0}\u{1b}[31m", "le=\"1\"", "{}", "#"];
     let counters = hostile.iter().map(|name| ((*name).to_owned(), 7)).collect();
-    let text = page(&Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
+    let text = page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
     let all = samples(&text);
     let own: Vec<_> = all.iter().filter(|(name, ..)| name == "perigee_module_own_value").collect();
     assert_eq!(own.len(), hostile.len(), "{text}");
@@ -38,7 +43,7 @@ fn names_with_meaning_stay_within_their_quotes() {
 #[test]
 fn a_million_names_make_no_more_series_than_are_allowed() {
     let counters: BTreeMap<_, _> = (0..1_000_000_u64).map(|i| (format!("{i}-{}", "x".repeat(100)), i)).collect();
-    let text = page(&Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
+    let text = page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
     let all = samples(&text);
     let own: Vec<_> = all.iter().filter(|(name, ..)| name == "perigee_module_own_value").collect();
     assert_eq!(own.len(), families::MAX_OWN);
@@ -51,7 +56,7 @@ fn a_million_names_make_no_more_series_than_are_allowed() {
 #[test]
 fn names_that_differ_only_behind_the_cut_are_one_series() {
     let counters = (0..5).map(|i| (format!("{}{i}", "x".repeat(64)), i)).collect();
-    let all = samples(&page(&Snapshot { modules: vec![module(counters)], ..Snapshot::default() }));
+    let all = samples(&page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() }));
     let series: BTreeSet<_> = all.iter().map(|(name, labels, _)| (name, labels)).collect();
     assert_eq!(series.len(), all.len(), "a series came twice");
 }
@@ -70,7 +75,7 @@ fn a_chain_is_told_by_way_cause_and_time() {
         batch_time: times.read(&crate::clock::Clock::start(1_000_000_000)),
         ..ChainStats::default()
     };
-    let text = page(&Snapshot { chains: vec![chain], ..Snapshot::default() });
+    let text = page(Snapshot { chains: vec![chain], ..Snapshot::default() });
     let value = |name: &str, label: &str| {
         let all = samples(&text);
         let found: Vec<_> = all.iter().filter(|(n, labels, _)| n == name && labels.contains(label)).collect();
@@ -93,8 +98,8 @@ fn a_chain_is_told_by_way_cause_and_time() {
 #[test]
 fn both_formats_have_the_same_samples() {
     let snapshot = Snapshot { modules: vec![module([("n".to_owned(), 1)].into())], ..Snapshot::default() };
-    let open = text(&snapshot, "test", Some(ControlStatus::default()), Format::OpenMetrics);
-    let classic = text(&snapshot, "test", Some(ControlStatus::default()), Format::Classic);
+    let open = text(moment(snapshot.clone()), Format::OpenMetrics);
+    let classic = text(moment(snapshot), Format::Classic);
     assert!(open.ends_with("# EOF\n") && !classic.contains("EOF"));
     assert_eq!(samples(&open), samples(&classic));
     assert!(open.contains("# TYPE perigee_control_requests counter"), "{open}");
@@ -102,4 +107,18 @@ fn both_formats_have_the_same_samples() {
     assert!(classic.contains("# TYPE perigee_build_info gauge"), "{classic}");
     assert_eq!(Format::wanted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
     assert_eq!(Format::wanted("*/*"), Format::Classic);
+}
+
+#[test]
+fn swaps_are_told_by_result_with_the_time_of_the_last() {
+    let swap = SwapReport { number: 2, module: "fw".into(), max_pause_ns: 250_000, lost: 0, ..SwapReport::default() };
+    let swaps = Swaps { done: 2, refused: 1, latest: vec![swap], ..Swaps::default() };
+    let text = text(Moment { swaps: Arc::new(swaps), ..moment(Snapshot::default()) }, Format::Classic);
+    for line in [
+        "perigee_swaps_total{result=\"done\"} 2",
+        "perigee_swaps_total{result=\"refused\"} 1",
+        "perigee_swap_last_pause_seconds{module=\"fw\"} 0.00025",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
 }

@@ -1,0 +1,55 @@
+//! What is sent with requests that bring modules.
+
+use super::args::Verb;
+use crate::run::{Loaded, load};
+use crate::short::module_config;
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use perigee_runtime::config::ModuleConfig;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Largest module that is read: more would be refused.
+const MAX_MODULE: u64 = 32 << 20;
+
+/// The body of a request to swap.
+pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
+    let Verb::Swap { file, config, grace, fresh, .. } = verb else { return Ok(Vec::new()) };
+    let mut body = Map::new();
+    body.insert("module".into(), module(file)?.into());
+    let config = module_config(config)?.map(|config| match config {
+        ModuleConfig::Text(text) => Ok(Value::String(text)),
+        // Its JSON is what the module reads.
+        ModuleConfig::Table(_) => serde_json::from_slice(&config.bytes()),
+    });
+    if let Some(config) = config.transpose()? {
+        body.insert("config".into(), config);
+    }
+    body.insert("grace".into(), humantime::format_duration(*grace).to_string().into());
+    body.insert("fresh".into(), (*fresh).into());
+    Ok(Value::Object(body).to_string().into_bytes())
+}
+
+/// The body of a request about a configuration: its text, and its modules' files.
+pub(super) fn config(file: &Path) -> Result<Vec<u8>> {
+    // Read as `run` does: problems are told with their lines, and nothing is asked.
+    let Loaded { config, base } = load(file)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut files = Map::new();
+    for entry in &config.modules {
+        files.insert(entry.file.clone(), module(&base.join(&entry.file))?.into());
+    }
+    Ok(json!({ "config": text, "files": files }).to_string().into_bytes())
+}
+
+/// A module's bytes as base64.
+pub(super) fn module(file: &Path) -> Result<String> {
+    let read = || -> std::io::Result<u64> { Ok(std::fs::metadata(file)?.len()) };
+    let len = read().with_context(|| format!("cannot read {}", file.display()))?;
+    if len > MAX_MODULE {
+        bail!("{} has {len} bytes; modules have at most {MAX_MODULE}", file.display());
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(STANDARD.encode(bytes))
+}
