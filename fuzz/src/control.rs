@@ -2,6 +2,7 @@
 
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
+use perigee_runtime::load::Upload;
 use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, Snapshot, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,19 +27,19 @@ impl Target for Fake {
         Ok(vec![bytes.to_vec()])
     }
 
-    fn swap(&self, module: &str, bytes: &[u8], _options: &SwapOptions) -> Result<SwapReport, Error> {
-        if bytes.starts_with(b"\0asm") {
+    fn swap(&self, module: &str, upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {
+        if upload.bytes.starts_with(b"\0asm") {
             return Ok(SwapReport::default());
         }
         let what = "is no module".to_owned();
         Err(Error::Swap { name: module.to_owned(), step: "load", what })
     }
 
-    fn diff(&self, new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+    fn diff(&self, new: &Config, _files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
         Ok(Config::default().diff(new))
     }
 
-    fn apply(&self, new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+    fn apply(&self, new: &Config, _files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         let mut report = ApplyReport::default();
         report.restart = Config::default().diff(new).iter().map(ToString::to_string).collect();
         Ok(report)

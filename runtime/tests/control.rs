@@ -7,6 +7,7 @@ use common::{Bench, CHAIN, check, each, module, verdict};
 use perigee_abi::verdict as v;
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::control::{self, Listener, ModuleEntry, Settings, Target};
+use perigee_runtime::load::Upload;
 use perigee_runtime::{ApplyReport, Error, Run, Snapshot, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -97,15 +98,15 @@ impl Target for Slow {
         Ok(Vec::new())
     }
 
-    fn swap(&self, _module: &str, _bytes: &[u8], _options: &SwapOptions) -> Result<SwapReport, Error> {
+    fn swap(&self, _module: &str, _upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {
         Ok(SwapReport::default())
     }
 
-    fn diff(&self, _new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+    fn diff(&self, _new: &Config, _files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
         Ok(Vec::new())
     }
 
-    fn apply(&self, _new: &Config, _files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+    fn apply(&self, _new: &Config, _files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         Ok(ApplyReport::default())
     }
 

@@ -1,12 +1,13 @@
 //! What is sent with requests that bring modules.
 
 use super::args::Verb;
-use crate::run::{Loaded, load};
+use crate::run::{Loaded, read as read_config};
 use crate::short::module_config;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use perigee_runtime::config::ModuleConfig;
+use perigee_runtime::load::Upload;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -17,7 +18,11 @@ const MAX_MODULE: u64 = 32 << 20;
 pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
     let Verb::Swap { file, config, grace, fresh, .. } = verb else { return Ok(Vec::new()) };
     let mut body = Map::new();
-    body.insert("module".into(), module(file)?.into());
+    let upload = read(file)?;
+    body.insert("module".into(), STANDARD.encode(&upload.bytes).into());
+    if let Some(signature) = upload.signature {
+        body.insert("signature".into(), signature.into());
+    }
     let config = module_config(config)?.map(|config| match config {
         ModuleConfig::Text(text) => Ok(Value::String(text)),
         // Its JSON is what the module reads.
@@ -34,22 +39,20 @@ pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
 /// The body of a request about a configuration: its text, and its modules' files.
 pub(super) fn config(file: &Path) -> Result<Vec<u8>> {
     // Read as `run` does: problems are told with their lines, and nothing is asked.
-    let Loaded { config, base } = load(file)?;
+    let Loaded { config, base } = read_config(file)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut files = Map::new();
+    let (mut files, mut signatures) = (Map::new(), Map::new());
     for entry in &config.modules {
-        files.insert(entry.file.clone(), module(&base.join(&entry.file))?.into());
+        let upload = read(&base.join(&entry.file))?;
+        files.insert(entry.file.clone(), STANDARD.encode(&upload.bytes).into());
+        if let Some(signature) = upload.signature {
+            signatures.insert(entry.file.clone(), signature.into());
+        }
     }
-    Ok(json!({ "config": text, "files": files }).to_string().into_bytes())
+    Ok(json!({ "config": text, "files": files, "signatures": signatures }).to_string().into_bytes())
 }
 
-/// A module's bytes as base64.
-pub(super) fn module(file: &Path) -> Result<String> {
-    let read = || -> std::io::Result<u64> { Ok(std::fs::metadata(file)?.len()) };
-    let len = read().with_context(|| format!("cannot read {}", file.display()))?;
-    if len > MAX_MODULE {
-        bail!("{} has {len} bytes; modules have at most {MAX_MODULE}", file.display());
-    }
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(STANDARD.encode(bytes))
+/// A module, with the signature that lies beside it.
+fn read(file: &Path) -> Result<Upload> {
+    Ok(Upload::read(file, MAX_MODULE)?)
 }

@@ -8,6 +8,7 @@ use super::wire::{
 };
 use super::worker::Worker;
 use crate::config::Action;
+use crate::load::Upload;
 use crate::stats::Snapshot;
 use crate::swap::{ApplyReport, SwapOptions, SwapReport, Swaps};
 use axum::body::{Body, Bytes, to_bytes};
@@ -345,14 +346,14 @@ async fn message(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result
 
 async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {
     let name = name_of(name)?;
-    let SwapRequest { module, config, grace, fresh } = json(&body)?;
+    let SwapRequest { module, signature, config, grace, fresh } = json(&body)?;
     drop(body);
-    let bytes = bytes_of(&module, "module")?;
+    let upload = Upload { bytes: bytes_of(&module, "module")?, signature };
     api.known(&name).await?;
     let mut options = SwapOptions { config, fresh, ..SwapOptions::default() };
     options.grace = grace.unwrap_or(options.grace);
     let Inside { target, change, .. } = api.inside()?;
-    Ok(Json(change.run(move || target.swap(&name, &bytes, &options)).await??))
+    Ok(Json(change.run(move || target.swap(&name, upload, &options)).await??))
 }
 
 async fn diff(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Differences>, Problem> {

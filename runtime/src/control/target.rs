@@ -3,6 +3,7 @@
 use crate::config::{Action, Config, Module};
 use crate::error::Error;
 use crate::grants::Grants;
+use crate::load::Upload;
 use crate::run::Run;
 use crate::stats::Snapshot;
 use crate::swap::{ApplyReport, SwapOptions, SwapReport, Swaps};
@@ -24,17 +25,17 @@ pub trait Target: Send + Sync + 'static {
     ///
     /// # Errors
     /// As for [`Run::swap`].
-    fn swap(&self, module: &str, bytes: &[u8], options: &SwapOptions) -> Result<SwapReport, Error>;
+    fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error>;
     /// What differs between what runs and a configuration, whose modules' files are given by the path that it has for them.
     ///
     /// # Errors
     /// A file is missing.
-    fn diff(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error>;
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error>;
     /// Applies a configuration.
     ///
     /// # Errors
     /// As for [`Run::apply`].
-    fn apply(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error>;
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error>;
     /// The swaps so far; `None` while one is under way.
     fn swaps(&self) -> Option<Swaps>;
 }
@@ -84,15 +85,15 @@ impl Target for Run {
         Run::message(self, module, bytes)
     }
 
-    fn swap(&self, module: &str, bytes: &[u8], options: &SwapOptions) -> Result<SwapReport, Error> {
-        Run::swap(self, module, bytes, options)
+    fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error> {
+        Run::swap(self, module, upload, options)
     }
 
-    fn diff(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Action>, Error> {
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
         self.differences(new, files)
     }
 
-    fn apply(&self, new: &Config, files: &BTreeMap<String, Vec<u8>>) -> Result<ApplyReport, Error> {
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         Run::apply(self, new, files)
     }
 

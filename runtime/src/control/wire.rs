@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::target::ModuleEntry;
 use crate::config::{Config, ConfigError, ModuleConfig, values};
+use crate::load::Upload;
 use crate::stats::ModuleStats;
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -75,6 +76,8 @@ pub(super) struct Answer {
 pub(super) struct SwapRequest {
     /// The new module's bytes, as base64.
     pub(super) module: String,
+    /// Its signature: the text of a minisign file.
+    pub(super) signature: Option<String>,
     /// Its configuration, an object or a text; without it the old one's.
     pub(super) config: Option<ModuleConfig>,
     /// How long the old instances are kept, as `1s`.
@@ -98,18 +101,27 @@ pub(super) struct ConfigRequest {
     /// The files of its modules, as base64, by the path that it has for them.
     #[serde(default)]
     pub(super) files: BTreeMap<String, String>,
+    /// The signatures of those that have one: texts of minisign files, by the same paths.
+    #[serde(default)]
+    pub(super) signatures: BTreeMap<String, String>,
 }
 
 impl ConfigRequest {
-    /// The configuration and the files as bytes.
-    pub(super) fn read(self) -> Result<(Config, BTreeMap<String, Vec<u8>>), Problem> {
+    /// The configuration and the modules' files.
+    pub(super) fn read(mut self) -> Result<(Config, BTreeMap<String, Upload>), Problem> {
         let wrong = |error: ConfigError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "config", error.to_string());
         let config = Config::parse(&self.config, "config").map_err(wrong)?;
-        let files = self
-            .files
-            .into_iter()
-            .map(|(path, text)| Ok((path.clone(), bytes_of(&text, &format!("files, {path:?}"))?)));
-        Ok((config, files.collect::<Result<_, Problem>>()?))
+        let files = self.files.into_iter().map(|(path, text)| {
+            let bytes = bytes_of(&text, &format!("files, {path:?}"))?;
+            let signature = self.signatures.remove(&path);
+            Ok((path, Upload { bytes, signature }))
+        });
+        let files = files.collect::<Result<_, Problem>>()?;
+        if let Some(path) = self.signatures.keys().next() {
+            let text = format!("there is no file {path:?} that it would sign");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "signatures", text));
+        }
+        Ok((config, files))
     }
 }
 

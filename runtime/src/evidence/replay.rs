@@ -10,7 +10,7 @@ use super::{Quota, core, engine_text, folder, hex, prepare};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::grants::Grants;
-use crate::wasm::engine::{self, Ticker};
+use crate::wasm::engine;
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
