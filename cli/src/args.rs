@@ -3,9 +3,10 @@
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::new::{Kind, Language};
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::config::{parse_duration, parse_metrics_address};
+use perigee_runtime::jail::Mode;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -199,6 +200,29 @@ pub(crate) struct RunOptions {
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// What the process gives up before modules are loaded: on: rights, files, and system calls that it does not need; log:
+    /// the same, but such calls are made, and logged by the kernel; off: nothing. Counts before what the configuration says,
+    /// without which it is on.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) jail: Option<Jail>,
+}
+
+/// How strict the jail is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Jail {
+    On,
+    Log,
+    Off,
+}
+
+impl From<Jail> for Mode {
+    fn from(jail: Jail) -> Self {
+        match jail {
+            Jail::On => Self::On,
+            Jail::Log => Self::Log,
+            Jail::Off => Self::Off,
+        }
+    }
 }
 
 /// Where to write JSON.

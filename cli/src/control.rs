@@ -39,6 +39,11 @@ impl Doors {
         Ok(Self(Settings { socket, metrics, log, ..Settings::new(name) }))
     }
 
+    /// The socket's file.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.0.socket.as_ref().map(|socket| socket.path().to_owned())
+    }
+
     /// Starts the server in front of a run.
     pub(crate) fn serve(self, run: &Arc<Run>) -> Result<Server> {
         Ok(serve(self.0, Arc::clone(run) as Arc<_>)?)

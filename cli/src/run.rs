@@ -8,7 +8,8 @@ use crate::{output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
 use perigee_runtime::control::Server;
-use perigee_runtime::{Run, Summary};
+use perigee_runtime::jail::{self, Mode};
+use perigee_runtime::{Options, Run, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -74,8 +75,13 @@ pub(crate) enum End {
 pub(crate) fn session(name: &str, config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
+    // The jail leaves no way to files that are not open.
+    let result = output::Json::open(&options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
-    let run = Arc::new(Run::start(&config, base)?);
+    let mut with = Options::default();
+    with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
+    with.removed.extend(doors.file());
+    let run = Arc::new(Run::start_with(&config, base, &with)?);
     let server = doors.serve(&run)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
@@ -83,8 +89,8 @@ pub(crate) fn session(name: &str, config: Config, base: &Path, options: &RunOpti
         watch(&run, &Asked { signal: &stop, server: &server }, duration, options.quiet || options.json.is_stdout());
     let socket = server.close();
     let summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
-    drop(socket);
-    let is_text_wanted = output::json(&summary, &options.json)? && !options.quiet;
+    jail::with_rights(|| drop(socket));
+    let is_text_wanted = result.write(&summary)? && !options.quiet;
     if is_text_wanted {
         output::result(&summary::text(&summary, end))?;
     }

@@ -52,6 +52,9 @@ pub enum Error {
         /// What failed and what to do.
         what: String,
     },
+    /// The process could not give up its rights.
+    #[error("jail: {0}")]
+    Jail(String),
     /// A request to a running module was not served.
     #[error("{0}")]
     Request(String),

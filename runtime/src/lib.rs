@@ -43,6 +43,7 @@ mod stage;
 mod stats;
 mod swap;
 mod wasm;
+mod xdp;
 
 pub use batch_times::BatchTime;
 pub use error::Error;

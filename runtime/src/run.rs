@@ -176,7 +176,7 @@ impl Run {
         self.account_rings(&mut snapshot);
         self.parts.rings.clear();
         self.parts.ports.iter().for_each(|port| port.discard_waiting());
-        self.parts.ports.clear();
+        crate::jail::with_rights(|| self.parts.ports.clear());
         let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains);

@@ -85,6 +85,7 @@ pub(crate) fn build(
     options: &Options,
 ) -> Result<(Parts, Vec<Lcore>), Error> {
     let files = read_modules(config, base)?;
+    crate::xdp::remove_leftovers(config);
     let eal = start_eal(config)?;
     let placed = config.placement(&allowed_cpus());
     let expected = config.ports.iter().map(|p| expected(&p.name, &p.device)).collect::<Result<Vec<_>, _>>()?;

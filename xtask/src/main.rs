@@ -18,6 +18,7 @@ mod start;
 mod steps;
 mod tidy;
 mod toolchain;
+mod unprivileged;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

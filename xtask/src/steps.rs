@@ -1,7 +1,7 @@
 //! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
 
 use crate::command::{self, Repository};
-use crate::{codegen, conformance, modules, setup, start, tidy};
+use crate::{codegen, conformance, modules, setup, start, tidy, unprivileged};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ struct Step {
     run: fn(&Repository) -> Result<()>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "setup", run: setup::all },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy::run },
@@ -22,6 +22,7 @@ const STEPS: [Step; 13] = [
     Step { name: "build", run: build },
     Step { name: "clippy", run: clippy },
     Step { name: "cargo-test", run: cargo_test },
+    Step { name: "unprivileged", run: unprivileged::run },
     Step { name: "conformance", run: conformance::run },
     Step { name: "examples", run: examples },
     Step { name: "doc", run: doc },

@@ -17,6 +17,8 @@ pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     findings.push(af_xdp(machine));
     findings.push(user_namespaces(machine));
     findings.push(locked_memory(machine, has(CAP_IPC_LOCK)));
+    findings.push(landlock(perigee_runtime::jail::landlock_version()));
+    findings.push(seccomp(perigee_runtime::jail::seccomp_works()));
     findings
 }
 
@@ -114,6 +116,40 @@ fn locked_memory(machine: &Machine, has_lock: bool) -> Finding {
     Finding::new(State::Warn, "rights", "locked memory", found, means, mend)
 }
 
+/// Landlock, by the version of its rules.
+fn landlock(version: Option<u32>) -> Finding {
+    // With the fourth version comes TCP, with the sixth what programs do to each other beside files.
+    match version {
+        Some(version) if version >= 6 => {
+            Finding::ok("rights", "landlock", format!("ABI {version}"), "the jail keeps files and connections away")
+        }
+        Some(version) => {
+            let means = "the jail keeps files away, and not all kinds of connections";
+            Finding::new(State::Warn, "rights", "landlock", format!("ABI {version}"), means, "a kernel from 6.12 on")
+        }
+        None => {
+            let means = "in the jail, files are kept away by the user and seccomp alone";
+            let mend = "a kernel from 5.13 on, with landlock in its boot parameter lsm=";
+            Finding::new(State::Warn, "rights", "landlock", "this kernel has it not", means, mend)
+        }
+    }
+}
+
+fn seccomp(works: bool) -> Finding {
+    if works {
+        return Finding::ok("rights", "seccomp", "the kernel has it", "the jail bounds system calls by kind of thread");
+    }
+    let means = "no run starts but with --jail off";
+    Finding::new(
+        State::Missing,
+        "rights",
+        "seccomp",
+        "the kernel has it not",
+        means,
+        "a kernel with CONFIG_SECCOMP_FILTER=y",
+    )
+}
+
 #[cfg(test)]
 mod test {
     use super::*;
@@ -133,6 +169,13 @@ mod test {
         let has = capabilities(&machine);
         assert!(has(CAP_NET_RAW) && !has(CAP_NET_ADMIN));
         assert_eq!(user(&machine).found, "user 1000");
+    }
+
+    #[test]
+    fn the_jail_is_told() {
+        assert_eq!(landlock(Some(7)).state, State::Ok);
+        assert_eq!((landlock(Some(3)).state, landlock(None).state), (State::Warn, State::Warn));
+        assert_eq!((seccomp(true).state, seccomp(false).state), (State::Ok, State::Missing));
     }
 
     #[test]

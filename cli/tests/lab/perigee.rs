@@ -78,6 +78,21 @@ impl Perigee {
         self.finish(STOP_LIMIT)
     }
 
+    /// Its process number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.job.as_ref().expect("a run that was not waited for yet").pid()
+    }
+
+    /// What it has written so far.
+    pub(crate) fn output(&self) -> String {
+        self.job.as_ref().expect("a run that was not waited for yet").output_so_far()
+    }
+
+    /// Kills it, so that it ends without having cleared up.
+    pub(crate) fn kill(mut self) {
+        drop(self.job.take());
+    }
+
     /// Waits until it ends by itself, and checks its summary.
     pub(crate) fn finish(mut self, limit: Duration) -> Summary {
         let finished = self.job.take().expect("a run is waited for once").wait(limit);

@@ -68,6 +68,10 @@ pub struct Run {
     pub eal_memory: u64,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
+    /// How strict the jail is; `None`: who starts the run decides ([`crate::Options::jail`]).
+    pub jail: Option<crate::jail::Mode>,
+    /// Whom a process becomes that was started as root: a name, or `UID:GID`; `None`: nobody.
+    pub user: Option<String>,
     /// The control socket, relative to the configuration's directory; `off`: none; `None`: the default place.
     pub control: Option<String>,
     /// Where metrics are served over TCP.
@@ -235,6 +239,8 @@ impl Default for Run {
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
             eal_args: Vec::new(),
+            jail: None,
+            user: None,
             control: None,
             metrics: None,
         }

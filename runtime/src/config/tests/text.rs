@@ -18,6 +18,15 @@ fn good_is_good() {
 }
 
 #[test]
+fn the_jail_is_read() {
+    let with = |run: &str| Config::parse(&format!("[run]\n{run}\n{GOOD}"), "perigee.toml");
+    let config = with("jail = \"log\"\nuser = \"7:8\"").unwrap();
+    assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
+    let refused = with("user = \"who-is-that\"").unwrap_err().to_string();
+    assert!(refused.contains("user \"who-is-that\" is no name in /etc/passwd and no UID:GID"), "{refused}");
+}
+
+#[test]
 fn every_key_is_read() {
     let text = r#"
 [run]
@@ -108,7 +117,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args, control, metrics",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args, jail, user, control, metrics",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],

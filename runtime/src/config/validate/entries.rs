@@ -36,6 +36,10 @@ pub(super) fn run(config: &Config, found: &mut Problems) {
     if !EAL_MEMORY.contains(&run.eal_memory) {
         found.error("run.eal_memory", format!("eal_memory is {} bytes", run.eal_memory), "it must be 16M to 1T");
     }
+    if let Some(user) = run.user.as_deref().filter(|user| !crate::jail::is_user(user)) {
+        let what = format!("user {user:?} is no name in /etc/passwd and no UID:GID");
+        found.error("run.user", what, "without the key it is \"nobody\"; \"65534:65534\" are numbers");
+    }
 }
 
 pub(super) fn ports(config: &Config, found: &mut Problems) {
