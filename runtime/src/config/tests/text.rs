@@ -19,11 +19,11 @@ fn good_is_good() {
 
 #[test]
 fn the_jail_is_read() {
-    let config = Config::parse("[run]\njail = \"log\"\nuser = \"7:8\"\n", "perigee.toml").unwrap();
+    let with = |run: &str| Config::parse(&format!("[run]\n{run}\n{GOOD}"), "perigee.toml");
+    let config = with("jail = \"log\"\nuser = \"7:8\"").unwrap();
     assert_eq!((config.run.jail, config.run.user.as_deref()), (Some(crate::jail::Mode::Log), Some("7:8")));
-    let config = Config::parse("[run]\nuser = \"who-is-that\"\n", "perigee.toml").unwrap();
-    let problems: Vec<String> = config.validate().iter().map(ToString::to_string).collect();
-    assert!(problems.iter().any(|text| text.contains("no name in /etc/passwd and no UID:GID")), "{problems:?}");
+    let refused = with("user = \"who-is-that\"").unwrap_err().to_string();
+    assert!(refused.contains("user \"who-is-that\" is no name in /etc/passwd and no UID:GID"), "{refused}");
 }
 
 #[test]
