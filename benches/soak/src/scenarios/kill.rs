@@ -75,7 +75,8 @@ fn run(task: &Task) -> Result<Report> {
         .figure("left_behind", left.len()))
 }
 
-/// A generator that sends on a port, and a chain that takes what comes in.
+/// A generator that sends on a port, and a chain that takes what comes in: on one lcore, for the queues of some devices come
+/// in pairs.
 fn config(device: &str, module: &Path) -> String {
     format!(
         r#"
@@ -88,9 +89,11 @@ file = "{}"
 grants = {{ hostcalls = ["log", "counter"] }}
 config = {{ dst = "10.1.0.10", dst_port = 5000, src = "10.0.0.1", size = 60 }}
 [[chain]]
+lcores = [0]
 source = {{ module = "gen", pool = 1023 }}
 tx = ["a"]
 [[chain]]
+lcores = [0]
 source = {{ port = "a" }}
 "#,
         module.display()
