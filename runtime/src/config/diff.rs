@@ -129,11 +129,8 @@ fn chain(old: &Chain, new: &Chain) -> Vec<String> {
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
-    let differ = [
-        ("file", old.file != new.file),
-        ("config", old.config != new.config),
-        ("grants", old.grants != new.grants),
-    ];
+    let differ =
+        [("file", old.file != new.file), ("config", old.config != new.config), ("grants", old.grants != new.grants)];
     let mut changed: Vec<&str> = differ.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect();
     if changed.is_empty() {
         changed.push("other settings");
@@ -194,14 +191,18 @@ stages = ["fw"]
             ["swap module fw (file, config, grants changed)"]
         );
         assert_eq!(diff("\"net_null0\"", "\"net_null0\"\nmtu = 9000"), ["port lan: mtu 1500 -> 9000 needs a restart"]);
-        assert_eq!(diff("stages = [\"fw\"]", "stages = [\"fw\", \"old\"]"), [
-            "chain c: stages [\"fw\"] -> [\"fw\", \"old\"] needs a restart"
-        ]);
-        assert_eq!(diff("name = \"r\"", "name = \"s\""), [
-            "ring s: adding it needs a restart",
-            "ring r: taking it out needs a restart"
-        ]);
+        assert_eq!(
+            diff("stages = [\"fw\"]", "stages = [\"fw\", \"old\"]"),
+            ["chain c: stages [\"fw\"] -> [\"fw\", \"old\"] needs a restart"]
+        );
+        assert_eq!(
+            diff("name = \"r\"", "name = \"s\""),
+            ["ring s: adding it needs a restart", "ring r: taking it out needs a restart"]
+        );
         assert_eq!(diff("\n[[port]]", "\n[run]\nburst = 32\n[[port]]"), ["run: burst 64 -> 32 needs a restart"]);
-        assert_eq!(diff("[[module]]\nname = \"old\"\nfile = \"old.wasm\"\n", ""), ["module old: taking it out needs a restart"]);
+        assert_eq!(
+            diff("[[module]]\nname = \"old\"\nfile = \"old.wasm\"\n", ""),
+            ["module old: taking it out needs a restart"]
+        );
     }
 }

@@ -4,8 +4,8 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
-mod domains;
 mod diff;
+mod domains;
 mod parse;
 mod placement;
 mod short;

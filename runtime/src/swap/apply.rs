@@ -23,7 +23,8 @@ impl Run {
             return Err(Error::Config { problems });
         }
         let actions = self.differences(new, files)?;
-        let mut report = ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
+        let mut report =
+            ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
         let restart = actions.iter().filter(|action| matches!(action, Action::Restart { .. }));
         report.restart = restart.map(ToString::to_string).collect();
         if !report.restart.is_empty() {
