@@ -44,7 +44,10 @@ fn finish(run: Run) {
     let summary = run.stop();
     check(&summary);
     let a = &summary.accounting;
-    assert_eq!(a.dropped.get("verdict"), Some(&a.received), "{a:?}");
+    // Where others use the CPUs too, some may still be in the ring when the stop has waited long enough.
+    let dropped = |cause: &str| a.dropped.get(cause).copied().unwrap_or(0);
+    assert!(dropped("verdict") + dropped("stop") >= a.received, "{a:?}");
+    assert!(a.dropped.keys().all(|cause| cause == "verdict" || cause == "stop"), "{a:?}");
     assert!(a.sent - a.received <= 1_024, "{a:?}");
 }
 
