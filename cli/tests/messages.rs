@@ -74,7 +74,7 @@ fn no_module() {
 
 #[test]
 fn wrong_abi_version() {
-    check_with("good.wat", "wrong-abi.wat", &["module \"m\"", "ABI version 99", "version 1", "rebuild it"]);
+    check_with("good.wat", "wrong-abi.wat", &["module \"m\"", "ABI version 99", "version 2", "rebuild it"]);
 }
 
 #[test]
