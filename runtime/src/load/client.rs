@@ -51,12 +51,12 @@ impl Client {
         let keep = std::env::var_os("LD_LIBRARY_PATH");
         command.env_clear().envs(keep.map(|value| ("LD_LIBRARY_PATH", value))).current_dir("/").process_group(0);
         let server = command.spawn().map_err(cannot)?;
-        let mut client =
-            Self { server, stream: ours, engine: [0; 32], patience: plan.time * REAL_TIME + SLACK, dead: None };
+        let mut client = Self { server, stream: ours, engine: [0; 32], patience: SLACK, dead: None };
         match client.ask(&Request::Begin(plan.clone()), &[]).map_err(Error::Request)? {
             (Answer::Ready { engine, notes }, _) => {
                 notes.iter().for_each(super::keeper::Note::log);
                 client.engine = engine;
+                client.patience = plan.time * REAL_TIME + SLACK;
                 Ok(client)
             }
             (Answer::Refused { why, .. }, _) => Err(Error::Request(why)),

@@ -22,6 +22,7 @@ const MOST_WASM: u64 = 256 << 20;
 /// # Errors
 /// Standard input is no such socket, or what came was no request.
 pub fn serve() -> Result<(), Error> {
+    confine::close_inherited().map_err(failed)?;
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let mut stream = UnixStream::from(input.map_err(failed)?);
     if stream.peer_addr().is_err() {
