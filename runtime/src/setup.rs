@@ -263,8 +263,7 @@ impl Builder<'_> {
             self.parts.seats.push(seat);
         }
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
-            let cycles = self.parts.clock.cycles();
-            let now = Now { cycles, ns: 0, flags: 0 };
+            let now = Now { cycles: self.parts.clock.cycles(), ns: 0, flags: 0 };
             stage.prefill(pool, now).map_err(|(what, case)| self.not_prefilled(names[0], what, case))?;
             pool.flush_cache();
         }
