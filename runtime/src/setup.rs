@@ -269,8 +269,7 @@ impl Builder<'_> {
             self.parts.seats.push(seat);
         }
         if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
-            let cycles = self.parts.clock.cycles();
-            let now = Now { cycles, ns: 0, flags: 0 };
+            let now = Now { cycles: self.parts.clock.cycles(), ns: 0, flags: 0 };
             stage.prefill(pool, now).map_err(|(what, case)| self.not_prefilled(names[0], what, case))?;
             pool.flush_cache();
         }
@@ -278,18 +277,17 @@ impl Builder<'_> {
             self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         let counters = Arc::new(Shared::default());
+        let (port, ring) = match &chain.source {
+            From::Port { port, .. } => (config.port(port), None),
+            From::Ring { ring } => (None, config.ring(ring)),
+            From::Module { .. } => (None, None),
+        };
         self.parts.placed.push(PlacedChain {
             name: chain.name.clone(),
             lcore: placed.lcore,
             at,
-            port: match &chain.source {
-                From::Port { port, .. } => config.port(port),
-                _ => None,
-            },
-            ring: match &chain.source {
-                From::Ring { ring } => config.ring(ring),
-                _ => None,
-            },
+            port,
+            ring,
             modules: names.iter().map(|n| (*n).clone()).collect(),
             counters: Arc::clone(&counters),
         });
