@@ -21,7 +21,6 @@ pub(crate) enum Command {
     Ask { chain: usize, stage: usize, request: Request, reply: Sender<Result<Vec<u8>, String>> },
     /// Puts another instance in the place of one. The old one goes to whoever asked: an lcore drops none, for that unmaps
     /// its memory.
-    #[allow(dead_code, reason = "failed instances are replaced by it: next")]
     Install { chain: usize, stage: usize, new: Box<Stage>, reply: Sender<Box<Stage>> },
     /// A port's link has changed.
     Port { number: usize, info: PortInfo },
@@ -55,7 +54,7 @@ pub(crate) struct Control {
     pub(crate) stop: AtomicBool,
     /// Chains whose source is a port or a generator, and that have not ended.
     pub(crate) sources: AtomicUsize,
-    /// Chains whose generator has failed.
+    /// A module has failed on whose failure the run ends.
     pub(crate) failed: AtomicBool,
 }
 
@@ -136,9 +135,6 @@ impl Lcore {
 
     /// Does what the control thread asked for.
     fn serve(&mut self) {
-        if self.chains.iter().any(|c| c.ended) {
-            self.control.failed.store(true, Ordering::Relaxed);
-        }
         while let Some(command) = self.commands.pop() {
             match command {
                 Command::Ask { chain, stage, request, reply } => {

@@ -42,7 +42,7 @@ mod stats;
 mod wasm;
 
 pub use error::Error;
-pub use fault::FaultClass;
+pub use fault::{FaultClass, ModuleState};
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;

@@ -22,7 +22,7 @@ use crate::wasm::module::Module;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 mod maker;
 mod memory;
@@ -104,6 +104,7 @@ pub(crate) fn build(
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         copies: Arc::clone(&memory.copies),
+        changes: Mutex::default(),
         faults: Arc::default(),
         region,
     };

@@ -70,6 +70,8 @@ pub(crate) struct Stage {
     listed: Vec<outputs::Listed>,
     /// Queue and timestamps of the chain's source.
     meta: Meta,
+    /// Packets pass by while it does not run.
+    open: bool,
     place: Place,
 }
 
@@ -102,6 +104,8 @@ pub(crate) struct StageParts {
     /// Cycles between two looks at the thread's CPU time, for the deadline.
     pub(crate) deadline_cycles: u64,
     pub(crate) meta: Meta,
+    /// Packets pass by while it does not run.
+    pub(crate) open: bool,
     pub(crate) place: Place,
 }
 
@@ -136,6 +140,7 @@ impl Stage {
             passed: Burst::new(),
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
+            open: parts.open,
             place: parts.place,
         };
         let quota = stage.held.quota();
@@ -156,7 +161,7 @@ impl Stage {
             return None;
         }
         if self.failed.is_some() {
-            self.discard(Counter::Failed, burst, out);
+            self.skip(burst, out);
             return None;
         }
         self.idle = false;
@@ -357,15 +362,6 @@ impl Stage {
             }
             Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
             None => out.drop_one(Counter::BadVerdict, packet),
-        }
-    }
-
-    /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.
-    fn discard(&mut self, cause: Counter, burst: &mut Burst, out: &mut Outlets) {
-        if self.callback == Callback::Generate {
-            burst.free_all();
-        } else {
-            out.drop_all(cause, burst);
         }
     }
 }

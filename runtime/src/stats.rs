@@ -4,6 +4,7 @@
 use crate::counters::{Counter, Counters};
 use crate::dpdk::pool::Pool;
 pub use crate::dpdk::port_info::{PortDescription, PortStats};
+use crate::fault::ModuleState;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -57,6 +58,8 @@ pub struct ChainStats {
     pub bad_outputs: u64,
     /// Departure times that no port could honour.
     pub tx_time_ignored: u64,
+    /// Packets that passed by a stage whose instance has failed (no drops: they went on).
+    pub bypassed: u64,
     /// Times that the generator's pool was empty.
     pub pool_empty: u64,
     /// Calls into modules with packets.
@@ -87,6 +90,7 @@ impl ChainStats {
             copied_in: c.get(Counter::CopiedIn),
             bad_outputs: c.get(Counter::BadOutputs),
             tx_time_ignored: c.get(Counter::TxTimeIgnored),
+            bypassed: c.get(Counter::Bypassed),
             pool_empty: c.get(Counter::PoolEmpty),
             batches: c.get(Counter::Batches),
             polls: c.get(Counter::Polls),
@@ -113,8 +117,14 @@ pub struct ModuleStats {
     pub lcore: u32,
     /// Its counters, by the names that it gave them.
     pub counters: BTreeMap<String, u64>,
-    /// Why it does not run any more.
+    /// Whether it runs.
+    pub state: ModuleState,
+    /// Nanoseconds until a new instance is made, where one is waited for.
+    pub restart_in_ns: Option<u64>,
+    /// Why the instance does not run any more.
     pub failed: Option<String>,
+    /// The last failure on this seat, after which others may have come.
+    pub last_fault: Option<String>,
     /// Failures of the instances on this seat so far, by class; classes without are left out.
     pub faults: BTreeMap<String, u64>,
     /// Instances that took the seat after the first one: restarts and swaps.
@@ -194,4 +204,6 @@ pub struct Summary {
     pub accounting: Accounting,
     /// All pools, after the ports were closed.
     pub pools: Vec<PoolStats>,
+    /// Why the figures are worth nothing: a module failed on whose failure the run was to end.
+    pub invalid: Option<String>,
 }

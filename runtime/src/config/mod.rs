@@ -4,6 +4,7 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
+mod fault;
 mod parse;
 mod placement;
 mod short;
@@ -16,6 +17,7 @@ mod tests;
 use serde::Deserialize;
 use std::time::Duration;
 
+pub use fault::{OnFault, Restart};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};
@@ -63,6 +65,12 @@ pub struct Run {
     /// Bytes that EAL reserves when it runs without huge pages.
     #[serde(deserialize_with = "values::size")]
     pub eal_memory: u64,
+    /// An lcore that gives no sign of life for this long is told of.
+    #[serde(deserialize_with = "values::duration")]
+    pub watchdog: Duration,
+    /// One that gives none for this long ends the process; `None`: it does not.
+    #[serde(deserialize_with = "values::some_duration")]
+    pub watchdog_abort: Option<Duration>,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
 }
@@ -147,6 +155,12 @@ pub struct Module {
     /// Packets held longer are freed and counted.
     #[serde(default = "values::hold_age", deserialize_with = "values::duration")]
     pub hold_age: Duration,
+    /// What its failure leads to; `None`: [`Module::on_fault`] says it.
+    #[serde(default)]
+    pub on_fault: Option<OnFault>,
+    /// How an instance that failed is replaced, where [`Self::on_fault`] is to restart it.
+    #[serde(default)]
+    pub restart: Restart,
     /// What the module finds in its mailbox at `init`.
     #[serde(default)]
     pub config: Option<ModuleConfig>,
@@ -232,6 +246,8 @@ impl Default for Run {
             idle: None,
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
+            watchdog: Duration::from_secs(1),
+            watchdog_abort: None,
             eal_args: Vec::new(),
         }
     }
@@ -274,6 +290,8 @@ impl Module {
             deadline: values::deadline(),
             hold: 0,
             hold_age: values::hold_age(),
+            on_fault: None,
+            restart: Restart::default(),
             config: None,
         }
     }

@@ -1,12 +1,17 @@
 //! What a module's failure leads to. An lcore that sees one frees and counts the packets, takes the instance out of use and
 //! tells the control side by a [`Fault`]; everything else happens there.
 
+mod backoff;
+mod board;
 mod class;
 mod health;
+mod keeper;
 
+pub use board::ModuleState;
 pub use class::FaultClass;
 pub(crate) use class::{Overrun, Trapped};
 pub(crate) use health::Health;
+pub(crate) use keeper::Keeper;
 
 use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -16,7 +16,7 @@ use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
 use perigee_abi::names;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
 #[derive(Clone, Debug)]
@@ -44,6 +44,7 @@ pub(crate) struct Seat {
 }
 
 /// What instances are made with.
+#[derive(Debug)]
 pub(crate) struct Maker {
     #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
     pub(crate) engine: wasmtime::Engine,
@@ -53,6 +54,8 @@ pub(crate) struct Maker {
     pub(crate) clock: Clock,
     /// Where spare rooms and copies come from.
     pub(crate) copies: Arc<Pool>,
+    /// Held by whoever puts other instances in place, so that two do not do it at once.
+    pub(crate) changes: Mutex<()>,
     /// Where the instances' failures are told.
     pub(crate) faults: Arc<Faults>,
     pub(crate) region: Arc<Region>,
@@ -109,12 +112,18 @@ impl Maker {
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
+            open: !seat.generates && entry.passes_by(),
             place: Place {
                 seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
                 faults: Arc::clone(&self.faults),
                 health: Arc::clone(&seat.health),
             },
         }))
+    }
+
+    /// The configuration's entry of the module that works on a seat.
+    pub(crate) fn entry(&self, seat: &Seat) -> &config::Module {
+        &self.config.modules[self.config.module(&seat.module).unwrap_or(0)]
     }
 
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.

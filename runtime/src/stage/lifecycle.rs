@@ -48,6 +48,24 @@ impl Stage {
         self.take_out(trapped, evidence, out, now);
     }
 
+    /// Without an instance a burst passes by untouched, or is dropped, as the module's entry says.
+    pub(super) fn skip(&self, burst: &mut Burst, out: &mut Outlets) {
+        if self.open {
+            out.counters.add(Counter::Bypassed, burst.len());
+        } else {
+            self.discard(Counter::Failed, burst, out);
+        }
+    }
+
+    /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.
+    fn discard(&self, cause: Counter, burst: &mut Burst, out: &mut Outlets) {
+        if self.callback == Callback::Generate {
+            burst.free_all();
+        } else {
+            out.drop_all(cause, burst);
+        }
+    }
+
     /// The instance is not to be trusted any more.
     fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Evidence>>, out: &mut Outlets, now: Now) {
         while let Some(packet) = self.held.pop() {

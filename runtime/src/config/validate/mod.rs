@@ -3,6 +3,7 @@
 
 mod chains;
 mod entries;
+mod faults;
 mod files;
 
 use super::{Config, allowed_cpus};
@@ -46,6 +47,8 @@ impl Config {
         entries::run(self, &mut found);
         entries::ports(self, &mut found);
         entries::modules(self, &mut found);
+        faults::modules(self, &mut found);
+        faults::watchdog(self, &mut found);
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
         found.0
