@@ -97,8 +97,16 @@ pub struct Header {
     pub next_port: u32,
     /// Largest packet that fits a fresh room, in bytes: the same for all packets of the run.
     pub room_len: u32,
+    /// Version of the state that `restore` shall take over: what the instance that saved it has in its export
+    /// [`crate::names::STATE_VERSION`]. Written before `restore`.
+    pub state_version: u32,
+    /// Address of the flat state region: inside the declared range, a multiple of [`crate::STATE_ALIGN`]; 0 where there is
+    /// none.
+    pub state: u32,
+    /// Bytes of it: a multiple of [`crate::STATE_UNIT`].
+    pub state_len: u32,
     /// Reserved, 0.
-    pub reserved: [u32; 5],
+    pub reserved: [u32; 4],
 }
 
 /// A port as a module sees it. Written before `init`; the link is refreshed while the run goes on.
@@ -169,6 +177,9 @@ const _: () = {
     assert!(offset_of!(Header, headroom) == 88);
     assert!(offset_of!(Header, next_port) == 92);
     assert!(offset_of!(Header, room_len) == 96);
+    assert!(offset_of!(Header, state_version) == 100);
+    assert!(offset_of!(Header, state) == 104);
+    assert!(offset_of!(Header, state_len) == 108);
     assert!(size_of::<PortInfo>() == 32);
     assert!(offset_of!(Batch, ports) == 128);
     assert!(offset_of!(Batch, counters) == 1_152);

@@ -16,7 +16,7 @@ pub use layout::{Batch, Header, PacketDesc, PortInfo};
 
 /// Version of this contract. A module states the version it was built for in its export [`names::ABI`]; the host
 /// refuses any other. `cargo xtask tidy` fails when this crate's code changed and the number did not.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Most packets in one batch.
 pub const MAX_BATCH: usize = 256;
@@ -31,6 +31,11 @@ pub const MAX_COUNTERS: usize = 64;
 /// Alignment of the window inside the memory: the host maps the packets at the first multiple of this inside the
 /// declared range, so a module declares that much more than it wants.
 pub const WINDOW_ALIGN: u32 = 2 << 20;
+/// Alignment of the flat state region inside the memory, as of the window: the region begins at the first multiple of this
+/// inside the declared range.
+pub const STATE_ALIGN: u32 = WINDOW_ALIGN;
+/// The flat state region has a multiple of this many bytes: what is left of the declared range is not part of it.
+pub const STATE_UNIT: u32 = 4_096;
 /// A slot times this is the room's offset from the start of the mapped window, in bytes.
 pub const SLOT_UNIT: u32 = 64;
 
@@ -41,7 +46,8 @@ pub mod batch_flags {
     /// The call of a tick, without packets: time to run timers and give back held packets. It comes to `tick` at every tick,
     /// to `process` (of a module without `tick`) where no packets came since the last one.
     pub const TICK: u32 = 1 << 1;
-    /// The run is ending: what is still held after this call is freed and counted.
+    /// The run is ending, or another instance takes over without this one's state: what is still held after this call is
+    /// freed and counted. A module goes on as if nothing had been where it is called again: the other one may have failed.
     pub const DRAIN: u32 = 1 << 2;
 }
 

@@ -19,6 +19,11 @@ pub const MAILBOX_LEN: &str = "perigee_mailbox_len";
 pub const SPARES: &str = "perigee_spares";
 /// Number, optional: version of the state that `save` writes and `restore` reads.
 pub const STATE_VERSION: &str = "perigee_state_version";
+/// Number, optional: address of the range in which the flat state region lies ([`crate::STATE_ALIGN`]). It goes to the
+/// instance that takes this one's place without a copy. A module that has it exports [`RESTORE`].
+pub const STATE: &str = "perigee_state";
+/// Number, optional: length of that range in bytes, with [`crate::STATE_ALIGN`] to spare.
+pub const STATE_LEN: &str = "perigee_state_len";
 /// The memory, defined by the module itself.
 pub const MEMORY: &str = "memory";
 /// Function `() -> ()`, optional: the language runtime's own start, called before anything else.
@@ -41,7 +46,8 @@ pub const TICK: &str = "tick";
 pub const MESSAGE: &str = "message";
 /// Callback `() -> i32`, optional: write the state into the mailbox, return its length; negative refuses, as in `init`.
 pub const SAVE: &str = "save";
-/// Callback `(len: i32) -> i32`, optional: take over `len` bytes of state; negative refuses, as in `init`.
+/// Callback `(len: i32) -> i32`, optional: take over `len` bytes of state in the mailbox, and what is in the state region,
+/// of version `state_version` of the header; negative refuses, as in `init`.
 pub const RESTORE: &str = "restore";
 
 /// Module name of all imports.

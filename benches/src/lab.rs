@@ -29,13 +29,17 @@ pub(crate) struct Lab {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     text: String,
+    /// Names of the ports and rings so far: modules that come later are granted them.
+    ports: Vec<String>,
+    rings: Vec<String>,
     lcore: u32,
 }
 
 impl Setup {
     /// Says `burst` and `tick`.
     pub(crate) fn new(lab: &Lab, burst: u16, tick: &str) -> Self {
-        Self { text: format!("[run]\nburst = {burst}\ntick = \"{tick}\"\n"), lcore: lab.cpu }
+        let text = format!("[run]\nburst = {burst}\ntick = \"{tick}\"\n");
+        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu }
     }
 
     /// A port, called like its device. Its number is its place.
@@ -46,12 +50,14 @@ impl Setup {
     /// As [`Self::port`], with arguments for the driver, such as `,size=1500`.
     pub(crate) fn port_with(mut self, device: &str, arguments: &str) -> Self {
         let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}{arguments}\"\npool = {POOL}\n");
+        self.ports.push(device.to_owned());
         self
     }
 
     /// A ring.
     pub(crate) fn ring(mut self, name: &str) -> Self {
         let _ = write!(self.text, "[[ring]]\nname = \"{name}\"\n");
+        self.rings.push(name.to_owned());
         self
     }
 
@@ -68,7 +74,12 @@ impl Setup {
     }
 
     fn file(mut self, name: &str, file: &str, config: &str) -> Self {
-        let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"{file}\"\ndeadline = \"10s\"\n");
+        let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"{file}\"\n");
+        let (ports, rings) = (&self.ports, &self.rings);
+        let _ = writeln!(
+            self.text,
+            "grants = {{ tx = {ports:?}, rings = {rings:?}, deadline = \"10s\", hostcalls = [\"log\", \"counter\"] }}"
+        );
         if !config.is_empty() {
             let _ = writeln!(self.text, "config = {config}");
         }

@@ -18,6 +18,7 @@ device = "net_null0"
 [[module]]
 name = "m"
 file = "good.wat"
+grants = { tx = ["a"], hostcalls = ["log", "counter"] }
 
 [[chain]]
 name = "pass"
@@ -120,7 +121,7 @@ fn warnings_are_told_and_do_no_harm() {
     bench.write("perigee.toml", &format!("{FORWARD}[[ring]]\nname = \"r\"\n"));
     let said = bench.perigee(&["check", "perigee.toml"]);
     assert_eq!(said.code, Some(0));
-    assert!(said.err.starts_with("perigee.toml:15: warning: ring \"r\" is read by no chain;"), "{}", said.err);
+    assert!(said.err.starts_with("perigee.toml:16: warning: ring \"r\" is read by no chain;"), "{}", said.err);
 }
 
 #[test]

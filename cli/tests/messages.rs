@@ -17,6 +17,7 @@ pool = 255
 [[module]]
 name = "m"
 file = "good.wat"
+grants = { hostcalls = ["log", "counter"] }
 
 [[chain]]
 name = "load"
@@ -111,10 +112,9 @@ fn window_too_small() {
 
 #[test]
 fn memory_too_large() {
-    let limit = "file = \"good.wat\"\nmemory = \"4M\"";
     check_with(
-        "file = \"good.wat\"",
-        limit,
+        "grants = { ",
+        "grants = { memory = \"4M\", ",
         &["module \"m\"", "its memory starts with 33 MiB, it is granted 4 MiB", "`memory`"],
     );
 }
@@ -145,7 +145,7 @@ fn unknown_port() {
     check_with(
         "port = \"a\" }",
         "port = \"x\" }",
-        &["perigee.toml:16: chain \"load\": unknown port \"x\"; known ports: a\n"],
+        &["perigee.toml:17: chain \"load\": unknown port \"x\"; known ports: a\n"],
     );
 }
 
@@ -171,7 +171,7 @@ fn two_chains_on_one_queue() {
     check(
         &format!("{GOOD}{second}"),
         &[
-            "perigee.toml:21: chain \"again\": rx queue 0 of port \"a\" is read by chain \"load\" already; a queue has one reader",
+            "perigee.toml:22: chain \"again\": rx queue 0 of port \"a\" is read by chain \"load\" already; a queue has one reader",
         ],
     );
 }
@@ -183,13 +183,13 @@ fn more_lcores_than_cores() {
     check_with(
         "name = \"load\"",
         &lcores,
-        &["perigee.toml:16: chain \"load\": wants 1024 lcores; this process may use"],
+        &["perigee.toml:17: chain \"load\": wants 1024 lcores; this process may use"],
     );
     let far = "name = \"load\"\nlcores = [9999]";
     check_with(
         "name = \"load\"",
         far,
-        &["perigee.toml:16: chain \"load\": there is no lcore 9999; this process may use"],
+        &["perigee.toml:17: chain \"load\": there is no lcore 9999; this process may use"],
     );
 }
 
@@ -202,7 +202,7 @@ fn all_problems_are_told_at_once() {
     let said = [
         "perigee.toml:8: port \"a\": mtu is 20000",
         "perigee.toml:12: module \"m\": file \"nowhere.wat\" does not exist",
-        "perigee.toml:17: chain \"load\": unknown module \"n\"",
+        "perigee.toml:18: chain \"load\": unknown module \"n\"",
     ];
     check(&toml, &said);
 }

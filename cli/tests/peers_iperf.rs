@@ -30,7 +30,7 @@ fn iperf_once(lab: &Lab, kind: Kind, load: Load) {
     let left = Wire::new(&host, kind, 0, 1_500);
     let right = Wire::new(&host, Kind::AfPacket, 1, 1_500);
     let ports = left.port("a", "") + &right.port("b", "");
-    let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", [cpus()[0]; 2]);
+    let config = forwarder(&ports, &lab.module("l2-forward", "{}", &["a", "b"]), "l2-forward", [cpus()[0]; 2]);
     let mut perigee = Perigee::start(&host, "forwarder", &config);
     left.connect_v4(&mut perigee, 2);
     right.connect_v4(&mut perigee, 3);
@@ -94,7 +94,7 @@ fn iperf_over_two_queues(kind: Kind, mode: Mode) {
     let right = Wire::new(&host, Kind::AfPacket, 1, 1_500).with_queues(2);
     let ports = left.port("a", "") + &right.port("b", "");
     // `queue` is that of the first lcore; the second gets the next one.
-    let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", [first, first])
+    let config = forwarder(&ports, &lab.module("l2-forward", "{}", &["a", "b"]), "l2-forward", [first, first])
         .replace(&format!("lcores = [{first}]"), &format!("lcores = [{first}, {second}]"));
     let mut perigee = Perigee::start(&host, "queues", &config);
     left.connect_v4(&mut perigee, 2);

@@ -99,7 +99,7 @@ fn run(host: &Namespace<'_>, module: &str, input: &Path) -> PathBuf {
         ",
         input.display(),
         output.display(),
-        entry = host.lab().module(module, "{}"),
+        entry = host.lab().module(module, "{}", &["file"]),
     );
     let summary = Perigee::start(host, module, &config).finish(RUN_LIMIT);
     assert_eq!(summary.dropped(), 0, "nothing is dropped: {}", summary.text());

@@ -21,7 +21,7 @@ fn stop(kind: Kind, mode: Mode, signal: &str) {
     let left = Wire::new(&host, kind, 0, 1_500);
     let right = Wire::new(&host, Kind::AfPacket, 1, 1_500);
     let ports = left.port("a", "") + &right.port("b", "");
-    let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", [cpus()[0]; 2]);
+    let config = forwarder(&ports, &lab.module("l2-forward", "{}", &["a", "b"]), "l2-forward", [cpus()[0]; 2]);
 
     let mut perigee = Perigee::start(&host, "first", &config);
     left.connect_v4(&mut perigee, 2);

@@ -62,7 +62,7 @@ fn forward(kind: Kind, mode: Mode) {
         let left = Wire::new(&host, kind, 0, 1_500);
         let right = Wire::new(&host, Kind::AfPacket, 1, 1_500);
         let ports = left.port("a", keys) + &right.port("b", keys);
-        let config = forwarder(&ports, &lab.module("l2-forward", "{}"), "l2-forward", [cpus()[0]; 2]);
+        let config = forwarder(&ports, &lab.module("l2-forward", "{}", &["a", "b"]), "l2-forward", [cpus()[0]; 2]);
         let mut perigee = Perigee::start(&host, "forwarder", &config);
         left.connect_silently(&mut perigee);
         right.connect_silently(&mut perigee);
@@ -83,7 +83,7 @@ fn through(mode: Mode, what: &str, processes: impl Fn(&Lab, [String; 2]) -> Vec<
         let configs = processes(&lab, [left.port("a", keys), right.port("b", keys)]);
         let mut running = Vec::new();
         for (number, config) in configs.iter().enumerate() {
-            let config = config.replace("KEYS", keys) + &lab.module("l2-forward", "{}");
+            let config = config.replace("KEYS", keys) + &lab.module("l2-forward", "{}", &[]);
             let mut perigee = Perigee::start(&host, &format!("{what}{number}"), &config);
             // One after the other: a memif's client needs its server.
             perigee.wait_until_running();
@@ -126,7 +126,7 @@ fn through_files(mode: Mode) {
     pcap_write(&input, &sent);
     for keys in ["", "vlan_strip = true"] {
         let device = format!("net_pcap0,rx_pcap={},tx_pcap={}", input.display(), output.display());
-        let config = plain_port("file", &device) + &lab.module("l2-forward", "{}") + &chain("file", "file");
+        let config = plain_port("file", &device) + &lab.module("l2-forward", "{}", &["file"]) + &chain("file", "file");
         let perigee = Perigee::start(&host, "files", &config.replace("KEYS", keys));
         let summary = perigee.finish(ARRIVAL);
         assert_eq!(summary.dropped(), 0, "nothing is dropped: {}", summary.text());

@@ -45,7 +45,7 @@ fn tunnel(mode: Mode) {
     };
     let ports = inside.port("inside", "") + &outside.port("outside", "");
     let chains = chain("in", "inside", "outside") + &chain("out", "outside", "inside");
-    let config = ports + &lab.module("tunnel", &config) + &chains;
+    let config = ports + &lab.module("tunnel", &config, &["inside", "outside"]) + &chains;
     let mut perigee = Perigee::start(&host, "tunnel", &config);
     inside.connect_silently(&mut perigee);
     inside.peer().ip(&format!("addr add {INSIDE}1/24 dev {}", inside.peer_device()));

@@ -60,6 +60,17 @@ extern const uint32_t perigee_mailbox_len;
     PERIGEE_NUMBER(spares, (spare_rooms))                                                             \
     PERIGEE_NUMBER(state_version, (version))
 
+/* Declares a flat state region of `bytes` bytes, a multiple of 4096: once, at file scope. The host moves it to the instance
+ * that takes this one's place without a copy. It is all 0 in the beginning, and `restore` says that it is another's.
+ * `perigee_state()` is where it is, from `init` on; keep offsets into it, not addresses. */
+#define PERIGEE_STATE(bytes)                                                                          \
+    PERIGEE_ASSERT((bytes) % 4096 == 0, "a state region has a multiple of 4096 bytes");               \
+    PERIGEE_ALIGN(4096) uint8_t perigee_state_range[(bytes) + PERIGEE_WINDOW_ALIGN];                  \
+    PERIGEE_NUMBER(state, (uint32_t)(uintptr_t)perigee_state_range)                                   \
+    PERIGEE_NUMBER(state_len, sizeof perigee_state_range)
+
+static inline void *perigee_state(void) { return (void *)(uintptr_t)perigee.header.state; }
+
 /* Callbacks: define those that you want. Those with a result: 0 or more is yes (for message and save the length of
  * what is in the mailbox), anything else comes from `perigee_refuse`. */
 PERIGEE_EXPORT("init") int32_t init(uint32_t len);        /* `len` bytes of configuration are in the mailbox */
@@ -69,7 +80,7 @@ PERIGEE_EXPORT("process") void process(uint32_t count);   /* decide about so man
 PERIGEE_EXPORT("tick") void tick(void);                   /* run timers: every millisecond or as configured */
 PERIGEE_EXPORT("message") int32_t message(uint32_t len);  /* `len` bytes of message are in the mailbox */
 PERIGEE_EXPORT("save") int32_t save(void);                /* write the state into the mailbox */
-PERIGEE_EXPORT("restore") int32_t restore(uint32_t len);  /* take over `len` bytes of state */
+PERIGEE_EXPORT("restore") int32_t restore(uint32_t len);  /* take over `len` bytes of state of version `perigee.header.state_version` */
 
 /* Hostcalls. Only `perigee_host_time` is for every day; the others have functions below. */
 PERIGEE_IMPORT("log") void perigee_host_log(uint32_t level, const void *text, uint32_t len);

@@ -1,4 +1,4 @@
-/* The contract between Perigee and packet modules, ABI version 1: its numbers and what lies in shared memory, for
+/* The contract between Perigee and packet modules, ABI version 2: its numbers and what lies in shared memory, for
  * C11 and C++17. docs/abi.md explains each of them; perigee.h, which includes this file, is what modules are written
  * with.
  *
@@ -15,7 +15,7 @@
 #define PERIGEE_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define PERIGEE_ABI_VERSION 1u
+#define PERIGEE_ABI_VERSION 2u
 #define PERIGEE_MAX_BATCH 256u        /* packets in a batch */
 #define PERIGEE_MAX_SPARES 64u        /* spare rooms */
 #define PERIGEE_MAX_OUTPUTS 256u      /* entries of the output list */
@@ -122,7 +122,10 @@ struct perigee_header {
     uint32_t headroom;      /* bytes of a fresh room in front of the packet */
     uint32_t next_port;     /* port that PERIGEE_NEXT leads to after the last stage, or PERIGEE_NO_PORT */
     uint32_t room_len;      /* largest packet that fits a fresh room */
-    uint32_t reserved[7];
+    uint32_t state_version; /* version of the state that `restore` shall take over */
+    uint32_t state;         /* address of the flat state region; 0 where there is none */
+    uint32_t state_len;     /* bytes of it */
+    uint32_t reserved[4];
 };
 
 /* A port of the run. */
@@ -172,6 +175,8 @@ PERIGEE_AT(perigee_header, seed, 56);
 PERIGEE_AT(perigee_header, instance, 72);
 PERIGEE_AT(perigee_header, headroom, 88);
 PERIGEE_AT(perigee_header, room_len, 96);
+PERIGEE_AT(perigee_header, state_version, 100);
+PERIGEE_AT(perigee_header, state, 104);
 PERIGEE_ASSERT(sizeof(struct perigee_header) == 128, "perigee_header");
 PERIGEE_ASSERT(sizeof(struct perigee_port) == 32, "perigee_port");
 PERIGEE_AT(perigee_batch, ports, 128);

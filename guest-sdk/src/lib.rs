@@ -68,6 +68,7 @@ pub use output::{Held, Listed, Outputs, Spare};
 pub use packet::{Packet, Verdict};
 pub use perigee_abi as abi;
 pub use random::{Lcg64, seed_mix};
+pub use raw::Region;
 pub use rooms::{Rooms, SizedRoom, SizedRooms};
 #[cfg(feature = "config")]
 pub use serde;
@@ -90,11 +91,14 @@ pub struct Options {
     pub spares: u32,
     /// Version of the state that `save` writes; counted up when its layout changes.
     pub state_version: u32,
+    /// Bytes of the flat state region ([`Region`]), a multiple of 4,096; 0: none. It goes along with `state`.
+    pub region: usize,
     /// Bytes of heap, for the tables of `state` and for `alloc`; 0: none. It never grows. It needs the feature `state`.
     pub heap: usize,
 }
 
 impl Options {
     /// What [`module!`] takes where it is told nothing else.
-    pub const DEFAULT: Self = Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1, heap: 0 };
+    pub const DEFAULT: Self =
+        Self { window: 64 * MIB, mailbox: 64 * KIB, spares: 0, state_version: 1, region: 0, heap: 0 };
 }

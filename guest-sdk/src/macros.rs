@@ -181,6 +181,13 @@ macro_rules! __callback {
     };
     (state, $options:ident, $slot:ident, $mailbox:ident) => {
         $crate::__number!("perigee_state_version", $options.state_version as usize);
+        const _: () = assert!($options.region % 4096 == 0, "a state region has a multiple of 4096 bytes");
+        // The host maps at a multiple of 2 MiB inside, as the window.
+        const REGION_LEN: usize =
+            if $options.region == 0 { 0 } else { $options.region + $crate::abi::STATE_ALIGN as usize };
+        static REGION: $crate::area::Window<REGION_LEN> = $crate::area::Window::new();
+        $crate::__number!("perigee_state", REGION.address());
+        $crate::__number!("perigee_state_len", REGION_LEN);
         #[unsafe(export_name = "save")]
         extern "C" fn save() -> i32 {
             // SAFETY: called by the host alone.
@@ -189,7 +196,7 @@ macro_rules! __callback {
         #[unsafe(export_name = "restore")]
         extern "C" fn restore(len: u32) -> i32 {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::restore(&$slot, &$mailbox, len) }
+            unsafe { $crate::area::entry::restore(&$slot, &$mailbox, len, Some($options.state_version)) }
         }
     };
 }

@@ -3,7 +3,7 @@
 use crate::area;
 use crate::batch::Batch;
 use crate::counter::Counter;
-use crate::raw::{self, Parts};
+use crate::raw::{self, Parts, Region};
 use crate::rooms::Rooms;
 use crate::text::Text;
 use core::fmt;
@@ -58,7 +58,7 @@ pub trait Module: Sized {
         Ok(())
     }
 
-    /// Takes over the state that another instance saved.
+    /// Takes over the state that another instance saved, of the version that this module saves too.
     ///
     /// # Errors
     ///
@@ -66,6 +66,18 @@ pub trait Module: Sized {
     fn restore(&mut self, state: &[u8]) -> Result<(), Refusal> {
         let _ = state;
         Ok(())
+    }
+
+    /// Takes over a state of another version: that of an older module, or of a newer one.
+    ///
+    /// # Errors
+    ///
+    /// A text that says why the state cannot be taken over. Without this function, that its version is another.
+    fn restore_from(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
+        let _ = (version, state);
+        Err(Refusal::new(
+            "the state is of another version (`state_version` in `module!`), and there is no `restore_from`",
+        ))
     }
 }
 
@@ -135,6 +147,12 @@ impl<'a> Setup<'a> {
     #[must_use]
     pub fn room_len(&self) -> u32 {
         self.parts.header.room_len
+    }
+
+    /// The flat state region, where the module declares one: the first time that it is asked for.
+    #[must_use]
+    pub fn region(&self) -> Option<Region> {
+        Region::take(self.parts.header.state, self.parts.header.state_len)
     }
 
     /// Nanoseconds since the run began, now.

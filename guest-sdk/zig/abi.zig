@@ -1,10 +1,10 @@
-//! The contract between Perigee and packet modules, ABI version 1: its numbers, and what lies in shared memory.
+//! The contract between Perigee and packet modules, ABI version 2: its numbers, and what lies in shared memory.
 //! docs/abi.md explains each of them. All integers are little-endian, as in WebAssembly.
 
 const std = @import("std");
 
 /// Version of this contract; the host refuses a module that was built for another.
-pub const version: u32 = 1;
+pub const version: u32 = 2;
 /// Most packets in a batch.
 pub const max_batch = 256;
 /// Most spare rooms that a module can ask for.
@@ -163,7 +163,13 @@ pub const Header = extern struct {
     next_port: u32,
     /// Largest packet that fits a fresh room.
     room_len: u32,
-    reserved: [7]u32,
+    /// Version of the state that `restore` shall take over.
+    state_version: u32,
+    /// Address of the flat state region; 0 where there is none.
+    state: u32,
+    /// Bytes of it.
+    state_len: u32,
+    reserved: [4]u32,
 };
 
 /// A port of the run.
@@ -202,6 +208,8 @@ comptime {
         .headroom = 88,
         .next_port = 92,
         .room_len = 96,
+        .state_version = 100,
+        .state = 104,
     }, 128);
     assertLayout(Port, .{ .mtu = 6, .link_up = 8, .speed_mbps = 12, .offloads = 16, .may_tx = 20 }, 32);
 }

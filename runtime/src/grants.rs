@@ -49,9 +49,9 @@ pub struct Grants {
     pub hostcalls: Vec<Hostcall>,
     /// What `perigee.time` tells.
     pub clock: ClockGrant,
-    /// Log lines in a second, for each instance; those beyond are counted.
+    /// Most log lines in a second, for each instance, where `log` is granted; those beyond are counted.
     pub log_lines: u32,
-    /// Counters whose names and values are shown.
+    /// Most counters whose names and values are shown, where `counter` is granted.
     pub counters: u32,
 }
 
@@ -101,9 +101,106 @@ impl Default for Grants {
             hold_age: values::hold_age(),
             hostcalls: Vec::new(),
             clock: ClockGrant::Batch,
-            log_lines: 0,
-            counters: 0,
+            log_lines: 100,
+            counters: values::counters(),
         }
+    }
+}
+
+impl Grants {
+    /// What `perigee gen` and `perigee forward` grant, where the module is the operator's own: these ports, making packets,
+    /// the log, counters and the precise time.
+    #[must_use]
+    pub fn own(ports: &[&str]) -> Self {
+        Self {
+            tx: ports.iter().map(|&port| port.to_owned()).collect(),
+            create: true,
+            hostcalls: vec![Hostcall::Log, Hostcall::Counter, Hostcall::Time],
+            clock: ClockGrant::Precise,
+            ..Self::default()
+        }
+    }
+
+    /// Each thing that these grants have beyond `bound`, as a text: what a policy refuses.
+    #[must_use]
+    pub fn beyond(&self, bound: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        names_beyond("tx", &self.tx, &bound.tx, &mut found);
+        names_beyond("tx_queues", &self.tx_queues, &bound.tx_queues, &mut found);
+        names_beyond("rings", &self.rings, &bound.rings, &mut found);
+        names_beyond("hostcalls", &self.hostcalls, &bound.hostcalls, &mut found);
+        if self.create && !bound.create {
+            found.push("create".to_owned());
+        }
+        if self.clock == ClockGrant::Precise && bound.clock == ClockGrant::Batch {
+            found.push("clock = \"precise\"".to_owned());
+        }
+        rate_beyond("packets_per_second", self.packets_per_second, bound.packets_per_second, &mut found);
+        rate_beyond("bits_per_second", self.bits_per_second, bound.bits_per_second, &mut found);
+        let same_mac = |ours: &Mac, theirs: &Mac| ours == theirs;
+        sources_beyond("source_mac", &self.source_mac, &bound.source_mac, same_mac, &mut found);
+        let within = |ours: &IpNet, theirs: &IpNet| theirs.contains(ours);
+        sources_beyond("source_ip", &self.source_ip, &bound.source_ip, within, &mut found);
+        let durations = [("deadline", self.deadline, bound.deadline), ("hold_age", self.hold_age, bound.hold_age)];
+        for (key, ours, most) in durations {
+            // How long packets are held does not matter where none are.
+            if ours > most && (key != "hold_age" || self.hold > 0) {
+                let [ours, most] = [ours, most].map(humantime::format_duration);
+                found.push(format!("{key} = \"{ours}\", where \"{most}\" is allowed"));
+            }
+        }
+        let numbers = [
+            ("memory", self.memory, bound.memory),
+            ("table", self.table.into(), bound.table.into()),
+            ("stack", self.stack, bound.stack),
+            ("hold", self.hold.into(), bound.hold.into()),
+            ("log_lines", self.granted(Hostcall::Log, self.log_lines), bound.log_lines.into()),
+            ("counters", self.granted(Hostcall::Counter, self.counters), bound.counters.into()),
+        ];
+        for (key, ours, most) in numbers.into_iter().filter(|(_, ours, most)| ours > most) {
+            found.push(format!("{key} = {ours}, where {most} is allowed"));
+        }
+        found
+    }
+
+    /// A number that counts only where its hostcall is granted.
+    fn granted(&self, hostcall: Hostcall, number: u32) -> u64 {
+        if self.hostcalls.contains(&hostcall) { number.into() } else { 0 }
+    }
+}
+
+fn names_beyond<T: PartialEq + fmt::Debug>(key: &str, ours: &[T], bound: &[T], found: &mut Vec<String>) {
+    for name in ours.iter().filter(|name| !bound.contains(name)) {
+        found.push(format!("{key} has {name:?}"));
+    }
+}
+
+/// `None` is any rate.
+fn rate_beyond(key: &str, ours: Option<u64>, bound: Option<u64>, found: &mut Vec<String>) {
+    match (ours, bound) {
+        (_, None) => {}
+        (None, Some(most)) => found.push(format!("no {key}, where {most} is allowed")),
+        (Some(ours), Some(most)) if ours > most => found.push(format!("{key} = {ours}, where {most} is allowed")),
+        _ => {}
+    }
+}
+
+/// Empty lists are any address.
+fn sources_beyond<T: fmt::Display>(
+    key: &str,
+    ours: &[T],
+    bound: &[T],
+    within: impl Fn(&T, &T) -> bool,
+    found: &mut Vec<String>,
+) {
+    if bound.is_empty() {
+        return;
+    }
+    if ours.is_empty() {
+        found.push(format!("no {key}, where only listed addresses are allowed"));
+    }
+    for address in ours.iter().filter(|address| !bound.iter().any(|bound| within(address, bound))) {
+        found.push(format!("{key} has {address}"));
     }
 }
 
@@ -158,7 +255,7 @@ mod test {
         let none: Grants = toml::from_str("").expect("an empty manifest");
         assert_eq!(none, Grants::default());
         assert!(none.tx.is_empty() && none.rings.is_empty() && !none.create && none.hostcalls.is_empty());
-        assert_eq!((none.hold, none.log_lines, none.counters), (0, 0, 0));
+        assert_eq!((none.hold, none.tx_queues.len()), (0, 0));
     }
 
     #[test]
@@ -176,6 +273,67 @@ mod test {
         assert_eq!(grants.memory, 64 << 20);
         let again: Grants = toml::from_str(&toml::to_string(&grants).expect("writes")).expect("reads");
         assert_eq!(grants, again);
+    }
+
+    #[test]
+    fn what_exceeds_a_bound_is_named() {
+        let bound: Grants = toml::from_str(
+            r#"tx = ["lan"]
+               packets_per_second = 1000
+               source_ip = ["10.0.0.0/8"]
+               memory = "64M"
+               hold = 8
+               hostcalls = ["log"]
+               log_lines = 10"#,
+        )
+        .expect("a bound");
+        assert_eq!(bound.beyond(&bound), Vec::<String>::new());
+        let none = Grants { memory: 1 << 20, ..Grants::default() };
+        assert_eq!(
+            none.beyond(&bound),
+            ["no packets_per_second, where 1000 is allowed", "no source_ip, where only listed addresses are allowed"]
+        );
+        let more: Grants = toml::from_str(
+            r#"tx = ["lan", "wan"]
+               tx_queues = [1]
+               rings = ["r"]
+               create = true
+               packets_per_second = 1001
+               source_ip = ["10.1.0.0/16", "10.0.0.0/7", "192.0.2.1/32"]
+               memory = "65M"
+               deadline = "1s"
+               hold = 9
+               hold_age = "2s"
+               hostcalls = ["log", "time"]
+               clock = "precise"
+               log_lines = 11"#,
+        )
+        .expect("more");
+        assert_eq!(
+            more.beyond(&bound),
+            [
+                "tx has \"wan\"",
+                "tx_queues has 1",
+                "rings has \"r\"",
+                "hostcalls has Time",
+                "create",
+                "clock = \"precise\"",
+                "packets_per_second = 1001, where 1000 is allowed",
+                "source_ip has 10.0.0.0/7",
+                "source_ip has 192.0.2.1/32",
+                "deadline = \"1s\", where \"100ms\" is allowed",
+                "hold_age = \"2s\", where \"1s\" is allowed",
+                "memory = 68157440, where 67108864 is allowed",
+                "hold = 9, where 8 is allowed",
+                "log_lines = 11, where 10 is allowed",
+            ]
+        );
+        assert_eq!(
+            more.beyond(&Grants::own(&["lan", "wan"])).len(),
+            5,
+            "{:?}",
+            more.beyond(&Grants::own(&["lan", "wan"]))
+        );
     }
 
     #[test]

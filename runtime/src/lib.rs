@@ -39,6 +39,7 @@ mod setup;
 mod source;
 mod stage;
 mod stats;
+mod swap;
 mod wasm;
 
 pub use error::Error;
@@ -50,6 +51,7 @@ pub use run::Run;
 pub use stats::{
     Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
 };
+pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};

@@ -18,7 +18,6 @@ use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
 use crate::stage::Now;
 use crate::wasm::host::LogQueue;
-use crate::wasm::module::Module;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +26,7 @@ use std::sync::{Arc, Mutex};
 mod maker;
 mod memory;
 
-pub(crate) use maker::{Maker, Seat};
+pub(crate) use maker::{Loaded, Maker, Seat};
 use memory::Memory;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
@@ -100,7 +99,7 @@ pub(crate) fn build(
     let maker = Maker {
         engine: engine.clone(),
         config: config.clone(),
-        modules,
+        modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         copies: Arc::clone(&memory.copies),
@@ -140,8 +139,9 @@ fn load_modules(
     config: &Config,
     files: &[Vec<u8>],
     engine: &wasmtime::Engine,
-) -> Result<BTreeMap<String, Module>, Error> {
-    let load = |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), maker::load(engine, m, bytes)?));
+) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+    let load =
+        |(m, bytes): (&crate::config::Module, &Vec<u8>)| Ok((m.name.clone(), Arc::new(Loaded::new(engine, m, bytes)?)));
     config.modules.iter().zip(files).map(load).collect()
 }
 

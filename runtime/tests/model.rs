@@ -99,6 +99,7 @@ fn config(bench: &Bench, case: &Case) -> String {
     let mut stages = if case.generates { vec![] } else { vec!["m"] };
     stages.extend(case.second_stage.then_some("show"));
     let show = if case.second_stage { "[[module]]\nname = \"show\"\nfile = \"show.wat\"" } else { "" };
+    let queues: Vec<u16> = (0..16).collect();
     let (burst, strip, hold) = (case.burst, case.strip, case.hold);
     format!(
         r#"
@@ -124,6 +125,12 @@ size = 4096
 [[module]]
 name = "m"
 file = "m.wat"
+[module.grants]
+tx = ["in", "out", "from ring"]
+tx_queues = {queues:?}
+rings = ["r"]
+create = true
+hostcalls = ["counter"]
 hold = {hold}
 hold_age = "1h"
 {show}

@@ -38,6 +38,7 @@ device = "net_null0"
 [[module]]
 name = "m"
 file = "m.wat"
+grants = { hostcalls = ["log", "counter", "time"] }
 [[chain]]
 source = { port = "p" }
 stages = ["m"]

@@ -20,17 +20,22 @@ pub(crate) struct Perigee {
 }
 
 impl Lab {
-    /// A `[[module]]` entry for one of the shipped modules, under its own name, with `config` as its configuration.
-    pub(crate) fn module(&self, name: &str, config: &str) -> String {
+    /// A `[[module]]` entry for one of the shipped modules, under its own name, with `config` as its configuration; it may
+    /// send to the ports `tx`.
+    pub(crate) fn module(&self, name: &str, config: &str, tx: &[&str]) -> String {
         let file = self.reachable(&Path::new(MODULES).join(format!("{name}.wasm")));
-        format!("[[module]]\nname = \"{name}\"\nfile = \"{}\"\nconfig = {config}\n", file.display())
+        format!(
+            "[[module]]\nname = \"{name}\"\nfile = \"{}\"\nconfig = {config}\n\
+             grants = {{ tx = {tx:?}, hostcalls = [\"log\", \"counter\"] }}\n",
+            file.display()
+        )
     }
 }
 
 /// The configuration of a `responder` on the port "a", given by its `[[port]]` entry: it has the addresses of number 1 in
 /// the lab's networks.
 pub(crate) fn responder(lab: &Lab, port: &str) -> String {
-    let module = lab.module("responder", &format!("{{ addresses = [\"{}\", \"{}\"] }}", ipv4(1), ipv6(1)));
+    let module = lab.module("responder", &format!("{{ addresses = [\"{}\", \"{}\"] }}", ipv4(1), ipv6(1)), &["a"]);
     let lcore = cpus()[0];
     format!(
         "{port}{module}[[chain]]\nname = \"answers\"\nlcores = [{lcore}]\nsource = {{ port = \"a\" }}\n\

@@ -1,6 +1,7 @@
 //! A host program of one's own: a configuration built in code, a run, its counters, its summary. See README.md.
 
 use perigee_runtime::config::{Chain, Config, Module, Port, Source};
+use perigee_runtime::grants::Hostcall;
 use perigee_runtime::{Run, Snapshot};
 use std::error::Error;
 use std::path::Path;
@@ -47,10 +48,17 @@ fn configuration() -> Config {
     count.tx.push("sink".to_owned());
     Config {
         ports: vec![Port::new("wire", "net_ring0"), Port::new("sink", "net_null0")],
-        modules: vec![Module::new("udp-gen", "udp-gen.wasm"), Module::new("counter", "counter.wasm")],
+        modules: vec![counting("udp-gen"), counting("counter")],
         chains: vec![load, count],
         ..Config::default()
     }
+}
+
+/// A module that may have counters and write log lines, beside dropping packets and passing them on.
+fn counting(name: &str) -> Module {
+    let mut module = Module::new(name, &format!("{name}.wasm"));
+    module.grants.hostcalls = vec![Hostcall::Counter, Hostcall::Log];
+    module
 }
 
 /// A line for each chain, and one for each module with what it counted.

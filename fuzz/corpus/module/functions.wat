@@ -3,7 +3,7 @@
   (import "perigee" "time" (func $time (result i64)))
   (memory (export "memory") 1057 2000)
   (table 4 funcref)
-  (func (export "perigee_abi") (result i32) (i32.const 1))
+  (func (export "perigee_abi") (result i32) (i32.const 2))
   (func (export "perigee_batch") (result i32) (i32.const 64))
   (func (export "perigee_window") (result i32) (i32.const 131072))
   (func (export "perigee_window_len") (result i32) (i32.const 69140480))

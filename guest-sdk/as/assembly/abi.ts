@@ -139,6 +139,12 @@ export class Header {
   readonly nextPort: u32;
   /** Largest packet that fits a fresh room. */
   readonly roomLen: u32;
+  /** Version of the state that `restore` shall take over. */
+  readonly stateVersion: u32;
+  /** Address of the flat state region; 0 where there is none. */
+  readonly state: u32;
+  /** Bytes of it. */
+  readonly stateLen: u32;
 }
 
 /** A port of the run. */

@@ -22,7 +22,7 @@ package perigee
 import "unsafe"
 
 // Version is the ABI version that this package is written for.
-const Version = 1
+const Version = 2
 
 // Limits of the batch area.
 const (
@@ -179,8 +179,14 @@ type Header struct {
 	// NextPort is the port that a packet passed on by the last stage leaves by; 0xffff where there is none.
 	NextPort uint32
 	// RoomLen is the length of the largest packet that fits a fresh room.
-	RoomLen  uint32
-	reserved [7]uint32
+	RoomLen uint32
+	// StateVersion is the version of the state that Restore shall take over.
+	StateVersion uint32
+	// State is the address of the flat state region; 0 where there is none.
+	State uint32
+	// StateLen is how many bytes it has.
+	StateLen uint32
+	reserved [4]uint32
 }
 
 // PortInfo is a port as a module sees it.

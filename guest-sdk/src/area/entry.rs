@@ -91,13 +91,23 @@ pub unsafe fn save<M: Module, const LEN: usize>(slot: &Slot<M>, mailbox: &Mailbo
     answer(result, bytes)
 }
 
-/// `restore`.
-pub unsafe fn restore<M: Module, const LEN: usize>(slot: &Slot<M>, mailbox: &Mailbox<LEN>, len: u32) -> i32 {
+/// `restore`. `own` is the version that the module saves; `None` where the caller does not know it, and the state has it.
+pub unsafe fn restore<M: Module, const LEN: usize>(
+    slot: &Slot<M>,
+    mailbox: &Mailbox<LEN>,
+    len: u32,
+    own: Option<u32>,
+) -> i32 {
     // SAFETY: the contract of this module.
     let module = unsafe { slot.get() };
     // SAFETY: the contract of this module.
     let bytes = unsafe { mailbox.bytes() };
-    let result = module.restore(bytes.get(..len as usize).unwrap_or_default()).map(|()| 0);
+    // SAFETY: the contract of this module.
+    let version = unsafe { Parts::take(0) }.header.state_version;
+    let state = bytes.get(..len as usize).unwrap_or_default();
+    let result =
+        if own.is_none_or(|own| own == version) { module.restore(state) } else { module.restore_from(version, state) };
+    let result = result.map(|()| 0);
     answer(result, bytes)
 }
 

@@ -50,7 +50,7 @@ impl<M: Module> Instance<M> {
                 // SAFETY: as said above.
                 Callback::Save => return unsafe { entry::save(slot, mailbox) },
                 // SAFETY: as said above.
-                Callback::Restore(len) => return unsafe { entry::restore(slot, mailbox, len) },
+                Callback::Restore(len) => return unsafe { entry::restore(slot, mailbox, len, None) },
                 // SAFETY: as said above.
                 Callback::Process(count) => unsafe { entry::process(slot, count) },
                 // SAFETY: as said above.

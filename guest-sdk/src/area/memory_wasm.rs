@@ -32,6 +32,19 @@ pub(crate) fn set_words(number: u32, text: Text<240>) {
     WORDS.0.set((number, text));
 }
 
+struct Taken(Cell<bool>);
+
+// SAFETY:
+// - As for the words.
+unsafe impl Sync for Taken {}
+
+static TAKEN: Taken = Taken(Cell::new(false));
+
+/// True once in an instance: who asks first has the flat state region.
+pub(crate) fn take_region() -> bool {
+    !TAKEN.0.replace(true)
+}
+
 /// The batch area.
 #[inline(always)]
 pub(crate) fn batch() -> *mut Batch {

@@ -19,7 +19,7 @@ use core::mem::MaybeUninit;
 pub use heap::Heap;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use instance::{Callback, Instance};
-pub(crate) use memory::{batch, byte, set_words, words};
+pub(crate) use memory::{batch, byte, set_words, take_region, words};
 
 /// Room for the host to map the packets in. It costs nothing in the module's file: it is never initialised.
 #[repr(C, align(4096))]

@@ -7,12 +7,14 @@
 
 mod host;
 mod parts;
+mod region;
 mod room;
 mod simd;
 mod steps;
 
 pub(crate) use host::{count, log, name_counter, time};
 pub(crate) use parts::{FreshParts, Parts, window_bytes};
+pub use region::Region;
 pub(crate) use room::{Fresh, Room};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) use simd::sum_words;

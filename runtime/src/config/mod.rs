@@ -14,6 +14,7 @@ pub(crate) mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::grants::Grants;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ pub struct Port {
     pub pool: Option<u32>,
 }
 
-/// A module and its limits: `[[module]]`.
+/// A module and what it may do: `[[module]]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Module {
@@ -143,18 +144,9 @@ pub struct Module {
     pub name: String,
     /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
     pub file: String,
-    /// Most bytes of linear memory, its window included.
-    #[serde(default = "values::module_memory", deserialize_with = "values::size")]
-    pub memory: u64,
-    /// Most time that one call may take.
-    #[serde(default = "values::deadline", deserialize_with = "values::duration")]
-    pub deadline: Duration,
-    /// Most packets that an instance may hold at a time.
+    /// What it may do.
     #[serde(default)]
-    pub hold: u32,
-    /// Packets held longer are freed and counted.
-    #[serde(default = "values::hold_age", deserialize_with = "values::duration")]
-    pub hold_age: Duration,
+    pub grants: Grants,
     /// What its failure leads to; `None`: [`Module::on_fault`] says it.
     #[serde(default)]
     pub on_fault: Option<OnFault>,
@@ -280,16 +272,13 @@ impl Port {
 }
 
 impl Module {
-    /// A module with all defaults and no configuration.
+    /// A module with no grants and no configuration.
     #[must_use]
     pub fn new(name: &str, file: &str) -> Self {
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
-            memory: values::module_memory(),
-            deadline: values::deadline(),
-            hold: 0,
-            hold_age: values::hold_age(),
+            grants: Grants::default(),
             on_fault: None,
             restart: Restart::default(),
             config: None,

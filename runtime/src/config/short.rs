@@ -1,14 +1,17 @@
 //! Configurations for the usual cases, built in code: the same values that a file would give.
 
 use super::{Chain, Config, Module, Port, Run, Source, values};
+use crate::grants::Grants;
 use std::path::Path;
 
 impl Config {
     /// A generator that sends on one port: module `file` makes packets, `device` takes them. The port is called `out`,
-    /// the module as its file without ending, the chain `generate`.
+    /// the module as its file without ending, the chain `generate`. The module is taken for the operator's own
+    /// ([`Grants::own`]).
     #[must_use]
     pub fn generate(file: &str, device: &str) -> Self {
-        let module = Module::new(&stem(file), file);
+        let mut module = Module::new(&stem(file), file);
+        module.grants = Grants::own(&["out"]);
         let source = Source::Module { module: module.name.clone(), pool: values::GENERATOR_POOL };
         let mut chain = Chain::new("generate", source);
         chain.tx.push("out".to_owned());
@@ -21,10 +24,12 @@ impl Config {
         }
     }
 
-    /// A module between two ports, called `a` and `b`: a chain for each direction, `a-to-b` and `b-to-a`.
+    /// A module between two ports, called `a` and `b`: a chain for each direction, `a-to-b` and `b-to-a`. The module is
+    /// taken for the operator's own ([`Grants::own`]).
     #[must_use]
     pub fn forward(file: &str, device_a: &str, device_b: &str) -> Self {
-        let module = Module::new(&stem(file), file);
+        let mut module = Module::new(&stem(file), file);
+        module.grants = Grants::own(&["a", "b"]);
         let direction = |from: &str, to: &str| {
             let source = Source::Port { port: from.to_owned(), queue: 0 };
             let mut chain = Chain::new(&format!("{from}-to-{to}"), source);

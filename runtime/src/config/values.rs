@@ -162,6 +162,10 @@ pub(crate) const fn hold_age() -> Duration {
     Duration::from_secs(1)
 }
 
+pub(crate) const fn counters() -> u32 {
+    64
+}
+
 /// Whether all numbers in a value can be written as JSON.
 pub(super) fn fits_json(value: &toml::Value) -> bool {
     match value {

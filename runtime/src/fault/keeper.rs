@@ -4,7 +4,7 @@
 use super::backoff::Backoff;
 use super::board::{Board, ModuleState};
 use super::{Fault, FaultClass};
-use crate::config::OnFault;
+use crate::config::{OnFault, Restart};
 use crate::dpdk::port::Port;
 use crate::error::Error;
 use crate::jail;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_micros(500);
 /// And while all run.
 const IDLE: Duration = Duration::from_millis(5);
+/// A new instance is watched closely for this long: what fails soon fails again.
+const RESTLESS: Duration = Duration::from_millis(50);
 /// Time between two looks at the links.
 const LINKS: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,7 @@ impl Keeper {
             links,
             begin,
             next_links: begin + LINKS,
+            busy_until: begin,
         };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("perigee-keeper".to_owned()).stack_size(THREAD_STACK);
@@ -104,6 +107,7 @@ pub(crate) struct Care {
     links: Vec<bool>,
     begin: Instant,
     next_links: Instant,
+    busy_until: Instant,
 }
 
 /// One seat, and what is done about it.
@@ -151,19 +155,20 @@ impl Cared {
 }
 
 impl Care {
-    /// Does what is due. True where some seat is on its way to a new instance.
+    /// Does what is due. True where some seat is on its way to a new instance, or was a moment ago.
     fn look(&mut self) -> bool {
         self.hear();
-        let mut busy = false;
         for number in 0..self.seats.len() {
             self.tend(number);
-            busy |= matches!(self.seats[number].step, Step::Waiting(_) | Step::Made(_) | Step::Installing(_));
+            if matches!(self.seats[number].step, Step::Waiting(_) | Step::Made(_) | Step::Installing(_)) {
+                self.busy_until = Instant::now() + RESTLESS;
+            }
         }
         if Instant::now() >= self.next_links {
             self.next_links = Instant::now() + LINKS;
             self.tell_links();
         }
-        busy
+        Instant::now() < self.busy_until
     }
 
     /// The lcores have ended: what they said last.
@@ -232,10 +237,14 @@ impl Care {
         let now = self.begin.elapsed();
         let cared = &mut self.seats[number];
         let (module, chain, lcore) = (&cared.seat.module, &cared.chain, cared.cpu);
-        let entry = self.maker.entry(&cared.seat);
-        cared.step = match entry.on_fault(cared.seat.generates) {
+        // The entry is that of the module as it is now. It is there as long as its instances are.
+        let loaded = self.maker.loaded(&cared.seat.module).ok();
+        let rule = loaded.map_or((OnFault::Closed, Restart::default()), |loaded| {
+            (loaded.entry.on_fault(cared.seat.generates), loaded.entry.restart)
+        });
+        cared.step = match rule.0 {
             OnFault::Closed | OnFault::Open => Step::Down,
-            OnFault::Restart => match cared.backoff.failed(&entry.restart, now) {
+            OnFault::Restart => match cared.backoff.failed(&rule.1, now) {
                 Some(at) => Step::Waiting(at),
                 None => {
                     tracing::error!(module, chain, lcore, "failed too often: it stays down until it is replaced");
@@ -294,7 +303,7 @@ impl Care {
         let (state, restart_at) = match &self.seats[number].step {
             Step::Running => (ModuleState::Running, None),
             Step::Waiting(at) => (ModuleState::Waiting, Some(*at)),
-            Step::Made(_) | Step::Installing(_) => (ModuleState::Waiting, Some(self.begin.elapsed())),
+            Step::Made(_) | Step::Installing(_) => (ModuleState::Waiting, None),
             Step::Down => (ModuleState::Down, None),
             Step::BreakerOpen => (ModuleState::BreakerOpen, None),
         };

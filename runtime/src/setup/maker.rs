@@ -15,8 +15,9 @@ use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
 use perigee_abi::names;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
 #[derive(Clone, Debug)]
@@ -49,7 +50,8 @@ pub(crate) struct Maker {
     #[expect(dead_code, reason = "modules are loaded while the run goes on: next")]
     pub(crate) engine: wasmtime::Engine,
     pub(crate) config: Config,
-    pub(crate) modules: BTreeMap<String, Module>,
+    /// The modules by name, as they are now: a swap puts another one in place.
+    pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
     pub(crate) clock: Clock,
     /// Where spare rooms and copies come from.
@@ -61,9 +63,29 @@ pub(crate) struct Maker {
     pub(crate) region: Arc<Region>,
 }
 
+/// A module as it is loaded: what its instances are made of.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) module: Module,
+    /// Its entry in the configuration, which a swap may change too.
+    pub(crate) entry: config::Module,
+    /// SHA-256 of its bytes, in hexadecimal.
+    #[expect(dead_code, reason = "swaps report it: next")]
+    pub(crate) digest: String,
+}
+
+impl Loaded {
+    /// Loads a module from its bytes.
+    pub(crate) fn new(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Self, Error> {
+        let module = load(engine, entry, bytes)?;
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { module, entry: entry.clone(), digest })
+    }
+}
+
 /// Compiles a module and checks it, under the limits of its entry in a configuration.
 pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    let limits = Limits { memory: entry.memory, deadline: entry.deadline };
+    let limits = Limits { memory: entry.grants.memory, deadline: entry.grants.deadline };
     Module::compile(engine, &entry.name, bytes, limits)
 }
 
@@ -71,21 +93,20 @@ impl Maker {
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
     pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
-        let name = &seat.module;
-        let module =
-            self.modules.get(name).ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))?;
-        let entry = &self.config.modules[self.config.module(name).unwrap_or(0)];
-        self.stage_of(seat, ports, module, entry)
+        let loaded = self.loaded(&seat.module)?;
+        self.stage_of(seat, ports, &loaded)
+    }
+
+    /// The module of that name as it is now.
+    pub(crate) fn loaded(&self, name: &str) -> Result<Arc<Loaded>, Error> {
+        let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = modules.get(name).map(Arc::clone);
+        loaded.ok_or_else(|| module_error(name, "is not in the configuration".to_owned()))
     }
 
     /// As [`Self::stage`], of any module.
-    pub(crate) fn stage_of(
-        &self,
-        seat: &Seat,
-        ports: &[Arc<Port>],
-        module: &Module,
-        entry: &config::Module,
-    ) -> Result<Stage, Error> {
+    pub(crate) fn stage_of(&self, seat: &Seat, ports: &[Arc<Port>], loaded: &Loaded) -> Result<Stage, Error> {
+        let (module, entry) = (&loaded.module, &loaded.entry);
         let refuse = |what: String| module_error(&seat.module, what);
         let (callback, needed, role) = if seat.generates {
             (Callback::Generate, names::GENERATE, "a chain's source")
@@ -95,7 +116,8 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host = Host::new(self.clock, Arc::clone(&seat.log), entry.memory, entry.deadline, self.seed(seat));
+        let host =
+            Host::new(self.clock, Arc::clone(&seat.log), entry.grants.memory, entry.grants.deadline, self.seed(seat));
         let region = &self.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports);
@@ -107,7 +129,7 @@ impl Maker {
             callback,
             has_tick: module.has(names::TICK),
             view,
-            held: Held::new(entry.hold, u64::try_from(entry.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            held: Held::new(entry.grants.hold, u64::try_from(entry.grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
             pool: Arc::clone(&self.copies),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
@@ -119,11 +141,6 @@ impl Maker {
                 health: Arc::clone(&seat.health),
             },
         }))
-    }
-
-    /// The configuration's entry of the module that works on a seat.
-    pub(crate) fn entry(&self, seat: &Seat) -> &config::Module {
-        &self.config.modules[self.config.module(&seat.module).unwrap_or(0)]
     }
 
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.

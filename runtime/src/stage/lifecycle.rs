@@ -87,7 +87,7 @@ impl Stage {
         let answer = match request {
             Request::Message(bytes) => self.instance.message(bytes),
             Request::Save => self.instance.save(),
-            Request::Restore(state) => self.instance.restore(state).map(|()| Vec::new()),
+            Request::Restore(state) => self.instance.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
         answer.map_err(|refusal| {
             let text = refusal.to_string();

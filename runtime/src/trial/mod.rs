@@ -8,7 +8,7 @@
 //! ```
 //! use perigee_runtime::{Limits, trial::{Fate, Packet, Setting, Subject, Trial}};
 //! let text = r#"(module (memory (export "memory") 80)
-//!   (global (export "perigee_abi") i32 (i32.const 1))
+//!   (global (export "perigee_abi") i32 (i32.const 2))
 //!   (global (export "perigee_batch") i32 (i32.const 64))
 //!   (global (export "perigee_window") i32 (i32.const 65536))
 //!   (global (export "perigee_window_len") i32 (i32.const 4718592))
@@ -327,7 +327,7 @@ impl Trial {
     /// # Errors
     /// As for [`Self::message`].
     pub fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        Ok(self.instance.restore(state)?)
+        Ok(self.instance.restore(self.instance.state_version, state)?)
     }
 
     /// The counters that have a name, in order of their numbers.

@@ -3,6 +3,7 @@
 
 use super::area::{Area, Mailbox};
 use super::engine::EPOCH;
+use super::flat::Flat;
 use super::host::Host;
 use super::module::{Module, instantiate};
 use crate::fault::Trapped;
@@ -18,6 +19,10 @@ pub(crate) struct Instance {
     mailbox: Mailbox,
     /// Guest address of the mapped region.
     pub(crate) window: u32,
+    /// Its flat state region, where it declares one. Fields are dropped in order: the memory goes before.
+    #[expect(dead_code, reason = "regions move with a swap: next")]
+    pub(crate) flat: Option<Flat>,
+    pub(crate) state_version: u32,
     calls: Calls,
     epoch_ticks: u64,
 }
@@ -88,6 +93,14 @@ impl Instance {
         // - Module::compile checked that window, batch area and mailbox lie inside the memory's minimum size.
         let at = |offset: u32| unsafe { base.add(offset as usize) };
         map(at(window).as_ptr()).map_err(|e| e.to_string())?;
+        let (state, state_len) = n.state_region();
+        let flat = match state_len {
+            0 => None,
+            // SAFETY:
+            // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
+            //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
+            len => Some(unsafe { Flat::new(at(state), len as usize) }?),
+        };
         // SAFETY:
         // - inside the memory and aligned (checked there); the memory never moves and lives in the same store.
         let area = unsafe { Area::new(at(n.batch)) };
@@ -104,12 +117,15 @@ impl Instance {
             save: instance.get_typed_func(&mut store, names::SAVE).ok(),
             restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
         };
-        let mut instance = Self { store, memory, area, mailbox, window, calls, epoch_ticks };
+        let mut instance =
+            Self { store, memory, area, mailbox, window, flat, state_version: n.state_version, calls, epoch_ticks };
         instance.area.update_header(|h| {
             h.stride = 64;
             h.abi = ABI_VERSION;
             h.window = window;
             h.window_len = u32::try_from(region_len).unwrap_or(u32::MAX);
+            h.state = if state_len == 0 { 0 } else { state };
+            h.state_len = state_len;
         });
         Ok(instance)
     }
@@ -164,9 +180,10 @@ impl Instance {
         Ok(self.mailbox.read(n))
     }
 
-    /// Hands over the state that another instance saved.
-    pub(crate) fn restore(&mut self, state: &[u8]) -> Result<(), Refusal> {
+    /// Hands over the state that another instance saved, which is of that version.
+    pub(crate) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
         let f = self.calls.restore.clone().ok_or_else(|| missing(names::RESTORE))?;
+        self.area.update_header(|h| h.state_version = version);
         self.request(names::RESTORE, &f, state).map(|_| ())
     }
 

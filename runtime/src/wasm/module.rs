@@ -5,7 +5,7 @@ use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::Error;
-use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, WINDOW_ALIGN, names};
+use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +45,20 @@ pub struct Numbers {
     pub spares: u32,
     /// Version of the state that `save` writes.
     pub state_version: u32,
+    /// Address of the range in which the flat state region lies; 0 where there is none.
+    pub state: u32,
+    /// Bytes of that range, alignment included.
+    pub state_len: u32,
+}
+
+impl Numbers {
+    /// Address and length of the flat state region inside its range; a length of 0 where there is none.
+    pub(crate) fn state_region(&self) -> (u32, u32) {
+        let start = u64::from(self.state).next_multiple_of(STATE_ALIGN.into());
+        let len = (u64::from(self.state) + u64::from(self.state_len)).saturating_sub(start);
+        let whole = len - len % u64::from(STATE_UNIT);
+        (u32::try_from(start).unwrap_or(0), u32::try_from(whole).unwrap_or(0))
+    }
 }
 
 /// Facts of a module, for `perigee inspect`.
@@ -160,7 +174,8 @@ fn check_exports(module: &wasmtime::Module, limits: Limits) -> Result<Vec<String
             ));
         }
     }
-    let optional = [names::MAILBOX, names::MAILBOX_LEN, names::SPARES, names::STATE_VERSION];
+    let optional =
+        [names::MAILBOX, names::MAILBOX_LEN, names::SPARES, names::STATE_VERSION, names::STATE, names::STATE_LEN];
     for name in [names::ABI, names::BATCH, names::WINDOW, names::WINDOW_LEN].into_iter().chain(optional) {
         if let Some(export) = module.get_export(name) {
             check_number(name, &export)?;
@@ -262,6 +277,8 @@ fn read_numbers(pre: &InstancePre<Host>, limits: Limits) -> Result<Numbers, Stri
         mailbox_len: number(names::MAILBOX_LEN)?,
         spares: number(names::SPARES)?,
         state_version: number(names::STATE_VERSION)?,
+        state: number(names::STATE)?,
+        state_len: number(names::STATE_LEN)?,
     };
     if numbers.abi != ABI_VERSION {
         return Err(format!(
@@ -332,6 +349,7 @@ fn check_areas(info: &ModuleInfo) -> Result<(), String> {
         ("batch area", n.batch, u32::try_from(size_of::<Batch>()).unwrap_or(u32::MAX)),
         ("mailbox", n.mailbox, n.mailbox_len),
         ("window", n.window, n.window_len),
+        ("state region", n.state, n.state_len),
     ];
     let range = |at: u32, len: u32| (u64::from(at), u64::from(at) + u64::from(len));
     for (what, at, len) in areas {
@@ -357,6 +375,18 @@ fn check_areas(info: &ModuleInfo) -> Result<(), String> {
     }
     if n.spares as usize > MAX_SPARES {
         return Err(format!("wants {} spare rooms, at most {MAX_SPARES} exist", n.spares));
+    }
+    if n.state_len != 0 && n.state_region().1 == 0 {
+        return Err(format!(
+            "its state region of {} bytes is too small: it needs {STATE_ALIGN} bytes for alignment and {STATE_UNIT} besides",
+            n.state_len
+        ));
+    }
+    if n.state_len != 0 && !info.callbacks.iter().any(|c| c == names::RESTORE) {
+        return Err(format!(
+            "has a state region, but exports no \"{}\": nothing would tell it that one was handed over",
+            names::RESTORE
+        ));
     }
     if info.window_usable == 0 {
         return Err(format!(

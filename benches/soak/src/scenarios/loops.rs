@@ -74,7 +74,7 @@ impl Place {
         let items = self.items();
         format!(
             r#"(module (memory (export "memory") 130)
-  (global (export "perigee_abi") i32 (i32.const 1))
+  (global (export "perigee_abi") i32 (i32.const 2))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_mailbox") i32 (i32.const 40960))
   (global (export "perigee_mailbox_len") i32 (i32.const 4096))

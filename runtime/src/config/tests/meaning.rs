@@ -141,13 +141,13 @@ fn devices_are_named_once_and_right() {
 fn modules_are_in_range() {
     refused_with(
         "file = \"gen.wasm\"",
-        "file = \"\"\nmemory = \"5G\"\ndeadline = \"0s\"\nhold = 1\nhold_age = \"0s\"\nconfig = { x = [nan] }",
+        "file = \"\"\nconfig = { x = [nan] }\n[module.grants]\nmemory = \"5G\"\ndeadline = \"0s\"\nhold = 1\nhold_age = \"0s\"",
         &[
             "perigee.toml:12: module \"gen\": file is empty; give the path of a .wasm or .wat file",
-            "perigee.toml:13: module \"gen\": memory is 5368709120 bytes; it must be 64K to 4G",
-            "perigee.toml:14: module \"gen\": deadline is 0; no call could end in time; 100ms is usual",
-            "perigee.toml:16: module \"gen\": hold_age is 0; every held packet would be freed at once",
-            "perigee.toml:17: module \"gen\": config has a number that is infinite or none; the module gets its config as JSON, which has no such number",
+            "perigee.toml:13: module \"gen\": config has a number that is infinite or none; the module gets its config as JSON, which has no such number",
+            "perigee.toml:15: module \"gen\": memory is 5368709120 bytes; it must be 64K to 4G",
+            "perigee.toml:16: module \"gen\": deadline is 0; no call could end in time; 100ms is usual",
+            "perigee.toml:18: module \"gen\": hold_age is 0; every held packet would be freed at once",
         ],
     );
     refused_with(
@@ -162,15 +162,53 @@ fn modules_are_in_range() {
 }
 
 #[test]
+fn grants_name_what_is_there_and_are_in_range() {
+    let grants = "tx = [\"a\", \"c\"]\nrings = [\"r\"]\ntx_queues = [15, 16]\npackets_per_second = 0\n\
+                  bits_per_second = 9000000000000000\nstack = \"2M\"\ntable = 4000000000\ncounters = 65";
+    refused_with(
+        "file = \"gen.wasm\"",
+        &format!("file = \"gen.wasm\"\n[module.grants]\n{grants}"),
+        &[
+            "perigee.toml:14: module \"gen\": unknown port \"c\"; known ports: a, b",
+            "perigee.toml:15: module \"gen\": unknown ring \"r\"; no ring is declared: add a [[ring]]",
+            "perigee.toml:16: module \"gen\": tx queue 16 is granted; an lcore owns at most 16 on a port: they count from 0 to 15",
+            "perigee.toml:17: module \"gen\": packets_per_second is 0; it must be 1 to 8796093022208; a module without tx, rings and a chain's end sends nothing",
+            "perigee.toml:18: module \"gen\": bits_per_second is 9000000000000000; it must be 1 to 8796093022208; a module without tx, rings and a chain's end sends nothing",
+            "perigee.toml:19: module \"gen\": stack is 2097152 bytes; it must be 16K to 1M; 512K is usual",
+            "perigee.toml:20: module \"gen\": table is 4000000000; it must be 0 to 1048576",
+            "perigee.toml:21: module \"gen\": counters is 65; a module has at most 64",
+        ],
+    );
+    assert_eq!(
+        warnings(&GOOD.replace(
+            "file = \"gen.wasm\"",
+            "file = \"gen.wasm\"\ngrants = { hostcalls = [\"log\", \"counter\"], log_lines = 0 }"
+        )),
+        [
+            "perigee.toml:13: warning: module \"gen\": the hostcall \"log\" is granted, and log_lines is 0; nothing of it would be seen: take one of them away"
+        ]
+    );
+    refused_with(
+        "file = \"gen.wasm\"",
+        "file = \"gen.wasm\"\ngrants = { source_mac = [\"2:0\"] }",
+        &[
+            "perigee.toml:13:25: \"2:0\" is no MAC address: six bytes in hexadecimal, as 02:00:00:00:00:01",
+            "  13 | grants = { source_mac = [\"2:0\"] }",
+            "     |                         ^^^^^^^",
+        ],
+    );
+}
+
+#[test]
 fn held_packets_leave_rooms_for_others() {
     refused_with(
         "file = \"count.wat\"",
-        "file = \"count.wat\"\nhold = 4095",
+        "file = \"count.wat\"\ngrants = { hold = 4095 }",
         &[
             "perigee.toml:26: chain \"chain1\": its modules may hold 4095 packets, and the pool of port \"b\" has 4095; none would be left for new packets: lower `hold`, or give the pool more rooms",
         ],
     );
-    let text = GOOD.replace("file = \"count.wat\"", "file = \"count.wat\"\nhold = 200");
+    let text = GOOD.replace("file = \"count.wat\"", "file = \"count.wat\"\ngrants = { hold = 200 }");
     refused(
         &text.replace("{ module = \"gen\" }", "{ module = \"gen\", pool = 200 }\nstages = [\"count\"]"),
         &[

@@ -11,7 +11,7 @@ fn good_is_good() {
     assert_eq!(config.chains[0].when_full(), WhenFull::Wait);
     assert_eq!(config.chains[1].when_full(), WhenFull::Drop);
     assert_eq!(config.run.tick, Duration::from_millis(1));
-    assert_eq!(config.modules[0].memory, 256 << 20);
+    assert_eq!(config.modules[0].grants.memory, 256 << 20);
     assert_eq!((config.rx_queues(0), config.rx_queues(1)), (1, 1));
     assert_eq!((config.port_pool(0), config.port_pool(1)), (511, 4095));
     assert!(config.all_virtual());
@@ -44,11 +44,14 @@ pool = 8191
 [[module]]
 name = "m"
 file = "m.wasm"
+config = { rate = 1.5, on = true, list = ["x", 1], day = 2026-11-22 }
+[module.grants]
+tx = ["a"]
+rings = ["r"]
 memory = 1048576
 deadline = "1ms"
 hold = 10
 hold_age = "2s"
-config = { rate = 1.5, on = true, list = ["x", 1], day = 2026-11-22 }
 [[ring]]
 name = "r"
 size = 64
@@ -103,7 +106,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, watchdog, watchdog_abort, eal_args",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],

@@ -74,7 +74,7 @@ fn generator(config: &Config, chain: &Chain, pool: u32, path: &str, found: &mut 
 /// How many packets the stages of one of the chain's workers may hold.
 fn held(config: &Config, chain: &Chain) -> u64 {
     let stages = chain.stages.iter().filter_map(|stage| config.module(stage));
-    stages.map(|stage| u64::from(config.modules[stage].hold)).sum()
+    stages.map(|stage| u64::from(config.modules[stage].grants.hold)).sum()
 }
 
 /// A module that holds every room of a pool would stop the packets that it waits for.

@@ -1,7 +1,7 @@
 //! Checks of `[run]` and of what is declared beside it: ports, modules, rings.
 
 use super::super::{Config, ModuleConfig, Port, Source, is_pci_address, values};
-use super::Problems;
+use super::{Problems, grants};
 use perigee_abi::{MAX_BATCH, MAX_PORTS};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,8 +10,6 @@ use std::time::Duration;
 const MTU: RangeInclusive<u16> = 68..=16_000;
 /// A clock cannot be read more often than that without being most of the work.
 const TICK: RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_secs(10);
-/// What a WebAssembly memory can have.
-const MODULE_MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
 /// EAL itself needs some; beyond a terabyte it is a slip of a unit.
 const EAL_MEMORY: RangeInclusive<u64> = 16 << 20..=1 << 40;
 /// 16 M packets are more than any window holds.
@@ -143,21 +141,7 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
                 "give the path of a .wasm or .wat file",
             );
         }
-        if !MODULE_MEMORY.contains(&module.memory) {
-            let what = format!("{who}: memory is {} bytes", module.memory);
-            found.error(format!("{path}.memory"), what, "it must be 64K to 4G");
-        }
-        if module.deadline.is_zero() {
-            found.error(
-                format!("{path}.deadline"),
-                format!("{who}: deadline is 0"),
-                "no call could end in time; 100ms is usual",
-            );
-        }
-        if module.hold > 0 && module.hold_age.is_zero() {
-            let help = "every held packet would be freed at once";
-            found.error(format!("{path}.hold_age"), format!("{who}: hold_age is 0"), help);
-        }
+        grants::manifest(config, module, &path, &who, found);
         if let Some(ModuleConfig::Table(table)) = &module.config
             && !table.values().all(values::fits_json)
         {

@@ -42,11 +42,11 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
 
 pub(super) fn watchdog(config: &Config, found: &mut Problems) {
     let run = &config.run;
-    let longest = config.modules.iter().max_by_key(|module| module.deadline);
-    if let Some(module) = longest.filter(|module| run.watchdog <= module.deadline.saturating_mul(2)) {
+    let longest = config.modules.iter().max_by_key(|module| module.grants.deadline);
+    if let Some(module) = longest.filter(|module| run.watchdog <= module.grants.deadline.saturating_mul(2)) {
         let what = format!(
             "run: watchdog is {:?}, module {:?} has a deadline of {:?}",
-            run.watchdog, module.name, module.deadline
+            run.watchdog, module.name, module.grants.deadline
         );
         let help = "the watchdog would speak of calls that are allowed: more than twice the longest deadline";
         found.error("run.watchdog", what, help);

@@ -5,6 +5,7 @@ mod chains;
 mod entries;
 mod faults;
 mod files;
+mod grants;
 
 use super::{Config, allowed_cpus};
 use std::fmt;
