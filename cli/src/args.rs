@@ -1,10 +1,12 @@
 //! The command line.
 
 use crate::conformance::parse_name;
+use crate::ctl::CtlArgs;
 use crate::new::{Kind, Language};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use perigee_runtime::config::parse_duration;
+use perigee_runtime::config::{parse_duration, parse_metrics_address};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -165,6 +167,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Ask a run that is under way: what it does, what its modules say; change its log, stop it.
+    ///
+    /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
+    /// `--control off` says otherwise.
+    Ctl(CtlArgs),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]
@@ -182,6 +189,13 @@ pub(crate) struct RunOptions {
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) json: JsonOption,
+    /// The socket on which `perigee ctl` can ask this run, or `off`. Default: NAME.sock in $XDG_RUNTIME_DIR/perigee,
+    /// /run/perigee (root) or /tmp/perigee-UID, where NAME is that of the configuration's file.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) control: Option<PathBuf>,
+    /// Serve metrics to Prometheus at this address, as 127.0.0.1:9095, or port of this machine: `GET /metrics`.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_metrics_address)]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,

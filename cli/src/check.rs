@@ -39,7 +39,7 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
 
 /// Loads a module under its limits, and looks for the callbacks that its places in the chains need.
 fn module_problems(config: &Config, module: &Module, base: &Path) -> Vec<String> {
-    let limits = Limits { memory: module.grants.memory, deadline: module.grants.deadline };
+    let limits = Limits::from(&module.grants);
     let info = match perigee_runtime::inspect(&base.join(&module.file), limits) {
         Ok(info) => info,
         Err(error) => return vec![error.to_string()],

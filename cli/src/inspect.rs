@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The most that any configuration can grant: what is looked at here shall not be refused for its size.
-const UNLIMITED: Limits = Limits { memory: 4 << 30, deadline: std::time::Duration::from_secs(10) };
+const UNLIMITED: Limits = Limits { memory: 4 << 30, deadline: std::time::Duration::from_secs(10), table: 1 << 20 };
 
 /// `perigee inspect`.
 pub(crate) fn inspect(module: &Path, json: &JsonOption) -> Result<ExitCode> {

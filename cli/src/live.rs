@@ -87,7 +87,7 @@ impl Write for LogWriter {
 }
 
 /// A line for each port and chain: what happened between two snapshots, by the clock of the snapshots.
-fn lines(last: &Snapshot, now: &Snapshot) -> String {
+pub(crate) fn lines(last: &Snapshot, now: &Snapshot) -> String {
     let window = now.elapsed_ns.saturating_sub(last.elapsed_ns);
     let names = now.ports.iter().map(|port| &port.name).chain(now.chains.iter().map(|chain| &chain.name));
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);

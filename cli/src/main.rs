@@ -5,9 +5,12 @@
 mod args;
 mod check;
 mod conformance;
+mod control;
+mod ctl;
 mod doctor;
 mod inspect;
 mod live;
+mod log;
 mod new;
 mod output;
 mod pci;
@@ -18,12 +21,11 @@ mod signals;
 mod summary;
 mod table;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use perigee_runtime::config::ConfigError;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match start_log(cli.log.as_deref()).and_then(|()| command(cli.command)) {
+    match log::start(cli.log.as_deref()).and_then(|()| command(cli.command)) {
         Ok(code) => code,
         Err(error) => {
             // A configuration's messages begin with file and line, where editors look for them.
@@ -66,19 +68,11 @@ fn command(command: Command) -> Result<ExitCode> {
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
         Command::Doctor { json } => doctor::doctor(&json),
+        Command::Ctl(args) => ctl::ctl(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);
             output::result(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
     }
-}
-
-fn start_log(level: Option<&str>) -> Result<()> {
-    let from_environment = std::env::var("PERIGEE_LOG").ok();
-    let filter = level.or(from_environment.as_deref()).unwrap_or("warn");
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("log level {filter:?}"))?;
-    let color = output::wants_color(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(|| live::LogWriter).init();
-    Ok(())
 }

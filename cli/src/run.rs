@@ -1,14 +1,17 @@
 //! `perigee run`, and the part of a run that all commands share: start, watch, stop, account.
 
 use crate::args::RunOptions;
+use crate::control::{Doors, name_of};
 use crate::live::Live;
 use crate::signals::StopSignal;
 use crate::{output, summary};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Problem, Severity, locate};
+use perigee_runtime::control::Server;
 use perigee_runtime::{Run, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often a run is looked at: the most by which it ends late.
@@ -24,7 +27,7 @@ pub(crate) struct Loaded {
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
     let Loaded { config, base } = load(file)?;
-    session(config, &base, options)
+    session(&name_of(file), config, &base, options)
 }
 
 /// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
@@ -61,19 +64,26 @@ pub(crate) enum End {
     Duration,
     /// A signal asked for it.
     Signal,
+    /// A client of the control server asked for it.
+    Client,
     /// All sources have given what they had, or a generator has failed.
     Sources,
 }
 
-/// Runs a valid configuration until its end, and tells what came of it.
-pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
+/// Runs a valid configuration until its end, and tells what came of it. `name` is what the run is called in its socket.
+pub(crate) fn session(name: &str, config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
     let duration = options.duration.or(config.run.duration);
-    let run = Run::start(&config, base)?;
+    let doors = Doors::open(name, &config, base, options)?;
+    let run = Arc::new(Run::start(&config, base)?);
+    let server = doors.serve(&run)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
-    let end = watch(&run, &stop, duration, options.quiet || options.json.is_stdout());
-    let summary = run.stop();
+    let end =
+        watch(&run, &Asked { signal: &stop, server: &server }, duration, options.quiet || options.json.is_stdout());
+    let socket = server.close();
+    let summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
+    drop(socket);
     let is_text_wanted = output::json(&summary, &options.json)? && !options.quiet;
     if is_text_wanted {
         output::result(&summary::text(&summary, end))?;
@@ -84,13 +94,22 @@ pub(crate) fn session(config: Config, base: &Path, options: &RunOptions) -> Resu
     Ok(ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 }))
 }
 
-fn watch(run: &Run, stop: &StopSignal, duration: Option<Duration>, quiet: bool) -> End {
+/// Who may ask for the end.
+struct Asked<'a> {
+    signal: &'a StopSignal,
+    server: &'a Server,
+}
+
+fn watch(run: &Run, asked: &Asked<'_>, duration: Option<Duration>, quiet: bool) -> End {
     let started = Instant::now();
     let mut live = (!quiet).then(|| Live::start(duration));
     loop {
         let elapsed = started.elapsed();
-        if stop.is_asked() {
+        if asked.signal.is_asked() {
             return End::Signal;
+        }
+        if asked.server.stop_asked() {
+            return End::Client;
         }
         if duration.is_some_and(|duration| elapsed >= duration) {
             return End::Duration;

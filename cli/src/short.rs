@@ -11,7 +11,7 @@ use std::process::ExitCode;
 pub(crate) fn generate(args: &ModuleArgs, port: &str, options: &RunOptions) -> Result<ExitCode> {
     let mut config = Config::generate(file_name(args)?, port);
     config.chains[0].lcores.clone_from(&args.lcores);
-    start(config, args, options)
+    start("gen", config, args, options)
 }
 
 /// `perigee forward`.
@@ -23,17 +23,17 @@ pub(crate) fn forward(args: &ModuleArgs, ports: &[String], options: &RunOptions)
     let (forth, back) = directions(&args.lcores)?;
     config.chains[0].lcores = forth;
     config.chains[1].lcores = back;
-    start(config, args, options)
+    start("forward", config, args, options)
 }
 
-fn start(mut config: Config, args: &ModuleArgs, options: &RunOptions) -> Result<ExitCode> {
+fn start(name: &str, mut config: Config, args: &ModuleArgs, options: &RunOptions) -> Result<ExitCode> {
     config.modules[0].config = module_config(&args.config)?;
     config.run.burst = args.burst;
     config.run.seed = args.seed;
     // The module's path is the user's own, so it is taken from the working directory.
     let base = Path::new("");
     run::refuse_problems(&config.problems(base))?;
-    run::session(config, base, options)
+    run::session(name, config, base, options)
 }
 
 fn file_name(args: &ModuleArgs) -> Result<&str> {

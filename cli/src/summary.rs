@@ -12,6 +12,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         head(snapshot, end),
         ports(snapshot),
         chains(snapshot),
+        times(snapshot),
         drops(snapshot),
         remarks(snapshot),
         modules(snapshot),
@@ -24,10 +25,40 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
     .join("\n")
 }
 
+/// The counters of a run that goes on.
+pub(crate) fn now(snapshot: &Snapshot) -> String {
+    let elapsed = Duration::from_nanos(snapshot.elapsed_ns).as_secs_f64();
+    let head = format!("After {elapsed:.3} s; rates are means over this window.\n");
+    let parts = [head, ports(snapshot), chains(snapshot), times(snapshot), drops(snapshot), remarks(snapshot)];
+    let parts = parts.into_iter().chain([modules(snapshot), levels(snapshot)]);
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn times(snapshot: &Snapshot) -> String {
+    let mut table =
+        Table::new(&["<time of polls with packets", "lcore", "polls", "p50 us", "p99 us", "p99.9 us", "max us"]);
+    for chain in snapshot.chains.iter().filter(|chain| chain.batch_time.count > 0) {
+        let time = &chain.batch_time;
+        let us = |ns: u64| format!("{:.1}", Duration::from_nanos(ns).as_secs_f64() * 1e6);
+        let quantiles = [time.p50_ns, time.p99_ns, time.p999_ns, time.max_ns].map(us);
+        table.row([chain.name.clone(), chain.lcore.to_string(), count(time.count)].into_iter().chain(quantiles));
+    }
+    table.text_unless_empty()
+}
+
+fn levels(snapshot: &Snapshot) -> String {
+    let mut table = Table::new(&["<pool", "rooms", "free"]);
+    for pool in &snapshot.pool_levels {
+        table.row([pool.name.clone(), count(pool.size.into()), count(pool.free.into())]);
+    }
+    table.text_unless_empty()
+}
+
 fn head(snapshot: &Snapshot, end: End) -> String {
     let why = match end {
         End::Duration => "its duration is over",
         End::Signal => "a signal asked for it",
+        End::Client => "perigee ctl asked for it",
         End::Sources => "its sources have ended",
     };
     format!(

@@ -5,5 +5,6 @@
 #![cfg(feature = "runtime")]
 
 pub mod config;
+pub mod control;
 pub mod module;
 pub mod pcap;

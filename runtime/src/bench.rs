@@ -91,7 +91,7 @@ impl Loop {
         let pool = match &self.lcore.chains[chain].source {
             Source::Rooms(pool) => pool,
             Source::Port(rx) => &rx.port.pool,
-            Source::Ring(_) => &self.parts.pools[0],
+            Source::Ring(..) => &self.parts.pools[0],
         };
         pool.as_ptr().cast()
     }
@@ -152,7 +152,7 @@ impl Loop {
     pub fn finish(mut self) -> (Accounting, Vec<PoolStats>) {
         let now = self.now();
         for chain in &mut self.lcore.chains {
-            while matches!(chain.source, Source::Ring(_)) && chain.poll(now) != 0 {}
+            while matches!(chain.source, Source::Ring(..)) && chain.poll(now) != 0 {}
             chain.drain(now);
         }
         self.close();

@@ -43,7 +43,7 @@ impl Chain {
             self.next_tick = now.cycles + self.tick_cycles;
             self.tick(Now { flags: batch_flags::TICK, ..now });
         }
-        let n = self.fill();
+        let n = self.fill(now);
         if n == 0 {
             self.out.flush();
             return 0;
@@ -56,11 +56,16 @@ impl Chain {
     /// Takes nothing while packets wait for a full port or ring, which they do where `when_full` says so: a generator makes
     /// no more, and an rx queue or ring holds what comes.
     #[inline]
-    fn fill(&mut self) -> usize {
+    fn fill(&mut self, now: Now) -> usize {
         if self.ended || self.out.pending() != 0 {
             return 0;
         }
-        self.source.fill(&mut self.burst, self.burst_size, &mut self.out.counters)
+        // A generator that has used up its rate makes fewer, or none.
+        let max = self.stages.first_mut().map_or(self.burst_size, |stage| stage.affords(self.burst_size, now));
+        if max == 0 {
+            return 0;
+        }
+        self.source.fill(&mut self.burst, max, &mut self.out.counters)
     }
 
     /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
@@ -87,6 +92,13 @@ impl Chain {
         self.publish();
     }
 
+    /// Counts a poll in which packets came.
+    #[inline]
+    pub(crate) fn account(&mut self, cycles: u64) {
+        self.out.counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+        self.shared.times.record(cycles);
+    }
+
     /// Shows the counters to the control thread.
     pub(crate) fn publish(&mut self) {
         let held: usize = self.stages.iter().map(Stage::held).sum();
@@ -102,8 +114,9 @@ impl Chain {
 
     /// Tells all instances what has become of a port's link.
     pub(crate) fn set_port(&mut self, number: usize, info: PortInfo) {
-        let may_tx = self.out.may_tx(number).into();
+        let wired = self.out.may_tx(number);
         for stage in &mut self.stages {
+            let may_tx = (wired && stage.may_tx(number)).into();
             stage.instance.area.set_port(number, PortInfo { may_tx, ..info });
         }
     }

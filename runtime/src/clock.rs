@@ -44,6 +44,12 @@ impl Clock {
         ((u128::from(cycles.wrapping_sub(self.start)) * u128::from(self.ns_per_cycle)) >> 32) as u64
     }
 
+    /// Nanoseconds that so many cycles take.
+    #[allow(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
+    pub(crate) fn duration_ns(&self, cycles: u64) -> u64 {
+        ((u128::from(cycles) * u128::from(self.ns_per_cycle)) >> 32) as u64
+    }
+
     /// Cycles that `ns` nanoseconds take.
     pub(crate) fn cycles_in(&self, ns: u64) -> u64 {
         u64::try_from(u128::from(ns) * u128::from(self.hz) / 1_000_000_000).unwrap_or(u64::MAX)

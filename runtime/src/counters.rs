@@ -1,5 +1,6 @@
 //! What an lcore counts of each chain, and how others read it without a lock.
 
+use crate::batch_times::BatchTimes;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Makes the enum of counters with their names in reports.
@@ -37,6 +38,8 @@ counters! {
     CopiedIn = "copied_in",
     /// Entries of output lists that named no packet of the module's.
     BadOutputs = "bad_outputs",
+    /// Entries of output lists for which packets would have been made without the grant to make any.
+    CreateNotGranted = "create_not_granted",
     /// Departure times or gaps that no port could honour.
     TxTimeIgnored = "tx_time_ignored",
     /// Packets that passed by a stage whose instance has failed.
@@ -59,8 +62,16 @@ counters! {
     BadDescriptor = "bad_descriptor",
     /// A verdict that does not exist, or a ring that does not.
     BadVerdict = "bad_verdict",
-    /// Tx to a port that the chain was not granted.
+    /// Tx to a port that the module was not granted, or that its chain has no queue on.
     NotGranted = "tx_not_granted",
+    /// A tx queue that the module was not granted.
+    QueueNotGranted = "queue_not_granted",
+    /// A ring that the module was not granted.
+    RingNotGranted = "ring_not_granted",
+    /// More than the module's rate.
+    OverRate = "over_rate",
+    /// A source address that the module was not granted, or one that cannot be made out.
+    BadSource = "bad_source",
     /// Passed on by the last stage of a chain that has no tx port.
     NoNext = "no_next",
     /// The port's queue was full.
@@ -127,12 +138,18 @@ impl Counters {
 #[derive(Debug)]
 pub(crate) struct Shared {
     version: AtomicU64,
+    /// How long polls with packets took; beside the lock, for each bucket is a number of its own.
+    pub(crate) times: BatchTimes,
     values: [AtomicU64; ALL.len()],
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { version: AtomicU64::new(0), values: [const { AtomicU64::new(0) }; ALL.len()] }
+        Self {
+            version: AtomicU64::new(0),
+            times: BatchTimes::default(),
+            values: [const { AtomicU64::new(0) }; ALL.len()],
+        }
     }
 }
 

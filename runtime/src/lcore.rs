@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::counters::Counter;
 use crate::dpdk::eal::{Affinity, Registered};
+use crate::fault::Pulse;
 use crate::jail;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
@@ -46,6 +47,8 @@ pub(crate) struct InstanceReport {
     pub(crate) stage: usize,
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) failed: Option<String>,
+    /// Hostcalls that were not granted.
+    pub(crate) denied: u64,
 }
 
 /// What all lcores and the control thread share.
@@ -75,6 +78,7 @@ pub(crate) struct Lcore {
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
     pub(crate) nap: bool,
+    pub(crate) pulse: Arc<Pulse>,
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
     #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
     pub(crate) retired: Vec<Box<Stage>>,
@@ -104,6 +108,7 @@ impl Lcore {
         jail::enter_thread(jail::Kind::Lcore);
         self.poll_until_stop();
         self.finish();
+        self.pulse.done();
         self
     }
 
@@ -123,6 +128,7 @@ impl Lcore {
             }
             if cycles >= next_look {
                 next_look = cycles + look;
+                self.pulse.beat(cycles);
                 self.serve();
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
@@ -175,6 +181,7 @@ impl Lcore {
                 stage: s,
                 counters: stage.counters(),
                 failed: stage.failed.clone(),
+                denied: stage.instance.denied(),
             })
         });
         stages.collect()
@@ -188,6 +195,7 @@ impl Lcore {
         while phases.iter().any(|p| *p != Phase::Done) {
             for i in 0..self.chains.len() {
                 let cycles = self.clock.cycles();
+                self.pulse.beat(cycles);
                 let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
                 let late = self.clock.ns(cycles) - self.clock.ns(begin) > END_NS;
                 phases[i] = match phases[i] {
@@ -202,7 +210,7 @@ impl Lcore {
 
     fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {
         let chain = &mut self.chains[i];
-        if matches!(chain.source, Source::Ring(_)) {
+        if matches!(chain.source, Source::Ring(..)) {
             let n = chain.poll(now);
             account(chain, n, 0);
             if n != 0 {
@@ -225,7 +233,7 @@ impl Lcore {
             return false;
         }
         chain.close();
-        if !matches!(chain.source, Source::Ring(_)) {
+        if !matches!(chain.source, Source::Ring(..)) {
             self.control.sources.fetch_sub(1, Ordering::Release);
         }
         true
@@ -233,9 +241,8 @@ impl Lcore {
 }
 
 fn account(chain: &mut Chain, packets: usize, cycles: u64) {
-    let counters = &mut chain.out.counters;
-    counters.add(Counter::Polls, 1);
-    if packets != 0 {
-        counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+    chain.out.counters.add(Counter::Polls, 1);
+    if packets != 0 && cycles != 0 {
+        chain.account(cycles);
     }
 }

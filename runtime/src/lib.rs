@@ -16,9 +16,11 @@
 #[doc(hidden)]
 pub mod bench;
 pub mod config;
+pub mod control;
 pub mod ports;
 pub mod trial;
 
+mod batch_times;
 mod chain;
 mod clock;
 mod counters;
@@ -42,6 +44,7 @@ mod stats;
 mod swap;
 mod wasm;
 
+pub use batch_times::BatchTime;
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 #[doc(hidden)]
@@ -49,7 +52,8 @@ pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
 pub use stats::{
-    Accounting, ChainStats, ModuleStats, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
+    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats,
+    Snapshot, Summary,
 };
 pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! Offloads: between the ABI's flags, DPDK's flags, and the software that does what a port cannot.
 
 use crate::dpdk::packet::Packet;
+use crate::grants::Checksums;
 use perigee_abi::{PacketDesc, offloads, rx_flags, tx_flags};
 use perigee_dpdk_sys::flags;
 
@@ -57,6 +58,14 @@ pub(crate) fn tx_flags(ol_flags: u64) -> u32 {
         (flags::TX_VLAN, tx_flags::VLAN_INSERT),
     ];
     pairs.iter().filter(|(ours, _)| ol_flags & ours != 0).fold(l4, |bits, (_, abi)| bits | abi)
+}
+
+/// Where checksums will be put into a packet, by its layer lengths; `None` where none is asked for.
+pub(crate) fn checksums(packet: &Packet) -> Option<Checksums> {
+    let lengths = packet.tx_offload();
+    #[allow(clippy::cast_possible_truncation, reason = "takes the bits of each length")]
+    let at = Checksums { l2_len: (lengths & 0x7f) as u8, l3_len: (lengths >> 7 & 0x1ff) as u16 };
+    (packet.flags() & TX_CHECKSUM != 0).then_some(at)
 }
 
 /// What a module asks for is known, contradicts nothing, and fits the packet.

@@ -119,6 +119,14 @@ impl Outlets {
         self.counters.add(cause, n);
     }
 
+    /// Which of the lcore's own queues on a port a packet gets that asks for this one; the first where it has none there.
+    pub(crate) fn own_queue(&self, port: u16, queue: u16) -> u16 {
+        match self.by_port.get(usize::from(port)) {
+            Some(&Some((_, count))) => queue % u16::from(count),
+            _ => 0,
+        }
+    }
+
     /// Sends a packet to a port's lane (`queue` counts the lcore's own queues there).
     pub(crate) fn tx(&mut self, port: u16, queue: u16, packet: Packet) {
         let Some(&Some((first, count))) = self.by_port.get(usize::from(port)) else {

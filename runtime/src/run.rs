@@ -3,11 +3,13 @@
 use crate::config::{Config, Severity};
 use crate::counters::Counter;
 use crate::error::Error;
-use crate::fault::Keeper;
+use crate::fault::{Keeper, Pulse, Watchdog};
 use crate::lcore::{Command, InstanceReport, Lcore, Request};
 use crate::options::Options;
 use crate::setup::{self, Parts};
-use crate::stats::{Accounting, ChainStats, ModuleStats, PoolStats, RingStats, Snapshot, Summary};
+use crate::stats::{
+    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary,
+};
 use crate::wasm::engine::{self, THREAD_STACK, Ticker};
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
@@ -30,6 +32,7 @@ pub struct Run {
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
     keeper: Keeper,
+    watchdog: Watchdog,
 }
 
 impl std::fmt::Debug for Run {
@@ -67,7 +70,9 @@ impl Run {
         let queues: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.commands)).collect();
         let keeper = Keeper::start(&parts, &queues, links)?;
         let started_ns = parts.clock.ns(parts.clock.cycles());
-        let mut run = Self { lcores: Vec::new(), keeper, started_ns, parts, ticker };
+        let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
+        let watchdog = Watchdog::start(&parts, pulses)?;
+        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }
@@ -79,6 +84,11 @@ impl Run {
     pub fn snapshot(&self) -> Snapshot {
         let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
         self.collect(&reports)
+    }
+
+    /// The configuration as it is in force.
+    pub(crate) fn config(&self) -> &Config {
+        &self.parts.maker.config
     }
 
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
@@ -210,7 +220,10 @@ impl Run {
 
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let parts = &self.parts;
-        let chains = parts.placed.iter().map(|c| ChainStats::new(&c.name, c.lcore, &c.counters.read())).collect();
+        let chains = parts.placed.iter().map(|c| ChainStats {
+            batch_time: c.counters.times.read(&parts.clock),
+            ..ChainStats::new(&c.name, c.lcore, &c.counters.read())
+        });
         let (board, elapsed) = (self.keeper.board().seats().clone(), self.keeper.elapsed());
         let modules = parts.seats.iter().zip(board).map(|(instance, now)| {
             let chain = &parts.placed[instance.chain];
@@ -228,6 +241,7 @@ impl Run {
                 faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
                 installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
+                hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
             }
         });
         Snapshot {
@@ -236,11 +250,17 @@ impl Run {
             ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
             faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
-            chains,
+            chains: chains.collect(),
+            lcores: self.watchdog.pulses().iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
+            pool_levels: parts.pools.iter().map(|pool| PoolLevel::of(pool)).collect(),
         }
     }
+}
+
+fn lcore_stats(pulse: &Pulse) -> LcoreStats {
+    LcoreStats { lcore: pulse.cpu, stuck_ns: pulse.stuck_ns(), stuck_worst_ns: pulse.worst_ns() }
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -10,6 +10,7 @@ use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
+use crate::fault::Pulse;
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
@@ -27,7 +28,7 @@ mod maker;
 mod memory;
 
 pub(crate) use maker::{Loaded, Maker, Seat};
-use memory::Memory;
+use memory::{Domain, Memory, Sealed};
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
 pub(crate) struct Parts {
@@ -93,7 +94,6 @@ pub(crate) fn build(
     let ports = start_ports(config, &placed, devices, &mut memory)?;
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start(crate::dpdk::eal::tsc_hz());
-    let region = Arc::new(memory.region);
     jail::enter_process(config, options)?;
     let modules = load_modules(config, &files, engine)?;
     let maker = Maker {
@@ -102,10 +102,10 @@ pub(crate) fn build(
         modules: Mutex::new(modules),
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
-        copies: Arc::clone(&memory.copies),
+        domains: memory.domains,
+        sealed: memory.sealed,
         changes: Mutex::default(),
         faults: Arc::default(),
-        region,
     };
     let mut parts = Parts {
         ports,
@@ -118,7 +118,7 @@ pub(crate) fn build(
         seats: Vec::new(),
         maker: Arc::new(maker),
     };
-    let lcores = Builder { config, parts: &mut parts, copies: memory.copies, rooms: memory.rooms }.lcores(&placed)?;
+    let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms }.lcores(&placed)?;
     Ok((parts, lcores))
 }
 
@@ -184,7 +184,7 @@ fn start_ports(
         };
         let number = u16::try_from(number).unwrap_or(u16::MAX);
         let port = Port::start(device, number, entry, queues, pool, plain)?;
-        port.map_dma(memory.region.base(), memory.region.len())?;
+        memory.regions().try_for_each(|region| port.map_dma(region.base(), region.len()))?;
         ports.push(Arc::new(port));
     }
     Ok(ports)
@@ -194,7 +194,6 @@ fn start_ports(
 struct Builder<'a> {
     config: &'a Config,
     parts: &'a mut Parts,
-    copies: Arc<Pool>,
     rooms: Vec<Option<Arc<Pool>>>,
 }
 
@@ -212,6 +211,7 @@ impl Builder<'_> {
                     control: Arc::clone(&self.parts.control),
                     clock: self.parts.clock,
                     nap,
+                    pulse: Arc::new(Pulse::new(p.lcore)),
                     retired: Vec::new(),
                 });
                 lcores.len() - 1
@@ -232,6 +232,7 @@ impl Builder<'_> {
             _ => None,
         };
         let names: Vec<&String> = generator.into_iter().chain(&chain.stages).collect();
+        let domains: Vec<usize> = names.iter().map(|name| config.domain_of(name)).collect();
         let mut stages = Vec::new();
         for (position, name) in names.iter().enumerate() {
             let generates = generator.is_some() && position == 0;
@@ -244,6 +245,9 @@ impl Builder<'_> {
                 instances: u32::try_from(chain.width()).unwrap_or(1),
                 number: u64::try_from(self.parts.seats.len()).unwrap_or(0),
                 next_port: out.next_port(),
+                domain: domains[position],
+                comes_in: position > 0 && domains[position - 1] != domains[position],
+                next_leaves: domains.get(position + 1) != Some(&domains[position]),
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
@@ -258,7 +262,7 @@ impl Builder<'_> {
             stage.prefill(pool, now).map_err(|what| module_error(names[0], what))?;
             pool.flush_cache();
         }
-        if !matches!(source, Source::Ring(_)) {
+        if !matches!(source, Source::Ring(..)) {
             self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         let counters = Arc::new(Shared::default());
@@ -300,20 +304,30 @@ impl Builder<'_> {
     }
 
     fn source(&self, index: usize, placed: &Placed) -> Source {
-        match &self.config.chains[placed.chain].source {
+        let (chain, maker) = (&self.config.chains[placed.chain], &self.parts.maker);
+        let entry = self.config.entry_domain(chain);
+        match &chain.source {
             From::Port { port, .. } => {
                 let port = &self.parts.ports[self.config.port(port).unwrap_or(0)];
-                Source::Port(RxQueue {
-                    port: Arc::clone(port),
-                    queue: placed.queue.unwrap_or(0),
-                    region: (self.parts.maker.region.base(), self.parts.maker.region.len()),
-                    copies: if port.plain_pool.is_some() { Arc::clone(&port.pool) } else { Arc::clone(&self.copies) },
-                    stale_flags: port.hands_on_mbufs(),
-                })
+                let of_port = self.config.port_domain(usize::from(port.number));
+                let domain = entry.or(of_port).unwrap_or(0);
+                let mut border = maker.border(domain);
+                if port.plain_pool.is_some() && of_port == Some(domain) {
+                    // All of its packets are copied: it has a pool of rooms of its own.
+                    border.copies = Arc::clone(&port.pool);
+                }
+                let stale_flags = port.hands_on_mbufs();
+                Source::Port(RxQueue { port: Arc::clone(port), queue: placed.queue.unwrap_or(0), border, stale_flags })
             }
-            From::Ring { ring } => Source::Ring(Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)])),
+            From::Ring { ring } => {
+                let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);
+                // Of one domain, without packets that were checked, all lie in the one region.
+                let one = maker.domains.len() == 1 && maker.sealed.checked.is_none();
+                Source::Ring(ring, entry.filter(|_| !one).map(|domain| maker.border(domain)))
+            }
             From::Module { .. } => {
-                Source::Rooms(self.rooms[index].as_ref().map_or_else(|| Arc::clone(&self.copies), Arc::clone))
+                let copies = &maker.domains[entry.unwrap_or(0)].copies;
+                Source::Rooms(Arc::clone(self.rooms[index].as_ref().unwrap_or(copies)))
             }
         }
     }

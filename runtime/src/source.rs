@@ -1,7 +1,7 @@
 //! Where a chain's packets come from: an rx queue, a ring, or a generator's pool.
 
 use crate::counters::{Counter, Counters};
-use crate::dpdk::packet::Burst;
+use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::Pool;
 use crate::dpdk::port::{Port, VlanStrip};
 use crate::dpdk::ring::Ring;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub(crate) enum Source {
     /// An rx queue.
     Port(RxQueue),
-    /// A ring that other chains fill.
-    Ring(Arc<Ring>),
+    /// A ring that other chains fill; with a border where they may be of other trust domains.
+    Ring(Arc<Ring>, Option<Border>),
     /// Rooms for the first stage, which is a generator.
     Rooms(Arc<Pool>),
 }
@@ -26,12 +26,52 @@ pub(crate) enum Source {
 pub(crate) struct RxQueue {
     pub(crate) port: Arc<Port>,
     pub(crate) queue: u16,
-    /// Host address and length of the region.
+    pub(crate) border: Border,
+    /// The port hands on mbufs with the flags of their last way (net_ring).
+    pub(crate) stale_flags: bool,
+}
+
+/// Where packets come into a trust domain.
+#[derive(Debug)]
+pub(crate) struct Border {
+    /// Host address and length of its region.
     pub(crate) region: (usize, usize),
     /// Where packets go that come from outside the region or in segments.
     pub(crate) copies: Arc<Pool>,
-    /// The port hands on mbufs with the flags of their last way (net_ring).
-    pub(crate) stale_flags: bool,
+}
+
+impl Border {
+    /// The packet is not one of the domain's own: in its region, in one segment.
+    #[inline]
+    fn is_foreign(&self, packet: &Packet) -> bool {
+        let (base, len) = self.region;
+        packet.room().wrapping_sub(base) >= len || packet.segments() != 1
+    }
+
+    /// The one copy path: packets from outside the region, or in several segments, go into a room each. What else lies in that
+    /// room is of the same domain: rooms never change theirs.
+    #[cold]
+    pub(crate) fn bring_in(&self, burst: &mut Burst, counters: &mut Counters) {
+        burst.change(|packet| if self.is_foreign(&packet) { self.copy(packet, counters) } else { Some(packet) });
+    }
+
+    /// The packet's copy in a room of the domain; `None` where there is none that holds it.
+    fn copy(&self, packet: Packet, counters: &mut Counters) -> Option<Packet> {
+        let copied = copy_of(&packet, &self.copies);
+        packet.free();
+        counters.add(copied.as_ref().err().copied().unwrap_or(Counter::CopiedIn), 1);
+        copied.ok()
+    }
+}
+
+/// A copy in a room of a pool: all bytes, and what is known of the packet. Else the cause of its drop.
+pub(crate) fn copy_of(packet: &Packet, pool: &Pool) -> Result<Packet, Counter> {
+    let mut copy = pool.take_one().ok_or(Counter::NoRoom)?;
+    if copy.copy_from(packet) {
+        return Ok(copy);
+    }
+    copy.free();
+    Err(Counter::TooLongForRoom)
 }
 
 impl Source {
@@ -55,9 +95,12 @@ impl Source {
                 }
                 n
             }
-            Self::Ring(ring) => {
+            Self::Ring(ring, border) => {
                 let n = ring.take(burst, max);
                 counters.add(Counter::FromRing, n);
+                if let Some(border) = border {
+                    border.bring_in(burst, counters);
+                }
                 n
             }
             Self::Rooms(pool) => {
@@ -73,10 +116,9 @@ impl RxQueue {
     /// Makes what the driver gave packets of ours: from our port's number, with a mark, in the region, in one segment.
     #[inline]
     fn admit(&self, burst: &mut Burst, counters: &mut Counters) {
-        let (base, len) = self.region;
         let mut foreign = false;
         for packet in burst.iter_mut() {
-            foreign |= packet.room().wrapping_sub(base) >= len || packet.segments() != 1;
+            foreign |= self.border.is_foreign(packet);
             // Read before it is written: it is 0 nearly always, and a store would hold up wider loads of its neighbours.
             if packet.mark() != 0 && packet.flags() & flags::RX_FDIR_ID == 0 {
                 packet.set_mark(0);
@@ -88,7 +130,7 @@ impl RxQueue {
             burst.iter_mut().for_each(|p| p.set_port(number));
         }
         if foreign {
-            self.bring_in(burst, counters);
+            self.border.bring_in(burst, counters);
         }
         if self.stale_flags {
             burst.iter_mut().for_each(|p| p.set_flags(0));
@@ -96,34 +138,6 @@ impl RxQueue {
         if self.port.vlan_strip != VlanStrip::Off {
             self.strip_tags(burst);
         }
-    }
-
-    /// The one copy path: packets from outside the region, or in several segments, go into a room each.
-    #[cold]
-    fn bring_in(&self, burst: &mut Burst, counters: &mut Counters) {
-        let (base, len) = self.region;
-        let mut inside = Burst::new();
-        for packet in burst.drain() {
-            if packet.room().wrapping_sub(base) < len && packet.segments() == 1 {
-                // As many go in as came out, so there is always place.
-                let _ = inside.push(packet);
-                continue;
-            }
-            match self.copies.take_one() {
-                None => counters.add(Counter::NoRoom, 1),
-                Some(mut copy) => {
-                    if copy.copy_from(&packet) {
-                        counters.add(Counter::CopiedIn, 1);
-                        let _ = inside.push(copy);
-                    } else {
-                        counters.add(Counter::TooLongForRoom, 1);
-                        copy.free();
-                    }
-                }
-            }
-            packet.free();
-        }
-        inside.move_to(burst);
     }
 
     #[cold]

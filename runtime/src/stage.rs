@@ -5,9 +5,11 @@ use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::Pool;
 use crate::fault::{Faults, Health, Trapped};
+use crate::grants::{Guard, Rights};
 use crate::held::Held;
 use crate::offload;
 use crate::outlet::{Outlets, Shape};
+use crate::source::Border;
 use crate::wasm::area::Front;
 use crate::wasm::instance::{Callback, Instance};
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
@@ -72,6 +74,11 @@ pub(crate) struct Stage {
     meta: Meta,
     /// Packets pass by while it does not run.
     open: bool,
+    /// Where the stage before is of another trust domain.
+    border: Option<Border>,
+    rights: Rights,
+    /// Where what leaves is limited; `None` costs nothing.
+    guard: Option<Guard>,
     place: Place,
 }
 
@@ -106,6 +113,9 @@ pub(crate) struct StageParts {
     pub(crate) meta: Meta,
     /// Packets pass by while it does not run.
     pub(crate) open: bool,
+    pub(crate) border: Option<Border>,
+    pub(crate) rights: Rights,
+    pub(crate) guard: Option<Guard>,
     pub(crate) place: Place,
 }
 
@@ -117,7 +127,8 @@ impl std::fmt::Debug for Stage {
 
 impl Stage {
     pub(crate) fn new(parts: StageParts) -> Self {
-        let spares = parts.spares as usize;
+        // Rooms that it may make nothing of are not offered.
+        let spares = if parts.rights.create { parts.spares as usize } else { 0 };
         let mut stage = Self {
             instance: parts.instance,
             callback: parts.callback,
@@ -141,6 +152,9 @@ impl Stage {
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
             open: parts.open,
+            border: parts.border,
+            rights: parts.rights,
+            guard: parts.guard,
             place: parts.place,
         };
         let quota = stage.held.quota();
@@ -157,6 +171,9 @@ impl Stage {
     /// or has gone to `out`. Returns the shape of what is passed on, where it is known.
     #[inline]
     pub(crate) fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
+        if let Some(border) = &self.border {
+            border.bring_in(burst, &mut out.counters);
+        }
         if burst.is_empty() {
             return None;
         }
@@ -201,6 +218,9 @@ impl Stage {
             self.instance.restart_deadline();
         }
         self.sequence += 1;
+        if let Some(guard) = &mut self.guard {
+            guard.begin(now.ns, count != 0 && self.callback == Callback::Generate);
+        }
         let (count, held) = (u32::try_from(count).unwrap_or(0), u32::try_from(self.held.len()).unwrap_or(u32::MAX));
         self.instance.area.begin(count, now.flags, now.ns, self.sequence, held);
     }
@@ -212,7 +232,10 @@ impl Stage {
             Callback::Tick => perigee_abi::names::TICK,
             _ => perigee_abi::names::PROCESS,
         };
-        self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|e| Trapped::new(name, &e))
+        self.place.health.set_called(true);
+        let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
+        self.place.health.set_called(false);
+        called.map_err(|e| Trapped::new(name, &e))
     }
 
     /// The low half of the sequence number: with the slot, the identity of what this batch hands over.
@@ -241,7 +264,7 @@ impl Stage {
     /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
     #[inline]
     fn one_verdict(&mut self, n: usize) -> Option<u32> {
-        if self.shape.tx_flags || self.min_len < MIN_LEN {
+        if self.shape.tx_flags || self.min_len < MIN_LEN || self.guard.is_some() {
             return None;
         }
         self.instance.area.common_verdict(&self.published[..n.min(MAX_BATCH)])
@@ -278,11 +301,11 @@ impl Stage {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 return Some(Some(shape));
             }
-            verdict::TX => {
+            verdict::TX if self.rights.tx(verdict::argument(v)) => {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 out.tx_all(verdict::argument(v), burst, shape);
             }
-            verdict::RING => {
+            verdict::RING if self.rights.ring(verdict::argument(v)) == Some(true) => {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 out.ring_all(verdict::argument(v), burst);
             }
@@ -344,7 +367,11 @@ impl Stage {
             let cause = if fate == BAD_DESCRIPTOR { Counter::BadDescriptor } else { Counter::BadOffload };
             return out.drop_one(cause, packet);
         };
-        match Way::of(v) {
+        let (way, packet) = match self.allowed(Way::of(v), queue, packet, out) {
+            Ok(allowed) => allowed,
+            Err((cause, packet)) => return out.drop_one(cause, packet),
+        };
+        match way {
             Some(Way::Drop) if self.callback == Callback::Generate => packet.free(),
             Some(Way::Drop) => out.drop_one(Counter::Verdict, packet),
             Some(Way::Next) => {
@@ -362,6 +389,43 @@ impl Stage {
             }
             Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
             None => out.drop_one(Counter::BadVerdict, packet),
+        }
+    }
+
+    /// Looks whether the module may do with a packet what it says. Gives the packet back, or in its place the copy that goes.
+    fn allowed(
+        &mut self,
+        way: Option<Way>,
+        queue: u16,
+        packet: Packet,
+        out: &Outlets,
+    ) -> Result<(Option<Way>, Packet), (Counter, Packet)> {
+        let cause = match way {
+            Some(Way::Tx(port)) if !self.rights.tx(port) => Counter::NotGranted,
+            Some(Way::Tx(port)) if queue != 0 && !self.rights.queue(out.own_queue(port, queue)) => {
+                Counter::QueueNotGranted
+            }
+            Some(Way::Ring(ring)) if self.rights.ring(ring) == Some(false) => Counter::RingNotGranted,
+            Some(leaves @ (Way::Next | Way::Tx(_) | Way::Ring(_))) => {
+                let Some(guard) = &mut self.guard else { return Ok((way, packet)) };
+                return guard.pass(packet, leaves).map(|packet| (way, packet));
+            }
+            _ => return Ok((way, packet)),
+        };
+        Err((cause, packet))
+    }
+
+    /// It may send to this port.
+    pub(crate) fn may_tx(&self, port: usize) -> bool {
+        u16::try_from(port).is_ok_and(|port| self.rights.tx(port))
+    }
+
+    /// How many packets it may make now, at most `max`.
+    #[inline]
+    pub(crate) fn affords(&mut self, max: usize, now: Now) -> usize {
+        match &mut self.guard {
+            Some(guard) if self.callback == Callback::Generate => guard.affords(max, self.template_len, now.ns),
+            _ => max,
         }
     }
 }

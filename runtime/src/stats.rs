@@ -1,15 +1,17 @@
 //! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
 //! asked for.
 
+use crate::batch_times::BatchTime;
 use crate::counters::{Counter, Counters};
 use crate::dpdk::pool::Pool;
 pub use crate::dpdk::port_info::{PortDescription, PortStats};
 use crate::fault::ModuleState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counters of a run at one moment (each chain's from one moment; chains up to a tick apart).
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Nanoseconds since the lcores started.
     pub elapsed_ns: u64,
@@ -23,14 +25,19 @@ pub struct Snapshot {
     pub ports: Vec<PortStats>,
     /// The chains, one entry per lcore that runs them.
     pub chains: Vec<ChainStats>,
+    /// The lcores, in the order in which they were placed.
+    pub lcores: Vec<LcoreStats>,
     /// The modules, one entry per instance.
     pub modules: Vec<ModuleStats>,
     /// The rings, by number.
     pub rings: Vec<RingStats>,
+    /// The pools, as full as they are now.
+    pub pool_levels: Vec<PoolLevel>,
 }
 
 /// Counters of one chain on one lcore.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ChainStats {
     /// Name in the configuration.
     pub name: String,
@@ -56,6 +63,8 @@ pub struct ChainStats {
     pub copied_in: u64,
     /// Entries of output lists that named no packet of the module's.
     pub bad_outputs: u64,
+    /// Entries of output lists that would have made packets without the grant `create`.
+    pub create_not_granted: u64,
     /// Departure times that no port could honour.
     pub tx_time_ignored: u64,
     /// Packets that passed by a stage whose instance has failed (no drops: they went on).
@@ -70,6 +79,8 @@ pub struct ChainStats {
     pub cycles_busy: u64,
     /// `cycles_busy` by packets taken from the source; `None` before the first.
     pub cycles_per_packet: Option<f64>,
+    /// How long polls took in which packets came.
+    pub batch_time: BatchTime,
 }
 
 impl ChainStats {
@@ -89,6 +100,7 @@ impl ChainStats {
             held: c.get(Counter::Held) + c.get(Counter::Pending),
             copied_in: c.get(Counter::CopiedIn),
             bad_outputs: c.get(Counter::BadOutputs),
+            create_not_granted: c.get(Counter::CreateNotGranted),
             tx_time_ignored: c.get(Counter::TxTimeIgnored),
             bypassed: c.get(Counter::Bypassed),
             pool_empty: c.get(Counter::PoolEmpty),
@@ -96,6 +108,7 @@ impl ChainStats {
             polls: c.get(Counter::Polls),
             cycles_busy: c.get(Counter::BusyCycles),
             cycles_per_packet: (taken != 0).then(|| c.get(Counter::BusyCycles) as f64 / taken as f64),
+            batch_time: BatchTime::default(),
         }
     }
 
@@ -107,7 +120,8 @@ impl ChainStats {
 }
 
 /// What one instance of a module says and how it fares. Its counters are its own word, not a measurement of ours.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ModuleStats {
     /// Name in the configuration.
     pub name: String,
@@ -131,10 +145,24 @@ pub struct ModuleStats {
     pub installs: u64,
     /// Log lines that were lost because it wrote too many.
     pub log_lost: u64,
+    /// Hostcalls that did nothing because they were not granted.
+    pub hostcalls_denied: u64,
+}
+
+/// One lcore.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct LcoreStats {
+    /// CPU that it runs on.
+    pub lcore: u32,
+    /// For how long it gives no sign of life, nanoseconds; 0 while that is less than `run.watchdog`.
+    pub stuck_ns: u64,
+    /// The longest such time so far.
+    pub stuck_worst_ns: u64,
 }
 
 /// One ring.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct RingStats {
     /// Name in the configuration.
     pub name: String,
@@ -171,6 +199,24 @@ impl Accounting {
             (sum(|c| c.received), sum(|c| c.created), sum(|c| c.sent), sum(|c| c.held));
         let balanced = received + created == sent + dropped.values().sum::<u64>() + held;
         Self { received, created, sent, dropped, held, balanced }
+    }
+}
+
+/// One pool while packets flow.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PoolLevel {
+    /// What it is for.
+    pub name: String,
+    /// Data rooms that it has in all.
+    pub size: u32,
+    /// Those that nobody uses.
+    pub free: u32,
+}
+
+impl PoolLevel {
+    pub(crate) fn of(pool: &Pool) -> Self {
+        Self { name: pool.name().to_owned(), size: pool.size(), free: pool.available() }
     }
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "../../fuzz/src/config.rs"]
 mod config;
+#[path = "../../fuzz/src/control.rs"]
+mod control;
 #[path = "../../fuzz/src/module.rs"]
 mod module;
 #[path = "../../fuzz/src/pcap.rs"]
@@ -149,6 +151,11 @@ fn changed(files: &[(String, Vec<u8>)], file: Index, changes: &[Change]) -> Vec<
 #[test]
 fn any_configuration_is_read_or_refused_with_lines() {
     check("config", config::check);
+}
+
+#[test]
+fn any_connection_to_the_control_server_is_answered_or_closed() {
+    check("control", control::check);
 }
 
 #[test]

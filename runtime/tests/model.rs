@@ -70,6 +70,7 @@ fn check(case: &Case) {
     let sum =
         |count: fn(&perigee_runtime::ChainStats) -> u64| outcome.summary.snapshot.chains.iter().map(count).sum::<u64>();
     assert_eq!(sum(|chain| chain.bad_outputs), expected.bad_outputs, "bad outputs");
+    assert_eq!(sum(|chain| chain.create_not_granted), expected.create_not_granted, "packets made without a grant");
     let (least, most) = expected.times;
     assert!((least..=most).contains(&sum(|chain| chain.tx_time_ignored)), "departure times: {least} to {most}");
     // What a chain sends to a port with nothing wrong is all that leaves, so the model and the equation agree.
@@ -99,7 +100,12 @@ fn config(bench: &Bench, case: &Case) -> String {
     let mut stages = if case.generates { vec![] } else { vec!["m"] };
     stages.extend(case.second_stage.then_some("show"));
     let show = if case.second_stage { "[[module]]\nname = \"show\"\nfile = \"show.wat\"" } else { "" };
-    let queues: Vec<u16> = (0..16).collect();
+    let grants = case.grants;
+    let names = [(grants.ports[0], "in"), (grants.ports[1], "out")];
+    let granted: Vec<&str> = names.into_iter().filter_map(|(granted, name)| granted.then_some(name)).collect();
+    let (queues, rings): (&[u16], &[&str]) =
+        (if grants.queue { &[1] } else { &[] }, if grants.ring { &["r"] } else { &[] });
+    let create = grants.create;
     let (burst, strip, hold) = (case.burst, case.strip, case.hold);
     format!(
         r#"
@@ -126,10 +132,10 @@ size = 4096
 name = "m"
 file = "m.wat"
 [module.grants]
-tx = ["in", "out", "from ring"]
+tx = {granted:?}
 tx_queues = {queues:?}
-rings = ["r"]
-create = true
+rings = {rings:?}
+create = {create}
 hostcalls = ["counter"]
 hold = {hold}
 hold_age = "1h"

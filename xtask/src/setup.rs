@@ -7,7 +7,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("ethtool", "switches the kernel's offloads off on these"),
     ("iputils-ping", "asks the responder module"),
@@ -19,6 +19,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
     ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
+    ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 

@@ -80,6 +80,12 @@ impl Bench {
         fs::write(self.0.path().join(name), text).expect("a file in the temporary directory");
     }
 
+    /// A path in this directory.
+    #[allow(dead_code, reason = "each test binary uses a part of this")]
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
     /// Reads a file.
     #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn read(&self, name: &str) -> String {

@@ -4,6 +4,7 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
+mod domains;
 mod fault;
 mod parse;
 mod placement;
@@ -16,13 +17,14 @@ mod tests;
 
 use crate::grants::Grants;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use fault::{OnFault, Restart};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
 pub use validate::{Problem, Severity};
-pub use values::{ModuleConfig, parse_duration, parse_size};
+pub use values::{ModuleConfig, parse_duration, parse_metrics_address, parse_size};
 
 /// A whole run. The positions in `ports` and `rings` are the numbers that modules see.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -74,6 +76,11 @@ pub struct Run {
     pub watchdog_abort: Option<Duration>,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
+    /// The control socket, relative to the configuration's directory; `off`: none; `None`: the default place.
+    pub control: Option<String>,
+    /// Where metrics are served over TCP.
+    #[serde(deserialize_with = "values::metrics_address")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What an lcore does when nothing comes.
@@ -144,6 +151,9 @@ pub struct Module {
     pub name: String,
     /// The module's file, `.wasm` or `.wat`; relative to the configuration's directory.
     pub file: String,
+    /// Its trust domain: modules of one domain can read and write each other's packets.
+    #[serde(default = "values::domain")]
+    pub domain: String,
     /// What it may do.
     #[serde(default)]
     pub grants: Grants,
@@ -241,6 +251,8 @@ impl Default for Run {
             watchdog: Duration::from_secs(1),
             watchdog_abort: None,
             eal_args: Vec::new(),
+            control: None,
+            metrics: None,
         }
     }
 }
@@ -278,6 +290,7 @@ impl Module {
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
+            domain: values::domain(),
             grants: Grants::default(),
             on_fault: None,
             restart: Restart::default(),
@@ -324,6 +337,16 @@ impl Config {
     #[must_use]
     pub fn module(&self, name: &str) -> Option<usize> {
         self.modules.iter().position(|module| module.name == name)
+    }
+
+    /// How many instances of the module of that name the run has: one for each lcore of each place in a chain.
+    #[must_use]
+    pub fn instances(&self, name: &str) -> u32 {
+        let places = |chain: &Chain| {
+            let generates = matches!(&chain.source, Source::Module { module, .. } if module == name);
+            (chain.stages.iter().filter(|stage| *stage == name).count() + usize::from(generates)) * chain.width()
+        };
+        u32::try_from(self.chains.iter().map(places).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Position of the ring of that name.

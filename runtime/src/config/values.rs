@@ -3,6 +3,7 @@
 use super::Source;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// What a module finds in its mailbox at `init`, as the configuration says it.
@@ -127,8 +128,26 @@ pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D:
     }
 }
 
+/// Where metrics are served: `127.0.0.1:9095`, or the port alone for this machine's own address.
+///
+/// # Errors
+/// The text that says what is wrong with it.
+pub fn parse_metrics_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().ok().filter(|port: &u16| *port != 0);
+    let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| text.parse().ok());
+    address.ok_or_else(|| format!("{text:?} is no address; write for example \"127.0.0.1:9095\", or \"9095\""))
+}
+
+pub(super) fn metrics_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    parse_metrics_address(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
 /// Rooms of a generator's pool: small enough that all of them stay in a core's cache.
 pub(super) const GENERATOR_POOL: u32 = 2047;
+
+pub(super) fn domain() -> String {
+    super::domains::OWN.to_owned()
+}
 
 pub(super) const fn mtu() -> u16 {
     1500

@@ -173,6 +173,18 @@ impl Packet {
         unsafe { sys::perigee_copy(self.0.as_ptr().cast(), from.0.as_ptr().cast()) == 0 }
     }
 
+    /// Copies the first bytes of the packet; returns how many. Few packets have more than one segment, and of those only what
+    /// is in the first.
+    pub(crate) fn head(&self, to: &mut [u8]) -> usize {
+        let n = to.len().min(self.len().into());
+        let from = self.room().wrapping_add(self.data_off().into()) as *const u8;
+        // SAFETY:
+        // - the first `len` bytes behind `data_off` lie in the live mbuf's room, which is host memory.
+        // - they are copied before anything is made of them, to memory that is not the room's.
+        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), n) };
+        n
+    }
+
     /// Computes the checksums that `flags` asks for in software. False where the layer lengths do not fit the packet.
     pub(crate) fn checksum(&mut self, flags: u64, l2_len: u8, l3_len: u8) -> bool {
         // SAFETY:
@@ -283,6 +295,17 @@ impl Burst {
         self.packets[..len].iter_mut().filter_map(Option::take)
     }
 
+    /// Puts in each packet's place what `change` makes of it, in order; nothing, where it is gone.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(Packet) -> Option<Packet>) {
+        let len = std::mem::take(&mut self.len);
+        for i in 0..len {
+            if let Some(packet) = self.packets[i].take().and_then(&mut change) {
+                self.packets[self.len] = Some(packet);
+                self.len += 1;
+            }
+        }
+    }
+
     /// Packet `i`, where it is there and was not taken.
     pub(crate) fn get_mut(&mut self, i: usize) -> Option<&mut Packet> {
         self.packets[..self.len].get_mut(i)?.as_mut()
@@ -305,23 +328,6 @@ impl Burst {
         self.packets[i..self.len].rotate_left(1);
         self.len -= 1;
         Some(packet)
-    }
-
-    /// Moves all packets to the end of another burst as far as they fit; returns how many moved.
-    #[inline]
-    pub(crate) fn move_to(&mut self, to: &mut Self) -> usize {
-        let n = self.len.min(to.free());
-        let target = &mut to.packets[to.len..to.len + n];
-        for (to, from) in target.iter_mut().zip(&mut self.packets[..n]) {
-            *to = from.take();
-        }
-        to.len += n;
-        let left = self.len - n;
-        for i in 0..left {
-            self.packets[i] = self.packets[i + n].take();
-        }
-        self.len = left;
-        n
     }
 
     /// Frees all packets into their pools; returns how many they were.

@@ -5,12 +5,13 @@ use super::port::Port;
 use super::strerror;
 use perigee_abi::PortInfo;
 use perigee_dpdk_sys::{self as sys, offload};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 
 /// Counters of a port since its start, as its driver gives them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct PortStats {
     /// Name in the configuration.
     pub name: String,

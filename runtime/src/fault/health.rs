@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     down: AtomicBool,
+    called: AtomicBool,
     by_class: [AtomicU64; FaultClass::ALL.len()],
     installs: AtomicU64,
 }
@@ -33,6 +34,17 @@ impl Health {
     /// Instances that came after the first one.
     pub(crate) fn installs(&self) -> u64 {
         self.installs.load(Ordering::Relaxed)
+    }
+
+    /// A call into the instance begins, or has come back.
+    #[inline]
+    pub(crate) fn set_called(&self, called: bool) {
+        self.called.store(called, Ordering::Relaxed);
+    }
+
+    /// Its lcore is in a call into the instance.
+    pub(crate) fn is_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
     }
 
     /// Failures so far, of the classes that occurred.

@@ -6,12 +6,14 @@ mod board;
 mod class;
 mod health;
 mod keeper;
+mod watchdog;
 
 pub use board::ModuleState;
 pub use class::FaultClass;
 pub(crate) use class::{Overrun, Trapped};
 pub(crate) use health::Health;
 pub(crate) use keeper::Keeper;
+pub(crate) use watchdog::{Pulse, Watchdog};
 
 use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

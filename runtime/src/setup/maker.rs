@@ -1,14 +1,16 @@
 //! Makes instances and the stages around them: at the beginning, and while the run goes on.
 
-use super::module_error;
+use super::{Domain, Sealed, module_error};
 use crate::clock::Clock;
 use crate::config::{self, Config, ModuleConfig};
-use crate::dpdk::pool::{HEADROOM, Pool};
+use crate::dpdk::pool::HEADROOM;
 use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
 use crate::fault::{Faults, Health};
+use crate::grants::{Grants, Guard, Rate, Rights, Sources};
 use crate::held::Held;
+use crate::source::Border;
 use crate::stage::{Meta, Place, Stage, StageParts, View};
 use crate::wasm::engine::EPOCH;
 use crate::wasm::host::{Host, LogQueue};
@@ -36,6 +38,12 @@ pub(crate) struct Seat {
     pub(crate) number: u64,
     /// Number of the port that Next leads to; 0xffff where there is none.
     pub(crate) next_port: u32,
+    /// Position of its trust domain among those of the configuration.
+    pub(crate) domain: usize,
+    /// The stage before is of another domain.
+    pub(crate) comes_in: bool,
+    /// Next leads out of the trust domain: to a port, or to a stage of another domain.
+    pub(crate) next_leaves: bool,
     /// By port: its chain may send to it.
     pub(crate) may_tx: Vec<bool>,
     pub(crate) meta: Meta,
@@ -54,13 +62,13 @@ pub(crate) struct Maker {
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
     pub(crate) clock: Clock,
-    /// Where spare rooms and copies come from.
-    pub(crate) copies: Arc<Pool>,
     /// Held by whoever puts other instances in place, so that two do not do it at once.
     pub(crate) changes: Mutex<()>,
     /// Where the instances' failures are told.
     pub(crate) faults: Arc<Faults>,
-    pub(crate) region: Arc<Region>,
+    /// In the order of [`Config::domains`].
+    pub(crate) domains: Vec<Domain>,
+    pub(crate) sealed: Sealed,
 }
 
 /// A module as it is loaded: what its instances are made of.
@@ -85,8 +93,7 @@ impl Loaded {
 
 /// Compiles a module and checks it, under the limits of its entry in a configuration.
 pub(crate) fn load(engine: &wasmtime::Engine, entry: &config::Module, bytes: &[u8]) -> Result<Module, Error> {
-    let limits = Limits { memory: entry.grants.memory, deadline: entry.grants.deadline };
-    Module::compile(engine, &entry.name, bytes, limits)
+    Module::compile(engine, &entry.name, bytes, Limits::from(&entry.grants))
 }
 
 impl Maker {
@@ -116,11 +123,13 @@ impl Maker {
         if !module.has(needed) {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
-        let host =
-            Host::new(self.clock, Arc::clone(&seat.log), entry.grants.memory, entry.grants.deadline, self.seed(seat));
-        let region = &self.region;
+        let grants = &entry.grants;
+        let rights = Rights::new(grants, &self.config);
+        let host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
+        let domain = &self.domains[seat.domain];
+        let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
-        self.introduce(&mut instance, seat, ports);
+        self.introduce(&mut instance, seat, ports, &rights);
         let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
         instance.init(&config).map_err(|e| refuse(e.to_string()))?;
         let view = View::new(region.base(), instance.window);
@@ -129,12 +138,15 @@ impl Maker {
             callback,
             has_tick: module.has(names::TICK),
             view,
-            held: Held::new(entry.grants.hold, u64::try_from(entry.grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
+            held: Held::new(grants.hold, u64::try_from(grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
-            pool: Arc::clone(&self.copies),
+            pool: Arc::clone(&domain.copies),
+            border: seat.comes_in.then(|| self.border(seat.domain)),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
             open: !seat.generates && entry.passes_by(),
+            rights,
+            guard: self.guard(seat, grants),
             place: Place {
                 seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
                 faults: Arc::clone(&self.faults),
@@ -143,19 +155,35 @@ impl Maker {
         }))
     }
 
+    /// Where packets come into a trust domain.
+    pub(crate) fn border(&self, domain: usize) -> Border {
+        let Domain { copies, region } = &self.domains[domain];
+        Border { region: (region.base(), region.len()), copies: Arc::clone(copies) }
+    }
+
+    /// What limits the packets that leave a stage; `None` where nothing does.
+    fn guard(&self, seat: &Seat, grants: &Grants) -> Option<Guard> {
+        let now_ns = self.clock.ns(self.clock.cycles());
+        let rate = Rate::new(grants, self.config.instances(&seat.module), now_ns);
+        // Where addresses are limited there is such a pool: `Memory::new`.
+        let sources = Sources::new(grants).map(|sources| (sources, self.sealed.checked.clone()));
+        Guard::new(rate, sources, seat.next_leaves)
+    }
+
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.
     fn seed(&self, seat: &Seat) -> u64 {
         splitmix(self.config.run.seed ^ splitmix(seat.number))
     }
 
     /// Tells an instance where it is.
-    fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<Port>]) {
+    fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<Port>], rights: &Rights) {
         for (number, port) in ports.iter().enumerate() {
-            let may_tx = seat.may_tx.get(number).is_some_and(|may| *may);
+            let wired = seat.may_tx.get(number).is_some_and(|may| *may);
+            let may_tx = wired && u16::try_from(number).is_ok_and(|number| rights.tx(number));
             instance.area.set_port(number, port.info(may_tx));
         }
         let seed = self.seed(seat);
-        let room = self.copies.room_len();
+        let room = self.domains[seat.domain].copies.room_len();
         instance.area.update_header(|h| {
             h.seed = seed;
             h.start_unix_ns = self.clock.start_unix_ns();

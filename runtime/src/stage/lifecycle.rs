@@ -84,11 +84,13 @@ impl Stage {
         if self.failed.is_some() {
             return Err("the instance has failed".to_owned());
         }
+        self.place.health.set_called(true);
         let answer = match request {
             Request::Message(bytes) => self.instance.message(bytes),
             Request::Save => self.instance.save(),
             Request::Restore(state) => self.instance.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
+        self.place.health.set_called(false);
         answer.map_err(|refusal| {
             let text = refusal.to_string();
             match refusal {
@@ -125,6 +127,8 @@ impl Stage {
                 break;
             }
             self.publish(&mut burst, now);
+            // Each call has its own time, and they all come at one moment of the run's.
+            self.instance.restart_deadline();
             let n = u32::try_from(burst.len()).unwrap_or(0);
             let called = self.instance.call(Callback::Prefill, n);
             called.map_err(|e| Trapped::new(perigee_abi::names::PREFILL, &e).text)?;

@@ -56,16 +56,14 @@ impl Stage {
         let index = (desc.source & 0xffff) as usize;
         let found = match desc.source & !0xffff {
             source::INPUT => self.input(index, desc, burst, out),
-            source::SPARE => self.spare(index, desc, out).map(|packet| (packet, None)),
+            source::SPARE if !self.rights.create => Err(Counter::CreateNotGranted),
+            source::SPARE => self.spare(index, desc, out).map(|packet| (packet, None)).ok_or(Counter::BadOutputs),
             source::HELD if desc.source == source::HELD => {
-                self.held.take(desc.slot, desc.generation).map(|packet| (packet, None))
+                self.held.take(desc.slot, desc.generation).map(|packet| (packet, None)).ok_or(Counter::BadOutputs)
             }
-            _ => None,
+            _ => Err(Counter::BadOutputs),
         };
-        if found.is_none() {
-            out.counters.add(Counter::BadOutputs, 1);
-        }
-        found
+        found.map_err(|cause| out.counters.add(cause, 1)).ok()
     }
 
     fn input(
@@ -74,10 +72,11 @@ impl Stage {
         desc: &PacketDesc,
         burst: &mut Burst,
         out: &mut Outlets,
-    ) -> Option<(Packet, Option<usize>)> {
+    ) -> Result<(Packet, Option<usize>), Counter> {
+        const NAMES_NONE: Counter = Counter::BadOutputs;
         let view = self.view;
         if desc.generation != self.generation() {
-            return None;
+            return Err(NAMES_NONE);
         }
         let is_named = |packet: &Packet| view.room(packet) / SLOT_UNIT == desc.slot;
         let is_listed = self.fates.get(index) == Some(&verdict::LISTED.into());
@@ -85,23 +84,29 @@ impl Stage {
             if self.callback == super::Callback::Generate {
                 out.counters.add(Counter::Created, 1);
             }
-            return burst.take_at(index).map(|packet| (packet, Some(index)));
+            return burst.take_at(index).map(|packet| (packet, Some(index))).ok_or(NAMES_NONE);
         }
         let original = match burst.get_mut(index) {
             Some(packet) => packet,
             // An earlier entry has moved it.
-            None => &mut self.listed.iter_mut().rev().find(|entry| entry.input == Some(index))?.packet,
+            None => {
+                let moved = self.listed.iter_mut().rev().find(|entry| entry.input == Some(index));
+                &mut moved.ok_or(NAMES_NONE)?.packet
+            }
         };
         if !is_named(original) {
-            return None;
+            return Err(NAMES_NONE);
         }
-        let mut copy = self.pool.take_one()?;
+        if !self.rights.create {
+            return Err(Counter::CreateNotGranted);
+        }
+        let mut copy = self.pool.take_one().ok_or(NAMES_NONE)?;
         if !copy_as(&mut copy, original, desc, view.window + view.room(original)) {
             copy.free();
-            return None;
+            return Err(NAMES_NONE);
         }
         out.counters.add(Counter::Created, 1);
-        Some((copy, None))
+        Ok((copy, None))
     }
 
     fn spare(&mut self, index: usize, desc: &PacketDesc, out: &mut Outlets) -> Option<Packet> {

@@ -190,8 +190,7 @@ impl Trial {
         let rooms = Rooms::new(setting.rooms, setting.room_len);
         let log = LogQueue::new();
         let clock = Clock::started_at(1_000_000_000, START_UNIX_NS);
-        let limits = subject.limits;
-        let host = Host::new(clock, Arc::clone(&log), limits.memory, limits.deadline, setting.seed);
+        let host = Host::new(clock, Arc::clone(&log), subject.limits.and_all(), setting.seed);
         let started = window::start(&subject.module, host, rooms.bytes());
         let (instance, window) = started.map_err(Failure::Broken)?;
         let numbers = subject.module.numbers;

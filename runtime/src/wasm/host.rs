@@ -3,12 +3,15 @@
 use super::wasi::{self, Wasi};
 use crate::clock::Clock;
 use crate::fault::Overrun;
+use crate::grants::{ClockGrant, Grants, Hostcall};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::{MAX_COUNTERS, names};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wasmtime::{Caller, Engine, Extern, Linker, ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// Log lines of modules on their way to the control thread. Bounded: what does not fit is counted.
 #[derive(Debug)]
@@ -36,8 +39,13 @@ impl LogQueue {
         let n = line.len().min(text.len());
         text[..n].copy_from_slice(&line[..n]);
         if self.lines.push(LogLine { level, len: u8::try_from(n).unwrap_or(u8::MAX), text }).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lose();
         }
+    }
+
+    /// Counts a line that does not come.
+    fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Lines lost so far.
@@ -74,8 +82,13 @@ pub(crate) struct Host {
     /// Names of counters, given in `init` only.
     pub(crate) counter_names: Vec<Option<String>>,
     pub(crate) naming: bool,
-    max_memory: usize,
-    deadline: Duration,
+    grants: Grants,
+    /// Log lines that it may still write, in billionths; when they were counted last.
+    lines: (u64, u64),
+    /// Elements of all tables together.
+    table: usize,
+    /// Hostcalls that did nothing because they are not granted.
+    denied: u64,
     /// This thread's CPU time when the deadline was last set.
     cpu_at_start: Duration,
     /// What the calls of WASI keep.
@@ -84,14 +97,17 @@ pub(crate) struct Host {
 
 impl Host {
     /// `seed` is where the random numbers of WASI begin.
-    pub(crate) fn new(clock: Clock, log: Arc<LogQueue>, max_memory: u64, deadline: Duration, seed: u64) -> Self {
+    pub(crate) fn new(clock: Clock, log: Arc<LogQueue>, grants: Grants, seed: u64) -> Self {
         Self {
             clock,
             log,
             counter_names: vec![None; MAX_COUNTERS],
             naming: false,
-            max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
-            deadline,
+            // A second's worth: what a module says of itself in `init` is not cut off.
+            lines: (u64::from(grants.log_lines) * SECOND_NS, 0),
+            grants,
+            table: 0,
+            denied: 0,
             cpu_at_start: Duration::ZERO,
             wasi: Wasi::new(seed),
         }
@@ -102,8 +118,39 @@ impl Host {
         self.clock.start_unix_ns()
     }
 
-    /// Adds a line to the instance's log.
-    pub(super) fn log_line(&self, level: i32, line: &[u8]) {
+    /// Whether a hostcall is granted; one that is not is counted.
+    pub(super) fn may(&mut self, hostcall: Hostcall) -> bool {
+        let granted = self.grants.hostcalls.contains(&hostcall);
+        self.denied += u64::from(!granted);
+        granted
+    }
+
+    /// Hostcalls that did nothing so far.
+    pub(crate) fn denied(&self) -> u64 {
+        self.denied
+    }
+
+    /// The time of the moment, nanoseconds, where it is granted.
+    pub(super) fn precise_ns(&self) -> Option<u64> {
+        let granted = self.grants.clock == ClockGrant::Precise && self.grants.hostcalls.contains(&Hostcall::Time);
+        granted.then(|| self.clock.ns(self.clock.cycles()))
+    }
+
+    /// Adds a line to the instance's log, where that is granted and not too often.
+    pub(super) fn log_line(&mut self, level: i32, line: &[u8]) {
+        if !self.may(Hostcall::Log) {
+            return;
+        }
+        let most = u64::from(self.grants.log_lines) * SECOND_NS;
+        let now = self.clock.ns(self.clock.cycles());
+        let (left, since) = self.lines;
+        let come = now.saturating_sub(since).saturating_mul(self.grants.log_lines.into());
+        let left = left.saturating_add(come).min(most);
+        self.lines = (left.saturating_sub(SECOND_NS), now);
+        if left < SECOND_NS {
+            self.lines.0 = left;
+            return self.log.lose();
+        }
         self.log.push(level, line);
     }
 
@@ -118,7 +165,7 @@ impl Host {
     }
 
     pub(crate) fn deadline(&self) -> Duration {
-        self.deadline
+        self.grants.deadline
     }
 }
 
@@ -127,10 +174,10 @@ impl Host {
 pub(crate) fn on_deadline(store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
     let host = store.data();
     let used = thread_cpu_time().saturating_sub(host.cpu_at_start);
-    if used < host.deadline {
+    if used < host.grants.deadline {
         return Ok(UpdateDeadline::Continue(1));
     }
-    Err(wasmtime::Error::new(Overrun { used, allowed: host.deadline }))
+    Err(wasmtime::Error::new(Overrun { used, allowed: host.grants.deadline }))
 }
 
 /// CPU time of the calling thread.
@@ -145,11 +192,15 @@ fn thread_cpu_time() -> Duration {
 
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= self.max_memory)
+        Ok(desired as u64 <= self.grants.memory)
     }
 
-    fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 65_536)
+    fn table_growing(&mut self, now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let all = self.table.saturating_add(desired.saturating_sub(now));
+        let granted = all as u64 <= self.grants.table.into();
+        // A table that then cannot grow for lack of memory stays counted: that only makes the limit tighter.
+        self.table = if granted { all } else { self.table };
+        Ok(granted)
     }
 
     fn instances(&self) -> usize {
@@ -170,21 +221,29 @@ pub(crate) fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Resu
     wasi::link(engine, linker)?;
     linker.func_wrap(names::HOST, names::HOST_LOG, log)?;
     linker.func_wrap(names::HOST, names::HOST_COUNTER, counter)?;
-    linker.func_wrap(names::HOST, names::HOST_TIME, |caller: Caller<'_, Host>| -> i64 {
-        let clock = caller.data().clock;
-        clock.ns(clock.cycles()).cast_signed()
+    linker.func_wrap(names::HOST, names::HOST_TIME, |mut caller: Caller<'_, Host>| -> i64 {
+        caller.data_mut().may(Hostcall::Time);
+        wasi::time_ns(caller).cast_signed()
     })?;
     Ok(())
 }
 
 fn log(mut caller: Caller<'_, Host>, level: i32, at: u32, len: u32) -> wasmtime::Result<()> {
     let mut text = [0; names::LOG_MAX];
-    let n = read_guest(&mut caller, at, len, &mut text)?;
-    caller.data().log.push(level, &text[..n]);
+    // Without the grant nothing is read: the call only counts.
+    let n = if caller.data().grants.hostcalls.contains(&Hostcall::Log) {
+        read_guest(&mut caller, at, len, &mut text)?
+    } else {
+        0
+    };
+    caller.data_mut().log_line(level, &text[..n]);
     Ok(())
 }
 
 fn counter(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime::Result<()> {
+    if !caller.data_mut().may(Hostcall::Counter) {
+        return Ok(());
+    }
     let mut text = [0; 64];
     let n = read_guest(&mut caller, at, len, &mut text)?;
     let host = caller.data_mut();
@@ -192,7 +251,12 @@ fn counter(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmt
         return Err(wasmtime::Error::msg("perigee.counter may be called in init only"));
     }
     let name: String = String::from_utf8_lossy(&text[..n]).chars().filter(|c| !c.is_control()).collect();
+    let named = host.counter_names.iter().flatten().count();
     match host.counter_names.get_mut(index as usize) {
+        Some(None) if named >= host.grants.counters as usize => {
+            host.denied += 1;
+            Ok(())
+        }
         Some(place) => {
             *place = Some(name);
             Ok(())

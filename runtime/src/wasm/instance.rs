@@ -219,6 +219,11 @@ impl Instance {
         self.memory.data_size(&self.store)
     }
 
+    /// Hostcalls that did nothing because they are not granted.
+    pub(crate) fn denied(&self) -> u64 {
+        self.store.data().denied()
+    }
+
     /// Counters by the names given in `init`.
     pub(crate) fn counter_names(&self) -> Vec<Option<String>> {
         let mut names = self.store.data().counter_names.clone();

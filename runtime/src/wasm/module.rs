@@ -5,6 +5,7 @@ use super::host::{Host, LogQueue};
 use super::{engine, host, imports};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::grants::{ClockGrant, Grants, Hostcall};
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use serde::Serialize;
 use std::path::Path;
@@ -18,11 +19,32 @@ pub struct Limits {
     pub memory: u64,
     /// Most CPU time of one call.
     pub deadline: Duration,
+    /// Most elements of all tables together.
+    pub table: u32,
+}
+
+impl From<&Grants> for Limits {
+    fn from(grants: &Grants) -> Self {
+        Self { memory: grants.memory, deadline: grants.deadline, table: grants.table }
+    }
+}
+
+impl Limits {
+    /// These, and no hostcall.
+    fn grants(self) -> Grants {
+        Grants { memory: self.memory, deadline: self.deadline, table: self.table, ..Grants::default() }
+    }
+
+    /// These, and all that an instance can ask for: a trial is not about grants.
+    pub(crate) fn and_all(self) -> Grants {
+        let hostcalls = vec![Hostcall::Log, Hostcall::Counter, Hostcall::Time];
+        Grants { hostcalls, clock: ClockGrant::Precise, log_lines: u32::MAX, create: true, ..self.grants() }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 256 << 20, deadline: Duration::from_millis(100) }
+        Self::from(&Grants::default())
     }
 }
 
@@ -265,7 +287,7 @@ pub(super) fn type_text(t: &ExternType) -> String {
 /// Starts the module once, in a throw-away instance without packets, to ask for its numbers.
 fn read_numbers(pre: &InstancePre<Host>, limits: Limits) -> Result<Numbers, String> {
     let clock = Clock::start(1_000_000_000);
-    let host = Host::new(clock, LogQueue::new(), limits.memory, limits.deadline, 0);
+    let host = Host::new(clock, LogQueue::new(), limits.grants(), 0);
     let (mut store, instance) = instantiate(pre, host)?;
     let mut number = |name: &str| number(&mut store, &instance, name);
     let numbers = Numbers {

@@ -7,6 +7,7 @@ mod poll;
 mod table;
 
 use super::host::Host;
+use crate::grants::Hostcall;
 use perigee_abi::{Batch, Header, names};
 use std::mem::offset_of;
 use table::FUNCTIONS;
@@ -142,10 +143,12 @@ impl Guest<'_> {
         self.memory()?.write(&mut self.0, at as usize, bytes).map_err(|_| FAULT)
     }
 
-    /// The time of the batch, in nanoseconds since the run began; more, where the guest has "slept" beyond it. Never 0, which
+    /// The time of the batch (or of the moment, where that is granted), in nanoseconds since the run began; more, where the guest has "slept" beyond it. Never 0, which
     /// Go takes for a broken clock.
     fn now(&mut self) -> Result<u64, i32> {
-        if let Some(batch) = self.0.data().wasi.batch {
+        if let Some(time) = self.0.data().precise_ns() {
+            self.0.data_mut().wasi.pass_until(time);
+        } else if let Some(batch) = self.0.data().wasi.batch {
             let at = offset_of!(Batch, header) + offset_of!(Header, time_ns);
             let time = self.read(batch.saturating_add(u32::try_from(at).unwrap_or(0))).map(u64::from_le_bytes)?;
             self.0.data_mut().wasi.pass_until(time);
@@ -163,6 +166,11 @@ impl Guest<'_> {
             _ => Err(INVALID),
         }
     }
+}
+
+/// The time as the guest has it, nanoseconds since the run began.
+pub(super) fn time_ns(caller: Caller<'_, Host>) -> u64 {
+    Guest(caller).now().unwrap_or(0)
 }
 
 fn number(result: Result<(), i32>) -> i32 {
@@ -183,6 +191,7 @@ fn clock_res_get(caller: Caller<'_, Host>, id: u32, to: u32) -> i32 {
 
 fn clock_time_get(caller: Caller<'_, Host>, id: u32, _precision: u64, to: u32) -> i32 {
     let mut guest = Guest(caller);
+    guest.0.data_mut().may(Hostcall::Time);
     number(guest.clock(id).and_then(|time| guest.write(to, &time.to_le_bytes())))
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) second_stage: bool,
     /// The port takes tags off.
     pub(crate) strip: bool,
+    /// What the module is granted.
+    pub(crate) grants: Granted,
     /// Packets in a batch.
     pub(crate) burst: usize,
     /// Packets that the module may hold.
@@ -32,6 +34,19 @@ pub(crate) struct Case {
     pub(crate) packets: Vec<Planned>,
     /// The output lists of the first batches, and of the last call.
     pub(crate) lists: Vec<List>,
+}
+
+/// Grants of the module under test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    /// The ports 0 and 1.
+    pub(crate) ports: [bool; 2],
+    /// The second tx queue.
+    pub(crate) queue: bool,
+    /// The ring.
+    pub(crate) ring: bool,
+    /// Spare rooms and copies.
+    pub(crate) create: bool,
 }
 
 /// One packet of the input.
@@ -152,8 +167,8 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         1 => (verdict(), any::<bool>()).prop_map(Some),
     ];
     let generates = prop_oneof![4 => Just(false), 1 => Just(true)];
-    (generates, shape, vec(planned(), 1..60), vec(list(), 0..6), uniform).prop_map(
-        |(generates, (second_stage, strip, burst, hold, spares), mut packets, mut lists, uniform)| {
+    (generates, grants(), shape, vec(planned(), 1..60), vec(list(), 0..6), uniform).prop_map(
+        |(generates, grants, (second_stage, strip, burst, hold, spares), mut packets, mut lists, uniform)| {
             // Batches of which all packets go the same way take a way of their own through the host.
             if let Some((verdict, without_lists)) = uniform {
                 for packet in &mut packets {
@@ -164,9 +179,21 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                     lists.clear();
                 }
             }
-            Case { generates, second_stage, strip, burst, hold, spares, packets, lists }
+            // What a module may not use it is not offered; that it may name it all the same, the lists see to.
+            let spares = if grants.create { spares } else { 0 };
+            Case { generates, second_stage, strip, grants, burst, hold, spares, packets, lists }
         },
     )
+}
+
+fn grants() -> impl Strategy<Value = Granted> {
+    let mostly = || prop_oneof![4 => Just(true), 1 => Just(false)];
+    ([mostly(), mostly()], mostly(), mostly(), mostly()).prop_map(|(ports, queue, ring, create)| Granted {
+        ports,
+        queue,
+        ring,
+        create,
+    })
 }
 
 fn planned() -> impl Strategy<Value = Planned> {

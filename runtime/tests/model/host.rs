@@ -36,6 +36,7 @@ pub(crate) struct Expected {
     pub(crate) created: u64,
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) bad_outputs: u64,
+    pub(crate) create_not_granted: u64,
     /// Departure times asked for: of packets that may go, and of all.
     pub(crate) times: (u64, u64),
     /// By [`Lane`].
@@ -73,6 +74,8 @@ pub(crate) struct Host<'a> {
     seen: BTreeMap<Ref, (usize, u32)>,
     spares: Vec<usize>,
     held: Vec<Held>,
+    /// The last entry had no effect because it would have made a packet.
+    refused: bool,
     pub(crate) expected: Expected,
 }
 
@@ -86,6 +89,7 @@ impl<'a> Host<'a> {
             seen: BTreeMap::new(),
             spares: Vec::new(),
             held: Vec::new(),
+            refused: false,
             expected,
         }
     }
@@ -194,6 +198,7 @@ impl<'a> Host<'a> {
                     let is_known = self.seen.get(&entry.named).is_some_and(|(room, _)| *room == packet.room);
                     listed.push((packet, fate, entry.asked, is_known.then_some(Ref::Output(self.batch, j))));
                 }
+                None if std::mem::take(&mut self.refused) => self.expected.create_not_granted += 1,
                 None => self.expected.bad_outputs += 1,
             }
         }
@@ -263,10 +268,15 @@ impl<'a> Host<'a> {
         if entry.verdict == v::LISTED {
             return None;
         }
+        let index = (entry.source & 0xffff) as usize;
+        let grants = self.case.grants;
+        if entry.source & 0xffff_0000 == source::SPARE && !grants.create {
+            self.refused = true;
+            return None;
+        }
         let (room, generation) = self.seen[&entry.named];
         let room = (entry.wrong_slot == 0).then_some(room)?;
         let generation = (entry.wrong_generation == 0).then_some(generation);
-        let index = (entry.source & 0xffff) as usize;
         let mut packet = match entry.source & 0xffff_0000 {
             source::INPUT => {
                 let (packet, fate) = inputs.get(index)?;
@@ -274,6 +284,7 @@ impl<'a> Host<'a> {
                     return None;
                 }
                 if *fate != Ok(v::LISTED) || moved[index] {
+                    self.refused = !grants.create;
                     return self.copy(packet.clone(), entry);
                 }
                 moved[index] = true;
@@ -302,6 +313,9 @@ impl<'a> Host<'a> {
 
     /// A copy of what an entry names: into a fresh room, behind its headroom.
     fn copy(&mut self, mut packet: Packet, entry: &Record) -> Option<(Packet, Fate)> {
+        if self.refused {
+            return None;
+        }
         let at = self.offset(entry, packet.room).filter(|at| fits(*at, entry.len))? as usize;
         let bytes = self.rooms[packet.room].get(at..at + usize::from(entry.len))?.to_vec();
         if entry.len > FRESH {
@@ -322,14 +336,18 @@ impl<'a> Host<'a> {
             Err(cause) => return self.drop(cause),
             Ok(verdict) => verdict,
         };
+        let grants = self.case.grants;
         let queue = if asked.flags & tx_flags::QUEUE != 0 { asked.queue } else { 0 };
         match (v::kind(verdict), v::argument(verdict)) {
             (v::DROP, 0) => self.drop("verdict"),
             (v::NEXT, 0) if passed.len() == MAX_BATCH => self.drop("batch_full"),
             (v::NEXT, 0) => passed.push(packet),
+            (v::TX, port @ (0 | 1)) if !grants.ports[usize::from(port)] => self.drop("tx_not_granted"),
             (v::TX, 0) if !self.case.generates => self.send(packet, Lane::Back),
+            (v::TX, 1) if queue % 2 == 1 && !grants.queue => self.drop("queue_not_granted"),
             (v::TX, 1) => self.send(packet, if queue % 2 == 0 { Lane::Out } else { Lane::OutSecond }),
             (v::TX, _) => self.drop("tx_not_granted"),
+            (v::RING, 0) if !grants.ring => self.drop("ring_not_granted"),
             (v::RING, 0) => self.send(packet, Lane::Ring),
             (v::HOLD, 0) if self.held.len() >= self.case.hold as usize => self.drop("hold_quota"),
             (v::HOLD, 0) => self.held.push(Held { packet, generation: self.batch, name }),

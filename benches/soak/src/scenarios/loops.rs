@@ -19,7 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// What a call may take.
 const DEADLINE: Duration = Duration::from_millis(2);
-const LIMITS: Limits = Limits { memory: 16 << 20, deadline: DEADLINE };
+const LIMITS: Limits = Limits { memory: 16 << 20, deadline: DEADLINE, table: 65_536 };
 
 /// Where a module can loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -200,6 +200,33 @@ fn grants_name_what_is_there_and_are_in_range() {
 }
 
 #[test]
+fn modules_of_one_domain_have_the_same_source_addresses() {
+    let limited = GOOD.replace("file = \"gen.wasm\"", "file = \"g\"\ngrants = { source_ip = [\"10.0.0.0/8\"] }");
+    refused(
+        &limited,
+        &[
+            "perigee.toml:15: module \"count\": its source addresses are not those of module \"gen\" in the same domain; modules of one domain can write each other's packets: grant both the same source_mac and source_ip, or give one a `domain` of its own",
+        ],
+    );
+    let apart = limited.replace("file = \"count.wat\"", "file = \"count.wat\"\ndomain = \"other\"");
+    let config = Config::parse(&apart, "x").unwrap();
+    assert_eq!(config.domains(), ["own", "other"]);
+    assert_eq!((config.port_domain(0), config.port_domain(1)), (Some(0), Some(1)));
+    assert_eq!((config.instances("gen"), config.instances("count"), config.instances("x")), (1, 1, 0));
+    let second = "[[chain]]\nsource = { port = \"b\", queue = 1 }\nstages = [\"gen\", \"count\"]\nlcores = [0, 1]\n";
+    let config = Config::parse(&format!("{apart}{second}"), "x").unwrap();
+    assert_eq!(config.port_domain(1), None, "of two domains, so in the rooms of none");
+    assert_eq!((config.instances("gen"), config.instances("count")), (3, 3));
+    refused_with(
+        "file = \"gen.wasm\"",
+        "file = \"g\"\ndomain = \"\"",
+        &[
+            "perigee.toml:13: module \"gen\": domain is empty; give it a name, or leave the key away: modules without it share one",
+        ],
+    );
+}
+
+#[test]
 fn held_packets_leave_rooms_for_others() {
     refused_with(
         "file = \"count.wat\"",

@@ -44,6 +44,7 @@ pool = 8191
 [[module]]
 name = "m"
 file = "m.wasm"
+domain = "third"
 config = { rate = 1.5, on = true, list = ["x", 1], day = 2026-11-22 }
 [module.grants]
 tx = ["a"]
@@ -72,6 +73,7 @@ source = { ring = "r" }
     assert_eq!(config.run.eal_memory, 512 << 20);
     assert!(!config.ports[0].is_virtual());
     assert_eq!(config.port_pool(0), 8191);
+    assert_eq!(config.domains(), ["third"]);
     assert_eq!(config.chains[0].when_full(), WhenFull::Wait);
     let bytes = config.modules[0].config.as_ref().unwrap().bytes();
     assert_eq!(String::from_utf8(bytes).unwrap(), r#"{"day":"2026-11-22","list":["x",1],"on":true,"rate":1.5}"#);
@@ -106,7 +108,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, watchdog, watchdog_abort, eal_args",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, watchdog, watchdog_abort, eal_args, control, metrics",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],

@@ -29,6 +29,10 @@ pub(super) fn run(config: &Config, found: &mut Problems) {
     if run.duration.is_some_and(|duration| duration.is_zero()) {
         found.error("run.duration", "duration is 0", "leave it away to run until a signal comes");
     }
+    if run.control.as_ref().is_some_and(String::is_empty) {
+        let help = "give a socket's path, or \"off\"; leave it away for the default place";
+        found.error("run.control", "control is empty", help);
+    }
     if !EAL_MEMORY.contains(&run.eal_memory) {
         found.error("run.eal_memory", format!("eal_memory is {} bytes", run.eal_memory), "it must be 16M to 1T");
     }
@@ -142,6 +146,7 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
             );
         }
         grants::manifest(config, module, &path, &who, found);
+        grants::domain(config, index, &path, &who, found);
         if let Some(ModuleConfig::Table(table)) = &module.config
             && !table.values().all(values::fits_json)
         {

@@ -7,11 +7,18 @@ use std::time::Duration;
 pub(super) fn modules(config: &Config, found: &mut Problems) {
     for (index, module) in config.modules.iter().enumerate() {
         let (path, who) = (format!("module[{index}]"), format!("module {:?}", module.name));
-        if module.on_fault == Some(OnFault::Open)
+        let unfit = match module.on_fault {
+            Some(OnFault::Open) => Some(("open", "no packets could pass by it; closed or stop")),
+            Some(OnFault::Restart) => {
+                Some(("restart", "the rooms of its pool are as the failed instance left them; closed or stop"))
+            }
+            _ => None,
+        };
+        if let Some((policy, help)) = unfit
             && let Some(chain) = config.fed_by(&module.name).next()
         {
-            let what = format!("{who}: on_fault is \"open\", but it is the source of chain {:?}", chain.name);
-            found.error(format!("{path}.on_fault"), what, "no packets could pass by it; closed, restart or stop");
+            let what = format!("{who}: on_fault is {policy:?}, but it is the source of chain {:?}", chain.name);
+            found.error(format!("{path}.on_fault"), what, help);
         }
         let restart = &module.restart;
         let key = |key: &str| format!("{path}.restart.{key}");

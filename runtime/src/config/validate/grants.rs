@@ -36,6 +36,27 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     }
 }
 
+/// Checks the trust domain of module number `index`.
+pub(super) fn domain(config: &Config, index: usize, path: &str, who: &str, found: &mut Problems) {
+    let module = &config.modules[index];
+    if module.domain.is_empty() {
+        let help = "give it a name, or leave the key away: modules without it share one";
+        found.error(format!("{path}.domain"), format!("{who}: domain is empty"), help);
+    }
+    // Of two that differ only the second is told: one message for each that has to be changed.
+    let same = |other: &&Module| {
+        other.domain == module.domain
+            && (&other.grants.source_mac, &other.grants.source_ip)
+                != (&module.grants.source_mac, &module.grants.source_ip)
+    };
+    if let Some(other) = config.modules[..index].iter().find(same) {
+        let what = format!("{who}: its source addresses are not those of module {:?} in the same domain", other.name);
+        let help = "modules of one domain can write each other's packets: grant both the same source_mac and source_ip, or \
+                    give one a `domain` of its own";
+        found.error(format!("{path}.grants"), what, help);
+    }
+}
+
 /// Checks the numbers of one manifest, at `path`.
 fn limits(grants: &Grants, path: &str, who: &str, found: &mut Problems) {
     if !MEMORY.contains(&grants.memory) {

@@ -1,6 +1,16 @@
 //! What a module may do. Without a grant it may drop packets and pass them on, within limits of memory and time, and nothing
 //! else: [`Grants::default`].
 
+mod guard;
+mod rate;
+mod rights;
+mod sources;
+
+pub(crate) use guard::Guard;
+pub(crate) use rate::Rate;
+pub(crate) use rights::Rights;
+pub(crate) use sources::{Checksums, Sources};
+
 use crate::config::values;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -161,6 +171,11 @@ impl Grants {
             found.push(format!("{key} = {ours}, where {most} is allowed"));
         }
         found
+    }
+
+    /// Only some source addresses are granted.
+    pub(crate) fn limits_sources(&self) -> bool {
+        !self.source_mac.is_empty() || !self.source_ip.is_empty()
     }
 
     /// A number that counts only where its hostcall is granted.

@@ -1,0 +1,170 @@
+//! Finds the socket of a run, and speaks with it.
+
+use anyhow::{Context, Result, anyhow, bail};
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use perigee_runtime::control::{default_directory, is_alive};
+use serde_json::Value;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+
+/// How long an answer may take: a change of the run compiles modules.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run's control server.
+pub(super) struct Client {
+    path: PathBuf,
+    runtime: Runtime,
+}
+
+impl Client {
+    /// The server at that socket, or that a run of that name has; without either the only one of this user.
+    pub(super) fn find(socket: Option<&Path>) -> Result<Self> {
+        let path = match socket {
+            None => only_one(&default_directory())?,
+            Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
+                default_directory().join(format!("{}.sock", name.display()))
+            }
+            Some(path) => path.to_owned(),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("a client's runtime")?;
+        Ok(Self { path, runtime })
+    }
+
+    /// What `GET` answers.
+    pub(super) fn get(&self, path: &str) -> Result<Value> {
+        self.send("GET", path, Vec::new())
+    }
+
+    /// What a request answers, as JSON.
+    pub(super) fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Value> {
+        let answer = self.exchange(method, path, body)?;
+        serde_json::from_slice(&answer).with_context(|| format!("{}: the answer is no JSON", self.path.display()))
+    }
+
+    /// What `GET` answers, as text.
+    pub(super) fn text(&self, path: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.exchange("GET", path, Vec::new())?).into_owned())
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Bytes> {
+        let where_it_is = self.path.display();
+        self.runtime.block_on(async {
+            let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
+            check_owner(&stream).with_context(|| format!("{where_it_is}"))?;
+            let exchanged = tokio::time::timeout(PATIENCE, exchange(stream, method, path, body)).await;
+            let late = || anyhow!("{where_it_is}: no answer within {} s", PATIENCE.as_secs());
+            let (is_success, answer) = exchanged.map_err(|_| late())?.with_context(|| format!("{where_it_is}"))?;
+            if is_success { Ok(answer) } else { Err(refusal(&answer)) }
+        })
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> anyhow::Error {
+        let path = self.path.display();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directory())))
+            }
+            std::io::ErrorKind::ConnectionRefused => {
+                anyhow!("nobody answers at {path}: the process that made it has ended")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                anyhow!("{path} belongs to another user: ask as that user, or as root")
+            }
+            _ => anyhow!("{path}: {error}"),
+        }
+    }
+}
+
+/// What is sent may be secret, and what is answered is believed: neither goes to or comes from somebody else's process.
+fn check_owner(stream: &UnixStream) -> Result<()> {
+    let own = std::fs::metadata("/proc/self").context("this process")?.uid();
+    let theirs = stream.peer_cred().context("the server's user")?.uid();
+    if theirs == own || theirs == 0 || own == 0 {
+        return Ok(());
+    }
+    bail!("the process that answers belongs to user {theirs}, not to this one ({own}) or root")
+}
+
+async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -> Result<(bool, Bytes)> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::builder().method(method).uri(path).header("host", "perigee");
+    let request = request.body(Full::new(Bytes::from(body)))?;
+    // The connection ends with the answer, or the answer with the connection: its own error tells no more.
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let is_success = answer.status().is_success();
+    let body = answer.into_body().collect().await?.to_bytes();
+    connection.abort();
+    Ok((is_success, body))
+}
+
+/// Why a request was refused, as the server says it.
+fn refusal(answer: &[u8]) -> anyhow::Error {
+    let told: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let part = |key: &str| told[key].as_str().filter(|text| !text.is_empty());
+    let Some(error) = part("error") else {
+        return anyhow!("refused: {}", String::from_utf8_lossy(answer));
+    };
+    let place = part("where").map(|place| format!("{place}: ")).unwrap_or_default();
+    let hint = part("hint").map(|hint| format!("; {hint}")).unwrap_or_default();
+    anyhow!("{place}{error}{hint}")
+}
+
+/// The sockets in a directory at which somebody answers.
+fn running(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let sockets = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "sock"));
+    let mut alive: Vec<PathBuf> = sockets.filter(|path| is_alive(path)).collect();
+    alive.sort();
+    alive
+}
+
+fn list(sockets: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let names = sockets.iter().filter_map(name).collect::<Vec<_>>();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn only_one(directory: &Path) -> Result<PathBuf> {
+    let mut sockets = running(directory);
+    match sockets.len() {
+        1 => Ok(sockets.remove(0)),
+        0 => bail!(
+            "no run of this user can be asked ({} has no socket that answers); name one with --socket",
+            directory.display()
+        ),
+        many => bail!("{many} runs can be asked: {}; name one with --socket", list(&sockets)),
+    }
+}
+
+/// A name as a part of a path.
+pub(super) fn encode(name: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    let encoded = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(encoded).collect()
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn names_become_parts_of_paths() {
+        assert_eq!(encode("l2-forward_1.0~"), "l2-forward_1.0~");
+        assert_eq!(encode("a/b ü?"), "a%2Fb%20%C3%BC%3F");
+    }
+
+    #[test]
+    fn a_refusal_says_where_what_and_how_to_mend_it() {
+        let answer = br#"{"error":"there is no such module","where":"module \"x\"","hint":"modules: a, b"}"#;
+        assert_eq!(refusal(answer).to_string(), "module \"x\": there is no such module; modules: a, b");
+        assert_eq!(refusal(b"Bad").to_string(), "refused: Bad");
+    }
+}

@@ -1,0 +1,352 @@
+//! The routes: what each request does. docs/control.md has them as a table.
+
+use super::metrics::{self, Format};
+use super::problem::Problem;
+use super::target::{LogFilter, ModuleEntry, Target};
+use super::wire::{Answer, Answers, ControlStatus, LogLevel, ModuleAnswer, Status};
+use super::worker::Worker;
+use crate::stats::Snapshot;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Largest body of a request that brings modules, and of others: a mailbox is no larger.
+const MAX_UPLOAD: usize = 64 << 20;
+const MAX_BODY: usize = 1 << 20;
+/// Uploads under way at a time.
+const UPLOADS: usize = 2;
+/// A request's body must be there after so long.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// A snapshot that is not older than this serves whoever asks: however many do, lcores are asked fifty times a second.
+const FRESH: Duration = Duration::from_millis(20);
+/// Longest filter of the log.
+const MAX_FILTER: usize = 1024;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) uid: u32,
+    pub(super) pid: i32,
+}
+
+/// How often what has happened.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) connections: AtomicU64,
+    pub(super) requests: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) busy: AtomicU64,
+}
+
+/// What all requests share.
+pub(super) struct Api {
+    name: String,
+    /// `None` once the server is closed.
+    inside: Mutex<Option<Inside>>,
+    log: Option<Arc<dyn LogFilter>>,
+    latest: Mutex<Option<(Instant, Arc<Snapshot>)>>,
+    uploads: Semaphore,
+    pub(super) places: Arc<Semaphore>,
+    /// For those who are turned away.
+    pub(super) farewells: Arc<Semaphore>,
+    pub(super) stop: AtomicBool,
+    pub(super) counts: Counts,
+}
+
+/// The run, and the threads that ask it.
+#[derive(Clone)]
+struct Inside {
+    target: Arc<dyn Target>,
+    look: Worker,
+    change: Worker,
+}
+
+impl Api {
+    pub(super) fn new(
+        name: String,
+        target: Arc<dyn Target>,
+        (look, change): (Worker, Worker),
+        log: Option<Arc<dyn LogFilter>>,
+        places: usize,
+    ) -> Self {
+        Self {
+            name,
+            inside: Mutex::new(Some(Inside { target, look, change })),
+            log,
+            latest: Mutex::new(None),
+            uploads: Semaphore::new(UPLOADS),
+            places: Arc::new(Semaphore::new(places)),
+            farewells: Arc::new(Semaphore::new(places)),
+            stop: AtomicBool::new(false),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Gives up the run. Requests that have asked it already get their answers.
+    pub(super) fn release(&self) {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn inside(&self) -> Result<Inside, Problem> {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        inside.ok_or_else(|| Problem::busy("the server is about to stop"))
+    }
+
+    /// Counters that are fresh, or nearly so.
+    async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Problem> {
+        let Inside { target, look, .. } = self.inside()?;
+        let api = Arc::clone(self);
+        let job = move || {
+            let mut latest = api.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*latest {
+                Some((taken, snapshot)) if taken.elapsed() < FRESH => Arc::clone(snapshot),
+                _ => {
+                    let snapshot = Arc::new(target.snapshot());
+                    *latest = Some((Instant::now(), Arc::clone(&snapshot)));
+                    snapshot
+                }
+            }
+        };
+        look.run(job).await
+    }
+
+    /// The modules as configured now.
+    async fn modules(&self) -> Result<Vec<ModuleEntry>, Problem> {
+        let Inside { target, look, .. } = self.inside()?;
+        look.run(move || target.modules()).await
+    }
+
+    /// Refuses the name of a module that is not there.
+    async fn known(&self, module: &str) -> Result<(), Problem> {
+        let modules = self.modules().await?;
+        if modules.iter().any(|entry| entry.name == module) {
+            return Ok(());
+        }
+        let names = modules.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
+        let place = format!("module {module:?}");
+        Err(Problem::new(StatusCode::NOT_FOUND, place, "there is no such module").hint(format!("modules: {names}")))
+    }
+
+    pub(super) fn control(&self) -> ControlStatus {
+        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let Counts { connections, requests, refused, busy } = &self.counts;
+        ControlStatus {
+            connections: count(connections),
+            requests: count(requests),
+            refused: count(refused),
+            busy: count(busy),
+        }
+    }
+}
+
+/// All routes.
+pub(super) fn router(api: Arc<Api>) -> Router {
+    let routes = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/stats", get(stats))
+        .route("/v1/modules", get(modules))
+        .route("/v1/modules/{name}", get(module))
+        .route("/v1/modules/{name}/message", post(message))
+        .route("/v1/log-level", get(log_level).put(set_log_level))
+        .route("/v1/stop", post(stop))
+        .route("/v1/metrics", scrape());
+    finish(routes, api)
+}
+
+/// The one route of the TCP port.
+pub(super) fn metrics_router(api: Arc<Api>) -> Router {
+    finish(Router::new().route("/metrics", scrape()), api)
+}
+
+fn finish(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    routes
+        .fallback(async |request: Request| {
+            let path = request.uri().path().chars().take(80).collect::<String>();
+            Problem::new(StatusCode::NOT_FOUND, path, "there is no such path")
+                .hint("docs/control.md has a table of all")
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            let place = format!("{} {}", request.method(), request.uri().path());
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, place, "this path has another method")
+                .hint("docs/control.md has a table of all")
+        })
+        .layer(from_fn_with_state(Arc::clone(&api), bounded))
+        .layer(from_fn_with_state(Arc::clone(&api), told))
+        .with_state(api)
+}
+
+fn scrape() -> MethodRouter<Arc<Api>> {
+    get(metrics)
+}
+
+/// Counts requests, and tells the log who has changed what.
+async fn told(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    api.counts.requests.fetch_add(1, Ordering::Relaxed);
+    let peer = request.extensions().get::<Peer>().copied();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    if method != Method::GET {
+        let (uid, pid) = peer.map_or((u32::MAX, 0), |peer| (peer.uid, peer.pid));
+        tracing::info!(uid, pid, %method, path, status = response.status().as_u16(), "control request");
+    }
+    response
+}
+
+/// Reads a body within bounds of size and time, before anything is done about it.
+async fn bounded(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match read_body(&api, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn read_body(api: &Api, request: Request) -> Result<Request, Problem> {
+    let path = request.uri().path();
+    if request.uri().query().is_some() {
+        return Err(
+            Problem::new(StatusCode::BAD_REQUEST, path, "no path takes a query").hint("leave out the ? and the rest")
+        );
+    }
+    let is_upload = request.method() == Method::POST && (path.ends_with("/swap") || path.starts_with("/v1/config/"));
+    let limit = if is_upload { MAX_UPLOAD } else { MAX_BODY };
+    let too_large = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, path, format!("the body has more than {limit} bytes"));
+    let said = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if said.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large);
+    }
+    let late =
+        Problem::new(StatusCode::REQUEST_TIMEOUT, path, format!("no whole body within {} s", BODY_TIME.as_secs()));
+    // What large bodies take of memory is bounded together, not for each.
+    let place = is_upload.then(|| api.uploads.try_acquire()).transpose();
+    let _place = place.map_err(|_| Problem::busy("other uploads are under way"))?;
+    let (parts, body) = request.into_parts();
+    let body = timeout(BODY_TIME, to_bytes(body, limit)).await.map_err(|_| late)?;
+    let body = body.map_err(|error| {
+        let is_limit = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+        if is_limit {
+            too_large
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "body", "the body is broken off or no HTTP")
+        }
+    })?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// Reads JSON, whatever the client calls it.
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!("body, line {}, column {}", error.line(), error.column());
+        Problem::new(StatusCode::BAD_REQUEST, place, error.to_string()).hint("docs/control.md says what belongs there")
+    })
+}
+
+type Name = Result<Path<String>, axum::extract::rejection::PathRejection>;
+
+fn name_of(name: Name) -> Result<String, Problem> {
+    let wrong =
+        |e: axum::extract::rejection::PathRejection| Problem::new(StatusCode::BAD_REQUEST, "path", e.body_text());
+    name.map(|Path(name)| name).map_err(wrong)
+}
+
+async fn status(State(api): State<Arc<Api>>) -> Result<Json<Status>, Problem> {
+    let snapshot = api.snapshot().await?;
+    let failed = snapshot.modules.iter().filter_map(|module| {
+        let why = module.failed.as_ref()?;
+        Some(format!("module {:?} in chain {:?} on lcore {}: {why}", module.name, module.chain, module.lcore))
+    });
+    Ok(Json(Status {
+        name: api.name.clone(),
+        state: if api.stop.load(Ordering::Relaxed) { "stopping" } else { "running" },
+        version: env!("CARGO_PKG_VERSION"),
+        abi: perigee_abi::ABI_VERSION,
+        pid: std::process::id(),
+        elapsed_ns: snapshot.elapsed_ns,
+        ports: snapshot.ports.len(),
+        chains: snapshot.chains.len(),
+        instances: snapshot.modules.len(),
+        failed: failed.collect(),
+        ticker_worst_gap_ns: snapshot.ticker_worst_gap_ns,
+        control: api.control(),
+    }))
+}
+
+async fn stats(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    Ok(Json(&*api.snapshot().await?).into_response())
+}
+
+async fn module_answers(api: &Arc<Api>) -> Result<Vec<ModuleAnswer>, Problem> {
+    let (entries, snapshot) = (api.modules().await?, api.snapshot().await?);
+    let answer = |entry: ModuleEntry| {
+        let instances = snapshot.modules.iter().filter(|module| module.name == entry.name).cloned().collect();
+        ModuleAnswer { entry, instances }
+    };
+    Ok(entries.into_iter().map(answer).collect())
+}
+
+async fn modules(State(api): State<Arc<Api>>) -> Result<Json<Vec<ModuleAnswer>>, Problem> {
+    Ok(Json(module_answers(&api).await?))
+}
+
+async fn module(State(api): State<Arc<Api>>, name: Name) -> Result<Json<ModuleAnswer>, Problem> {
+    let name = name_of(name)?;
+    api.known(&name).await?;
+    let found = module_answers(&api).await?.into_iter().find(|answer| answer.entry.name == name);
+    found.map(Json).ok_or_else(|| Problem::busy("the configuration has just changed"))
+}
+
+async fn message(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<Answers>, Problem> {
+    let name = name_of(name)?;
+    api.known(&name).await?;
+    let Inside { target, change, .. } = api.inside()?;
+    let answers = change.run(move || target.message(&name, &body)).await??;
+    let answer = |bytes: Vec<u8>| Answer { base64: STANDARD.encode(&bytes), text: String::from_utf8(bytes).ok() };
+    Ok(Json(Answers { answers: answers.into_iter().map(answer).collect() }))
+}
+
+fn log(api: &Api) -> Result<&Arc<dyn LogFilter>, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "log-level", "this process does not let its log be filtered");
+    api.log.as_ref().ok_or_else(missing)
+}
+
+async fn log_level(State(api): State<Arc<Api>>) -> Result<Json<LogLevel>, Problem> {
+    Ok(Json(LogLevel { filter: log(&api)?.get() }))
+}
+
+async fn set_log_level(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<LogLevel>, Problem> {
+    let LogLevel { filter } = json(&body)?;
+    let wrong = |what: String| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "filter", what)
+            .hint("error, warn, info, debug, trace, or pairs like perigee_runtime=debug, separated by commas")
+    };
+    if filter.len() > MAX_FILTER {
+        return Err(wrong(format!("{} bytes, at most {MAX_FILTER} are taken", filter.len())));
+    }
+    let log = log(&api)?;
+    log.set(&filter).map_err(wrong)?;
+    Ok(Json(LogLevel { filter: log.get() }))
+}
+
+async fn stop(State(api): State<Arc<Api>>) -> Response {
+    api.stop.store(true, Ordering::Relaxed);
+    (StatusCode::ACCEPTED, Json(serde_json::json!({ "state": "stopping" }))).into_response()
+}
+
+async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let snapshot = api.snapshot().await?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let format = Format::wanted(accept);
+    let text = metrics::text(&snapshot, &api.name, Some(api.control()), format);
+    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
+}
