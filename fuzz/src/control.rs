@@ -17,7 +17,7 @@ impl Target for Fake {
     }
 
     fn modules(&self) -> Vec<ModuleEntry> {
-        vec![ModuleEntry { name: "m".into(), file: "m.wasm".into() }]
+        vec![ModuleEntry { name: "m".into(), file: "m.wasm".into(), ..ModuleEntry::default() }]
     }
 
     fn message(&self, _module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {

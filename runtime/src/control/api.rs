@@ -107,14 +107,17 @@ impl Api {
     /// Counters that are fresh, or nearly so.
     async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Problem> {
         let Inside { target, look, .. } = self.inside()?;
-        let api = Arc::clone(self);
+        let (api, asked) = (Arc::clone(self), Instant::now());
         let job = move || {
             let mut latest = api.latest.lock().unwrap_or_else(PoisonError::into_inner);
             match &*latest {
-                Some((taken, snapshot)) if taken.elapsed() < FRESH => Arc::clone(snapshot),
+                // One that was begun after this was asked serves as well: where an lcore takes seconds to answer, all who
+                // have come meanwhile share the next answer.
+                Some((begun, snapshot)) if *begun >= asked || begun.elapsed() < FRESH => Arc::clone(snapshot),
                 _ => {
+                    let begun = Instant::now();
                     let snapshot = Arc::new(target.snapshot());
-                    *latest = Some((Instant::now(), Arc::clone(&snapshot)));
+                    *latest = Some((begun, Arc::clone(&snapshot)));
                     snapshot
                 }
             }

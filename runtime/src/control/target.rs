@@ -2,6 +2,7 @@
 
 use crate::config::Module;
 use crate::error::Error;
+use crate::grants::Grants;
 use crate::run::Run;
 use crate::stats::Snapshot;
 use serde::Serialize;
@@ -26,11 +27,20 @@ pub struct ModuleEntry {
     pub name: String,
     /// Its file.
     pub file: String,
+    /// Its trust domain.
+    pub domain: String,
+    /// What it may do.
+    pub grants: Grants,
 }
 
 impl From<&Module> for ModuleEntry {
     fn from(module: &Module) -> Self {
-        Self { name: module.name.clone(), file: module.file.clone() }
+        Self {
+            name: module.name.clone(),
+            file: module.file.clone(),
+            domain: module.domain.clone(),
+            grants: module.grants.clone(),
+        }
     }
 }
 
