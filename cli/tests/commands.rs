@@ -91,7 +91,6 @@ fn a_failed_module_is_exit_code_2() {
     assert!(said.out.contains(": balanced"), "{}", said.out);
 }
 
-/// The core of the process that ends is written nowhere: the test sets no limit of its own, and the name says where from.
 #[test]
 fn a_stuck_lcore_ends_the_process_where_that_is_asked_for() {
     let bench = Bench::new();
@@ -101,8 +100,8 @@ fn a_stuck_lcore_ends_the_process_where_that_is_asked_for() {
       (memory.fill (i32.const 0x2200000) (i32.const 1) (i32.const 0x3e000000))))";
     bench.write("fill.wat", &bench.read("good.wat").replacen("(local $at i32)", fill, 1));
     let run = "[run]\nwatchdog = \"20ms\"\nwatchdog_abort = \"30ms\"\n";
-    let entry = "file = \"fill.wat\"\ngrants = { memory = \"1200M\", deadline = \"5ms\" }";
-    bench.write("fill.toml", &format!("{run}{}", FORWARD.replace("file = \"good.wat\"", entry)));
+    let text = FORWARD.replace("good.wat", "fill.wat").replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\",");
+    bench.write("fill.toml", &format!("{run}{text}"));
     let said = bench.perigee(&["run", "fill.toml", "--duration", "10s"]);
     assert_eq!(said.code, None, "{}{}", said.out, said.err);
     let told = "it is in module \"m\" of chain \"pass\"; the process ends";
