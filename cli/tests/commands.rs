@@ -100,7 +100,9 @@ fn a_stuck_lcore_ends_the_process_where_that_is_asked_for() {
       (memory.fill (i32.const 0x2200000) (i32.const 1) (i32.const 0x3e000000))))";
     bench.write("fill.wat", &bench.read("good.wat").replacen("(local $at i32)", fill, 1));
     let run = "[run]\nwatchdog = \"20ms\"\nwatchdog_abort = \"30ms\"\n";
-    let text = FORWARD.replace("good.wat", "fill.wat").replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\",");
+    let text = FORWARD
+        .replace("good.wat", "fill.wat")
+        .replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\",");
     bench.write("fill.toml", &format!("{run}{text}"));
     let said = bench.perigee(&["run", "fill.toml", "--duration", "10s"]);
     assert_eq!(said.code, None, "{}{}", said.out, said.err);
@@ -128,7 +130,7 @@ fn check_tells_the_plan_or_the_problems() {
         "{}",
         said.err
     );
-    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 1, process"));
+    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 2, process"));
     assert_eq!(bench.perigee(&["check", "no-window.wat"]).code, Some(1));
 }
 
@@ -146,7 +148,7 @@ fn inspect_tells_what_is_inside() {
     let bench = Bench::new();
     let out = good(&bench, &["inspect", "good.wat"]);
     for fact in [
-        "ABI version  1\n",
+        "ABI version  2\n",
         "callbacks    process\n",
         "memory       33 MiB at the start",
         "window       32 MiB at 0x100000",
@@ -154,7 +156,7 @@ fn inspect_tells_what_is_inside() {
         assert!(out.contains(fact), "{fact:?} is not in:\n{out}");
     }
     let info = json(&good(&bench, &["inspect", "good.wat", "--json", "-"]));
-    assert_eq!((&info["abi"], &info["window_usable"]), (&1.into(), &(31 << 20).into()));
+    assert_eq!((&info["abi"], &info["window_usable"]), (&2.into(), &(31 << 20).into()));
 }
 
 #[test]
