@@ -147,6 +147,7 @@ fn failures(summary: &Summary) -> Vec<String> {
         Some(format!("module {:?} in chain {:?} on lcore {} failed: {reason}", module.name, module.chain, module.lcore))
     });
     let mut failures: Vec<String> = failed.collect();
+    failures.extend(summary.invalid.iter().map(|why| format!("the result is not valid: {why}")));
     if !summary.accounting.balanced {
         failures.push(
             "the accounting does not balance: packets were lost or counted twice, which is a bug in Perigee".to_owned(),

@@ -250,6 +250,7 @@ mod test {
             |name: &str| ModuleStats { name: name.into(), chain: "load".into(), lcore: 1, ..Default::default() };
         let counters = [("packets".to_owned(), 6_400), ("short".to_owned(), 0)].into();
         Summary {
+            invalid: None,
             snapshot: Snapshot {
                 elapsed_ns: 2_000_000_000,
                 tsc_hz: 2_600_000_000,

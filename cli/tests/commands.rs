@@ -92,6 +92,25 @@ fn a_failed_module_is_exit_code_2() {
 }
 
 #[test]
+fn a_stuck_lcore_ends_the_process_where_that_is_asked_for() {
+    let bench = Bench::new();
+    let fill = "(local $at i32)
+    (if (local.get $count) (then
+      (drop (memory.grow (i32.const 16384)))
+      (memory.fill (i32.const 0x2200000) (i32.const 1) (i32.const 0x3e000000))))";
+    bench.write("fill.wat", &bench.read("good.wat").replacen("(local $at i32)", fill, 1));
+    let run = "[run]\nwatchdog = \"20ms\"\nwatchdog_abort = \"30ms\"\n";
+    let text = FORWARD
+        .replace("good.wat", "fill.wat")
+        .replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\",");
+    bench.write("fill.toml", &format!("{run}{text}"));
+    let said = bench.perigee(&["run", "fill.toml", "--duration", "10s"]);
+    assert_eq!(said.code, None, "{}{}", said.out, said.err);
+    let told = "it is in module \"m\" of chain \"pass\"; the process ends";
+    assert!(said.err.contains(told) && said.err.contains("watchdog_abort"), "{}", said.err);
+}
+
+#[test]
 fn check_tells_the_plan_or_the_problems() {
     let bench = Bench::new();
     bench.write("perigee.toml", FORWARD);

@@ -42,6 +42,8 @@ counters! {
     CreateNotGranted = "create_not_granted",
     /// Departure times or gaps that no port could honour.
     TxTimeIgnored = "tx_time_ignored",
+    /// Packets that passed by a stage whose instance has failed.
+    Bypassed = "bypassed",
     /// Times that a generator's pool was empty.
     PoolEmpty = "pool_empty",
     /// Calls with packets.

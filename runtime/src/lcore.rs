@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::counters::Counter;
 use crate::dpdk::eal::{Affinity, Registered};
+use crate::fault::Pulse;
 use crate::jail;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
@@ -22,7 +23,6 @@ pub(crate) enum Command {
     Ask { chain: usize, stage: usize, request: Request, reply: Sender<Result<Vec<u8>, String>> },
     /// Puts another instance in the place of one. The old one goes to whoever asked: an lcore drops none, for that unmaps
     /// its memory.
-    #[allow(dead_code, reason = "failed instances are replaced by it: next")]
     Install { chain: usize, stage: usize, new: Box<Stage>, reply: Sender<Box<Stage>> },
     /// Something to do with a swap.
     Swap(Task),
@@ -60,7 +60,7 @@ pub(crate) struct Control {
     pub(crate) stop: AtomicBool,
     /// Chains whose source is a port or a generator, and that have not ended.
     pub(crate) sources: AtomicUsize,
-    /// Chains whose generator has failed.
+    /// A module has failed on whose failure the run ends.
     pub(crate) failed: AtomicBool,
     /// Instances that have failed in the grace period of a swap.
     pub(crate) gone: ArrayQueue<Gone>,
@@ -90,6 +90,7 @@ pub(crate) struct Lcore {
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
     pub(crate) nap: bool,
+    pub(crate) pulse: Arc<Pulse>,
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
     #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
     pub(crate) retired: Vec<Box<Stage>>,
@@ -122,6 +123,7 @@ impl Lcore {
         self.poll_until_stop();
         self.tend();
         self.finish();
+        self.pulse.done();
         self
     }
 
@@ -141,6 +143,7 @@ impl Lcore {
             }
             if cycles >= next_look {
                 next_look = cycles + look;
+                self.pulse.beat(cycles);
                 self.serve(cycles);
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
@@ -154,9 +157,6 @@ impl Lcore {
     /// Does what the control thread asked for. The last poll has ended at `since`.
     fn serve(&mut self, since: u64) {
         self.tend();
-        if self.chains.iter().any(|c| c.ended) {
-            self.control.failed.store(true, Ordering::Relaxed);
-        }
         while let Some(command) = self.commands.pop() {
             match command {
                 Command::Ask { chain, stage, request, reply } => {
@@ -258,6 +258,7 @@ impl Lcore {
         while phases.iter().any(|p| *p != Phase::Done) {
             for i in 0..self.chains.len() {
                 let cycles = self.clock.cycles();
+                self.pulse.beat(cycles);
                 let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
                 let late = self.clock.ns(cycles) - self.clock.ns(begin) > END_NS;
                 phases[i] = match phases[i] {

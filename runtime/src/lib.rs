@@ -50,13 +50,14 @@ mod xdp;
 pub use batch_times::BatchTime;
 pub use error::Error;
 pub use evidence::{EvidenceOptions, EvidenceStats, Replay, Verdict};
-pub use fault::FaultClass;
+pub use fault::{FaultClass, ModuleState};
 #[doc(hidden)]
 pub use input_end::count_packets;
 pub use options::Options;
 pub use run::Run;
 pub use stats::{
-    Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats, Snapshot, Summary,
+    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats,
+    Snapshot, Summary,
 };
 pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]

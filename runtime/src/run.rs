@@ -3,11 +3,14 @@
 use crate::config::{Config, Severity};
 use crate::counters::Counter;
 use crate::error::Error;
+use crate::fault::{Keeper, Pulse, Watchdog};
 use crate::lcore::{Command, InstanceReport, Lcore, Request};
 use crate::load::{Loader, Upload};
 use crate::options::Options;
 use crate::setup::{self, Parts};
-use crate::stats::{Accounting, ChainStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary};
+use crate::stats::{
+    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary,
+};
 use crate::swap::Ledger;
 use crate::wasm::engine::{Engines, THREAD_STACK, Ticker};
 use crate::wasm::module::ModuleInfo;
@@ -15,7 +18,7 @@ use crossbeam_queue::ArrayQueue;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,8 +34,8 @@ pub struct Run {
     ticker: Ticker,
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
-    /// Links as the modules were told last.
-    links: Mutex<(Instant, Vec<bool>)>,
+    keeper: Keeper,
+    watchdog: Watchdog,
     pub(crate) swaps: Mutex<Ledger>,
 }
 
@@ -70,24 +73,22 @@ impl Run {
         let (parts, lcores) = setup::build(config, base, &engines, loader, options)?;
         wait_for_links(&parts);
         let links = parts.ports.iter().map(|p| p.link_up()).collect();
-        let mut run = Self {
-            lcores: Vec::new(),
-            started_ns: parts.clock.ns(parts.clock.cycles()),
-            parts,
-            ticker,
-            links: Mutex::new((Instant::now(), links)),
-            swaps: Mutex::default(),
-        };
+        let queues: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.commands)).collect();
+        let keeper = Keeper::start(&parts, &queues, links)?;
+        let started_ns = parts.clock.ns(parts.clock.cycles());
+        let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
+        let watchdog = Watchdog::start(&parts, pulses)?;
+        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, swaps: Mutex::default() };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }
         Ok(run)
     }
 
-    /// All counters now. Also passes on the modules' log lines, and news of links to the modules: look now and then.
+    /// All counters now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.service();
+        self.tend_swaps();
         let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
         self.collect(&reports)
     }
@@ -98,10 +99,10 @@ impl Run {
     }
 
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
-    /// one; or a generator has failed.
+    /// one, or a generator that has failed for good; or a module has failed on whose failure the run ends.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.service();
+        self.tend_swaps();
         if self.parts.control.failed.load(Ordering::Relaxed) {
             return true;
         }
@@ -111,16 +112,27 @@ impl Run {
                 received[port] += chain.counters.read().get(Counter::Received);
             }
         }
-        let reading: Vec<usize> = self.parts.placed.iter().filter_map(|c| c.port).collect();
-        let ended = |port: &usize| match self.parts.expected[*port] {
+        let port_ended = |port: usize| match self.parts.expected[port] {
             None => false,
             Some(expected) => {
-                let stats = self.parts.ports[*port].stats();
-                received[*port] + stats.rx_nombuf + stats.rx_errors >= expected
+                let stats = self.parts.ports[port].stats();
+                received[port] + stats.rx_nombuf + stats.rx_errors >= expected
             }
         };
-        let sources = self.parts.control.sources.load(Ordering::Relaxed);
-        !reading.is_empty() && reading.len() == sources && reading.iter().all(ended)
+        let seats = self.keeper.board().seats();
+        let failed = |chain: usize| {
+            self.parts
+                .seats
+                .iter()
+                .zip(seats.iter())
+                .any(|(s, now)| s.chain == chain && s.generates && now.state.is_final())
+        };
+        let ended = self.parts.placed.iter().enumerate().filter(|(number, chain)| match chain.port {
+            Some(port) => port_ended(port),
+            None => chain.ring.is_none() && failed(*number),
+        });
+        let ended = ended.count();
+        ended != 0 && ended == self.parts.control.sources.load(Ordering::Relaxed)
     }
 
     /// Sends a message to all instances of a module; one answer per instance, in the order of the configuration.
@@ -185,9 +197,12 @@ impl Run {
     #[must_use]
     pub fn stop(mut self) -> Summary {
         let elapsed = self.elapsed_ns();
+        let care = self.keeper.end();
         let lcores = self.join();
+        if let Some(mut care) = care {
+            care.look_last();
+        }
         let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
-        self.service();
         let mut snapshot = self.collect(&reports);
         snapshot.elapsed_ns = elapsed;
         // Instances go before the region that lies in their windows, chains before the ports they send to.
@@ -199,7 +214,7 @@ impl Run {
         let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains);
-        Summary { snapshot, accounting, pools }
+        Summary { snapshot, accounting, pools, invalid: self.keeper.board().invalid() }
     }
 
     /// What is left in a ring is freed with it, and counted where it would have gone.
@@ -229,7 +244,8 @@ impl Run {
             batch_time: c.counters.times.read(&parts.clock),
             ..ChainStats::new(&c.name, c.lcore, &c.counters.read())
         });
-        let modules = parts.seats.iter().map(|instance| {
+        let (board, elapsed) = (self.keeper.board().seats().clone(), self.keeper.elapsed());
+        let modules = parts.seats.iter().zip(board).map(|(instance, now)| {
             let chain = &parts.placed[instance.chain];
             let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == instance.stage;
             let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
@@ -243,7 +259,10 @@ impl Run {
                 chain: chain.name.clone(),
                 lcore: chain.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
+                state: now.state,
+                restart_in_ns: now.restart_at.map(|at| nanos(at.saturating_sub(elapsed))),
                 failed: report.and_then(|r| r.failed.clone()),
+                last_fault: now.last_fault,
                 faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
                 installs: instance.health.installs(),
                 log_lost: instance.log.lost(),
@@ -257,62 +276,27 @@ impl Run {
             faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains: chains.collect(),
+            lcores: self.watchdog.pulses().iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
             rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
             pool_levels: parts.pools.iter().map(|pool| PoolLevel::of(pool)).collect(),
         }
     }
+}
 
-    /// What the control thread owes to others: log lines out, link changes in.
-    fn service(&self) {
-        self.tend_swaps();
-        for instance in &self.parts.seats {
-            instance.log.emit(&instance.module);
-        }
-        while let Some(fault) = self.parts.maker.faults.pop() {
-            let Some(seat) = self.parts.seats.get(fault.seat) else { continue };
-            let chain = &self.parts.placed[seat.chain];
-            tracing::warn!(
-                module = seat.module,
-                chain = chain.name,
-                lcore = chain.lcore,
-                class = %fault.class,
-                at_ns = fault.at_ns,
-                batch = fault.sequence,
-                "{}",
-                fault.text
-            );
-            if let Some(case) = &fault.evidence {
-                self.parts.maker.keep(seat, fault.class.name(), case);
-            }
-        }
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.0.elapsed() < Duration::from_secs(1) {
-            return;
-        }
-        links.0 = Instant::now();
-        for (number, port) in self.parts.ports.iter().enumerate() {
-            let up = port.link_up();
-            if links.1.get(number) == Some(&up) {
-                continue;
-            }
-            tracing::info!(port = port.name(), "link {}", if up { "up" } else { "down" });
-            let told = self
-                .lcores
-                .iter()
-                .filter(|(commands, _)| commands.push(Command::Port { number, info: port.info(false) }).is_ok());
-            // An lcore whose queue is full is told the next time.
-            if told.count() == self.lcores.len() {
-                links.1[number] = up;
-            }
-        }
-    }
+fn lcore_stats(pulse: &Pulse) -> LcoreStats {
+    LcoreStats { lcore: pulse.cpu, stuck_ns: pulse.stuck_ns(), stuck_worst_ns: pulse.worst_ns() }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A run that is given up without [`Run::stop`] ends all the same, before the memory that its lcores use.
 impl Drop for Run {
     fn drop(&mut self) {
+        drop(self.keeper.end());
         drop(self.join());
     }
 }

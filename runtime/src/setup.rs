@@ -11,6 +11,7 @@ use crate::dpdk::port::{Port, Queues};
 use crate::dpdk::ring::Ring;
 use crate::error::Error;
 use crate::evidence::{Case, Evidence, EvidenceOptions};
+use crate::fault::Pulse;
 use crate::input_end::expected_packets;
 use crate::jail;
 use crate::lcore::{Control, Lcore};
@@ -114,6 +115,7 @@ pub(crate) fn build(
         clock,
         domains: memory.domains,
         sealed: memory.sealed,
+        changes: Mutex::default(),
         faults: Arc::default(),
         evidence,
     };
@@ -220,6 +222,7 @@ impl Builder<'_> {
                     control: Arc::clone(&self.parts.control),
                     clock: self.parts.clock,
                     nap,
+                    pulse: Arc::new(Pulse::new(p.lcore)),
                     retired: Vec::new(),
                     switched: Vec::new(),
                 });

@@ -77,6 +77,8 @@ pub(crate) struct Stage {
     meta: Meta,
     /// Spare rooms that a recording does not have yet, one bit for each.
     fresh_spares: u64,
+    /// Packets pass by while it does not run.
+    open: bool,
     /// Where the stage before is of another trust domain.
     border: Option<Border>,
     rights: Rights,
@@ -122,6 +124,8 @@ pub(crate) struct StageParts {
     /// Cycles between two looks at the thread's CPU time, for the deadline.
     pub(crate) deadline_cycles: u64,
     pub(crate) meta: Meta,
+    /// Packets pass by while it does not run.
+    pub(crate) open: bool,
     pub(crate) border: Option<Border>,
     pub(crate) rights: Rights,
     pub(crate) guard: Option<Guard>,
@@ -161,6 +165,7 @@ impl Stage {
             listed: Vec::with_capacity(MAX_OUTPUTS),
             meta: parts.meta,
             fresh_spares: 0,
+            open: parts.open,
             border: parts.border,
             rights: parts.rights,
             guard: parts.guard,
@@ -191,7 +196,7 @@ impl Stage {
             return None;
         }
         if self.failed.is_some() {
-            self.discard(Counter::Failed, burst, out);
+            self.skip(burst, out);
             self.limit(burst, out, now);
             return None;
         }
@@ -259,7 +264,10 @@ impl Stage {
             Callback::Tick => perigee_abi::names::TICK,
             _ => perigee_abi::names::PROCESS,
         };
-        self.instance.call(callback, u32::try_from(n).unwrap_or(0)).map_err(|e| Trapped::new(name, &e))
+        self.place.health.set_called(true);
+        let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
+        self.place.health.set_called(false);
+        called.map_err(|e| Trapped::new(name, &e))
     }
 
     /// The low half of the sequence number: with the slot, the identity of what this batch hands over.
@@ -413,15 +421,6 @@ impl Stage {
             }
             Some(Way::Listed) => out.drop_one(Counter::Unlisted, packet),
             None => out.drop_one(Counter::BadVerdict, packet),
-        }
-    }
-
-    /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.
-    fn discard(&mut self, cause: Counter, burst: &mut Burst, out: &mut Outlets) {
-        if self.callback == Callback::Generate {
-            burst.free_all();
-        } else {
-            out.drop_all(cause, burst);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::batch_times::BatchTime;
 use crate::counters::{Counter, Counters};
 use crate::dpdk::pool::Pool;
 pub use crate::dpdk::port_info::{PortDescription, PortStats};
+use crate::fault::ModuleState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub ports: Vec<PortStats>,
     /// The chains, one entry per lcore that runs them.
     pub chains: Vec<ChainStats>,
+    /// The lcores, in the order in which they were placed.
+    pub lcores: Vec<LcoreStats>,
     /// The modules, one entry per instance.
     pub modules: Vec<ModuleStats>,
     /// Crash bundles, where they are wanted.
@@ -66,6 +69,8 @@ pub struct ChainStats {
     pub create_not_granted: u64,
     /// Departure times that no port could honour.
     pub tx_time_ignored: u64,
+    /// Packets that passed by a stage whose instance has failed (no drops: they went on).
+    pub bypassed: u64,
     /// Times that the generator's pool was empty.
     pub pool_empty: u64,
     /// Calls into modules with packets.
@@ -99,6 +104,7 @@ impl ChainStats {
             bad_outputs: c.get(Counter::BadOutputs),
             create_not_granted: c.get(Counter::CreateNotGranted),
             tx_time_ignored: c.get(Counter::TxTimeIgnored),
+            bypassed: c.get(Counter::Bypassed),
             pool_empty: c.get(Counter::PoolEmpty),
             batches: c.get(Counter::Batches),
             polls: c.get(Counter::Polls),
@@ -129,8 +135,14 @@ pub struct ModuleStats {
     pub lcore: u32,
     /// Its counters, by the names that it gave them.
     pub counters: BTreeMap<String, u64>,
-    /// Why it does not run any more.
+    /// Whether it runs.
+    pub state: ModuleState,
+    /// Nanoseconds until a new instance is made, where one is waited for.
+    pub restart_in_ns: Option<u64>,
+    /// Why the instance does not run any more.
     pub failed: Option<String>,
+    /// The last failure on this seat, after which others may have come.
+    pub last_fault: Option<String>,
     /// Failures of the instances on this seat so far, by class; classes without are left out.
     pub faults: BTreeMap<String, u64>,
     /// Instances that took the seat after the first one: restarts and swaps.
@@ -139,6 +151,17 @@ pub struct ModuleStats {
     pub log_lost: u64,
     /// Hostcalls that did nothing because they were not granted.
     pub hostcalls_denied: u64,
+}
+
+/// One lcore.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct LcoreStats {
+    /// CPU that it runs on.
+    pub lcore: u32,
+    /// For how long it gives no sign of life, nanoseconds; 0 while that is less than `run.watchdog`.
+    pub stuck_ns: u64,
+    /// The longest such time so far.
+    pub stuck_worst_ns: u64,
 }
 
 /// One ring.
@@ -231,4 +254,6 @@ pub struct Summary {
     pub accounting: Accounting,
     /// All pools, after the ports were closed.
     pub pools: Vec<PoolStats>,
+    /// Why the figures are worth nothing: a module failed on whose failure the run was to end.
+    pub invalid: Option<String>,
 }

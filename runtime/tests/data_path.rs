@@ -251,13 +251,19 @@ fn what_is_held_too_long_expires() {
     assert_eq!(outcome.dropped("hold_expired"), 64);
 }
 
+/// The usual chain, whose module stays down after a failure.
+fn closed() -> String {
+    CHAIN.replace("name = \"m\"\n", "name = \"m\"\non_fault = \"closed\"\n")
+}
+
 #[test]
 fn a_trap_costs_packets_and_nothing_else() {
     let body = format!(
         "{} (if (i32.eq (i32.load8_u offset=59 (i32.load (local.get $d))) (i32.const 20)) (then unreachable))",
         verdict(v::NEXT)
     );
-    let outcome = run_with(&module(&each("process", &body)), &packets(64, 60), &format!("[run]\nburst = 8\n{CHAIN}"));
+    let outcome =
+        run_with(&module(&each("process", &body)), &packets(64, 60), &format!("[run]\nburst = 8\n{}", closed()));
     assert_eq!(outcome.dropped("trap"), 8);
     assert_eq!(outcome.out.len(), 16);
     assert_eq!(outcome.dropped("failed"), 40);
@@ -267,7 +273,7 @@ fn a_trap_costs_packets_and_nothing_else() {
 
 #[test]
 fn an_endless_loop_is_stopped() {
-    let chain = CHAIN.replace("[module.grants]", "[module.grants]\ndeadline = \"20ms\"");
+    let chain = closed().replace("[module.grants]", "[module.grants]\ndeadline = \"20ms\"");
     let outcome = run_with(&module(&each("process", "(loop (br 0))")), &packets(64, 60), &chain);
     let failed = outcome.summary.snapshot.modules[0].failed.as_ref().unwrap();
     assert!(failed.contains("deadline"), "{failed}");

@@ -83,7 +83,8 @@ fn a_message_larger_than_the_mailbox_is_refused_with_both_sizes() {
 fn a_trap_in_a_message_ends_the_instance_and_nothing_else() {
     let bench = Bench::new();
     bench.module("keeper.wat", &keeper());
-    let run = bench.start(CONFIG).unwrap();
+    let config = CONFIG.replace("file = \"keeper.wat\"", "file = \"keeper.wat\"\non_fault = \"closed\"");
+    let run = bench.start(&config).unwrap();
     let trap = run.message("keeper", b"!").unwrap_err().to_string();
     assert!(trap.contains("unreachable"), "{trap}");
     std::thread::sleep(std::time::Duration::from_millis(20));

@@ -6,6 +6,7 @@
 
 mod diff;
 mod domains;
+mod fault;
 mod load;
 mod parse;
 mod placement;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use diff::Action;
+pub use fault::{OnFault, Restart};
 pub use load::{Directory, Load};
 pub use parse::{ConfigError, Located, locate};
 pub use placement::{Placed, allowed_cpus};
@@ -75,6 +77,12 @@ pub struct Run {
     pub eal_memory: u64,
     /// Directory in which each failure of a module gets a folder with evidence; relative to the configuration's directory.
     pub evidence: Option<String>,
+    /// An lcore that gives no sign of life for this long is told of.
+    #[serde(deserialize_with = "values::duration")]
+    pub watchdog: Duration,
+    /// One that gives none for this long ends the process; `None`: it does not.
+    #[serde(deserialize_with = "values::some_duration")]
+    pub watchdog_abort: Option<Duration>,
     /// Arguments for EAL, appended as they are.
     pub eal_args: Vec<String>,
     /// How strict the jail is; `None`: who starts the run decides ([`crate::Options::jail`]).
@@ -165,6 +173,12 @@ pub struct Module {
     /// What it may do.
     #[serde(default)]
     pub grants: Grants,
+    /// What its failure leads to; `None`: [`Module::on_fault`] says it.
+    #[serde(default)]
+    pub on_fault: Option<OnFault>,
+    /// How an instance that failed is replaced, where [`Self::on_fault`] is to restart it.
+    #[serde(default)]
+    pub restart: Restart,
     /// What the module finds in its mailbox at `init`.
     #[serde(default)]
     pub config: Option<ModuleConfig>,
@@ -251,6 +265,8 @@ impl Default for Run {
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
             evidence: None,
+            watchdog: Duration::from_secs(1),
+            watchdog_abort: None,
             eal_args: Vec::new(),
             jail: None,
             user: None,
@@ -296,6 +312,8 @@ impl Module {
             signed_as: None,
             domain: values::domain(),
             grants: Grants::default(),
+            on_fault: None,
+            restart: Restart::default(),
             config: None,
         }
     }

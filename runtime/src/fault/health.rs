@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     down: AtomicBool,
+    called: AtomicBool,
     by_class: [AtomicU64; FaultClass::ALL.len()],
     installs: AtomicU64,
 }
@@ -26,7 +27,6 @@ impl Health {
     }
 
     /// The seat's instance has failed, and no other has come yet.
-    #[allow(dead_code, reason = "whoever replaces failed instances looks at it: next")]
     pub(crate) fn is_down(&self) -> bool {
         self.down.load(Ordering::Acquire)
     }
@@ -34,6 +34,17 @@ impl Health {
     /// Instances that came after the first one.
     pub(crate) fn installs(&self) -> u64 {
         self.installs.load(Ordering::Relaxed)
+    }
+
+    /// A call into the instance begins, or has come back.
+    #[inline]
+    pub(crate) fn set_called(&self, called: bool) {
+        self.called.store(called, Ordering::Relaxed);
+    }
+
+    /// Its lcore is in a call into the instance.
+    pub(crate) fn is_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
     }
 
     /// Failures so far, of the classes that occurred.

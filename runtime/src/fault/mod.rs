@@ -1,12 +1,19 @@
 //! What a module's failure leads to. An lcore that sees one frees and counts the packets, takes the instance out of use and
 //! tells the control side by a [`Fault`]; everything else happens there.
 
+mod backoff;
+mod board;
 mod class;
 mod health;
+mod keeper;
+mod watchdog;
 
+pub use board::ModuleState;
 pub use class::FaultClass;
 pub(crate) use class::{Overrun, Trapped};
 pub(crate) use health::Health;
+pub(crate) use keeper::Keeper;
+pub(crate) use watchdog::{Pulse, Watchdog};
 
 use crate::evidence::Case;
 use crossbeam_queue::ArrayQueue;

@@ -59,6 +59,7 @@ pub(crate) struct Seat {
 }
 
 /// What instances are made with.
+#[derive(Debug)]
 pub(crate) struct Maker {
     pub(crate) loader: Loader,
     pub(crate) engines: Engines,
@@ -67,6 +68,8 @@ pub(crate) struct Maker {
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
     pub(crate) clock: Clock,
+    /// Held by whoever puts other instances in place, so that two do not do it at once.
+    pub(crate) changes: Mutex<()>,
     /// Where the instances' failures are told.
     pub(crate) faults: Arc<Faults>,
     /// In the order of [`Config::domains`].
@@ -77,6 +80,7 @@ pub(crate) struct Maker {
 }
 
 /// A module as it is loaded: what its instances are made of.
+#[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) module: Module,
     /// Its entry in the configuration, which a swap may change too.
@@ -174,6 +178,7 @@ impl Maker {
             border: seat.comes_in.then(|| self.border(seat.domain)),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
+            open: !seat.generates && entry.passes_by(),
             rights,
             guard: self.guard(seat, grants),
             place: Place {

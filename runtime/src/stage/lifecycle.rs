@@ -48,6 +48,24 @@ impl Stage {
         self.take_out(trapped, evidence, out, now);
     }
 
+    /// Without an instance a burst passes by untouched, or is dropped, as the module's entry says.
+    pub(super) fn skip(&self, burst: &mut Burst, out: &mut Outlets) {
+        if self.open {
+            out.counters.add(Counter::Bypassed, burst.len());
+        } else {
+            self.discard(Counter::Failed, burst, out);
+        }
+    }
+
+    /// Drops a burst; the rooms of a generator, which are no packets yet, just go back.
+    fn discard(&self, cause: Counter, burst: &mut Burst, out: &mut Outlets) {
+        if self.callback == Callback::Generate {
+            burst.free_all();
+        } else {
+            out.drop_all(cause, burst);
+        }
+    }
+
     /// The instance is not to be trusted any more.
     fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Case>>, out: &mut Outlets, now: Now) {
         let Trapped { class, text } = trapped;
@@ -69,11 +87,13 @@ impl Stage {
         if self.failed.is_some() {
             return Err("the instance has failed".to_owned());
         }
+        self.place.health.set_called(true);
         let answer = match request {
             Request::Message(bytes) => self.instance.message(bytes),
             Request::Save => self.instance.save(),
             Request::Restore(state) => self.instance.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
+        self.place.health.set_called(false);
         answer.map_err(|refusal| {
             let text = refusal.to_string();
             match refusal {
@@ -117,6 +137,8 @@ impl Stage {
                 break;
             }
             self.publish(&mut burst, now);
+            // Each call has its own time, and they all come at one moment of the run's.
+            self.instance.restart_deadline();
             let n = u32::try_from(burst.len()).unwrap_or(0);
             if self.instance.is_recorded() {
                 self.record(Callback::Prefill, &mut burst);

@@ -113,9 +113,12 @@ impl Run {
         let orders = self.prepare(&seats, &new, inherits).map_err(|what| ("prepare", what))?;
         let prepare_ns = nanos(begin.elapsed());
         let begin = Instant::now();
+        // Until the new module is the one that is known, nobody makes an instance of the old one in the place of one that failed.
+        let change = self.parts.maker.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let switched = self.switch(orders).map_err(|what| ("switch", what))?;
         let switch_ns = nanos(begin.elapsed());
         self.parts.maker.put(module, Arc::clone(&new));
+        drop(change);
         let mut report = SwapReport {
             number: ledger.swaps.done + 1,
             module: module.to_owned(),

@@ -232,6 +232,13 @@ impl Host {
         self.cpu_at_start = thread_cpu_time();
     }
 
+    /// Whether this thread has used more time than a call may, since the deadline was set last.
+    pub(crate) fn check_deadline(&self) -> wasmtime::Result<()> {
+        let used = thread_cpu_time().saturating_sub(self.cpu_at_start);
+        let allowed = self.grants.deadline;
+        if used < allowed { Ok(()) } else { Err(wasmtime::Error::new(Overrun { used, allowed })) }
+    }
+
     pub(crate) fn deadline(&self) -> Duration {
         self.grants.deadline
     }
@@ -240,12 +247,7 @@ impl Host {
 /// The epoch has passed the deadline. Ticks count wall time, in which this thread may not have run: what it used itself
 /// decides.
 pub(crate) fn on_deadline(store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
-    let host = store.data();
-    let used = thread_cpu_time().saturating_sub(host.cpu_at_start);
-    if used < host.grants.deadline {
-        return Ok(UpdateDeadline::Continue(1));
-    }
-    Err(wasmtime::Error::new(Overrun { used, allowed: host.grants.deadline }))
+    store.data().check_deadline().map(|()| UpdateDeadline::Continue(1))
 }
 
 /// CPU time of the calling thread.

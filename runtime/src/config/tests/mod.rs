@@ -1,5 +1,6 @@
 //! Every message of the configuration, by its text, and what valid configurations mean.
 
+mod faults;
 mod machine;
 mod meaning;
 mod text;

@@ -3,6 +3,7 @@
 
 mod chains;
 mod entries;
+mod faults;
 mod files;
 mod grants;
 mod load;
@@ -49,6 +50,8 @@ impl Config {
         load::load(self, &mut found);
         entries::ports(self, &mut found);
         entries::modules(self, &mut found);
+        faults::modules(self, &mut found);
+        faults::watchdog(self, &mut found);
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
         found.0

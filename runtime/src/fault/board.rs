@@ -1,0 +1,66 @@
+//! What the control side knows of each seat, for whoever wants to read it.
+
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Whether a seat's instance runs, and what is done about it if not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModuleState {
+    /// It runs.
+    #[default]
+    Running,
+    /// It has failed; a new instance comes after a while.
+    Waiting,
+    /// It has failed, and stays down until the module is replaced.
+    Down,
+    /// It has failed too often: the breaker has opened, and it stays down until the module is replaced.
+    BreakerOpen,
+}
+
+impl ModuleState {
+    /// No new instance comes by itself.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Down | Self::BreakerOpen)
+    }
+}
+
+/// What is known of one seat.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) state: ModuleState,
+    /// When a new instance is made, on the keeper's clock.
+    pub(crate) restart_at: Option<Duration>,
+    /// The last failure: its cause, then where.
+    pub(crate) last_fault: Option<String>,
+}
+
+/// The state of all seats.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    seats: Mutex<Vec<Status>>,
+    invalid: Mutex<Option<String>>,
+}
+
+impl Board {
+    pub(crate) fn new(seats: usize) -> Self {
+        Self { seats: Mutex::new(vec![Status::default(); seats]), invalid: Mutex::default() }
+    }
+
+    /// All seats, in the order of the configuration.
+    pub(crate) fn seats(&self) -> MutexGuard<'_, Vec<Status>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the run's figures are worth nothing.
+    pub(crate) fn invalid(&self) -> Option<String> {
+        self.invalid.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The run's figures are worth nothing; the first reason is kept.
+    pub(super) fn invalidate(&self, why: String) {
+        self.invalid.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+}

@@ -1,0 +1,333 @@
+//! The thread that keeps a run going beside the data path: it hears of failures and does what the modules' entries say,
+//! hands log lines on, and tells instances of links.
+
+use super::backoff::Backoff;
+use super::board::{Board, ModuleState};
+use super::{Fault, FaultClass};
+use crate::config::{OnFault, Restart};
+use crate::dpdk::port::Port;
+use crate::error::Error;
+use crate::jail;
+use crate::lcore::{Command, Control};
+use crate::setup::{Maker, Parts, Seat};
+use crate::stage::Stage;
+use crate::wasm::engine::THREAD_STACK;
+use crossbeam_queue::ArrayQueue;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Time between two looks while some instance is down: the least that a restart takes.
+const BUSY: Duration = Duration::from_micros(500);
+/// And while all run.
+const IDLE: Duration = Duration::from_millis(5);
+/// A new instance is watched closely for this long: what fails soon fails again.
+const RESTLESS: Duration = Duration::from_millis(50);
+/// Time between two looks at the links.
+const LINKS: Duration = Duration::from_secs(1);
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    stop: Arc<AtomicBool>,
+    board: Arc<Board>,
+    begin: Instant,
+    thread: Option<JoinHandle<Care>>,
+}
+
+impl Keeper {
+    /// Starts the thread. `queues` are the lcores', by number; `links` are as the instances were told.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(parts: &Parts, queues: &[Arc<ArrayQueue<Command>>], links: Vec<bool>) -> Result<Self, Error> {
+        let (stop, begin) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let board = Arc::new(Board::new(parts.seats.len()));
+        let seats = parts.seats.iter().map(|seat| Cared::new(seat, parts, queues)).collect();
+        let mut care = Care {
+            maker: Arc::clone(&parts.maker),
+            ports: parts.ports.clone(),
+            queues: queues.to_vec(),
+            control: Arc::clone(&parts.control),
+            board: Arc::clone(&board),
+            seats,
+            links,
+            begin,
+            next_links: begin + LINKS,
+            busy_until: begin,
+        };
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("perigee-keeper".to_owned()).stack_size(THREAD_STACK);
+        let thread = thread.spawn(move || {
+            jail::enter_thread(jail::Kind::Control);
+            while !stopped.load(Ordering::Relaxed) {
+                let busy = care.look();
+                std::thread::sleep(if busy { BUSY } else { IDLE });
+            }
+            care
+        });
+        let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the keeper: {e}") })?;
+        Ok(Self { stop, board, begin, thread: Some(thread) })
+    }
+
+    /// What is known of each seat.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// How long it has run: the clock of the times on its board.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    /// Ends the thread; what it had is dropped with the value that this returns.
+    pub(crate) fn end(&mut self) -> Option<Care> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(crate) struct Care {
+    maker: Arc<Maker>,
+    ports: Vec<Arc<Port>>,
+    queues: Vec<Arc<ArrayQueue<Command>>>,
+    control: Arc<Control>,
+    board: Arc<Board>,
+    seats: Vec<Cared>,
+    links: Vec<bool>,
+    begin: Instant,
+    next_links: Instant,
+    busy_until: Instant,
+}
+
+/// One seat, and what is done about it.
+#[derive(Debug)]
+struct Cared {
+    seat: Seat,
+    /// The chain's name and CPU, and its position on its lcore.
+    chain: String,
+    cpu: u32,
+    position: usize,
+    queue: Arc<ArrayQueue<Command>>,
+    step: Step,
+    backoff: Backoff,
+}
+
+/// How far a seat is from failure to a new instance.
+#[derive(Debug)]
+enum Step {
+    Running,
+    /// A new instance is made at this moment.
+    Waiting(Duration),
+    /// It is made; its lcore had no place for the order yet.
+    Made(Box<Stage>),
+    /// Its lcore will send the old one back.
+    Installing(Receiver<Box<Stage>>),
+    /// It stays down.
+    Down,
+    /// As `Down`, because it failed too often.
+    BreakerOpen,
+}
+
+impl Cared {
+    fn new(seat: &Seat, parts: &Parts, queues: &[Arc<ArrayQueue<Command>>]) -> Self {
+        let chain = &parts.placed[seat.chain];
+        Self {
+            seat: seat.clone(),
+            chain: chain.name.clone(),
+            cpu: chain.lcore,
+            position: chain.at.1,
+            queue: Arc::clone(&queues[chain.at.0]),
+            step: Step::Running,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+impl Care {
+    /// Does what is due. True where some seat is on its way to a new instance, or was a moment ago.
+    fn look(&mut self) -> bool {
+        self.hear();
+        for number in 0..self.seats.len() {
+            self.tend(number);
+            if matches!(self.seats[number].step, Step::Waiting(_) | Step::Made(_) | Step::Installing(_)) {
+                self.busy_until = Instant::now() + RESTLESS;
+            }
+        }
+        if Instant::now() >= self.next_links {
+            self.next_links = Instant::now() + LINKS;
+            self.tell_links();
+        }
+        Instant::now() < self.busy_until
+    }
+
+    /// The lcores have ended: what they said last.
+    pub(crate) fn look_last(&mut self) {
+        self.hear();
+        for number in 0..self.seats.len() {
+            if matches!(self.seats[number].step, Step::Running) && self.seats[number].seat.health.is_down() {
+                self.decide(number);
+            }
+        }
+    }
+
+    /// Takes in the lcores' words: failures and log lines.
+    fn hear(&mut self) {
+        for cared in &self.seats {
+            cared.seat.log.emit(&cared.seat.module);
+        }
+        while let Some(fault) = self.maker.faults.pop() {
+            self.note(&fault);
+        }
+    }
+
+    fn note(&self, fault: &Fault) {
+        let Some(cared) = self.seats.get(fault.seat) else { return };
+        let (module, chain) = (&cared.seat.module, &cared.chain);
+        tracing::error!(
+            module, chain, lcore = cared.cpu, class = %fault.class, at_ns = fault.at_ns, batch = fault.sequence,
+            "{}", fault.text
+        );
+        self.board.seats()[fault.seat].last_fault = Some(fault.text.clone());
+        if let Some(case) = &fault.evidence {
+            self.maker.keep(&cared.seat, fault.class.name(), case);
+        }
+    }
+
+    /// One step of one seat.
+    fn tend(&mut self, number: usize) {
+        let cared = &mut self.seats[number];
+        let (is_down, now) = (cared.seat.health.is_down(), self.begin.elapsed());
+        match std::mem::replace(&mut cared.step, Step::Running) {
+            Step::Running if !is_down => return,
+            Step::Running => return self.decide(number),
+            // Somebody has replaced the module: that is a new beginning.
+            Step::Waiting(_) | Step::Down | Step::BreakerOpen if !is_down => {
+                cared.backoff = Backoff::default();
+                cared.backoff.installed(now);
+            }
+            Step::Waiting(at) if now >= at => return self.make(number),
+            Step::Made(stage) => return self.install(number, stage),
+            Step::Installing(reply) => match reply.try_recv() {
+                Ok(old) => {
+                    drop(old);
+                    cared.backoff.installed(now);
+                    tracing::info!(module = cared.seat.module, chain = cared.chain, lcore = cared.cpu, "restarted");
+                }
+                Err(TryRecvError::Empty) => cared.step = Step::Installing(reply),
+                Err(TryRecvError::Disconnected) => cared.step = Step::Down,
+            },
+            as_before => {
+                cared.step = as_before;
+                return;
+            }
+        }
+        self.show(number);
+    }
+
+    /// An instance has failed, or a new one did not start: what its entry says.
+    fn decide(&mut self, number: usize) {
+        let now = self.begin.elapsed();
+        let cared = &mut self.seats[number];
+        let (module, chain, lcore) = (&cared.seat.module, &cared.chain, cared.cpu);
+        // The entry is that of the module as it is now. It is there as long as its instances are.
+        let loaded = self.maker.loaded(&cared.seat.module).ok();
+        let rule = loaded.map_or((OnFault::Closed, Restart::default()), |loaded| {
+            (loaded.entry.on_fault(cared.seat.generates), loaded.entry.restart)
+        });
+        cared.step = match rule.0 {
+            OnFault::Closed | OnFault::Open => Step::Down,
+            OnFault::Restart => match cared.backoff.failed(&rule.1, now) {
+                Some(at) => Step::Waiting(at),
+                None => {
+                    tracing::error!(module, chain, lcore, "failed too often: it stays down until it is replaced");
+                    Step::BreakerOpen
+                }
+            },
+            OnFault::Stop => {
+                let last = self.board.seats()[number].last_fault.clone().unwrap_or_default();
+                let cause = last.lines().next().unwrap_or_default();
+                let why = format!("module {module:?} in chain {chain:?} on lcore {lcore} failed: {cause}");
+                tracing::error!("the run ends: {why}");
+                self.board.invalidate(why);
+                self.control.failed.store(true, Ordering::Release);
+                Step::Down
+            }
+        };
+        self.show(number);
+    }
+
+    /// Makes a new instance aside. That it does not start is a failure like any other.
+    fn make(&mut self, number: usize) {
+        let maker = Arc::clone(&self.maker);
+        // Between here and the order to the lcore nobody else replaces the module: else the old one would come after the new.
+        let _changes = maker.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let cared = &mut self.seats[number];
+        if !cared.seat.health.is_down() {
+            // Replaced meanwhile; the next look finds it.
+            cared.step = Step::Down;
+            return;
+        }
+        match maker.stage(&cared.seat, &self.ports) {
+            Ok(stage) => self.install(number, Box::new(stage)),
+            Err(error) => {
+                cared.seat.health.failed(FaultClass::Start);
+                let (module, chain) = (&cared.seat.module, &cared.chain);
+                tracing::error!(module, chain, lcore = cared.cpu, class = %FaultClass::Start, "{error}");
+                self.board.seats()[number].last_fault = Some(error.to_string());
+                self.decide(number);
+            }
+        }
+    }
+
+    fn install(&mut self, number: usize, new: Box<Stage>) {
+        let cared = &mut self.seats[number];
+        let (reply, answer) = channel();
+        let order = Command::Install { chain: cared.position, stage: cared.seat.stage, new, reply };
+        cared.step = match cared.queue.push(order) {
+            Ok(()) => Step::Installing(answer),
+            Err(Command::Install { new, .. }) => Step::Made(new),
+            Err(_) => Step::Down,
+        };
+        self.show(number);
+    }
+
+    fn show(&self, number: usize) {
+        let (state, restart_at) = match &self.seats[number].step {
+            Step::Running => (ModuleState::Running, None),
+            Step::Waiting(at) => (ModuleState::Waiting, Some(*at)),
+            Step::Made(_) | Step::Installing(_) => (ModuleState::Waiting, None),
+            Step::Down => (ModuleState::Down, None),
+            Step::BreakerOpen => (ModuleState::BreakerOpen, None),
+        };
+        let mut seats = self.board.seats();
+        seats[number].state = state;
+        seats[number].restart_at = restart_at;
+    }
+
+    /// Tells all instances what has become of the ports' links.
+    fn tell_links(&mut self) {
+        for (number, port) in self.ports.iter().enumerate() {
+            let up = port.link_up();
+            if self.links.get(number) == Some(&up) {
+                continue;
+            }
+            tracing::info!(port = port.name(), "link {}", if up { "up" } else { "down" });
+            let order = || Command::Port { number, info: port.info(false) };
+            // An lcore whose queue is full is told the next time.
+            if self.queues.iter().filter(|queue| queue.push(order()).is_ok()).count() == self.queues.len() {
+                self.links[number] = up;
+            }
+        }
+    }
+}
