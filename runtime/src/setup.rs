@@ -247,14 +247,13 @@ impl Builder<'_> {
         let domains: Vec<usize> = names.iter().map(|name| config.domain_of(name)).collect();
         let mut stages = Vec::new();
         for (position, name) in names.iter().enumerate() {
-            let generates = generator.is_some() && position == 0;
             let seat = Seat {
                 chain: index,
                 chain_name: chain.name.clone(),
                 lcore: placed.lcore,
                 stage: position,
                 module: (*name).clone(),
-                generates,
+                generates: generator.is_some() && position == 0,
                 worker: u32::try_from(placed.worker).unwrap_or(0),
                 instances: u32::try_from(chain.width()).unwrap_or(1),
                 number: u64::try_from(self.parts.seats.len()).unwrap_or(0),
@@ -265,7 +264,7 @@ impl Builder<'_> {
                 may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
                 meta: source.meta(),
                 log: LogQueue::new(),
-                rooms: if let (true, Source::Rooms(pool)) = (generates, &source) { pool.size() } else { 0 },
+                rooms: source.rooms(),
                 health: Arc::default(),
             };
             stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);

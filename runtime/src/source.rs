@@ -83,6 +83,11 @@ impl Source {
         }
     }
 
+    /// Rooms of the pool that a generator fills; 0 of any other source.
+    pub(crate) fn rooms(&self) -> u32 {
+        if let Self::Rooms(pool) = self { pool.size() } else { 0 }
+    }
+
     /// Takes up to `max` packets (or rooms) into the empty burst; returns how many.
     #[inline]
     pub(crate) fn fill(&self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {

@@ -1,4 +1,5 @@
 //! The switch on an lcore, between two bursts: here instances change places.
+#![allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
 
 use crate::chain::Chain;
 use crate::counters::Counter;
@@ -28,7 +29,6 @@ pub(crate) struct Order {
 }
 
 /// What the control thread wants of an lcore in the course of a swap.
-#[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
 pub(crate) enum Task {
     /// What is there?
     Look { place: At, reply: Sender<Option<Facts>> },
