@@ -168,7 +168,7 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_getdents64, S | C, ANY, "what a directory holds"),
     call!(SYS_lseek, S | A | C, ANY, "a place in a file"),
     call!(SYS_pread64, S | C, ANY, "the same"),
-    call!(SYS_pwrite64, S | C, ANY, "the same"),
+    call!(SYS_pwrite64, S | C | L, ANY, "the same; on an lcore the state region of a module that was replaced"),
     call!(SYS_ftruncate, S | C, ANY, "a file is written anew; memory that is shared"),
     call!(SYS_fallocate, S | C, ANY, "room on the disk"),
     call!(SYS_fsync, S | C, ANY, "what is written survives"),

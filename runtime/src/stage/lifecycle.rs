@@ -73,7 +73,6 @@ impl Stage {
         self.place.health.failed(class);
         if let Some(ousted) = self.go_back(out, Counter::Trap) {
             self.ousted = Some(ousted);
-            self.place.health.installed();
         } else {
             self.drop_held(out, Counter::Trap);
         }

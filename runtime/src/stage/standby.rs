@@ -79,6 +79,7 @@ impl Stage {
         new.sequence = self.sequence;
         std::mem::swap(self, &mut new);
         self.standby = Some(new);
+        self.installed();
     }
 
     /// The instance before this one goes on, with what it had at the switch: this one has failed, or its like elsewhere. What
@@ -93,6 +94,7 @@ impl Stage {
         old.forget_rooms();
         std::mem::swap(self, &mut old);
         old.free_spares();
+        self.installed();
         Some(old)
     }
 
