@@ -1,6 +1,7 @@
 //! `./x tidy`: what compilers and linters do not check. Each file here is one rule; one more is in abi.rs.
 
 mod dependencies;
+mod evidence;
 mod length;
 mod links;
 mod readmes;
@@ -27,6 +28,7 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
     findings.extend(length::check(&files));
     findings.extend(words::check(&files));
     findings.extend(readmes::check(&files));
+    findings.extend(evidence::check(&files));
     findings.extend(links::check(repository, &files));
     findings.extend(dependencies::check(&modules::metadata(repository)?, &repository.path("")));
     findings.extend(abi::problem(repository)?.map(Finding::Error));
