@@ -2,11 +2,12 @@
 
 use crate::args::LoadOptions;
 use crate::run::{Loaded, read};
+use crate::table::bytes;
 use crate::{load, output};
 use anyhow::Result;
-use perigee_runtime::ModuleInfo;
 use perigee_runtime::config::{Config, Module, Source, allowed_cpus};
 use perigee_runtime::load::Loader;
+use perigee_runtime::{ModuleInfo, longest_operation};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
     if refused > 0 {
         return Ok(ExitCode::from(1));
     }
-    output::result(&format!("{}: ok\n{}", file.display(), plan(&config)))?;
+    output::result(&format!("{}: ok\n{}{}", file.display(), plan(&config), uninterrupted(&config)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,6 +75,16 @@ fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loade
         }
     }
     problems
+}
+
+/// By how much a call may pass its deadline, for each module.
+fn uninterrupted(config: &Config) -> String {
+    let line = |module: &Module| {
+        let most = longest_operation(module.grants.memory);
+        let memory = bytes(module.grants.memory);
+        format!("  module {}: no deadline interrupts a fill of its {memory}, {most:.0?} here\n", module.name)
+    };
+    config.modules.iter().map(line).collect()
 }
 
 /// What would run where.

@@ -119,6 +119,7 @@ fn check_tells_the_plan_or_the_problems() {
         out.starts_with("perigee.toml: ok\n  lcore ") && out.contains("chain pass: port a, rx queue 0 -> m -> a"),
         "{out}"
     );
+    assert!(out.contains("  module m: no deadline interrupts a fill of its 256 MiB, "), "{out}");
     bench.write("perigee.toml", &FORWARD.replace("good.wat", "wrong-abi.wat"));
     let said = bench.perigee(&["check", "perigee.toml"]);
     assert_eq!(said.code, Some(1));

@@ -63,3 +63,4 @@ pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};
+pub use wasm::uninterrupted::longest_operation;

@@ -10,7 +10,7 @@ use super::{Quota, core, engine_text, folder, hex, prepare};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::grants::Grants;
-use crate::wasm::engine;
+use crate::wasm::engine::{Engines, Ticker, WASM_STACK};
 use crate::wasm::host::{Host, LogQueue};
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
@@ -73,8 +73,9 @@ impl Replay {
     pub fn run(bundle: &Path, until: Option<usize>) -> Result<Self, Error> {
         let refuse = |what: String| Error::Evidence { path: bundle.to_owned(), what };
         let tape = Tape::read(bundle).map_err(refuse)?;
-        let (engine, _ticker) = engine::new()?;
-        let engine_now = engine_text(&engine);
+        let engines = Engines::default();
+        let _ticker = Ticker::start(&engines);
+        let engine_now = engine_text(&engines.of(WASM_STACK as u64)?);
         if tape.header.engine != engine_now {
             let recorded = &tape.header.engine;
             return Err(refuse(format!(
@@ -82,7 +83,7 @@ impl Replay {
                  on such a processor"
             )));
         }
-        let mut player = Player::start(&engine, &tape).map_err(refuse)?;
+        let mut player = Player::start(&engines, &tape).map_err(refuse)?;
         player.play(&tape, until).map_err(refuse)
     }
 }
@@ -111,7 +112,7 @@ struct Player {
 }
 
 impl Player {
-    fn start(engine: &wasmtime::Engine, tape: &Tape) -> Result<Self, String> {
+    fn start(engines: &Engines, tape: &Tape) -> Result<Self, String> {
         let header = &tape.header;
         let (prepared, probe) = prepare(&header.module, &tape.wasm).map_err(|e| e.to_string())?;
         let is_deadline = header.end.trace.class == "deadline";
@@ -120,7 +121,9 @@ impl Player {
         let deadline = if is_deadline { grants.deadline } else { grants.deadline.max(PATIENCE) };
         let grants = Grants { deadline, ..grants };
         let limits = Limits::from(&grants);
-        let module = Module::compile(engine, &header.module, &prepared, limits).map_err(|e| e.to_string())?;
+        // A stack of the same size ends in the same call.
+        let engine = engines.of(grants.stack).map_err(|e| e.to_string())?;
+        let module = Module::compile(&engine, &header.module, &prepared, limits).map_err(|e| e.to_string())?;
         let clock = Clock::started_at(1_000_000_000, header.start_unix_ns);
         let mut host = Host::new(clock, LogQueue::new(), grants.clone(), header.seed);
         // What the clock said while the instance was made.

@@ -8,4 +8,5 @@ mod imports;
 pub(crate) mod instance;
 pub(crate) mod memory;
 pub(crate) mod module;
+pub(crate) mod uninterrupted;
 pub(crate) mod wasi;

@@ -14,7 +14,8 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for page in PAGES {
         let Some(text) = by_path.get(page) else {
-            findings.push(Finding::Error(format!("{page} is not there: it is where the promises and their tests stand")));
+            findings
+                .push(Finding::Error(format!("{page} is not there: it is where the promises and their tests stand")));
             continue;
         };
         for (number, line) in text.lines().enumerate() {
