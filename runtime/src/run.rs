@@ -12,7 +12,7 @@ use crate::stats::{
     Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary,
 };
 use crate::swap::Ledger;
-use crate::wasm::engine::{Engines, THREAD_STACK, Ticker};
+use crate::wasm::engine::{Engines, THREAD_STACK, Ticker, WASM_STACK};
 use crate::wasm::module::ModuleInfo;
 use crossbeam_queue::ArrayQueue;
 use std::path::Path;
@@ -68,6 +68,8 @@ impl Run {
         // Before any thread is started, so that all have it from this one.
         crate::dpdk::eal::block_port_signals();
         let engines = Engines::default();
+        // With its first engine wasmtime takes the signals that traps are made of, which the jail allows nobody later on.
+        engines.of(WASM_STACK as u64)?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
         let (parts, lcores) = setup::build(config, base, &engines, loader, options)?;
