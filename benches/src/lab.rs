@@ -38,7 +38,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// Says `burst` and `tick`.
     pub(crate) fn new(lab: &Lab, burst: u16, tick: &str) -> Self {
-        let text = format!("[run]\nburst = {burst}\ntick = \"{tick}\"\n");
+        let text = format!("[run]\nburst = {burst}\ntick = \"{tick}\"\nwatchdog = \"30s\"\n");
         Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu }
     }
 
