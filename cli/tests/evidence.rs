@@ -15,6 +15,7 @@ device = "net_null0"
 [[module]]
 name = "m"
 file = "traps.wat"
+on_fault = "closed"
 [[chain]]
 source = { port = "a" }
 stages = ["m"]

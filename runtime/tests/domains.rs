@@ -70,6 +70,7 @@ fn borders(domain: &str) -> String {
         r#"
 [run]
 burst = 16
+watchdog = "30s"
 [[port]]
 name = "wire"
 device = "net_ring0"
