@@ -1,5 +1,6 @@
 //! Memory full of canaries in one trust domain, and modules of another that look for them.
 #![allow(unreachable_pub, reason = "a module of tests has no other users")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use crate::common::{Bench, each, module, verdict};
 use perigee_abi::verdict as v;
