@@ -16,6 +16,12 @@ use crate::wasm::engine::{Engines, Ticker};
 use std::ffi::c_void;
 use std::path::Path;
 
+/// CPU time of the calling thread, by the clock that deadlines are checked with.
+#[must_use]
+pub fn thread_cpu_time() -> std::time::Duration {
+    crate::wasm::host::thread_cpu_time()
+}
+
 /// A run of one lcore on the calling thread. Packets flow when `poll` is called.
 ///
 /// The pieces (`load`, `publish`, `call`, `collect`) work on one burst per chain, which stays loaded between them.

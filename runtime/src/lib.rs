@@ -57,7 +57,7 @@ pub use options::Options;
 pub use run::Run;
 pub use stats::{
     Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats,
-    Snapshot, Summary,
+    Snapshot, Summary, TickerGaps,
 };
 pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]

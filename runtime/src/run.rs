@@ -271,10 +271,13 @@ impl Run {
                 hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
             }
         });
+        let gaps = self.ticker.gaps();
         Snapshot {
             elapsed_ns: self.elapsed_ns(),
             tsc_hz: parts.clock.hz(),
-            ticker_worst_gap_ns: self.ticker.worst_gap_ns(),
+            ticker_worst_gap_ns: gaps.worst_ns,
+            ticker_gap_p50_ns: gaps.p50_ns,
+            ticker_gap_p999_ns: gaps.p999_ns,
             faults_lost: parts.maker.faults.lost(),
             ports: parts.ports.iter().map(|p| p.stats()).collect(),
             chains: chains.collect(),

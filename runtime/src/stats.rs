@@ -19,6 +19,10 @@ pub struct Snapshot {
     pub tsc_hz: u64,
     /// Longest time between two ticks of the epoch clock so far, nanoseconds: deadlines are late by up to this.
     pub ticker_worst_gap_ns: u64,
+    /// Half of the times between two ticks were no longer, nanoseconds, to two digits; 1 ms where nothing is in the way.
+    pub ticker_gap_p50_ns: u64,
+    /// 999 of 1,000 were no longer.
+    pub ticker_gap_p999_ns: u64,
     /// Failures of modules that were counted, but whose texts were lost because too many waited.
     pub faults_lost: u64,
     /// The ports, by number.
@@ -35,6 +39,19 @@ pub struct Snapshot {
     pub rings: Vec<RingStats>,
     /// The pools, as full as they are now.
     pub pool_levels: Vec<PoolLevel>,
+}
+
+/// Times between two ticks of the clock behind deadlines, which is to tick each millisecond: to two digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TickerGaps {
+    /// How many there were.
+    pub ticks: u64,
+    /// Half of them were no longer, nanoseconds.
+    pub p50_ns: u64,
+    /// 999 of 1,000 were no longer, nanoseconds.
+    pub p999_ns: u64,
+    /// The longest, nanoseconds.
+    pub worst_ns: u64,
 }
 
 /// Counters of one chain on one lcore.

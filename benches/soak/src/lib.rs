@@ -4,9 +4,19 @@
 //! process of its own, so that one which ends its process is seen, and the others still run. `./x soak` builds everything
 //! and starts it. Tests of the same things with smaller figures are in `tests/`.
 
+#[path = "../../../runtime/tests/canaries/mod.rs"]
+mod canaries;
+#[path = "../../../runtime/tests/common/mod.rs"]
+mod common;
+mod fuzz;
 pub mod generated;
 pub mod hostile;
 pub mod scenario;
 pub mod scenarios;
+#[path = "../../../runtime/tests/sequence/mod.rs"]
+mod sequence;
 
 pub use scenario::{Report, Scenario, Task};
+
+/// The argument with which `perigee-soak` compiles modules for a run of its own, as `perigee compile-server` does for others.
+pub const COMPILE_SERVER: &str = "compile-server";

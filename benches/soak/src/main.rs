@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use perigee_soak::{Report, Scenario, Task, scenarios};
+use perigee_soak::{COMPILE_SERVER, Report, Scenario, Task, scenarios};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -40,6 +40,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    // Before anything else: what compiles has no threads, and no descriptors but its socket.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_SERVER) {
+        return perigee_runtime::load::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let quiet = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
     tracing_subscriber::fmt().with_env_filter(quiet).with_writer(std::io::stderr).init();
     match perform(&Args::parse()) {

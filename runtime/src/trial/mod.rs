@@ -58,7 +58,7 @@ const TICK_NS: u64 = 1_000_000;
 pub struct Subject {
     module: Module,
     limits: Limits,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl std::fmt::Debug for Subject {
@@ -83,13 +83,19 @@ impl Subject {
     /// As for [`Self::load`].
     pub fn from_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         let (engine, ticker) = engine::new()?;
-        Ok(Self { module: Module::compile(&engine, name, bytes, limits)?, limits, _ticker: ticker })
+        Ok(Self { module: Module::compile(&engine, name, bytes, limits)?, limits, ticker })
     }
 
     /// Facts of the module.
     #[must_use]
     pub fn info(&self) -> &ModuleInfo {
         self.module.describe()
+    }
+
+    /// Times between the ticks of the clock behind its deadlines, since it was loaded.
+    #[must_use]
+    pub fn ticker_gaps(&self) -> crate::TickerGaps {
+        self.ticker.gaps()
     }
 
     /// True where it exports this callback.

@@ -2,9 +2,11 @@
 
 use super::memory::Creator;
 use crate::jail;
+use crate::stats::TickerGaps;
+use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
@@ -93,19 +95,45 @@ pub(crate) fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
+/// Times between ticks. Only the ticker writes, once a tick; its counts are there from the start, so it never allocates.
+#[derive(Clone, Debug)]
+struct Gaps(Arc<Mutex<Histogram<u64>>>);
+
+impl Gaps {
+    /// From a microsecond to a minute, in nanoseconds, to two digits. A gap beyond counts as the end.
+    fn new() -> Option<Self> {
+        let counts = Histogram::new_with_bounds(1_000, 60_000_000_000, 2).ok()?;
+        Some(Self(Arc::new(Mutex::new(counts))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Histogram<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, gap: Duration) {
+        self.lock().saturating_record(u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn read(&self) -> TickerGaps {
+        let counts = self.lock();
+        let at = |quantile| counts.value_at_quantile(quantile);
+        TickerGaps { ticks: counts.len(), p50_ns: at(0.5), p999_ns: at(0.999), worst_ns: counts.max() }
+    }
+}
+
 /// Advances the engines' epochs each millisecond from a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Ticker {
     stop: Arc<AtomicBool>,
-    worst_gap_ns: Arc<AtomicU64>,
+    gaps: Option<Gaps>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     pub(crate) fn start(engines: &Engines) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let worst_gap_ns = Arc::new(AtomicU64::new(0));
-        let (engines, stopped, worst) = (engines.clone(), Arc::clone(&stop), Arc::clone(&worst_gap_ns));
+        let gaps = Gaps::new();
+        let (engines, stopped, seen) = (engines.clone(), Arc::clone(&stop), gaps.clone());
         let thread = std::thread::Builder::new().name("perigee-ticker".to_owned()).spawn(move || {
             prefer_this_thread();
             jail::enter_thread(jail::Kind::Ticker);
@@ -114,17 +142,19 @@ impl Ticker {
                 std::thread::sleep(EPOCH);
                 engines.tick();
                 TICKS.fetch_add(1, Ordering::Relaxed);
-                let gap = u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                worst.fetch_max(gap, Ordering::Relaxed);
-                last = Instant::now();
+                let now = Instant::now();
+                if let Some(gaps) = &seen {
+                    gaps.record(now - last);
+                }
+                last = now;
             }
         });
-        Self { stop, worst_gap_ns, thread: thread.ok() }
+        Self { stop, gaps, thread: thread.ok() }
     }
 
-    /// The longest time between two ticks so far, nanoseconds: deadlines are late by up to this.
-    pub(crate) fn worst_gap_ns(&self) -> u64 {
-        self.worst_gap_ns.load(Ordering::Relaxed)
+    /// Times between two ticks so far: deadlines are late by up to these.
+    pub(crate) fn gaps(&self) -> TickerGaps {
+        self.gaps.as_ref().map(Gaps::read).unwrap_or_default()
     }
 }
 

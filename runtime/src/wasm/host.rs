@@ -252,7 +252,7 @@ pub(crate) fn on_deadline(store: StoreContextMut<'_, Host>) -> wasmtime::Result<
 
 /// CPU time of the calling thread.
 #[allow(unsafe_code, reason = "the standard library has no clock of a thread")]
-fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY:
     // - the place for the answer is valid.

@@ -47,11 +47,13 @@ fn write(folder: &Path, modules: &Path, hostile: &Hostile) -> Result<String> {
 
 /// The `[[module]]` of a hostile module. It is granted what its chain has, so that what it abuses is there: the port `null`,
 /// the ring where there is one, and all hostcalls.
+///
+/// One that has failed stays so: a new instance would hide what became of it.
 fn entry(hostile: &Hostile, file: &str, rings: &str) -> String {
     let deadline =
         if hostile.grants.contains("deadline") { String::new() } else { format!("deadline = \"{DEADLINE}\"\n") };
     format!(
-        "[[module]]\nname = \"{}\"\nfile = \"{file}\"\ndomain = \"hostile\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
+        "[[module]]\nname = \"{}\"\nfile = \"{file}\"\ndomain = \"hostile\"\non_fault = \"closed\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
          true\nhostcalls = [\"log\", \"counter\", \"time\"]\nclock = \"precise\"\n{deadline}{}\n",
         hostile.name, hostile.config, hostile.grants
     )
@@ -127,6 +129,7 @@ fn config(folder: &Path, modules: &Path, group: &[Hostile]) -> Result<String> {
         r#"
 [run]
 tick = "1ms"
+watchdog = "10s"
 [[port]]
 name = "null"
 device = "net_null{number}"

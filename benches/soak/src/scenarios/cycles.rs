@@ -12,8 +12,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "cycles",
     about: "modules loaded, started, called and unloaded, each tenth in a run with ports: memory stays flat",
     unit: "cycles",
-    quick: 10_000,
-    full: 200_000,
+    quick: 1_000,
+    full: 10_000,
     run,
 };
 

@@ -1,17 +1,31 @@
 //! All scenarios, each in a file of its own.
 
 mod cycles;
+mod fuzz;
 mod generated;
 mod hostile;
+mod isolation;
 mod kill;
 mod loops;
 mod race;
+mod swaps;
+mod traps;
 
 use crate::Scenario;
 
 /// In the order in which they run.
-pub const ALL: &[Scenario] =
-    &[loops::SCENARIO, hostile::SCENARIO, generated::SCENARIO, race::SCENARIO, cycles::SCENARIO, kill::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    loops::SCENARIO,
+    hostile::SCENARIO,
+    generated::SCENARIO,
+    traps::SCENARIO,
+    swaps::SCENARIO,
+    isolation::SCENARIO,
+    race::SCENARIO,
+    fuzz::SCENARIO,
+    cycles::SCENARIO,
+    kill::SCENARIO,
+];
 
 /// The scenario of that name.
 #[must_use]
