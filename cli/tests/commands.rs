@@ -286,5 +286,5 @@ fn twice_asked(bench: &Bench) -> std::process::Output {
     for signal in ["INT", "TERM", "CONT"] {
         send(&child, signal);
     }
-    child.wait_with_output().unwrap()
+    child.wait_with_output().expect("it ends")
 }
