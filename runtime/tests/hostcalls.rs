@@ -17,8 +17,8 @@ fn run(text: &str, input: &[Vec<u8>], grants: &str) -> Outcome {
     let bench = Bench::new();
     bench.module("m.wat", text).input(input);
     let config = format!(
-        "[[module]]\nname = \"m\"\nfile = \"m.wat\"\ngrants = {{ {grants} }}\n[[chain]]\nsource = {{ port = \"in\" }}\nstages = \
-         [\"m\"]\ntx = [\"out\"]\n"
+        "[[module]]\nname = \"m\"\nfile = \"m.wat\"\non_fault = \"closed\"\ngrants = {{ {grants} }}\n[[chain]]\n\
+         source = {{ port = \"in\" }}\nstages = [\"m\"]\ntx = [\"out\"]\n"
     );
     bench.run(&bench.config(&config))
 }

@@ -38,6 +38,7 @@ device = "net_null0"
 [[module]]
 name = "m"
 file = "m.wat"
+on_fault = "closed"
 grants = { hostcalls = ["log", "counter", "time"] }
 [[chain]]
 source = { port = "p" }
