@@ -4,8 +4,8 @@
 //! a thread without capabilities, that can open no file, start no program and make no connection. It holds for the whole
 //! process and for good, so a process has one jail, that of its first run.
 //!
-//! - [`plan`] says what a run keeps, from its ports and its user; `calls.rs` is the table of system calls.
-//! - [`thread`] puts a thread in: the only unsafe code here.
+//! - `plan.rs` says what a run keeps, from its ports and its user; `calls.rs` is the table of system calls.
+//! - `thread.rs` puts a thread in: the only unsafe code here.
 
 mod calls;
 mod files;
