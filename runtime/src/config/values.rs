@@ -106,7 +106,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// The text that says what is wrong with it.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let binary = parse_size::Config::new().with_binary();
-    binary.parse_size(text).map_err(|error| format!("{text:?} is no size ({error}); write for example \"256M\""))
+    let size = binary.parse_size(text);
+    let size = size.map_err(|error| format!("{text:?} is no size ({error}); write for example \"256M\""))?;
+    // What is read must be written again, and TOML's numbers have a sign.
+    if i64::try_from(size).is_ok() { Ok(size) } else { Err(format!("{text:?} is beyond any memory")) }
 }
 
 pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
