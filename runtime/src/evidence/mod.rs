@@ -27,10 +27,10 @@ pub(crate) use witness::{Facts, Witness};
 
 pub use replay::{Replay, Verdict};
 
+use crate::load::hex;
 use crate::wasm::engine::{Engines, WASM_STACK};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,14 +227,6 @@ pub(crate) fn wasmtime_version() -> &'static str {
     const LOCK: &str = include_str!("../../../Cargo.lock");
     let entry = LOCK.split_once("name = \"wasmtime\"\nversion = \"").map_or("", |(_, rest)| rest);
     entry.split('"').next().unwrap_or("")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A text of a module's, so that it can do no harm on a terminal, and is not too long.

@@ -30,7 +30,7 @@ use crate::evidence::Probe;
 use crate::options::Options;
 use crate::wasm::engine::{Engines, Ticker};
 use crate::wasm::module::{Limits, Module, ModuleInfo};
-use cache::hex;
+pub(crate) use cache::hex;
 use client::Client;
 use keeper::{Compiled, Keeper, Plan};
 use serde::{Deserialize, Serialize};
