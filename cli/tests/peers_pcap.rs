@@ -46,7 +46,7 @@ fn record(lab: &Lab) -> PathBuf {
         assert_eq!(answer.trim(), "192.0.2.7", "dig gets the address");
     }
     for target in [ipv4(1), ipv6(1)] {
-        for size in ["-s 56", "-s 4000"] {
+        for size in ["-b 56", "-b 4000"] {
             let pings = client.ping(&target, 10, size);
             assert_eq!(pings.answered, 10, "the kernel answers the kernel's pings");
         }

@@ -21,7 +21,7 @@ fn ping(kind: Kind, mode: Mode, mtu: u16, size: usize) {
     wire.connect(&mut perigee, 2);
 
     let peer = wire.peer();
-    let further = format!("-s {size} -M do");
+    let further = format!("-b {size} -M");
     for target in [ipv4(1), ipv6(1)] {
         peer.wait_for_answer(&target);
         let pings = peer.ping(&target, COUNT, &further);
@@ -42,7 +42,7 @@ fn oversized(kind: Kind, mode: Mode) {
     let (peer, device) = (wire.peer(), wire.peer_device());
     peer.ip(&format!("link set {device} mtu 9000"));
     peer.wait_for_answer(&ipv4(1));
-    assert_eq!(peer.ping(&ipv4(1), 10, "-M do -s 4000").answered, 0, "what is too long is not answered");
+    assert_eq!(peer.ping(&ipv4(1), 10, "-b 4000 -M").answered, 0, "what is too long is not answered");
     assert_eq!(peer.ping(&ipv4(1), 10, "").answered, 10, "what comes after it is");
     let summary = perigee.stop("INT");
     let errors = number(summary.port("a"), "rx_errors") + summary.dropped();

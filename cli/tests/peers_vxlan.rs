@@ -61,7 +61,7 @@ fn tunnel(mode: Mode) {
     inside.peer().wait_for_answer(&target);
     // As long as the tunnel's headers leave room for: 1,500 less 50, less 28 of IPv4 and ICMP.
     for size in [0, 56, 1_422] {
-        let pings = inside.peer().ping(&target, COUNT, &format!("-s {size} -M do"));
+        let pings = inside.peer().ping(&target, COUNT, &format!("-b {size} -M"));
         say(&format!("{} of {} pings of {size} bytes answered through the tunnel", pings.answered, pings.sent));
         assert_eq!((pings.sent, pings.answered), (COUNT, COUNT), "every ping is answered");
     }

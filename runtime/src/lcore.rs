@@ -142,9 +142,9 @@ impl Lcore {
                 packets += n;
             }
             if cycles >= next_look {
-                next_look = cycles + look;
                 self.pulse.beat(cycles);
                 self.serve(cycles);
+                next_look = if self.commands.is_empty() { cycles + look } else { cycles };
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
             if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(Chain::generates) {
@@ -154,10 +154,11 @@ impl Lcore {
         }
     }
 
-    /// Does what the control thread asked for. The last poll has ended at `since`.
+    /// Does one thing that the control thread asked for. The last poll has ended at `since`. One only: an answer wakes the
+    /// asker, which may take this CPU to prepare what it asks for next, and packets should flow before that is looked at.
     fn serve(&mut self, since: u64) {
         self.tend();
-        while let Some(command) = self.commands.pop() {
+        if let Some(command) = self.commands.pop() {
             match command {
                 Command::Ask { chain, stage, request, reply } => {
                     let cycles = self.clock.cycles();

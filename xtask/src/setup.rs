@@ -7,10 +7,11 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("ethtool", "switches the kernel's offloads off on these"),
-    ("iputils-ping", "asks the responder module"),
+    ("fping", "asks the responder module, and waits for each answer"),
+    ("iputils-ping", "sees when it is there"),
     ("iperf3", "sends TCP and UDP through the forwarder"),
     ("tcpreplay", "sends frames with VLAN tags, byte for byte"),
     ("tshark", "records real traffic, compares recordings, and is the second opinion on every header that we build"),

@@ -18,6 +18,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dnsmasq", "dnsmasq-base"),
     ("dumpcap", "tshark"),
     ("ethtool", "ethtool"),
+    ("fping", "fping"),
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
     ("nsenter", "util-linux"),
