@@ -74,7 +74,6 @@ pub(crate) enum End {
 /// Runs a valid configuration until its end, and tells what came of it. `name` is what the run is called in its socket.
 pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
     let stop = StopSignal::listen()?;
-    let duration = options.duration.or(config.run.duration);
     load::apply(&options.load, &mut config)?;
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
@@ -86,8 +85,12 @@ pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &Run
     let server = doors.serve(&run)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
-    let end =
-        watch(&run, &Asked { signal: &stop, server: &server }, duration, options.quiet || options.json.is_stdout());
+    let end = watch(
+        &run,
+        &Asked { signal: &stop, server: &server },
+        options.duration,
+        options.quiet || options.json.is_stdout(),
+    );
     let socket = server.close();
     let summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
     jail::with_rights(|| drop(socket));
@@ -115,10 +118,12 @@ struct Asked<'a> {
     server: &'a Server,
 }
 
-fn watch(run: &Run, asked: &Asked<'_>, duration: Option<Duration>, quiet: bool) -> End {
+fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, quiet: bool) -> End {
     let started = Instant::now();
-    let mut live = (!quiet).then(|| Live::start(duration));
+    let mut live = (!quiet).then(|| Live::start(given.or_else(|| run.duration())));
     loop {
+        // The configuration's may change while the run goes on.
+        let duration = given.or_else(|| run.duration());
         let elapsed = started.elapsed();
         if asked.signal.is_asked() {
             return End::Signal;

@@ -27,6 +27,10 @@ impl Target for Fake {
         Ok(vec![bytes.to_vec()])
     }
 
+    fn restart(&self, module: &str) -> Result<usize, Error> {
+        Ok(module.len())
+    }
+
     fn swap(&self, module: &str, upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {
         if upload.bytes.starts_with(b"\0asm") {
             return Ok(SwapReport::default());

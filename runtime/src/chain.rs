@@ -4,6 +4,7 @@ use crate::counters::{Counter, Shared};
 use crate::dpdk::packet::Burst;
 use crate::lcore::Request;
 use crate::outlet::Outlets;
+use crate::setup::Seat;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
 use perigee_abi::{PortInfo, batch_flags};
@@ -97,6 +98,11 @@ impl Chain {
         }
     }
 
+    /// Modules are called at least so often from now on.
+    pub(crate) fn set_tick(&mut self, cycles: u64) {
+        (self.tick_cycles, self.next_tick) = (cycles, 0);
+    }
+
     /// Counts a poll in which packets came.
     #[inline]
     pub(crate) fn account(&mut self, cycles: u64) {
@@ -127,22 +133,25 @@ impl Chain {
     }
 
     /// Puts another instance into a stage, between two bursts. Gives back the one that was there, without its packets; or the
-    /// new one, where there is no such stage.
+    /// new one, where its seat is gone.
     #[must_use]
-    pub(crate) fn install(&mut self, stage: usize, mut new: Box<Stage>) -> Box<Stage> {
-        if let Some(place) = self.stages.get_mut(stage) {
-            place.retire(&mut self.out);
-            std::mem::swap(place, &mut *new);
-            place.installed();
-            self.ended &= stage != 0;
+    pub(crate) fn install(&mut self, mut new: Box<Stage>) -> Box<Stage> {
+        let seat = Arc::clone(&new.place.seat);
+        if let Some(stage) = self.stages.get_mut(seat.stage).filter(|stage| stage.place.seat.is(&seat)) {
+            stage.retire(&mut self.out);
+            std::mem::swap(stage, &mut *new);
+            stage.installed();
+            self.ended &= seat.stage != 0;
+        } else {
+            new.free_spares();
         }
         new
     }
 
     /// Asks an instance something.
-    pub(crate) fn ask(&mut self, stage: usize, request: &Request, now: Now) -> Result<Vec<u8>, String> {
-        let stage = self.stages.get_mut(stage).ok_or("no such instance")?;
-        stage.ask(request, &mut self.out, now)
+    pub(crate) fn ask(&mut self, seat: &Seat, request: &Request, now: Now) -> Result<Vec<u8>, String> {
+        let stage = self.stages.get_mut(seat.stage).filter(|stage| stage.place.seat.is(seat));
+        stage.ok_or("it has been taken out of its chain")?.ask(request, &mut self.out, now)
     }
 
     /// The last call of each stage, in which it may give back what it holds.

@@ -6,9 +6,10 @@ use crate::counters::Counter;
 use crate::dpdk::eal::{Affinity, Registered};
 use crate::fault::Pulse;
 use crate::jail;
+use crate::setup::Seat;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
-use crate::swap::switch::{self, At, Gone, Switched, Task};
+use crate::swap::switch::{self, At, Changed, Gone, Task};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::PortInfo;
 use std::sync::Arc;
@@ -20,12 +21,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Ask an instance something.
-    Ask { chain: usize, stage: usize, request: Request, reply: Sender<Result<Vec<u8>, String>> },
-    /// Puts another instance in the place of one. The old one goes to whoever asked: an lcore drops none, for that unmaps
-    /// its memory.
-    Install { chain: usize, stage: usize, new: Box<Stage>, reply: Sender<Box<Stage>> },
+    Ask { seat: Arc<Seat>, request: Request, reply: Sender<Result<Vec<u8>, String>> },
+    /// Puts another instance in the place of the one on its seat. The old one goes to whoever asked: an lcore drops none,
+    /// for that unmaps its memory.
+    Install { new: Box<Stage>, reply: Sender<Box<Stage>> },
     /// Something to do with a swap.
     Swap(Task),
+    /// Modules are called at least so often.
+    Tick { cycles: u64 },
     /// A port's link has changed.
     Port { number: usize, info: PortInfo },
     /// Tell the counters and the state of all instances.
@@ -46,8 +49,7 @@ pub(crate) enum Request {
 /// State of one instance.
 #[derive(Debug)]
 pub(crate) struct InstanceReport {
-    pub(crate) chain: usize,
-    pub(crate) stage: usize,
+    pub(crate) seat: Arc<Seat>,
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) failed: Option<String>,
     /// Hostcalls that were not granted.
@@ -94,8 +96,8 @@ pub(crate) struct Lcore {
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
     #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
     pub(crate) retired: Vec<Box<Stage>>,
-    /// Switches whose pause has just ended, to be told at the next look.
-    pub(crate) switched: Vec<(Sender<Switched>, Switched)>,
+    /// Changes whose pause has just ended, to be told at the next look.
+    pub(crate) changed: Vec<Changed>,
 }
 
 /// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
@@ -160,17 +162,17 @@ impl Lcore {
         self.tend();
         if let Some(command) = self.commands.pop() {
             match command {
-                Command::Ask { chain, stage, request, reply } => {
+                Command::Ask { seat, request, reply } => {
                     let cycles = self.clock.cycles();
                     let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
-                    let chain = self.chains.get_mut(chain);
-                    let answer = chain.map_or_else(|| Err("no such chain".to_owned()), |c| c.ask(stage, &request, now));
+                    let chain = self.chains.get_mut(seat.at.1);
+                    let answer = chain.map_or_else(|| Err("no such chain".to_owned()), |c| c.ask(&seat, &request, now));
                     // The asker may have given up; then nobody wants the answer.
                     let _ = reply.send(answer);
                 }
-                Command::Install { chain, stage, new, reply } => {
-                    let old = match self.chains.get_mut(chain) {
-                        Some(chain) => chain.install(stage, new),
+                Command::Install { new, reply } => {
+                    let old = match self.chains.get_mut(new.place.seat.at.1) {
+                        Some(chain) => chain.install(new),
                         None => new,
                     };
                     if let Err(unsent) = reply.send(old) {
@@ -178,6 +180,7 @@ impl Lcore {
                     }
                 }
                 Command::Swap(task) => self.swap(task, since),
+                Command::Tick { cycles } => self.chains.iter_mut().for_each(|chain| chain.set_tick(cycles)),
                 Command::Port { number, info } => {
                     for chain in &mut self.chains {
                         chain.set_port(number, info);
@@ -189,7 +192,7 @@ impl Lcore {
             }
         }
         let pause_ns = self.clock.ns(self.clock.cycles()).saturating_sub(self.clock.ns(since));
-        self.switched.iter_mut().for_each(|(_, switched)| switched.pause_ns = pause_ns);
+        self.changed.iter_mut().for_each(|changed| changed.set_pause(pause_ns));
     }
 
     fn swap(&mut self, task: Task, since: u64) {
@@ -199,9 +202,14 @@ impl Lcore {
         match task {
             Task::Look { place, reply } => drop(reply.send(switch::look(chains, place))),
             Task::Switch { orders, ticket, reply } if ticket.take() => {
-                self.switched.push((reply, switch::switch(chains, orders, now)));
+                self.changed.push(Changed::Switched(reply, switch::switch(chains, orders, now)));
             }
-            task @ Task::Switch { .. } => task.give_up(),
+            Task::Rebuild { chain, parts, ticket, reply } if ticket.take() => {
+                if let Some(chain) = chains.get_mut(chain) {
+                    self.changed.push(Changed::Rebuilt(reply, chain.rebuild(parts, now)));
+                }
+            }
+            task @ (Task::Switch { .. } | Task::Rebuild { .. }) => task.give_up(),
             Task::Settle { places, reply } => {
                 if let Err(unsent) = reply.send(switch::settle(chains, &places)) {
                     self.retired.extend(unsent.0);
@@ -218,10 +226,8 @@ impl Lcore {
     /// What swaps have left to do: an answer that waited until the pause was over, an instance that failed, a piece of a
     /// region.
     fn tend(&mut self) {
-        for (reply, switched) in self.switched.drain(..) {
-            if let Err(unsent) = reply.send(switched) {
-                self.retired.extend(unsent.0.gone);
-            }
+        for changed in self.changed.drain(..) {
+            self.retired.extend(changed.tell());
         }
         for (c, chain) in self.chains.iter_mut().enumerate() {
             for (s, stage) in chain.stages.iter_mut().enumerate() {
@@ -238,17 +244,14 @@ impl Lcore {
 
     /// State of all instances.
     pub(crate) fn report(&self) -> Vec<InstanceReport> {
-        let stages = self.chains.iter().enumerate().flat_map(|(c, chain)| {
-            let stages = chain.stages.iter().enumerate();
-            stages.map(move |(s, stage)| InstanceReport {
-                chain: c,
-                stage: s,
-                counters: stage.counters(),
-                failed: stage.failed.clone(),
-                denied: stage.instance.denied(),
-            })
-        });
-        stages.collect()
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        let report = |stage: &Stage| InstanceReport {
+            seat: Arc::clone(&stage.place.seat),
+            counters: stage.counters(),
+            failed: stage.failed.clone(),
+            denied: stage.instance.denied(),
+        };
+        stages.map(report).collect()
     }
 
     /// Lets everything leave that is on its way: sources first, then the rings that they filled.

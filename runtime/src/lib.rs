@@ -59,7 +59,7 @@ pub use stats::{
     Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats,
     Snapshot, Summary, TickerGaps,
 };
-pub use swap::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
+pub use swap::{ApplyReport, ChainReport, SeatReport, SwapOptions, SwapReport, Swaps};
 #[doc(hidden)]
 pub use wasm::module::inspect_bytes;
 pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};

@@ -35,8 +35,10 @@ pub struct Run {
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
     keeper: Keeper,
-    watchdog: Watchdog,
+    pub(crate) watchdog: Watchdog,
     pub(crate) swaps: Mutex<Ledger>,
+    /// Held by whoever applies a configuration.
+    pub(crate) applying: Mutex<()>,
 }
 
 impl std::fmt::Debug for Run {
@@ -80,7 +82,8 @@ impl Run {
         let started_ns = parts.clock.ns(parts.clock.cycles());
         let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
         let watchdog = Watchdog::start(&parts, pulses)?;
-        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, swaps: Mutex::default() };
+        let (swaps, applying) = (Mutex::default(), Mutex::default());
+        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, swaps, applying };
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }
@@ -96,8 +99,14 @@ impl Run {
     }
 
     /// The configuration as it is in force.
-    pub(crate) fn config(&self) -> &Config {
-        &self.parts.maker.config
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.parts.maker.config()
+    }
+
+    /// How long the run is to last, by the configuration that is in force now.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.config().run.duration
     }
 
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
@@ -121,13 +130,9 @@ impl Run {
                 received[port] + stats.rx_nombuf + stats.rx_errors >= expected
             }
         };
-        let seats = self.keeper.board().seats();
+        let seats = self.parts.seats.now();
         let failed = |chain: usize| {
-            self.parts
-                .seats
-                .iter()
-                .zip(seats.iter())
-                .any(|(s, now)| s.chain == chain && s.generates && now.state.is_final())
+            seats.iter().any(|seat| seat.chain == chain && seat.generates && seat.health.status().state.is_final())
         };
         let ended = self.parts.placed.iter().enumerate().filter(|(number, chain)| match chain.port {
             Some(port) => port_ended(port),
@@ -169,24 +174,33 @@ impl Run {
     /// No such entry, or what keeps it from being loaded.
     pub fn examine(&self, module: &str, upload: &Upload) -> Result<ModuleInfo, Error> {
         let maker = &self.parts.maker;
-        let entry = maker.config.module(module).map(|number| &maker.config.modules[number]);
-        let entry = entry.ok_or_else(|| Error::Request(format!("the configuration has no module {module:?}")))?;
-        Ok(maker.load(entry, upload)?.module.describe().clone())
+        let loaded = maker.loaded(module)?;
+        Ok(maker.load(&loaded.entry, upload)?.module.describe().clone())
+    }
+
+    /// Makes new instances of a module now in the place of those that have failed, even where they failed too often. How many
+    /// that are; they come within some milliseconds, if they start.
+    ///
+    /// # Errors
+    /// No such module.
+    pub fn restart(&self, module: &str) -> Result<usize, Error> {
+        self.parts.maker.loaded(module)?;
+        let seats = self.parts.seats.of_module(module);
+        let down = seats.iter().filter(|seat| seat.health.is_down());
+        Ok(down.inspect(|seat| seat.health.want()).count())
     }
 
     fn ask(&self, module: &str, request: impl Fn(usize) -> Request) -> Result<Vec<Vec<u8>>, Error> {
         let mut replies = Vec::new();
-        for chain in &self.parts.placed {
-            let stages = chain.modules.iter().enumerate().filter(|(_, m)| *m == module);
-            for (stage, _) in stages {
-                let (reply, answer) = channel();
-                let command = Command::Ask { chain: chain.at.1, stage, request: request(replies.len()), reply };
-                let sent = self.lcores[chain.at.0].0.push(command);
-                sent.map_err(|_| Error::Request(format!("lcore {} has too many requests waiting", chain.lcore)))?;
-                let answer = answer.recv_timeout(PATIENCE);
-                let answer = answer.map_err(|_| Error::Request(format!("lcore {} does not answer", chain.lcore)))?;
-                replies.push(answer.map_err(|what| Error::Module { name: module.to_owned(), what })?);
-            }
+        for seat in self.parts.seats.of_module(module) {
+            let (lcore, number) = (seat.lcore, seat.at.0);
+            let (reply, answer) = channel();
+            let command = Command::Ask { seat, request: request(replies.len()), reply };
+            let sent = self.lcores[number].0.push(command);
+            sent.map_err(|_| Error::Request(format!("lcore {lcore} has too many requests waiting")))?;
+            let answer = answer.recv_timeout(PATIENCE);
+            let answer = answer.map_err(|_| Error::Request(format!("lcore {lcore} does not answer")))?;
+            replies.push(answer.map_err(|what| Error::Module { name: module.to_owned(), what })?);
         }
         if replies.is_empty() {
             return Err(Error::Request(format!("no chain has a module {module:?}")));
@@ -246,28 +260,24 @@ impl Run {
             batch_time: c.counters.times.read(&parts.clock),
             ..ChainStats::new(&c.name, c.lcore, &c.counters.read())
         });
-        let (board, elapsed) = (self.keeper.board().seats().clone(), self.keeper.elapsed());
-        let modules = parts.seats.iter().zip(board).map(|(instance, now)| {
-            let chain = &parts.placed[instance.chain];
-            let of = |r: &&InstanceReport| r.chain == chain.at.1 && r.stage == instance.stage;
-            let report = reports.get(chain.at.0).and_then(|r| r.iter().find(of));
+        let (elapsed, seats) = (self.keeper.elapsed(), parts.seats.now());
+        let modules = seats.iter().map(|seat| {
+            let report = reports.get(seat.at.0).and_then(|r| r.iter().find(|r| r.seat.is(seat)));
+            let loaded = parts.maker.loaded(&seat.module);
+            let now = seat.health.status().clone();
             ModuleStats {
-                name: instance.module.clone(),
-                origin: parts
-                    .maker
-                    .loaded(&instance.module)
-                    .map(|m| m.module.describe().origin.clone())
-                    .unwrap_or_default(),
-                chain: chain.name.clone(),
-                lcore: chain.lcore,
+                name: seat.module.clone(),
+                origin: loaded.map(|m| m.module.describe().origin.clone()).unwrap_or_default(),
+                chain: seat.chain_name.clone(),
+                lcore: seat.lcore,
                 counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
                 state: now.state,
                 restart_in_ns: now.restart_at.map(|at| nanos(at.saturating_sub(elapsed))),
                 failed: report.and_then(|r| r.failed.clone()),
                 last_fault: now.last_fault,
-                faults: instance.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
-                installs: instance.health.installs(),
-                log_lost: instance.log.lost(),
+                faults: seat.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
+                installs: seat.health.installs(),
+                log_lost: seat.log.lost(),
                 hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
             }
         });

@@ -19,9 +19,8 @@ use crate::load::{Loader, Upload};
 use crate::options::Options;
 use crate::outlet::Outlets;
 use crate::source::{RxQueue, Source};
-use crate::stage::Now;
+use crate::stage::{Now, Stage};
 use crate::wasm::engine::Engines;
-use crate::wasm::host::LogQueue;
 use crossbeam_queue::ArrayQueue;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,9 +28,12 @@ use std::sync::{Arc, Mutex};
 
 mod maker;
 mod memory;
+mod seats;
 
-pub(crate) use maker::{Loaded, Maker, Seat};
+pub(crate) use maker::{Loaded, Maker};
 use memory::{Domain, Memory, Sealed};
+use seats::Common;
+pub(crate) use seats::{PlacedChain, Seat, Seats};
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
 pub(crate) struct Parts {
@@ -44,25 +46,10 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// The chains as placed, with their counters.
     pub(crate) placed: Vec<PlacedChain>,
-    /// Where the instances work, in the order of the configuration.
-    pub(crate) seats: Vec<Seat>,
+    /// Where the instances work.
+    pub(crate) seats: Arc<Seats>,
     /// Has the region: dropped last.
     pub(crate) maker: Arc<Maker>,
-}
-
-/// A chain on an lcore, as the control thread sees it.
-pub(crate) struct PlacedChain {
-    pub(crate) name: String,
-    pub(crate) lcore: u32,
-    /// Position among the lcores, and among that lcore's chains.
-    pub(crate) at: (usize, usize),
-    /// Number of its port, where it reads one.
-    pub(crate) port: Option<usize>,
-    /// Number of its ring, where it reads one.
-    pub(crate) ring: Option<usize>,
-    /// Modules of its stages.
-    pub(crate) modules: Vec<String>,
-    pub(crate) counters: Arc<Shared>,
 }
 
 /// Starts EAL as the configuration says.
@@ -109,8 +96,9 @@ pub(crate) fn build(
     let maker = Maker {
         loader,
         engines: engines.clone(),
-        config: config.clone(),
+        config: Mutex::new(Arc::new(config.clone())),
         modules: Mutex::new(modules),
+        seed: config.run.seed,
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,
         domains: memory.domains,
@@ -127,7 +115,7 @@ pub(crate) fn build(
         control: Arc::new(Control::default()),
         clock,
         placed: Vec::new(),
-        seats: Vec::new(),
+        seats: Arc::default(),
         maker: Arc::new(maker),
     };
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms }.lcores(&placed)?;
@@ -224,7 +212,7 @@ impl Builder<'_> {
                     nap,
                     pulse: Arc::new(Pulse::new(p.lcore)),
                     retired: Vec::new(),
-                    switched: Vec::new(),
+                    changed: Vec::new(),
                 });
                 lcores.len() - 1
             });
@@ -239,70 +227,36 @@ impl Builder<'_> {
         let chain = &config.chains[placed.chain];
         let out = self.outlets(placed, all);
         let source = self.source(index, placed);
-        let generator = match &chain.source {
-            From::Module { module, .. } => Some(module),
-            _ => None,
-        };
-        let names: Vec<&String> = generator.into_iter().chain(&chain.stages).collect();
-        let domains: Vec<usize> = names.iter().map(|name| config.domain_of(name)).collect();
-        let mut stages = Vec::new();
-        for (position, name) in names.iter().enumerate() {
-            let seat = Seat {
-                chain: index,
-                chain_name: chain.name.clone(),
-                lcore: placed.lcore,
-                stage: position,
-                module: (*name).clone(),
-                generates: generator.is_some() && position == 0,
-                worker: u32::try_from(placed.worker).unwrap_or(0),
-                instances: u32::try_from(chain.width()).unwrap_or(1),
-                number: u64::try_from(self.parts.seats.len()).unwrap_or(0),
-                next_port: out.next_port(),
-                domain: domains[position],
-                comes_in: position > 0 && domains[position - 1] != domains[position],
-                next_leaves: domains.get(position + 1) != Some(&domains[position]),
-                may_tx: (0..self.parts.ports.len()).map(|port| out.may_tx(port)).collect(),
-                meta: source.meta(),
-                log: LogQueue::new(),
-                rooms: source.rooms(),
-                health: Arc::default(),
-            };
-            stages.push(self.parts.maker.stage(&seat, &self.parts.ports)?);
-            self.parts.seats.push(seat);
-        }
-        if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
-            let now = Now { cycles: self.parts.clock.cycles(), ns: 0, flags: 0 };
-            stage.prefill(pool, now).map_err(|(what, case)| self.not_prefilled(names[0], what, case))?;
-            pool.flush_cache();
-        }
-        if !matches!(source, Source::Ring(..)) {
-            self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-        let counters = Arc::new(Shared::default());
         let (port, ring) = match &chain.source {
             From::Port { port, .. } => (config.port(port), None),
             From::Ring { ring } => (None, config.ring(ring)),
             From::Module { .. } => (None, None),
         };
-        self.parts.placed.push(PlacedChain {
+        let counters = Arc::new(Shared::default());
+        let placed = PlacedChain {
             name: chain.name.clone(),
             lcore: placed.lcore,
             at,
             port,
             ring,
-            modules: names.iter().map(|n| (*n).clone()).collect(),
             counters: Arc::clone(&counters),
-        });
+            common: Common::new(index, placed.worker, &out, &source, self.parts.ports.len()),
+        };
+        let (maker, ports) = (&self.parts.maker, &self.parts.ports);
+        let seats = placed.seats(chain, config, &maker.domains, &[], &self.parts.seats);
+        let mut stages = seats.iter().map(|(seat, _)| maker.stage(seat, ports)).collect::<Result<Vec<_>, _>>()?;
+        if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
+            let now = Now { cycles: self.parts.clock.cycles(), ns: 0, flags: 0 };
+            stage.prefill(pool, now).map_err(|(what, case)| not_prefilled(maker, stage, what, case))?;
+            pool.flush_cache();
+        }
+        if !matches!(source, Source::Ring(..)) {
+            self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.parts.seats.put(index, seats.into_iter().map(|(seat, _)| seat));
+        self.parts.placed.push(placed);
         let tick = self.parts.clock.cycles_in(u64::try_from(config.run.tick.as_nanos()).unwrap_or(u64::MAX));
         Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
-    }
-
-    /// A generator's template could not be made.
-    fn not_prefilled(&self, module: &str, what: String, case: Option<Box<Case>>) -> Error {
-        if let (Some(case), Some(seat)) = (case, self.parts.seats.last()) {
-            self.parts.maker.keep(seat, "start", &case);
-        }
-        module_error(module, what)
     }
 
     fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {
@@ -351,6 +305,15 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// A generator's template could not be made.
+fn not_prefilled(maker: &Maker, stage: &Stage, what: String, case: Option<Box<Case>>) -> Error {
+    let seat = &stage.place.seat;
+    if let Some(case) = case {
+        maker.keep(seat, "start", &case);
+    }
+    module_error(&seat.module, what)
 }
 
 fn module_error(name: &str, what: String) -> Error {

@@ -4,11 +4,12 @@
 use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::Pool;
-use crate::fault::{Faults, Health, Trapped};
+use crate::fault::{Faults, Trapped};
 use crate::grants::{Guard, Rights};
 use crate::held::Held;
 use crate::offload;
 use crate::outlet::{Outlets, Shape};
+use crate::setup::Seat;
 use crate::source::Border;
 use crate::wasm::area::Front;
 use crate::wasm::instance::{Callback, Instance};
@@ -79,12 +80,10 @@ pub(crate) struct Stage {
     fresh_spares: u64,
     /// Packets pass by while it does not run.
     open: bool,
-    /// Where the stage before is of another trust domain.
-    border: Option<Border>,
     rights: Rights,
-    /// Where what leaves is limited; `None` costs nothing.
-    guard: Option<Guard>,
-    place: Place,
+    pub(crate) place: Place,
+    /// Where its failures are told.
+    faults: Arc<Faults>,
     /// The instance before this one, in the grace period of a swap: it goes on if this one fails.
     pub(crate) standby: Option<Box<Self>>,
     /// The instance that has failed in its grace period, until the control side has heard of it.
@@ -95,13 +94,14 @@ pub(crate) struct Stage {
     unseen: standby::Unseen,
 }
 
-/// Where a stage stands in the run, and where its failures are told and counted.
-#[derive(Clone, Debug, Default)]
+/// Where a stage stands in its chain, and what follows from its neighbours: it changes with them.
+#[derive(Debug)]
 pub(crate) struct Place {
-    /// Position of its seat among all seats.
-    pub(crate) seat: usize,
-    pub(crate) faults: Arc<Faults>,
-    pub(crate) health: Arc<Health>,
+    pub(crate) seat: Arc<Seat>,
+    /// Where the stage before is of another trust domain.
+    pub(crate) border: Option<Border>,
+    /// Where what leaves is limited; `None` costs nothing.
+    pub(crate) guard: Option<Guard>,
 }
 
 /// What a stage knows of its chain's source.
@@ -126,10 +126,9 @@ pub(crate) struct StageParts {
     pub(crate) meta: Meta,
     /// Packets pass by while it does not run.
     pub(crate) open: bool,
-    pub(crate) border: Option<Border>,
     pub(crate) rights: Rights,
-    pub(crate) guard: Option<Guard>,
     pub(crate) place: Place,
+    pub(crate) faults: Arc<Faults>,
 }
 
 impl std::fmt::Debug for Stage {
@@ -166,10 +165,9 @@ impl Stage {
             meta: parts.meta,
             fresh_spares: 0,
             open: parts.open,
-            border: parts.border,
             rights: parts.rights,
-            guard: parts.guard,
             place: parts.place,
+            faults: parts.faults,
             standby: None,
             ousted: None,
             settling: false,
@@ -189,7 +187,7 @@ impl Stage {
     /// or has gone to `out`. Returns the shape of what is passed on, where it is known.
     #[inline]
     pub(crate) fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
-        if let Some(border) = &self.border {
+        if let Some(border) = &self.place.border {
             border.bring_in(burst, &mut out.counters);
         }
         if burst.is_empty() {
@@ -250,7 +248,7 @@ impl Stage {
             self.instance.restart_deadline();
         }
         self.sequence += 1;
-        if let Some(guard) = &mut self.guard {
+        if let Some(guard) = &mut self.place.guard {
             guard.begin(now.ns, count != 0 && self.callback == Callback::Generate);
         }
         let (count, held) = (u32::try_from(count).unwrap_or(0), u32::try_from(self.held.len()).unwrap_or(u32::MAX));
@@ -264,9 +262,9 @@ impl Stage {
             Callback::Tick => perigee_abi::names::TICK,
             _ => perigee_abi::names::PROCESS,
         };
-        self.place.health.set_called(true);
+        self.place.seat.health.set_called(true);
         let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
-        self.place.health.set_called(false);
+        self.place.seat.health.set_called(false);
         called.map_err(|e| Trapped::new(name, &e))
     }
 
@@ -296,7 +294,7 @@ impl Stage {
     /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
     #[inline]
     fn one_verdict(&mut self, n: usize) -> Option<u32> {
-        if self.shape.tx_flags || self.min_len < MIN_LEN || self.guard.is_some() {
+        if self.shape.tx_flags || self.min_len < MIN_LEN || self.place.guard.is_some() {
             return None;
         }
         self.instance.area.common_verdict(&self.published[..n.min(MAX_BATCH)])

@@ -98,6 +98,10 @@ impl Target for Slow {
         Ok(Vec::new())
     }
 
+    fn restart(&self, _module: &str) -> Result<usize, Error> {
+        Ok(0)
+    }
+
     fn swap(&self, _module: &str, _upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {
         Ok(SwapReport::default())
     }

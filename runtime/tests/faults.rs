@@ -240,3 +240,64 @@ fn ten_thousand_traps() {
     assert_eq!(chain.batches, chain.sent / 64 + n);
     assert!(n - module.installs <= 1 && outcome.summary.snapshot.faults_lost == 0);
 }
+
+/// A generator whose packets begin with 64 bits that `prefill` writes and each batch counts up. It traps after `good` batches.
+fn generator_that_traps(good: u32) -> String {
+    let count = "(i64.store (i32.load (local.get $d)) (i64.add (i64.load (i32.load (local.get $d))) (i64.const 1)))";
+    let make = each("generate", &format!("{count} {}", verdict(v::NEXT))).replace("(export \"generate\")", "$make");
+    let prefill = each("prefill", &format!("(i64.store (i32.load (local.get $d)) (i64.const {PREFILLED}))"));
+    module(&format!(
+        r#"(global $n (mut i32) (i32.const 0)) {make} {prefill}
+  (func (export "generate") (param $count i32)
+    (global.set $n (i32.add (global.get $n) (i32.const 1)))
+    (if (i32.gt_u (global.get $n) (i32.const {good})) (then unreachable))
+    (call $make (local.get $count)))"#
+    ))
+}
+
+const PREFILLED: u64 = 0x1000;
+
+fn generating(entry: &str) -> String {
+    format!(
+        "[run]\nburst = 8\n[[module]]\nname = \"m\"\nfile = \"m.wat\"\n{entry}\n[[chain]]\nsource = {{ module = \"m\", \
+         pool = 255 }}\ntx = [\"out\"]\n"
+    )
+}
+
+#[test]
+fn a_generator_is_restarted_with_its_rooms_made_ready_again() {
+    let bench = Bench::new();
+    bench.module("m.wat", &generator_that_traps(20)).input(&packets(1, 60));
+    let entry = "on_fault = \"restart\"\nrestart = { first = \"1ms\", longest = \"1ms\", failures = 1000000 }";
+    let run = bench.start(&bench.config(&generating(entry))).unwrap();
+    wait_until(&run, "it fails and comes again", |m| m.installs >= 20);
+    let outcome = bench.finish(run);
+    let (chain, module) = (&outcome.summary.snapshot.chains[0], &outcome.summary.snapshot.modules[0]);
+    assert_eq!(outcome.summary.invalid, None);
+    assert!(chain.sent >= 20 * 20 * 8 && faults(module) >= 20, "{chain:#?}");
+    // A room that another instance has left is made ready before it is used: no count goes beyond one instance's batches.
+    for packet in &outcome.out {
+        let count = u64::from_le_bytes(packet[..8].try_into().unwrap());
+        assert!((PREFILLED + 1..=PREFILLED + 20).contains(&count), "{count:#x}");
+    }
+}
+
+#[test]
+fn whoever_asks_gets_a_new_instance_though_the_breaker_is_open() {
+    let bench = Bench::new();
+    bench.module("m.wat", &generator_that_traps(20)).input(&packets(1, 60));
+    let entry = "on_fault = \"restart\"\nrestart = { first = \"1ms\", failures = 3 }";
+    let run = bench.start(&bench.config(&generating(entry))).unwrap();
+    wait_until(&run, "it fails too often", |m| m.state == ModuleState::BreakerOpen);
+    assert!(run.is_finished(), "nothing comes any more");
+    for round in 1..=3 {
+        let before = run.snapshot().modules[0].installs;
+        assert_eq!(run.restart("m").unwrap(), 1);
+        wait_until(&run, "it comes again", |m| m.installs > before);
+        wait_until(&run, "it fails too often again", |m| m.state == ModuleState::BreakerOpen && m.installs > before);
+        println!("round {round}: {} instances", run.snapshot().modules[0].installs);
+    }
+    assert!(run.restart("nobody").unwrap_err().to_string().contains("nobody"));
+    let outcome = bench.finish(run);
+    assert!(outcome.summary.snapshot.modules[0].installs >= 6);
+}

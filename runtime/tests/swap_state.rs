@@ -4,49 +4,15 @@
 mod common;
 mod sequence;
 
-use common::{Bench, MAILBOX, OUT_COUNT, OUTPUTS, each, module, packets, verdict};
+use common::{Bench, MAILBOX, each, module, packets, verdict};
 use perigee_abi::verdict as v;
 use perigee_runtime::{Error, Run, SwapOptions};
-use sequence::{LINE, Seen, answer, checker, generator, to_ring, words};
+use sequence::{DRAIN, LINE, Seen, answer, checker, generator, holder, to_ring, words};
 use std::time::{Duration, Instant};
 
-const DRAIN: u32 = 4;
-/// Of the header: flags, state region, instance.
-const FLAGS: u32 = 65_536 + 4;
+/// Of the header: state region, instance.
 const STATE: u32 = 65_536 + 104;
 const INSTANCE: u32 = 65_536 + 72;
-
-/// Holds every packet, and remembers its descriptor. Gives all back in the tick that has one of the flags; 0: in any.
-fn holder(flags: u32) -> String {
-    let hold = format!(
-        "{} (memory.copy
-           (i32.add (i32.const 1032) (i32.mul (i32.load (i32.const 1024)) (i32.const 64))) (local.get $d) (i32.const 64))
-         (i32.store (i32.const 1024) (i32.add (i32.load (i32.const 1024)) (i32.const 1)))",
-        verdict(v::HOLD)
-    );
-    let when = if flags == 0 {
-        "(i32.const 1)".to_owned()
-    } else {
-        format!("(i32.and (i32.load (i32.const {FLAGS})) (i32.const {flags}))")
-    };
-    let tick = format!(
-        r#"(func (export "tick") (local $i i32) (local $to i32)
-    (if (i32.eqz {when}) (then (return)))
-    (block (loop
-      (br_if 1 (i32.ge_u (local.get $i) (i32.load (i32.const 1024))))
-      (local.set $to (i32.add (i32.const {OUTPUTS}) (i32.mul (local.get $i) (i32.const 64))))
-      (memory.copy (local.get $to)
-        (i32.add (i32.const 1032) (i32.mul (local.get $i) (i32.const 64))) (i32.const 64))
-      (i32.store offset=8 (local.get $to) (i32.const {next}))
-      (i32.store offset=44 (local.get $to) (i32.const 0x20000))
-      (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br 0)))
-    (i32.store (i32.const {OUT_COUNT}) (local.get $i))
-    (i32.store (i32.const 1024) (i32.const 0)))"#,
-        next = v::NEXT
-    );
-    module(&format!("{} {tick} {}", each("process", &hold), words(1 + 8 * 100)))
-}
 
 /// Holds, and never gives anything back; nor does it take a state over.
 fn keeper() -> String {

@@ -44,6 +44,14 @@ pub(super) enum Verb {
         /// The message: text, @FILE for a file's bytes, or @- for standard input.
         message: String,
     },
+    /// Make new instances of a module now, in the place of those that have failed.
+    #[command(
+        after_long_help = "Also where they failed too often, and the breaker has opened. Instances that run are left alone."
+    )]
+    Restart {
+        /// The module's name in the configuration.
+        module: String,
+    },
     /// Replace a module while packets flow, and print what it cost.
     #[command(after_long_help = "Examples:
   perigee ctl swap firewall firewall-2.wasm

@@ -35,6 +35,10 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
             let path = format!("/v1/modules/{}/message", client::encode(module));
             tell(&client.send("POST", &path, bytes)?, is_json, show::answers)
         }
+        Verb::Restart { module } => {
+            let path = format!("/v1/modules/{}/restart", client::encode(module));
+            tell(&client.send("POST", &path, Vec::new())?, is_json, show::restarted)
+        }
         Verb::Swap { module, .. } => {
             let path = format!("/v1/modules/{}/swap", client::encode(module));
             tell(&client.send("POST", &path, upload::swap(&args.verb)?)?, is_json, show::swap)

@@ -12,6 +12,15 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+/// Nanoseconds as a person reads them.
+fn us(value: &Value) -> String {
+    format!("{:.1} us", Duration::from_nanos(number(value)).as_secs_f64() * 1e6)
+}
+
 pub(super) fn status(status: &Value) -> Result<String> {
     let number = |key: &str| status[key].as_u64().unwrap_or(0);
     let control = |key: &str| status["control"][key].as_u64().unwrap_or(0);
@@ -80,8 +89,6 @@ pub(super) fn filter(answer: &Value) -> Result<String> {
 
 /// What a swap cost.
 pub(super) fn swap(report: &Value) -> Result<String> {
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let us = |value: &Value| format!("{:.1} us", Duration::from_nanos(number(value)).as_secs_f64() * 1e6);
     let ms = |value: &Value| format!("{:.1} ms", Duration::from_nanos(number(value)).as_secs_f64() * 1e3);
     let short = |value: &Value| text(value).chars().take(12).collect::<String>();
     let mut lines = format!(
@@ -113,6 +120,11 @@ pub(super) fn swap(report: &Value) -> Result<String> {
     Ok(lines + &table.text())
 }
 
+/// How many instances are on their way.
+pub(super) fn restarted(answer: &Value) -> Result<String> {
+    Ok(format!("{} new instances\n", number(&answer["instances"])))
+}
+
 /// One line for each difference.
 pub(super) fn diff(differences: &Value) -> Result<String> {
     let lines: Vec<String> = differences["actions"].as_array().into_iter().flatten().map(text).collect();
@@ -122,5 +134,14 @@ pub(super) fn diff(differences: &Value) -> Result<String> {
 /// What was done, and what it cost.
 pub(super) fn apply(report: &Value) -> Result<String> {
     let swaps = report["swaps"].as_array().into_iter().flatten().map(swap).collect::<Result<String>>()?;
-    Ok(diff(report)? + &swaps)
+    let mut table = Table::new(&["<chain", "lcore", "pause", "held: returned", "dropped", "lost", "<modules"]);
+    let chains = report["chains"].as_array().into_iter().flatten();
+    for chain in chains.clone() {
+        let modules: Vec<_> = chain["modules"].as_array().into_iter().flatten().map(text).collect();
+        let counts = ["held_returned", "held_dropped", "lost"].map(|key| count(number(&chain[key])));
+        let place = [text(&chain["chain"]), chain["lcore"].to_string(), us(&chain["pause_ns"])];
+        table.row(place.into_iter().chain(counts).chain([modules.join(", ")]));
+    }
+    let chains = if chains.count() == 0 { String::new() } else { table.text() };
+    Ok(diff(report)? + &chains + &swaps)
 }

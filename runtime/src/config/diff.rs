@@ -14,6 +14,30 @@ pub enum Action {
         /// What differs: `file`, `config`, `grants`.
         changed: Vec<&'static str>,
     },
+    /// The module comes in while packets flow: it is loaded and tried.
+    Add {
+        /// Its name.
+        module: String,
+    },
+    /// The module goes.
+    Remove {
+        /// Its name.
+        module: String,
+    },
+    /// The chain gets other stages while packets flow. Those that stay keep their instances.
+    Stages {
+        /// Its name.
+        chain: String,
+        /// Its stages before.
+        from: Vec<String>,
+        /// And after.
+        to: Vec<String>,
+    },
+    /// A setting of the run changes while packets flow.
+    Run {
+        /// What differs, as `tick 1ms -> 2ms`.
+        what: String,
+    },
     /// This cannot be done while packets flow.
     Restart {
         /// What differs, as `port lan: mtu 1500 -> 9000`.
@@ -25,6 +49,12 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Swap { module, changed } => write!(f, "swap module {module} ({} changed)", changed.join(", ")),
+            Self::Add { module } => write!(f, "add module {module}"),
+            Self::Remove { module } => write!(f, "take out module {module}"),
+            Self::Stages { chain, from, to } => {
+                write!(f, "change chain {chain} (stages [{}] -> [{}])", from.join(", "), to.join(", "))
+            }
+            Self::Run { what } => write!(f, "change run ({what})"),
             Self::Restart { what } => write!(f, "{what} needs a restart"),
         }
     }
@@ -51,29 +81,72 @@ impl Config {
     #[must_use]
     pub fn diff(&self, new: &Self) -> Vec<Action> {
         let mut actions = Vec::new();
-        let run = changes!(&self.run, &new.run; duration, seed, burst, tick, idle, huge_pages, eal_memory, eal_args,
+        let (before, after) = (&self.run, &new.run);
+        let live = changes!(before, after; duration, tick, watchdog, watchdog_abort);
+        actions.extend(live.into_iter().map(|what| Action::Run { what }));
+        let run = changes!(before, after; seed, burst, idle, huge_pages, eal_memory, eal_args, evidence, jail, user,
             control, metrics);
         restart(&mut actions, "run", run);
+        let load = if self.load == new.load { vec![] } else { vec!["other settings".to_owned()] };
+        restart(&mut actions, "load", load);
         by_name(&mut actions, "port", &self.ports, &new.ports, |p| &p.name, port);
         by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
-        by_name(&mut actions, "chain", &self.chains, &new.chains, |c| &c.name, chain);
-        for module in &new.modules {
-            match self.modules.iter().find(|old| old.name == module.name) {
-                Some(old) if old.domain != module.domain => {
-                    restart(&mut actions, &format!("module {}", module.name), changes!(old, module; domain));
-                }
-                Some(old) if old != module => {
-                    actions.push(Action::Swap { module: module.name.clone(), changed: module_changes(old, module) });
-                }
-                Some(_) => {}
-                None => restart(&mut actions, &format!("module {}", module.name), vec![ADDED.to_owned()]),
-            }
-        }
-        for module in self.modules.iter().filter(|old| new.module(&old.name).is_none()) {
-            restart(&mut actions, &format!("module {}", module.name), vec![TAKEN_OUT.to_owned()]);
-        }
+        by_name(&mut actions, "chain", &self.chains, &with_stages_of(&new.chains, &self.chains), |c| &c.name, chain);
+        self.diff_modules(new, &mut actions);
+        self.diff_stages(new, &mut actions);
         actions
     }
+
+    fn diff_modules(&self, new: &Self, actions: &mut Vec<Action>) {
+        for module in &new.modules {
+            let place = format!("module {}", module.name);
+            let old = self.modules.iter().find(|old| old.name == module.name);
+            if let Some(old) = old.filter(|old| old.domain != module.domain) {
+                restart(actions, &place, changes!(old, module; domain));
+            } else if !self.domains().contains(&module.domain.as_str()) && !self.modules.is_empty() {
+                restart(actions, &place, vec![format!("the new domain {:?}", module.domain)]);
+            } else if module.grants.limits_sources() && !self.limits_sources() {
+                restart(actions, &place, vec!["the first grants of source_mac or source_ip of this run".to_owned()]);
+            } else if old.is_none() {
+                actions.push(Action::Add { module: module.name.clone() });
+            } else if let Some(old) = old.filter(|old| *old != module) {
+                actions.push(Action::Swap { module: module.name.clone(), changed: module_changes(old, module) });
+            }
+        }
+        let gone = self.modules.iter().filter(|old| new.module(&old.name).is_none());
+        actions.extend(gone.map(|old| Action::Remove { module: old.name.clone() }));
+    }
+
+    /// Stages come and go, but for what the ports' memory was laid out for: the domain into which a chain's packets come.
+    fn diff_stages(&self, new: &Self, actions: &mut Vec<Action>) {
+        let one_domain = |config: &Self| config.domains().len() == 1 && !config.limits_sources();
+        let entry = |config: &Self, chain: &Chain| {
+            let first = chain.modules().next()?;
+            Some(config.modules.get(config.module(first)?)?.domain.clone())
+        };
+        for chain in &new.chains {
+            let Some(old) = self.chains.iter().find(|old| old.name == chain.name) else { continue };
+            if old.stages == chain.stages {
+                continue;
+            }
+            if entry(self, old) == entry(new, chain) || one_domain(self) && one_domain(new) {
+                let (from, to) = (old.stages.clone(), chain.stages.clone());
+                actions.push(Action::Stages { chain: chain.name.clone(), from, to });
+            } else {
+                let what = "another trust domain of its first module".to_owned();
+                restart(actions, &format!("chain {}", chain.name), vec![what]);
+            }
+        }
+    }
+}
+
+/// These chains with the stages of others, by name: what is left to compare is all but the stages.
+fn with_stages_of(chains: &[Chain], others: &[Chain]) -> Vec<Chain> {
+    let one = |chain: &Chain| {
+        let other = others.iter().find(|other| other.name == chain.name);
+        Chain { stages: other.unwrap_or(chain).stages.clone(), ..chain.clone() }
+    };
+    chains.iter().map(one).collect()
 }
 
 fn restart(actions: &mut Vec<Action>, place: &str, changes: Vec<String>) {
@@ -125,7 +198,7 @@ fn ring(old: &Ring, new: &Ring) -> Vec<String> {
 }
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {
-    changes!(old, new; lcores, source, stages, tx, when_full)
+    changes!(old, new; lcores, source, tx, when_full)
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
@@ -193,16 +266,28 @@ stages = ["fw"]
         assert_eq!(diff("\"net_null0\"", "\"net_null0\"\nmtu = 9000"), ["port lan: mtu 1500 -> 9000 needs a restart"]);
         assert_eq!(
             diff("stages = [\"fw\"]", "stages = [\"fw\", \"old\"]"),
-            ["chain c: stages [\"fw\"] -> [\"fw\", \"old\"] needs a restart"]
+            ["change chain c (stages [fw] -> [fw, old])"]
         );
         assert_eq!(
             diff("name = \"r\"", "name = \"s\""),
             ["ring s: adding it needs a restart", "ring r: taking it out needs a restart"]
         );
         assert_eq!(diff("\n[[port]]", "\n[run]\nburst = 32\n[[port]]"), ["run: burst 64 -> 32 needs a restart"]);
+        assert_eq!(diff("[[module]]\nname = \"old\"\nfile = \"old.wasm\"\n", ""), ["take out module old"]);
+        assert_eq!(diff("\n[[port]]", "\n[run]\ntick = \"2ms\"\n[[port]]"), ["change run (tick 1ms -> 2ms)"]);
+        assert_eq!(diff("\n[[port]]", "\n[run]\nwatchdog = \"2s\"\n[[port]]"), ["change run (watchdog unset -> 2s)"]);
+        assert_eq!(diff("\n[[port]]", "\n[load]\ncache = \"off\"\n[[port]]"), ["load: other settings needs a restart"]);
+        let new = "name = \"old\"\nfile = \"old.wasm\"\n[[module]]\nname = \"new\"\nfile = \"n.wasm\"\n";
+        let old = "name = \"old\"\nfile = \"old.wasm\"\n";
+        assert_eq!(diff(old, new), ["add module new"]);
         assert_eq!(
-            diff("[[module]]\nname = \"old\"\nfile = \"old.wasm\"\n", ""),
-            ["module old: taking it out needs a restart"]
+            diff(old, &format!("{new}domain = \"else\"\n")),
+            ["module new: the new domain \"else\" needs a restart"]
         );
+        assert_eq!(
+            diff(old, &format!("{new}grants = {{ source_ip = [\"10.0.0.0/8\"] }}\n")),
+            ["module new: the first grants of source_mac or source_ip of this run needs a restart"]
+        );
+        assert_eq!(diff("name = \"old\"", "name = \"new\""), ["add module new", "take out module old"]);
     }
 }

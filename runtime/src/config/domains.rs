@@ -28,11 +28,7 @@ impl Config {
     /// The domain into which a chain's packets come: that of its first module; `None` where it has no module.
     #[must_use]
     pub fn entry_domain(&self, chain: &Chain) -> Option<usize> {
-        let first = match &chain.source {
-            Source::Module { module, .. } => Some(module),
-            _ => chain.stages.first(),
-        };
-        first.map(|module| self.domain_of(module))
+        chain.modules().next().map(|module| self.domain_of(module))
     }
 
     /// The domain whose rooms port number `port` fills: that of the chains which read it; the first one where none with a

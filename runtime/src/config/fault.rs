@@ -75,6 +75,14 @@ impl Module {
 }
 
 impl Config {
+    /// An lcore that gives no sign of life for so long is told of: what the file says, else a second, or three times the
+    /// longest deadline where that is more.
+    #[must_use]
+    pub fn watchdog(&self) -> Duration {
+        let longest = self.modules.iter().map(|module| module.grants.deadline).max().unwrap_or_default();
+        self.run.watchdog.unwrap_or_else(|| longest.saturating_mul(3).max(Duration::from_secs(1)))
+    }
+
     /// Chains of which a module is the source.
     pub(super) fn fed_by<'a>(&'a self, module: &'a str) -> impl Iterator<Item = &'a Chain> {
         let feeds =

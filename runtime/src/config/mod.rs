@@ -77,9 +77,9 @@ pub struct Run {
     pub eal_memory: u64,
     /// Directory in which each failure of a module gets a folder with evidence; relative to the configuration's directory.
     pub evidence: Option<String>,
-    /// An lcore that gives no sign of life for this long is told of.
-    #[serde(deserialize_with = "values::duration")]
-    pub watchdog: Duration,
+    /// An lcore that gives no sign of life for this long is told of; `None`: [`Config::watchdog`] says it.
+    #[serde(deserialize_with = "values::some_duration")]
+    pub watchdog: Option<Duration>,
     /// One that gives none for this long ends the process; `None`: it does not.
     #[serde(deserialize_with = "values::some_duration")]
     pub watchdog_abort: Option<Duration>,
@@ -265,7 +265,7 @@ impl Default for Run {
             huge_pages: HugePages::Auto,
             eal_memory: 256 << 20,
             evidence: None,
-            watchdog: Duration::from_secs(1),
+            watchdog: None,
             watchdog_abort: None,
             eal_args: Vec::new(),
             jail: None,
@@ -339,6 +339,15 @@ impl Chain {
         self.tx.iter().chain(own.filter(|_| self.tx.is_empty()))
     }
 
+    /// Its modules in the order of its packets' way: the one that makes them, where one does, and the stages.
+    pub fn modules(&self) -> impl Iterator<Item = &String> {
+        let generator = match &self.source {
+            Source::Module { module, .. } => Some(module),
+            _ => None,
+        };
+        generator.into_iter().chain(&self.stages)
+    }
+
     /// On how many lcores it runs.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -362,10 +371,7 @@ impl Config {
     /// How many instances of the module of that name the run has: one for each lcore of each place in a chain.
     #[must_use]
     pub fn instances(&self, name: &str) -> u32 {
-        let places = |chain: &Chain| {
-            let generates = matches!(&chain.source, Source::Module { module, .. } if module == name);
-            (chain.stages.iter().filter(|stage| *stage == name).count() + usize::from(generates)) * chain.width()
-        };
+        let places = |chain: &Chain| chain.modules().filter(|module| *module == name).count() * chain.width();
         u32::try_from(self.chains.iter().map(places).sum::<usize>()).unwrap_or(u32::MAX)
     }
 

@@ -4,7 +4,8 @@ use super::metrics::{self, Format, Moment};
 use super::problem::Problem;
 use super::target::{LogFilter, ModuleEntry, Target};
 use super::wire::{
-    Answer, Answers, ConfigRequest, ControlStatus, Differences, LogLevel, ModuleAnswer, Status, SwapRequest, bytes_of,
+    Answer, Answers, ConfigRequest, ControlStatus, Differences, LogLevel, ModuleAnswer, Restarted, Status, SwapRequest,
+    bytes_of,
 };
 use super::worker::Worker;
 use crate::config::Action;
@@ -184,6 +185,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/v1/modules", get(modules))
         .route("/v1/modules/{name}", get(module))
         .route("/v1/modules/{name}/message", post(message))
+        .route("/v1/modules/{name}/restart", post(restart))
         .route("/v1/modules/{name}/swap", post(swap))
         .route("/v1/swaps", get(swaps))
         .route("/v1/config/diff", post(diff))
@@ -342,6 +344,13 @@ async fn message(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result
     let answers = change.run(move || target.message(&name, &body)).await??;
     let answer = |bytes: Vec<u8>| Answer { base64: STANDARD.encode(&bytes), text: String::from_utf8(bytes).ok() };
     Ok(Json(Answers { answers: answers.into_iter().map(answer).collect() }))
+}
+
+async fn restart(State(api): State<Arc<Api>>, name: Name) -> Result<Json<Restarted>, Problem> {
+    let name = name_of(name)?;
+    api.known(&name).await?;
+    let Inside { target, change, .. } = api.inside()?;
+    Ok(Json(Restarted { instances: change.run(move || target.restart(&name)).await?? }))
 }
 
 async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {

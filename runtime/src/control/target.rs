@@ -21,6 +21,11 @@ pub trait Target: Send + Sync + 'static {
     /// # Errors
     /// As for [`Run::message`].
     fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
+    /// Makes new instances in the place of those that have failed; how many.
+    ///
+    /// # Errors
+    /// As for [`Run::restart`].
+    fn restart(&self, module: &str) -> Result<usize, Error>;
     /// Replaces a module.
     ///
     /// # Errors
@@ -83,6 +88,10 @@ impl Target for Run {
 
     fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         Run::message(self, module, bytes)
+    }
+
+    fn restart(&self, module: &str) -> Result<usize, Error> {
+        Run::restart(self, module)
     }
 
     fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error> {

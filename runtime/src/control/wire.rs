@@ -49,6 +49,12 @@ pub(super) struct ModuleAnswer {
     pub(super) instances: Vec<ModuleStats>,
 }
 
+/// `POST /v1/modules/NAME/restart`: instances that are on their way.
+#[derive(Debug, Serialize)]
+pub(super) struct Restarted {
+    pub(super) instances: usize,
+}
+
 /// `GET` and `PUT /v1/log-level`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
-//! What the control side knows of each seat, for whoever wants to read it.
+//! What the control side knows of a run and its seats, for whoever wants to read it.
 
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whether a seat's instance runs, and what is done about it if not.
@@ -14,13 +14,24 @@ pub enum ModuleState {
     Running,
     /// It has failed; a new instance comes after a while.
     Waiting,
-    /// It has failed, and stays down until the module is replaced.
+    /// It has failed, and stays down until the module is replaced or restarted.
     Down,
-    /// It has failed too often: the breaker has opened, and it stays down until the module is replaced.
+    /// It has failed too often: the breaker has opened, and it stays down until the module is replaced or restarted.
     BreakerOpen,
 }
 
 impl ModuleState {
+    /// As it is written in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Down => "down",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+
     /// No new instance comes by itself.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Down | Self::BreakerOpen)
@@ -37,23 +48,13 @@ pub(crate) struct Status {
     pub(crate) last_fault: Option<String>,
 }
 
-/// The state of all seats.
+/// What is known of the run as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    seats: Mutex<Vec<Status>>,
     invalid: Mutex<Option<String>>,
 }
 
 impl Board {
-    pub(crate) fn new(seats: usize) -> Self {
-        Self { seats: Mutex::new(vec![Status::default(); seats]), invalid: Mutex::default() }
-    }
-
-    /// All seats, in the order of the configuration.
-    pub(crate) fn seats(&self) -> MutexGuard<'_, Vec<Status>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Why the run's figures are worth nothing.
     pub(crate) fn invalid(&self) -> Option<String> {
         self.invalid.lock().unwrap_or_else(PoisonError::into_inner).clone()

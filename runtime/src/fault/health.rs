@@ -1,7 +1,9 @@
 //! How one seat fares, readable from any thread: it says so even when its lcore answers nobody.
 
 use super::FaultClass;
+use super::board::Status;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Failures of the instances that have worked on one seat. Written by the seat's lcore, and by the control side while a new
 /// instance is made.
@@ -11,6 +13,9 @@ pub(crate) struct Health {
     called: AtomicBool,
     by_class: [AtomicU64; FaultClass::ALL.len()],
     installs: AtomicU64,
+    /// Somebody wants a new instance now, whatever the seat's rule says.
+    wanted: AtomicBool,
+    status: Mutex<Status>,
 }
 
 impl Health {
@@ -29,6 +34,21 @@ impl Health {
     /// The seat's instance has failed, and no other has come yet.
     pub(crate) fn is_down(&self) -> bool {
         self.down.load(Ordering::Acquire)
+    }
+
+    /// Asks for a new instance, where the seat has none.
+    pub(crate) fn want(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// True once after [`Self::want`].
+    pub(crate) fn take_wanted(&self) -> bool {
+        self.wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// What the control side knows. No lcore asks for it.
+    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Instances that came after the first one.

@@ -9,7 +9,7 @@ use crate::dpdk::port::Port;
 use crate::error::Error;
 use crate::jail;
 use crate::lcore::{Command, Control};
-use crate::setup::{Maker, Parts, Seat};
+use crate::setup::{Maker, Parts, Seat, Seats};
 use crate::stage::Stage;
 use crate::wasm::engine::THREAD_STACK;
 use crossbeam_queue::ArrayQueue;
@@ -44,15 +44,16 @@ impl Keeper {
     /// The system gives no thread.
     pub(crate) fn start(parts: &Parts, queues: &[Arc<ArrayQueue<Command>>], links: Vec<bool>) -> Result<Self, Error> {
         let (stop, begin) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let board = Arc::new(Board::new(parts.seats.len()));
-        let seats = parts.seats.iter().map(|seat| Cared::new(seat, parts, queues)).collect();
+        let board = Arc::new(Board::default());
         let mut care = Care {
             maker: Arc::clone(&parts.maker),
             ports: parts.ports.clone(),
             queues: queues.to_vec(),
             control: Arc::clone(&parts.control),
             board: Arc::clone(&board),
-            seats,
+            all: Arc::clone(&parts.seats),
+            known: Arc::default(),
+            seats: Vec::new(),
             links,
             begin,
             next_links: begin + LINKS,
@@ -72,7 +73,7 @@ impl Keeper {
         Ok(Self { stop, board, begin, thread: Some(thread) })
     }
 
-    /// What is known of each seat.
+    /// What is known of the run.
     pub(crate) fn board(&self) -> &Board {
         &self.board
     }
@@ -103,6 +104,9 @@ pub(crate) struct Care {
     queues: Vec<Arc<ArrayQueue<Command>>>,
     control: Arc<Control>,
     board: Arc<Board>,
+    all: Arc<Seats>,
+    /// The list that `seats` follows.
+    known: Arc<Vec<Arc<Seat>>>,
     seats: Vec<Cared>,
     links: Vec<bool>,
     begin: Instant,
@@ -113,12 +117,7 @@ pub(crate) struct Care {
 /// One seat, and what is done about it.
 #[derive(Debug)]
 struct Cared {
-    seat: Seat,
-    /// The chain's name and CPU, and its position on its lcore.
-    chain: String,
-    cpu: u32,
-    position: usize,
-    queue: Arc<ArrayQueue<Command>>,
+    seat: Arc<Seat>,
     step: Step,
     backoff: Backoff,
 }
@@ -140,17 +139,8 @@ enum Step {
 }
 
 impl Cared {
-    fn new(seat: &Seat, parts: &Parts, queues: &[Arc<ArrayQueue<Command>>]) -> Self {
-        let chain = &parts.placed[seat.chain];
-        Self {
-            seat: seat.clone(),
-            chain: chain.name.clone(),
-            cpu: chain.lcore,
-            position: chain.at.1,
-            queue: Arc::clone(&queues[chain.at.0]),
-            step: Step::Running,
-            backoff: Backoff::default(),
-        }
+    fn new(seat: &Arc<Seat>) -> Self {
+        Self { seat: Arc::clone(seat), step: Step::Running, backoff: Backoff::default() }
     }
 }
 
@@ -158,6 +148,7 @@ impl Care {
     /// Does what is due. True where some seat is on its way to a new instance, or was a moment ago.
     fn look(&mut self) -> bool {
         self.hear();
+        self.follow();
         for number in 0..self.seats.len() {
             self.tend(number);
             if matches!(self.seats[number].step, Step::Waiting(_) | Step::Made(_) | Step::Installing(_)) {
@@ -171,9 +162,33 @@ impl Care {
         Instant::now() < self.busy_until
     }
 
+    /// Seats have come, gone or moved since the last look.
+    fn follow(&mut self) {
+        let now = self.all.now();
+        if Arc::ptr_eq(&now, &self.known) {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.seats);
+        self.seats = now
+            .iter()
+            .map(|seat| {
+                let known = before.iter().position(|cared| cared.seat.is(seat)).map(|i| before.swap_remove(i));
+                Cared { seat: Arc::clone(seat), ..known.unwrap_or_else(|| Cared::new(seat)) }
+            })
+            .collect();
+        // An instance that was made for a seat which is gone: its lcore never had it.
+        for cared in before {
+            if let Step::Made(mut stage) = cared.step {
+                stage.free_spares();
+            }
+        }
+        self.known = now;
+    }
+
     /// The lcores have ended: what they said last.
     pub(crate) fn look_last(&mut self) {
         self.hear();
+        self.follow();
         for number in 0..self.seats.len() {
             if matches!(self.seats[number].step, Step::Running) && self.seats[number].seat.health.is_down() {
                 self.decide(number);
@@ -192,15 +207,14 @@ impl Care {
     }
 
     fn note(&self, fault: &Fault) {
-        let Some(cared) = self.seats.get(fault.seat) else { return };
-        let (module, chain) = (&cared.seat.module, &cared.chain);
+        let seat = &fault.seat;
         tracing::error!(
-            module, chain, lcore = cared.cpu, class = %fault.class, at_ns = fault.at_ns, batch = fault.sequence,
-            "{}", fault.text
+            module = seat.module, chain = seat.chain_name, lcore = seat.lcore, class = %fault.class, at_ns = fault.at_ns,
+            batch = fault.sequence, "{}", fault.text
         );
-        self.board.seats()[fault.seat].last_fault = Some(fault.text.clone());
+        seat.health.status().last_fault = Some(fault.text.clone());
         if let Some(case) = &fault.evidence {
-            self.maker.keep(&cared.seat, fault.class.name(), case);
+            self.maker.keep(seat, fault.class.name(), case);
         }
     }
 
@@ -208,6 +222,7 @@ impl Care {
     fn tend(&mut self, number: usize) {
         let cared = &mut self.seats[number];
         let (is_down, now) = (cared.seat.health.is_down(), self.begin.elapsed());
+        let wanted = cared.seat.health.take_wanted();
         match std::mem::replace(&mut cared.step, Step::Running) {
             Step::Running if !is_down => return,
             Step::Running => return self.decide(number),
@@ -217,12 +232,18 @@ impl Care {
                 cared.backoff.installed(now);
             }
             Step::Waiting(at) if now >= at => return self.make(number),
+            // Somebody asks for it: a new beginning, too.
+            Step::Waiting(_) | Step::Down | Step::BreakerOpen if wanted => {
+                cared.backoff = Backoff::default();
+                return self.make(number);
+            }
             Step::Made(stage) => return self.install(number, stage),
             Step::Installing(reply) => match reply.try_recv() {
                 Ok(old) => {
                     drop(old);
                     cared.backoff.installed(now);
-                    tracing::info!(module = cared.seat.module, chain = cared.chain, lcore = cared.cpu, "restarted");
+                    let Seat { module, chain_name: chain, lcore, .. } = &*cared.seat;
+                    tracing::info!(module, chain, lcore, "restarted");
                 }
                 Err(TryRecvError::Empty) => cared.step = Step::Installing(reply),
                 Err(TryRecvError::Disconnected) => cared.step = Step::Down,
@@ -239,7 +260,7 @@ impl Care {
     fn decide(&mut self, number: usize) {
         let now = self.begin.elapsed();
         let cared = &mut self.seats[number];
-        let (module, chain, lcore) = (&cared.seat.module, &cared.chain, cared.cpu);
+        let Seat { module, chain_name: chain, lcore, .. } = &*cared.seat;
         // The entry is that of the module as it is now. It is there as long as its instances are.
         let loaded = self.maker.loaded(&cared.seat.module).ok();
         let rule = loaded.map_or((OnFault::Closed, Restart::default()), |loaded| {
@@ -255,7 +276,7 @@ impl Care {
                 }
             },
             OnFault::Stop => {
-                let last = self.board.seats()[number].last_fault.clone().unwrap_or_default();
+                let last = cared.seat.health.status().last_fault.clone().unwrap_or_default();
                 let cause = last.lines().next().unwrap_or_default();
                 let why = format!("module {module:?} in chain {chain:?} on lcore {lcore} failed: {cause}");
                 tracing::error!("the run ends: {why}");
@@ -282,9 +303,9 @@ impl Care {
             Ok(stage) => self.install(number, Box::new(stage)),
             Err(error) => {
                 cared.seat.health.failed(FaultClass::Start);
-                let (module, chain) = (&cared.seat.module, &cared.chain);
-                tracing::error!(module, chain, lcore = cared.cpu, class = %FaultClass::Start, "{error}");
-                self.board.seats()[number].last_fault = Some(error.to_string());
+                let Seat { module, chain_name: chain, lcore, .. } = &*cared.seat;
+                tracing::error!(module, chain, lcore, class = %FaultClass::Start, "{error}");
+                cared.seat.health.status().last_fault = Some(error.to_string());
                 self.decide(number);
             }
         }
@@ -293,8 +314,8 @@ impl Care {
     fn install(&mut self, number: usize, new: Box<Stage>) {
         let cared = &mut self.seats[number];
         let (reply, answer) = channel();
-        let order = Command::Install { chain: cared.position, stage: cared.seat.stage, new, reply };
-        cared.step = match cared.queue.push(order) {
+        let order = Command::Install { new, reply };
+        cared.step = match self.queues[cared.seat.at.0].push(order) {
             Ok(()) => Step::Installing(answer),
             Err(Command::Install { new, .. }) => Step::Made(new),
             Err(_) => Step::Down,
@@ -310,9 +331,9 @@ impl Care {
             Step::Down => (ModuleState::Down, None),
             Step::BreakerOpen => (ModuleState::BreakerOpen, None),
         };
-        let mut seats = self.board.seats();
-        seats[number].state = state;
-        seats[number].restart_at = restart_at;
+        let mut status = self.seats[number].seat.health.status();
+        status.state = state;
+        status.restart_at = restart_at;
     }
 
     /// Tells all instances what has become of the ports' links.

@@ -16,14 +16,16 @@ pub(crate) use keeper::Keeper;
 pub(crate) use watchdog::{Pulse, Watchdog};
 
 use crate::evidence::Case;
+use crate::setup::Seat;
 use crossbeam_queue::ArrayQueue;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A failure of one instance.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// Position of the instance's seat among all seats of the run.
-    pub(crate) seat: usize,
+    /// Where the instance works.
+    pub(crate) seat: Arc<Seat>,
     pub(crate) class: FaultClass,
     /// The cause, then where in the module.
     pub(crate) text: String,

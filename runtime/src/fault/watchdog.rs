@@ -1,12 +1,12 @@
 //! A thread outside the data path that looks whether the lcores go on. Deadlines stop what runs in a module too long; this
 //! sees what they cannot: a long bulk operation, a driver that does not come back, a bug of the host.
 
-use super::Health;
+use crate::config::Config;
 use crate::error::Error;
 use crate::jail;
-use crate::setup::Parts;
-use std::sync::Arc;
+use crate::setup::{Parts, Seats};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -53,11 +53,25 @@ impl Pulse {
     }
 }
 
+/// When an lcore that gives no sign of life is told of, and when the process ends.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    warn: Duration,
+    abort: Option<Duration>,
+}
+
+impl Patience {
+    fn of(config: &Config) -> Self {
+        Self { warn: config.watchdog(), abort: config.run.watchdog_abort }
+    }
+}
+
 /// The running thread.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     stop: Arc<AtomicBool>,
     pulses: Vec<Arc<Pulse>>,
+    patience: Arc<Mutex<Patience>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -68,15 +82,17 @@ impl Watchdog {
     /// The system gives no thread.
     pub(crate) fn start(parts: &Parts, pulses: Vec<Arc<Pulse>>) -> Result<Self, Error> {
         let stop = Arc::new(AtomicBool::new(false));
-        let run = &parts.maker.config.run;
-        let (warn, abort) = (run.watchdog, run.watchdog_abort);
-        let mut watched: Vec<_> = pulses.iter().enumerate().map(|(i, pulse)| Watched::new(parts, i, pulse)).collect();
-        let period = (warn / 8).clamp(Duration::from_millis(1), Duration::from_millis(100));
+        let config = parts.maker.config();
+        let patience = Arc::new(Mutex::new(Patience::of(&config)));
+        let mut watched: Vec<_> = pulses.iter().map(|pulse| Watched::new(&parts.seats, pulse)).collect();
+        let now_patience = Arc::clone(&patience);
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("perigee-watchdog".to_owned()).spawn(move || {
             jail::enter_thread(jail::Kind::Watchdog);
             let mut last = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
+                let Patience { warn, abort } = *now_patience.lock().unwrap_or_else(PoisonError::into_inner);
+                let period = (warn / 8).clamp(Duration::from_millis(1), Duration::from_millis(100));
                 std::thread::sleep(period);
                 let now = Instant::now();
                 // Where this thread did not run either, the machine or a debugger held up the process: nobody is late by that.
@@ -86,7 +102,12 @@ impl Watchdog {
             }
         });
         let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the watchdog: {e}") })?;
-        Ok(Self { stop, pulses, thread: Some(thread) })
+        Ok(Self { stop, pulses, patience, thread: Some(thread) })
+    }
+
+    /// Its times are those of another configuration from now on.
+    pub(crate) fn set(&self, config: &Config) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = Patience::of(config);
     }
 
     /// The lcores' signs of life, by number.
@@ -108,19 +129,16 @@ impl Drop for Watchdog {
 /// One lcore, as the watchdog sees it.
 struct Watched {
     pulse: Arc<Pulse>,
-    /// Module and chain of each of its seats.
-    seats: Vec<(String, String, Arc<Health>)>,
+    /// All seats: its own are looked for when there is something to tell.
+    seats: Arc<Seats>,
     beat: u64,
     silent: Duration,
     told: bool,
 }
 
 impl Watched {
-    fn new(parts: &Parts, number: usize, pulse: &Arc<Pulse>) -> Self {
-        let mine = parts.seats.iter().filter(|seat| parts.placed[seat.chain].at.0 == number);
-        let seats =
-            mine.map(|s| (s.module.clone(), parts.placed[s.chain].name.clone(), Arc::clone(&s.health))).collect();
-        Self { pulse: Arc::clone(pulse), seats, beat: 0, silent: Duration::ZERO, told: false }
+    fn new(seats: &Arc<Seats>, pulse: &Arc<Pulse>) -> Self {
+        Self { pulse: Arc::clone(pulse), seats: Arc::clone(seats), beat: 0, silent: Duration::ZERO, told: false }
     }
 
     /// Looks again after some time has passed.
@@ -156,10 +174,11 @@ impl Watched {
 
     /// Where the lcore is.
     fn place(&self) -> String {
-        let inside = self.seats.iter().find(|(_, _, health)| health.is_called());
+        let seats = self.seats.now();
+        let inside = seats.iter().find(|seat| seat.lcore == self.pulse.cpu && seat.health.is_called());
         inside.map_or_else(
             || "outside all modules, in a driver or in the host itself".to_owned(),
-            |(module, chain, _)| format!("in module {module:?} of chain {chain:?}"),
+            |seat| format!("in module {:?} of chain {:?}", seat.module, seat.chain_name),
         )
     }
 }

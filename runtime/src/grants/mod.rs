@@ -205,6 +205,11 @@ impl Grants {
         !self.source_mac.is_empty() || !self.source_ip.is_empty()
     }
 
+    /// Rates are granted, which its instances share.
+    pub(crate) fn limits_rate(&self) -> bool {
+        self.packets_per_second.is_some() || self.bits_per_second.is_some()
+    }
+
     /// A number that counts only where its hostcall is granted.
     fn granted(&self, hostcall: Hostcall, number: u32) -> u64 {
         if self.hostcalls.contains(&hostcall) { number.into() } else { 0 }

@@ -1,6 +1,6 @@
 //! Makes instances and the stages around them: at the beginning, and while the run goes on.
 
-use super::{Domain, Sealed, module_error};
+use super::{Domain, Sealed, Seat, module_error};
 use crate::clock::Clock;
 use crate::config::{self, Config, ModuleConfig};
 use crate::dpdk::pool::HEADROOM;
@@ -8,71 +8,38 @@ use crate::dpdk::port::Port;
 use crate::dpdk::region::Region;
 use crate::error::Error;
 use crate::evidence::{self, Case, Evidence, Facts, Seated};
-use crate::fault::{Faults, Health};
+use crate::fault::Faults;
 use crate::grants::{Grants, Guard, Rate, Rights, Sources};
 use crate::held::Held;
 use crate::load::{Loader, Prepare, Upload};
 use crate::source::Border;
-use crate::stage::{Meta, Place, Stage, StageParts, View};
+use crate::stage::{Place, Stage, StageParts, View};
 use crate::wasm::engine::{EPOCH, Engines};
-use crate::wasm::host::{Host, LogQueue};
+use crate::wasm::host::Host;
 use crate::wasm::instance::{Callback, Instance};
 use crate::wasm::module::{Limits, Module};
 use perigee_abi::{SLOT_UNIT, names};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where an instance works: one stage of a chain on one lcore. It stays while instances come and go.
-#[derive(Clone, Debug)]
-pub(crate) struct Seat {
-    /// Position of its chain among the placed ones, and its own in the chain.
-    pub(crate) chain: usize,
-    /// The chain's name, and the CPU that it is on.
-    pub(crate) chain_name: String,
-    pub(crate) lcore: u32,
-    pub(crate) stage: usize,
-    /// Name of its module.
-    pub(crate) module: String,
-    /// It makes the chain's packets.
-    pub(crate) generates: bool,
-    /// Which of its chain's lcores it is on, of how many.
-    pub(crate) worker: u32,
-    pub(crate) instances: u32,
-    /// Position among all seats of the run.
-    pub(crate) number: u64,
-    /// Number of the port that Next leads to; 0xffff where there is none.
-    pub(crate) next_port: u32,
-    /// Position of its trust domain among those of the configuration.
-    pub(crate) domain: usize,
-    /// The stage before is of another domain.
-    pub(crate) comes_in: bool,
-    /// Next leads out of the trust domain: to a port, or to a stage of another domain.
-    pub(crate) next_leaves: bool,
-    /// By port: its chain may send to it.
-    pub(crate) may_tx: Vec<bool>,
-    pub(crate) meta: Meta,
-    pub(crate) log: Arc<LogQueue>,
-    /// Rooms of the pool from which it makes packets.
-    pub(crate) rooms: u32,
-    /// How its instances fare.
-    pub(crate) health: Arc<Health>,
-}
-
 /// What instances are made with.
 #[derive(Debug)]
 pub(crate) struct Maker {
     pub(crate) loader: Loader,
     pub(crate) engines: Engines,
-    pub(crate) config: Config,
+    /// The configuration in force: a change of the chains puts another one in place.
+    pub(super) config: Mutex<Arc<Config>>,
     /// The modules by name, as they are now: a swap puts another one in place.
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
+    /// Where the random numbers of all instances begin.
+    pub(crate) seed: u64,
     pub(crate) clock: Clock,
     /// Held by whoever puts other instances in place, so that two do not do it at once.
     pub(crate) changes: Mutex<()>,
     /// Where the instances' failures are told.
     pub(crate) faults: Arc<Faults>,
-    /// In the order of [`Config::domains`].
+    /// In the order of [`Config::domains`] at the start.
     pub(crate) domains: Vec<Domain>,
     pub(crate) sealed: Sealed,
     /// Where evidence of failures goes.
@@ -117,11 +84,23 @@ impl Maker {
         Loaded::new(&self.loader, &self.engines, entry, upload, self.evidence.is_some())
     }
 
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Another configuration is in force from now on; modules that it does not name are let go.
+    pub(crate) fn set_config(&self, config: Arc<Config>) {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.retain(|name, _| config.module(name).is_some());
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
-    pub(crate) fn stage(&self, seat: &Seat, ports: &[Arc<Port>]) -> Result<Stage, Error> {
+    pub(crate) fn stage(&self, seat: &Arc<Seat>, ports: &[Arc<Port>]) -> Result<Stage, Error> {
         let loaded = self.loaded(&seat.module)?;
-        self.stage_of(seat, ports, &loaded)
+        self.stage_of(seat, ports, &loaded, &self.config())
     }
 
     /// The module of that name as it is now.
@@ -136,8 +115,14 @@ impl Maker {
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), loaded);
     }
 
-    /// As [`Self::stage`], of any module.
-    pub(crate) fn stage_of(&self, seat: &Seat, ports: &[Arc<Port>], loaded: &Loaded) -> Result<Stage, Error> {
+    /// As [`Self::stage`], of any module, by any configuration of this run's ports and rings.
+    pub(crate) fn stage_of(
+        &self,
+        seat: &Arc<Seat>,
+        ports: &[Arc<Port>],
+        loaded: &Loaded,
+        config: &Config,
+    ) -> Result<Stage, Error> {
         let (module, entry) = (&loaded.module, &loaded.entry);
         let refuse = |what: String| module_error(&seat.module, what);
         let (callback, needed, role) = if seat.generates {
@@ -149,7 +134,7 @@ impl Maker {
             return Err(refuse(format!("exports no \"{needed}\", so it cannot be {role}")));
         }
         let grants = &entry.grants;
-        let rights = Rights::new(grants, &self.config);
+        let rights = Rights::new(grants, config);
         let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
         if self.evidence.as_ref().is_some_and(|e| e.records()) {
             host.record_times();
@@ -159,8 +144,8 @@ impl Maker {
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
         self.introduce(&mut instance, seat, ports, &rights);
         self.observe(&mut instance, seat, loaded);
-        let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
-        if let Err(refusal) = instance.init(&config) {
+        let bytes = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
+        if let Err(refusal) = instance.init(&bytes) {
             if let Some(case) = instance.case(self.clock.ns(self.clock.cycles()), Vec::new()) {
                 self.keep(seat, "start", &case);
             }
@@ -175,22 +160,23 @@ impl Maker {
             held: Held::new(grants.hold, u64::try_from(grants.hold_age.as_nanos()).unwrap_or(u64::MAX)),
             spares: module.numbers.spares,
             pool: Arc::clone(&domain.copies),
-            border: seat.comes_in.then(|| self.border(seat.domain)),
             deadline_cycles: self.clock.cycles_in(u64::try_from(EPOCH.as_nanos()).unwrap_or(u64::MAX)),
             meta: seat.meta,
             open: !seat.generates && entry.passes_by(),
             rights,
-            guard: self.guard(seat, grants),
-            place: Place {
-                seat: usize::try_from(seat.number).unwrap_or(usize::MAX),
-                faults: Arc::clone(&self.faults),
-                health: Arc::clone(&seat.health),
-            },
+            place: self.place(seat, grants, config),
+            faults: Arc::clone(&self.faults),
         });
         if seat.generates {
             stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
         }
         Ok(stage)
+    }
+
+    /// What a stage with these grants gets from where it stands.
+    pub(crate) fn place(&self, seat: &Arc<Seat>, grants: &Grants, config: &Config) -> Place {
+        let border = seat.comes_in.then(|| self.border(seat.domain));
+        Place { seat: Arc::clone(seat), border, guard: self.guard(seat, grants, config) }
     }
 
     /// Puts beside an instance what looks at it when it fails.
@@ -209,28 +195,28 @@ impl Maker {
     /// Writes down what is known of a failure, where that is wanted. On the control side only.
     pub(crate) fn keep(&self, seat: &Seat, class: &str, case: &Case) {
         let Some(evidence) = &self.evidence else { return };
-        let entry = self.config.module(&seat.module).map(|i| &self.config.modules[i]);
+        let loaded = self.loaded(&seat.module).ok();
         let seated = Seated {
             class: class.to_owned(),
             chain: seat.chain_name.clone(),
             lcore: seat.lcore,
             stage: seat.stage,
             seat: seat.number,
-            settings: entry.map(settings).unwrap_or_default(),
+            settings: loaded.map(|loaded| settings(&loaded.entry)).unwrap_or_default(),
         };
         evidence.write(case, &seated);
     }
 
     /// Where packets come into a trust domain.
     pub(crate) fn border(&self, domain: usize) -> Border {
-        let Domain { copies, region } = &self.domains[domain];
+        let Domain { copies, region, .. } = &self.domains[domain];
         Border { region: (region.base(), region.len()), copies: Arc::clone(copies) }
     }
 
     /// What limits the packets that leave a stage; `None` where nothing does.
-    fn guard(&self, seat: &Seat, grants: &Grants) -> Option<Guard> {
+    fn guard(&self, seat: &Seat, grants: &Grants, config: &Config) -> Option<Guard> {
         let now_ns = self.clock.ns(self.clock.cycles());
-        let rate = Rate::new(grants, self.config.instances(&seat.module), now_ns);
+        let rate = Rate::new(grants, config.instances(&seat.module), now_ns);
         // Where addresses are limited there is such a pool: `Memory::new`.
         let sources = Sources::new(grants).map(|sources| (sources, self.sealed.checked.clone()));
         Guard::new(rate, sources, seat.next_leaves)
@@ -238,7 +224,7 @@ impl Maker {
 
     /// Where random numbers begin in an instance. Instances differ by their seat, which is the same in each run.
     fn seed(&self, seat: &Seat) -> u64 {
-        splitmix(self.config.run.seed ^ splitmix(seat.number))
+        splitmix(self.seed ^ splitmix(seat.number))
     }
 
     /// Tells an instance where it is.

@@ -15,6 +15,7 @@ const COPIES: u32 = 2_047;
 /// packets left behind is never in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Domain {
+    pub(crate) name: String,
     /// Where copies and spare rooms come from. Freed before the region.
     pub(crate) copies: Arc<Pool>,
     pub(crate) region: Arc<Region>,
@@ -99,8 +100,13 @@ impl Memory {
         let Regions { mut by_place, pools, .. } = regions;
         let sealed = Sealed { checked, region: by_place.remove(&None).map(Arc::new) };
         // In order of their numbers: what is left are the domains', each of which has a pool of copies.
-        let domains = copies.into_iter().zip(by_place.into_values());
-        let domains = domains.map(|(copies, region)| Domain { copies, region: Arc::new(region) }).collect();
+        let domains = names.iter().zip(copies).zip(by_place.into_values());
+        let domain = |((name, copies), region): ((&&str, _), _)| Domain {
+            name: (*name).to_owned(),
+            copies,
+            region: Arc::new(region),
+        };
+        let domains = domains.map(domain).collect();
         Ok(Self { pools, port_pools, rooms, domains, sealed })
     }
 

@@ -10,6 +10,7 @@ use crate::lcore::Request;
 use crate::outlet::Outlets;
 use crate::wasm::instance::{Callback, Refusal};
 use perigee_abi::MAX_BATCH;
+use std::sync::Arc;
 
 impl Stage {
     /// The run ends: what the module still holds is freed and counted, its spare rooms go back.
@@ -24,7 +25,7 @@ impl Stage {
 
     /// It has come into a chain that was running.
     pub(crate) fn installed(&mut self) {
-        self.place.health.installed();
+        self.place.seat.health.installed();
         // Its state may be another instance's, which its own inputs do not lead to.
         self.instance.record(|recorder, _| recorder.renew());
     }
@@ -70,14 +71,14 @@ impl Stage {
     fn take_out(&mut self, trapped: Trapped, evidence: Option<Box<Case>>, out: &mut Outlets, now: Now) {
         let Trapped { class, text } = trapped;
         self.failed = Some(text.clone());
-        self.place.health.failed(class);
+        self.place.seat.health.failed(class);
         if let Some(ousted) = self.go_back(out, Counter::Trap) {
             self.ousted = Some(ousted);
         } else {
             self.drop_held(out, Counter::Trap);
         }
-        let (seat, sequence) = (self.place.seat, self.sequence);
-        self.place.faults.push(Fault { seat, class, text, at_ns: now.ns, sequence, evidence });
+        let (seat, sequence) = (Arc::clone(&self.place.seat), self.sequence);
+        self.faults.push(Fault { seat, class, text, at_ns: now.ns, sequence, evidence });
     }
 
     /// Asks the module something, between two batches. A trap ends the instance as any other does, and so does an answer
@@ -86,13 +87,13 @@ impl Stage {
         if self.failed.is_some() {
             return Err("the instance has failed".to_owned());
         }
-        self.place.health.set_called(true);
+        self.place.seat.health.set_called(true);
         let answer = match request {
             Request::Message(bytes) => self.instance.message(bytes),
             Request::Save => self.instance.save(),
             Request::Restore(state) => self.instance.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
-        self.place.health.set_called(false);
+        self.place.seat.health.set_called(false);
         answer.map_err(|refusal| {
             let text = refusal.to_string();
             match refusal {

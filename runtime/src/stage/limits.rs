@@ -22,7 +22,7 @@ impl Stage {
             }
             Some(Way::Ring(ring)) if self.rights.ring(ring) == Some(false) => Counter::RingNotGranted,
             Some(leaves @ (Way::Next | Way::Tx(_) | Way::Ring(_))) => {
-                let Some(guard) = &mut self.guard else { return Ok((way, packet)) };
+                let Some(guard) = &mut self.place.guard else { return Ok((way, packet)) };
                 return guard.pass(packet, leaves).map(|packet| (way, packet));
             }
             _ => return Ok((way, packet)),
@@ -33,7 +33,7 @@ impl Stage {
     /// What passes by without the module, if it does, passes under its limits all the same: a neighbour in the same trust domain
     /// could have written it.
     pub(super) fn limit(&mut self, burst: &mut Burst, out: &mut Outlets, now: Now) {
-        let Some(guard) = &mut self.guard else { return };
+        let Some(guard) = &mut self.place.guard else { return };
         guard.begin(now.ns, false);
         burst.change(|packet| match guard.pass(packet, Way::Next) {
             Ok(packet) => Some(packet),
@@ -52,7 +52,7 @@ impl Stage {
     /// How many packets it may make now, at most `max`.
     #[inline]
     pub(crate) fn affords(&mut self, max: usize, now: Now) -> usize {
-        match &mut self.guard {
+        match &mut self.place.guard {
             Some(guard) if self.callback == Callback::Generate => guard.affords(max, self.template_len, now.ns),
             _ => max,
         }

@@ -1,27 +1,33 @@
 //! A changed configuration is applied as a list of differences: all of them, or none.
 
-use super::control::Ledger;
-use super::report::{ApplyReport, SwapOptions};
-use crate::config::{Action, Config, Severity};
+use super::canary;
+use super::rebuild::Made;
+use super::report::{ApplyReport, SwapOptions, SwapReport};
+use crate::config::{Action, Config, Module, Severity};
 use crate::error::Error;
+use crate::lcore::Command;
 use crate::load::{Origin, Upload};
 use crate::run::Run;
+use crate::setup::Loaded;
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 impl Run {
     /// Applies a changed configuration while packets flow. `files` are the modules' files by the path that the configuration
-    /// has for them: a running process may not read files any more. A module whose bytes, configuration or grants differ is
-    /// replaced, as by [`Self::swap`]. Where a difference needs a restart, nothing is done, and the report says which.
+    /// has for them: a running process may not read files any more. Modules that are new are loaded and tried; chains get the
+    /// stages that they are to have, where those that stay keep their instances; a module whose bytes, configuration or
+    /// grants differ is replaced, as by [`Self::swap`]. Where a difference needs a restart, nothing is done, and the report
+    /// says which.
     ///
     /// # Errors
-    /// The new configuration has a problem, a file is missing, or a module is refused: then those that were replaced before
-    /// it are put back.
+    /// The new configuration has a problem, a file is missing, or a module is refused: then what was done before it is
+    /// undone.
     pub fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         let problems: Vec<_> = new.validate().into_iter().filter(|p| p.severity == Severity::Error).collect();
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let actions = self.differences(new, files)?;
         let mut report =
             ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
@@ -30,33 +36,34 @@ impl Run {
         if !report.restart.is_empty() {
             return Ok(report);
         }
-        for action in &actions {
-            let Action::Swap { module, .. } = action else { continue };
-            let Some(entry) = new.modules.iter().find(|entry| entry.name == *module) else { continue };
-            let Some(upload) = files.get(&entry.file) else { return Err(missing(&entry.file)) };
-            let options = SwapOptions { entry: Some(entry.clone()), ..SwapOptions::default() };
-            match self.swap(module, upload.clone(), &options) {
-                Ok(swap) => report.swaps.push(swap),
-                Err(error) => {
-                    for swap in report.swaps.iter().rev() {
-                        self.take_back(swap.number, &format!("the configuration was not applied: {error}"));
-                    }
-                    return Err(error);
-                }
+        let added = self.load_added(&actions, new, files)?;
+        let made = self.change_chains(&actions, new, &added)?;
+        match self.swap_all(&actions, new, files) {
+            Ok(swaps) => report.swaps = swaps,
+            Err(error) => {
+                let mut ledger = self.ledger();
+                self.end_all_graces(&mut ledger);
+                self.unbuild(made);
+                return Err(error);
             }
         }
+        report.chains = self.chain_reports(&made);
+        added.into_iter().for_each(|(name, loaded)| self.parts.maker.put(&name, loaded));
+        self.parts.maker.set_config(Arc::new(new.clone()));
+        self.watchdog.set(new);
+        self.set_tick(new);
         Ok(report)
     }
 
     /// What differs from what runs now. A module whose file has other bytes differs too.
     pub(crate) fn differences(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
-        let mut now = self.parts.maker.config.clone();
+        let mut now = Config::clone(&self.config());
         let mut actions = Vec::new();
         for entry in &mut now.modules {
             let loaded = self.parts.maker.loaded(&entry.name)?;
             entry.clone_from(&loaded.entry);
             let Some(next) = new.modules.iter().find(|next| next.name == entry.name) else { continue };
-            let upload = files.get(&next.file).ok_or_else(|| missing(&next.file))?;
+            let upload = file_of(next, files)?;
             if Origin::of(&upload.bytes).sha256 != loaded.digest && *entry == *next {
                 actions.push(Action::Swap { module: entry.name.clone(), changed: vec!["file"] });
             }
@@ -65,14 +72,80 @@ impl Run {
         Ok(actions)
     }
 
-    /// Undoes a swap whose old instances are still there.
-    fn take_back(&self, number: u64, why: &str) {
-        let mut ledger = self.swaps.lock().unwrap_or_else(PoisonError::into_inner);
-        let ledger: &mut Ledger = &mut ledger;
-        self.roll_back(ledger, number, None, why);
+    /// Loads the modules that the configuration did not have, and tries them on packets that nobody misses.
+    fn load_added(
+        &self,
+        actions: &[Action],
+        new: &Config,
+        files: &BTreeMap<String, Upload>,
+    ) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+        let added = |action: &Action| match action {
+            Action::Add { module } => new.module(module).map(|index| new.modules[index].clone()),
+            _ => None,
+        };
+        let load = |entry: Module| {
+            let loaded = self.parts.maker.load(&entry, file_of(&entry, files)?)?;
+            canary::sing(&loaded, &self.cage())
+                .map_err(|what| Error::Module { name: entry.name.clone(), what: format!("canary: {what}") })?;
+            Ok((entry.name, Arc::new(loaded)))
+        };
+        actions.iter().filter_map(added).map(load).collect()
+    }
+
+    /// Gives the chains their stages. What earlier swaps keep of the modules before them goes: places move.
+    fn change_chains(
+        &self,
+        actions: &[Action],
+        new: &Config,
+        added: &BTreeMap<String, Arc<Loaded>>,
+    ) -> Result<Vec<Made>, Error> {
+        let mut ledger = self.ledger();
+        self.hear_of_failures(&mut ledger);
+        if actions.iter().any(|action| matches!(action, Action::Stages { .. })) {
+            self.end_all_graces(&mut ledger);
+        }
+        self.rebuild(actions, new, added).map_err(|what| Error::Request(format!("the chains stay as they are: {what}")))
+    }
+
+    /// Replaces the modules that differ; where one is refused, those before it are put back.
+    fn swap_all(
+        &self,
+        actions: &[Action],
+        new: &Config,
+        files: &BTreeMap<String, Upload>,
+    ) -> Result<Vec<SwapReport>, Error> {
+        let mut swaps = Vec::<SwapReport>::new();
+        for action in actions {
+            let Action::Swap { module, .. } = action else { continue };
+            let Some(entry) = new.modules.iter().find(|entry| entry.name == *module) else { continue };
+            let options = SwapOptions { entry: Some(entry.clone()), ..SwapOptions::default() };
+            match file_of(entry, files).and_then(|upload| self.swap(module, upload.clone(), &options)) {
+                Ok(swap) => swaps.push(swap),
+                Err(error) => {
+                    let why = format!("the configuration was not applied: {error}");
+                    swaps.iter().rev().for_each(|swap| self.roll_back(&mut self.ledger(), swap.number, None, &why));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(swaps)
+    }
+
+    fn set_tick(&self, new: &Config) {
+        let ns = u64::try_from(new.run.tick.as_nanos()).unwrap_or(u64::MAX);
+        for (number, (queue, _)) in self.lcores.iter().enumerate() {
+            if queue.push(Command::Tick { cycles: self.parts.clock.cycles_in(ns) }).is_err() {
+                tracing::warn!(
+                    "run.tick stays as it was on lcore number {number}: {}",
+                    super::control::order_error(number)
+                );
+            }
+        }
     }
 }
 
-fn missing(file: &str) -> Error {
-    Error::Request(format!("the bytes of {file:?} are missing: hand over the file of each module of the configuration"))
+fn file_of<'a>(entry: &Module, files: &'a BTreeMap<String, Upload>) -> Result<&'a Upload, Error> {
+    let missing =
+        || format!("the bytes of {:?} are missing: hand over the file of each module of the configuration", entry.file);
+    files.get(&entry.file).ok_or_else(|| Error::Request(missing()))
 }

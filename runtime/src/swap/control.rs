@@ -83,7 +83,7 @@ impl Run {
         self.swaps.try_lock().ok().map(|ledger| ledger.swaps.clone())
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.swaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +102,7 @@ impl Run {
         let begin = Instant::now();
         let new = self.parts.maker.load(&entry(&old, options), upload).map_err(text("load"))?;
         let load_ns = nanos(begin.elapsed());
-        let seats: Vec<&Seat> = self.parts.seats.iter().filter(|seat| seat.module == module).collect();
+        let seats = self.parts.seats.of_module(module);
         check_roles(&seats, &new.module).map_err(|what| ("check", what))?;
         let inherits = inherits(&old.module, &new.module, options.fresh).map_err(|what| ("check", what))?;
         let begin = Instant::now();
@@ -146,18 +146,18 @@ impl Run {
         Ok(report)
     }
 
-    fn cage(&self) -> Cage {
+    pub(super) fn cage(&self) -> Cage {
         let maker = &self.parts.maker;
         Cage {
             ports: self.parts.ports.iter().map(|port| port.info(true).mac).collect(),
             rings: maker.rings,
             room_len: maker.domains.first().map_or(0, |d| d.copies.room_len()).saturating_sub(HEADROOM),
-            seed: maker.config.run.seed,
+            seed: maker.seed,
         }
     }
 
     /// Makes the new instances, and lays ready what they take over.
-    fn prepare(&self, seats: &[&Seat], new: &Arc<Loaded>, inherits: bool) -> Result<Vec<(usize, Order)>, String> {
+    fn prepare(&self, seats: &[Arc<Seat>], new: &Arc<Loaded>, inherits: bool) -> Result<Vec<(usize, Order)>, String> {
         let mut orders = Vec::new();
         for seat in seats {
             match self.order(seat, new, inherits) {
@@ -171,12 +171,13 @@ impl Run {
         Ok(orders)
     }
 
-    fn order(&self, seat: &Seat, new: &Arc<Loaded>, inherits: bool) -> Result<(usize, Order), String> {
-        let (lcore, chain) = self.parts.placed[seat.chain].at;
+    fn order(&self, seat: &Arc<Seat>, new: &Arc<Loaded>, inherits: bool) -> Result<(usize, Order), String> {
+        let (lcore, chain) = seat.at;
         let place = At { chain, stage: seat.stage };
         let region = if inherits { self.region(lcore, place)? } else { None };
         let ahead = region.map(|(file, len)| Ahead::new(&file, len)).transpose()?;
-        let stage = self.parts.maker.stage_of(seat, &self.parts.ports, new).map_err(|e| e.to_string())?;
+        let stage =
+            self.parts.maker.stage_of(seat, &self.parts.ports, new, &self.config()).map_err(|e| e.to_string())?;
         Ok((lcore, Order { place, new: Box::new(stage), inherits, ahead }))
     }
 
@@ -199,7 +200,7 @@ impl Run {
     fn order_lcore<T>(&self, lcore: usize, task: impl FnOnce(Sender<T>) -> Task) -> Result<T, String> {
         let (reply, answer) = channel();
         let sent = self.lcores[lcore].0.push(Command::Swap(task(reply)));
-        sent.map_err(|_| format!("lcore number {lcore} has too many requests waiting"))?;
+        sent.map_err(|_| order_error(lcore))?;
         answer.recv_timeout(PATIENCE).map_err(|_| format!("lcore number {lcore} does not answer"))
     }
 
@@ -216,11 +217,9 @@ impl Run {
                 Ok(()) => waiting.push((lcore, ticket, answer)),
                 Err(Command::Swap(task)) => {
                     task.give_up();
-                    refused = Some(format!("lcore number {lcore} has too many requests waiting"));
+                    refused = Some(order_error(lcore));
                 }
-                Err(_) => {
-                    refused = Some(format!("lcore number {lcore} has too many requests waiting"));
-                }
+                Err(_) => refused = Some(order_error(lcore)),
             }
         }
         let mut switched = Vec::new();
@@ -249,6 +248,11 @@ impl Run {
         }
     }
 
+    /// Whoever moves places lets all old instances go before.
+    pub(super) fn end_all_graces(&self, ledger: &mut Ledger) {
+        self.end_graces(ledger, |_| true);
+    }
+
     fn end_graces(&self, ledger: &mut Ledger, which: impl Fn(&Grace) -> bool) {
         for grace in ledger.graces.extract_if(.., |grace| which(grace)) {
             let mut by_lcore = BTreeMap::<usize, Vec<At>>::new();
@@ -269,7 +273,7 @@ impl Run {
     }
 
     /// Where a new instance has failed on one lcore, the old module goes on on all.
-    fn hear_of_failures(&self, ledger: &mut Ledger) {
+    pub(super) fn hear_of_failures(&self, ledger: &mut Ledger) {
         while let Some(gone) = self.parts.control.gone.pop() {
             let at = |(lcore, place): &(usize, At)| *place == gone.place && self.cpu(*lcore) == Some(gone.cpu);
             let Some(index) = ledger.graces.iter().position(|grace| grace.places.iter().any(at)) else { continue };
@@ -301,7 +305,7 @@ impl Run {
         self.parts.placed.iter().find(|chain| chain.at.0 == lcore).map(|chain| chain.lcore)
     }
 
-    fn fill_in(&self, report: &mut SwapReport, switched: &[(usize, Switched)], before: &Traffic, seats: &[&Seat]) {
+    fn fill_in(&self, report: &mut SwapReport, switched: &[(usize, Switched)], before: &Traffic, seats: &[Arc<Seat>]) {
         for (lcore, switched) in switched {
             let pause_ns = switched.pause_ns;
             report.max_pause_ns = report.max_pause_ns.max(pause_ns);
@@ -340,7 +344,7 @@ fn entry(old: &Loaded, options: &SwapOptions) -> crate::config::Module {
     entry
 }
 
-fn check_roles(seats: &[&Seat], new: &Module) -> Result<(), String> {
+fn check_roles(seats: &[Arc<Seat>], new: &Module) -> Result<(), String> {
     if seats.is_empty() {
         return Err("no chain has it".to_owned());
     }
@@ -369,8 +373,13 @@ fn inherits(old: &Module, new: &Module, fresh: bool) -> Result<bool, String> {
     Ok(true)
 }
 
+/// An order finds no place in an lcore's queue.
+pub(super) fn order_error(lcore: usize) -> String {
+    format!("lcore number {lcore} has too many requests waiting")
+}
+
 /// What an lcore says to a switch; `None` where it did not come to it, and will not.
-fn outcome(ticket: &Ticket, answer: &Receiver<Switched>) -> Option<Switched> {
+pub(super) fn outcome<T>(ticket: &Ticket, answer: &Receiver<T>) -> Option<T> {
     match answer.recv_timeout(PATIENCE) {
         Ok(switched) => Some(switched),
         Err(_) if ticket.take() => None,
@@ -407,7 +416,7 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn of(run: &Run, seats: &[&Seat]) -> Self {
+    fn of(run: &Run, seats: &[Arc<Seat>]) -> Self {
         let mut chains: Vec<usize> = seats.iter().map(|seat| seat.chain).collect();
         chains.dedup();
         let mut ports: Vec<usize> = chains.iter().filter_map(|chain| run.parts.placed[*chain].port).collect();

@@ -3,8 +3,9 @@
 mod apply;
 mod canary;
 mod control;
+pub(crate) mod rebuild;
 mod report;
 pub(crate) mod switch;
 
 pub(crate) use control::Ledger;
-pub use report::{ApplyReport, SeatReport, SwapOptions, SwapReport, Swaps};
+pub use report::{ApplyReport, ChainReport, SeatReport, SwapOptions, SwapReport, Swaps};

@@ -111,6 +111,28 @@ pub struct ApplyReport {
     pub actions: Vec<String>,
     /// Those of them that need a restart. Where there is one, nothing was done.
     pub restart: Vec<String>,
+    /// The chains that got other stages, by lcore.
+    pub chains: Vec<ChainReport>,
     /// The swaps that were made.
     pub swaps: Vec<SwapReport>,
+}
+
+/// What happened to a chain on one lcore when it got other stages. Those that stayed have lost nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ChainReport {
+    /// Its name.
+    pub chain: String,
+    /// The lcore's CPU.
+    pub lcore: u32,
+    /// Its modules now, in order.
+    pub modules: Vec<String>,
+    /// From the end of the lcore's last poll before to the beginning of the first one after, nanoseconds.
+    pub pause_ns: u64,
+    /// Packets that the stages which went had held and gave back in their last call.
+    pub held_returned: u64,
+    /// Held packets that nobody took: dropped as `replaced`.
+    pub held_dropped: u64,
+    /// Packets that the chain dropped in all this, for any cause.
+    pub lost: u64,
 }

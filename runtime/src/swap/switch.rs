@@ -1,6 +1,7 @@
 //! The switch on an lcore, between two bursts: here instances change places.
 #![allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
 
+use super::rebuild::{Part, Rebuilt};
 use crate::chain::Chain;
 use crate::counters::Counter;
 use crate::stage::{Now, Stage};
@@ -38,6 +39,35 @@ pub(crate) enum Task {
     Settle { places: Vec<At>, reply: Sender<Vec<Box<Stage>>> },
     /// The ones before go on.
     Undo { places: Vec<At>, why: String, reply: Sender<Vec<Box<Stage>>> },
+    /// A chain gets other stages.
+    Rebuild { chain: usize, parts: Vec<Part>, ticket: Arc<Ticket>, reply: Sender<Rebuilt> },
+}
+
+/// What was done in a pause, and who hears of it when that is over.
+pub(crate) enum Changed {
+    Switched(Sender<Switched>, Switched),
+    Rebuilt(Sender<Rebuilt>, Rebuilt),
+}
+
+impl Changed {
+    pub(crate) fn set_pause(&mut self, ns: u64) {
+        match self {
+            Self::Switched(_, switched) => switched.pause_ns = ns,
+            Self::Rebuilt(_, rebuilt) => rebuilt.pause_ns = ns,
+        }
+    }
+
+    /// Tells it. Instances that nobody takes back are returned.
+    #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
+    pub(crate) fn tell(self) -> Vec<Box<Stage>> {
+        match self {
+            Self::Switched(reply, switched) => reply.send(switched).err().map(|unsent| unsent.0.gone),
+            Self::Rebuilt(reply, rebuilt) => {
+                reply.send(rebuilt).err().map(|unsent| unsent.0.gone.into_iter().map(|(_, stage)| stage).collect())
+            }
+        }
+        .unwrap_or_default()
+    }
 }
 
 /// What is to be known of an instance before it is replaced.
@@ -58,8 +88,10 @@ impl std::fmt::Debug for Task {
 impl Task {
     /// It will not be done: the spare rooms of new instances go back.
     pub(crate) fn give_up(self) {
-        if let Self::Switch { orders, .. } = self {
-            orders.into_iter().for_each(|mut order| order.new.free_spares());
+        match self {
+            Self::Switch { orders, .. } => orders.into_iter().for_each(|mut order| order.new.free_spares()),
+            Self::Rebuild { parts, .. } => parts.into_iter().for_each(Part::give_up),
+            Self::Look { .. } | Self::Settle { .. } | Self::Undo { .. } => {}
         }
     }
 }
@@ -157,7 +189,7 @@ impl Chain {
     }
 
     /// The last call of one stage, in which it gives back what it holds.
-    fn drain_stage(&mut self, i: usize, now: Now) {
+    pub(super) fn drain_stage(&mut self, i: usize, now: Now) {
         self.tick_stage(i, Now { flags: batch_flags::TICK | batch_flags::DRAIN, ..now });
         self.out.flush();
     }

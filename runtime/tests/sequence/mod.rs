@@ -3,11 +3,15 @@
 #![allow(unreachable_pub, reason = "a module of tests has no other users")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use crate::common::{MAILBOX, each, module, verdict};
+use crate::common::{MAILBOX, OUT_COUNT, OUTPUTS, each, module, verdict};
 use perigee_abi::verdict as v;
 
 /// Where a packet's number stands: behind the Ethernet header.
 pub const NUMBER: u32 = 14;
+
+/// Flag of the last call, and where the flags of a batch stand.
+pub const DRAIN: u32 = 4;
+const FLAGS: u32 = 65_536 + 4;
 
 /// `save` and `restore` of the `n` 64-bit words at address 1024; another length is refused.
 pub fn words(n: u32) -> String {
@@ -54,6 +58,38 @@ pub fn counting(build: u32) -> String {
         verdict(v::NEXT)
     );
     module(&format!("{} {} {}", each("process", &body), words(1), answer(1024)))
+}
+
+/// Holds every packet, and remembers its descriptor. Gives all back in the tick that has one of the flags; 0: in any.
+pub fn holder(flags: u32) -> String {
+    let hold = format!(
+        "{} (memory.copy
+           (i32.add (i32.const 1032) (i32.mul (i32.load (i32.const 1024)) (i32.const 64))) (local.get $d) (i32.const 64))
+         (i32.store (i32.const 1024) (i32.add (i32.load (i32.const 1024)) (i32.const 1)))",
+        verdict(v::HOLD)
+    );
+    let when = if flags == 0 {
+        "(i32.const 1)".to_owned()
+    } else {
+        format!("(i32.and (i32.load (i32.const {FLAGS})) (i32.const {flags}))")
+    };
+    let tick = format!(
+        r#"(func (export "tick") (local $i i32) (local $to i32)
+    (if (i32.eqz {when}) (then (return)))
+    (block (loop
+      (br_if 1 (i32.ge_u (local.get $i) (i32.load (i32.const 1024))))
+      (local.set $to (i32.add (i32.const {OUTPUTS}) (i32.mul (local.get $i) (i32.const 64))))
+      (memory.copy (local.get $to)
+        (i32.add (i32.const 1032) (i32.mul (local.get $i) (i32.const 64))) (i32.const 64))
+      (i32.store offset=8 (local.get $to) (i32.const {next}))
+      (i32.store offset=44 (local.get $to) (i32.const 0x20000))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br 0)))
+    (i32.store (i32.const {OUT_COUNT}) (local.get $i))
+    (i32.store (i32.const 1024) (i32.const 0)))"#,
+        next = v::NEXT
+    );
+    module(&format!("{} {tick} {}", each("process", &hold), words(1 + 8 * 100)))
 }
 
 /// Answers each message with the 64 bits at an address.

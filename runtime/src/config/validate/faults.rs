@@ -7,17 +7,11 @@ use std::time::Duration;
 pub(super) fn modules(config: &Config, found: &mut Problems) {
     for (index, module) in config.modules.iter().enumerate() {
         let (path, who) = (format!("module[{index}]"), format!("module {:?}", module.name));
-        let unfit = match module.on_fault {
-            Some(OnFault::Open) => Some(("open", "no packets could pass by it; closed or stop")),
-            Some(OnFault::Restart) => {
-                Some(("restart", "the rooms of its pool are as the failed instance left them; closed or stop"))
-            }
-            _ => None,
-        };
-        if let Some((policy, help)) = unfit
+        if module.on_fault == Some(OnFault::Open)
             && let Some(chain) = config.fed_by(&module.name).next()
         {
-            let what = format!("{who}: on_fault is {policy:?}, but it is the source of chain {:?}", chain.name);
+            let what = format!("{who}: on_fault is \"open\", but it is the source of chain {:?}", chain.name);
+            let help = "no packets could pass by it; stop, restart or closed";
             found.error(format!("{path}.on_fault"), what, help);
         }
         let restart = &module.restart;
@@ -48,21 +42,21 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
 }
 
 pub(super) fn watchdog(config: &Config, found: &mut Problems) {
-    let run = &config.run;
+    let (run, watchdog) = (&config.run, config.watchdog());
     let longest = config.modules.iter().max_by_key(|module| module.grants.deadline);
-    if let Some(module) = longest.filter(|module| run.watchdog <= module.grants.deadline.saturating_mul(2)) {
+    if let Some(module) = longest.filter(|module| watchdog <= module.grants.deadline.saturating_mul(2)) {
         let what = format!(
-            "run: watchdog is {:?}, module {:?} has a deadline of {:?}",
-            run.watchdog, module.name, module.grants.deadline
+            "run: watchdog is {watchdog:?}, module {:?} has a deadline of {:?}",
+            module.name, module.grants.deadline
         );
         let help = "the watchdog would speak of calls that are allowed: more than twice the longest deadline";
         found.error("run.watchdog", what, help);
-    } else if run.watchdog < Duration::from_millis(10) {
+    } else if watchdog < Duration::from_millis(10) {
         let help = "an lcore tells each millisecond that it is alive; 1s is usual";
-        found.error("run.watchdog", format!("run: watchdog is {:?}", run.watchdog), help);
+        found.error("run.watchdog", format!("run: watchdog is {watchdog:?}"), help);
     }
-    if run.watchdog_abort.is_some_and(|abort| abort <= run.watchdog) {
-        let what = format!("run: watchdog_abort is no longer than watchdog ({:?})", run.watchdog);
+    if run.watchdog_abort.is_some_and(|abort| abort <= watchdog) {
+        let what = format!("run: watchdog_abort is no longer than watchdog ({watchdog:?})");
         found.error("run.watchdog_abort", what, "an lcore that is late is told of first; ten times as long is usual");
     }
 }

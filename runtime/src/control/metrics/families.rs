@@ -4,7 +4,7 @@ use super::super::wire::ControlStatus;
 use super::page::{Labels, Page};
 use crate::batch_times::BatchTime;
 use crate::dpdk::port_info::PortStats;
-use crate::stats::{ChainStats, ModuleStats, Snapshot};
+use crate::stats::{ChainStats, LcoreStats, ModuleStats, Snapshot};
 use crate::swap::{SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::fmt::Error;
@@ -22,11 +22,26 @@ pub(super) fn run(page: &mut Page<'_>, name: &str, snapshot: &Snapshot) -> Resul
     let abi = ("abi", perigee_abi::ABI_VERSION.to_string());
     page.info("build", "What runs here", &facts.into_iter().chain([abi]).collect())?;
     page.seconds("uptime", "Time since the lcores started", one(seconds(snapshot.elapsed_ns)))?;
-    let gap = seconds(snapshot.ticker_worst_gap_ns);
+    let gaps = [
+        ("50", snapshot.ticker_gap_p50_ns),
+        ("99.9", snapshot.ticker_gap_p999_ns),
+        ("100", snapshot.ticker_worst_gap_ns),
+    ];
     page.seconds(
-        "ticker_worst_gap",
-        "Longest time between two ticks so far: deadlines are late by up to this",
-        one(gap),
+        "ticker_gap",
+        "Time between two ticks, by percentile: deadlines are late by up to this",
+        gaps.map(|(percentile, ns)| (vec![("percentile", percentile.to_owned())], seconds(ns))),
+    )?;
+    let lcore = |lcore: &LcoreStats| vec![("lcore", lcore.lcore.to_string())];
+    let stuck = snapshot.lcores.iter().map(|l| (lcore(l), seconds(l.stuck_ns)));
+    page.seconds("lcore_stuck", "For how long an lcore gives no sign of life; 0 where all is well", stuck)?;
+    let worst = snapshot.lcores.iter().map(|l| (lcore(l), seconds(l.stuck_worst_ns)));
+    page.seconds("lcore_stuck_worst", "The longest such time so far", worst)?;
+    let lost = [(Vec::new(), snapshot.faults_lost)];
+    page.counter(
+        "lost_fault_texts",
+        "Failures that were counted and whose texts were lost, for they came too fast",
+        lost,
     )?;
     let rings = snapshot.rings.iter().map(|ring| (vec![("ring", ring.name.clone())], f64::from(ring.count)));
     page.gauge("ring_packets", "Packets in a ring", rings)?;
@@ -132,6 +147,12 @@ fn module_labels(module: &ModuleStats) -> Labels {
 pub(super) fn modules(page: &mut Page<'_>, modules: &[ModuleStats]) -> Result<(), Error> {
     let failed = modules.iter().map(|m| (module_labels(m), f64::from(u8::from(m.failed.is_some()))));
     page.gauge("module_failed", "1 where an instance does not run any more", failed)?;
+    let state = modules.iter().map(|m| (with(module_labels(m), "state", m.state.name()), 1.0));
+    page.gauge(
+        "module_state",
+        "1 for the state that an instance's place is in: breaker_open needs an operator",
+        state,
+    )?;
     let lost = modules.iter().map(|m| (module_labels(m), m.log_lost));
     page.counter("module_lost_log_lines", "Log lines of an instance that were lost because it wrote too many", lost)?;
     let faults =
