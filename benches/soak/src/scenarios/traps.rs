@@ -23,22 +23,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GOOD: u32 = 2;
 const BURST: u64 = 64;
 
-const CONFIG: &str = r#"
+/// Chains side by side, each with an instance of the module: while one is down, others trap.
+const CHAINS: usize = 16;
+
+fn config() -> String {
+    let module = r#"
 [run]
 burst = 64
-[[port]]
-name = "p"
-device = "net_null0"
-pool = 1023
 [[module]]
 name = "m"
 file = "m.wat"
 restart = { first = "1us", longest = "1us", failures = 4000000, within = "1s" }
-[[chain]]
-source = { port = "p" }
-stages = ["m"]
-tx = ["p"]
 "#;
+    let chain = |n: usize| {
+        format!(
+            "[[port]]\nname = \"p{n}\"\ndevice = \"net_null{n}\"\npool = 255\n[[chain]]\nlcores = [0]\nsource = {{ port \
+             = \"p{n}\" }}\nstages = [\"m\"]\ntx = [\"p{n}\"]\n"
+        )
+    };
+    (0..CHAINS).map(chain).fold(module.to_owned(), |text, chain| text + &chain)
+}
 
 /// Passes on some batches, and traps in the next. Its memory is small: each instance has a new one.
 fn traps() -> String {
@@ -61,7 +65,7 @@ fn faults(run: &Run) -> u64 {
 fn run(task: &Task) -> Result<Report> {
     let bench = Bench::new();
     bench.module("m.wat", &traps());
-    let run = bench.start(CONFIG)?;
+    let run = bench.start(&config())?;
     let (begin, mut last, mut last_at) = (Instant::now(), 0, Instant::now());
     while last < task.size {
         std::thread::sleep(Duration::from_millis(20));
@@ -73,16 +77,19 @@ fn run(task: &Task) -> Result<Report> {
     }
     let taken = begin.elapsed();
     let summary = bench.finish(run).summary;
-    let (chain, module) = (&summary.snapshot.chains[0], &summary.snapshot.modules[0]);
-    let traps = module.faults.get("unreachable").copied().unwrap_or(0);
     let dropped = |cause: &str| summary.accounting.dropped.get(cause).copied().unwrap_or(0);
-    ensure!(module.faults.len() == 1, "other faults: {:?}", module.faults);
+    let (mut traps, mut installs) = (0, 0);
+    for (chain, module) in summary.snapshot.chains.iter().zip(&summary.snapshot.modules) {
+        let mine = module.faults.get("unreachable").copied().unwrap_or(0);
+        ensure!(module.faults.len() <= 1, "other faults: {:?}", module.faults);
+        ensure!(chain.batches == chain.sent / BURST + mine, "batches are missing: {chain:#?}");
+        ensure!(mine - module.installs <= 1, "{mine} traps, {} instances after the first", module.installs);
+        (traps, installs) = (traps + mine, installs + module.installs);
+    }
     ensure!(dropped("trap") == traps * BURST, "{} packets dropped by {traps} traps", dropped("trap"));
-    ensure!(chain.batches == chain.sent / BURST + traps, "batches are missing: {chain:#?}");
-    ensure!(traps - module.installs <= 1, "{traps} traps, {} instances after the first", module.installs);
     Ok(Report::new(traps)
         .figure("traps_per_second", traps * 1_000 / u64::try_from(taken.as_millis())?.max(1))
-        .figure("restarts", module.installs)
+        .figure("restarts", installs)
         .figure("packets_received", summary.accounting.received)
         .figure("packets_dropped_by_traps", dropped("trap"))
         .figure("packets_dropped_while_down", dropped("failed"))
