@@ -32,7 +32,7 @@ pub const MAX_COUNTERS: usize = 64;
 /// declared range, so a module declares that much more than it wants.
 pub const WINDOW_ALIGN: u32 = 2 << 20;
 /// Alignment of the flat state region inside the memory, as of the window: the region begins at the first multiple of this
-/// inside the declared range.
+/// inside the declared range, and has this many bytes less.
 pub const STATE_ALIGN: u32 = WINDOW_ALIGN;
 /// The flat state region has a multiple of this many bytes: what is left of the declared range is not part of it.
 pub const STATE_UNIT: u32 = 4_096;

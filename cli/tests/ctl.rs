@@ -3,6 +3,8 @@
 mod ctl_lab;
 mod modules;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use ctl_lab::{CONFIG, Process, http, request, status_of};
 use modules::Bench;
 use serde_json::{Value, json};
@@ -374,4 +376,69 @@ fn a_module_is_swapped_and_a_configuration_applied_while_packets_flow() {
     let (summary, _) = run.stop();
     let all = &summary["accounting"];
     assert_eq!((&all["dropped"], &all["sent"]), (&json!({}), &all["created"]), "{all}");
+}
+
+fn rolled_back(run: &Process<'_>) -> u64 {
+    let metrics = run.ctl(&["metrics"]);
+    let line = metrics.lines().find_map(|line| line.strip_prefix("perigee_swaps_total{result=\"rolled_back\"} "));
+    line.and_then(|number| number.parse().ok()).expect("a number of swaps")
+}
+
+/// Copies a module that `./x build-modules` has built.
+fn built(bench: &Bench, name: &str) {
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules").join(name);
+    fs::copy(&from, bench.path(name)).unwrap_or_else(|e| panic!("{}: {e}; ./x build-modules", from.display()));
+}
+
+#[test]
+fn a_flat_region_moves_between_modules_of_two_languages_under_the_jail() {
+    let bench = Bench::new();
+    for name in ["tally.wasm", "tally-c.wasm", "udp-gen.wasm"] {
+        built(&bench, name);
+    }
+    let config = CONFIG
+        .replace("file = \"gen.wat\"", "file = \"udp-gen.wasm\"\nconfig = { dst = \"10.1.0.10\", dst_port = 5000, src = \"10.0.0.1\", size = 100 }")
+        .replace("echo.wat", "tally.wasm");
+    let run = Process::start(&bench, &config, &["--jail", "on"]);
+    let counts = || {
+        let answer = json_of(&run.ctl(&["message", "echo", "100", "--json"]));
+        let text = answer["answers"][0]["base64"].as_str().expect("an answer");
+        let bytes = STANDARD.decode(text).expect("base64");
+        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        (word(0), word(8))
+    };
+    let mut last = counts().0;
+    for (number, file) in ["tally-c.wasm", "tally.wasm", "tally-c.wasm", "tally.wasm"].into_iter().enumerate() {
+        let swap = json_of(&run.ctl(&["swap", "echo", file, "--grace", "0s", "--json"]));
+        nothing_lost(&swap);
+        let seat = &swap["seats"][0];
+        assert_eq!((&seat["region_bytes"], &seat["state_bytes"]), (&json!(4 << 20), &json!(8)), "{swap}");
+        let (count, takeovers) = counts();
+        assert!(count > last, "{count} packets after {last}");
+        assert_eq!(takeovers, number as u64 + 1, "{file} goes on from what it took over");
+        println!("{file}: {count} packets, pause {} us", swap["max_pause_ns"].as_u64().unwrap_or(0) / 1_000);
+        last = count;
+    }
+    // What is refused at the switch, and what fails soon after it, leaves the region to the one that had it.
+    let refused = run.try_ctl(&["swap", "echo", "tally.wasm", "--config", "then = 'refuse'"]);
+    assert!(refused.err.contains("switch: restore refused: it was told to refuse"), "{}", refused.err);
+    run.ctl(&["swap", "echo", "tally.wasm", "--config", "then = 'trap'", "--grace", "60s"]);
+    let begun = Instant::now();
+    while json_of(&run.ctl(&["status", "--json"]))["failed"] == json!([]) && rolled_back(&run) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the old one does not come back");
+    }
+    let (count, takeovers) = counts();
+    assert!(count > last && takeovers == 4, "{count} after {last}, {takeovers}");
+    // Its stage goes, and another comes.
+    bench.write("run.toml", &config.replace("stages = [\"echo\"]", "stages = []"));
+    let applied = json_of(&run.ctl(&["apply", "run.toml", "--json"]));
+    assert_eq!(applied["chains"][0]["modules"], json!(["gen"]), "{applied}");
+    bench.write("run.toml", &config);
+    run.ctl(&["apply", "run.toml"]);
+    assert_eq!(counts().1, 0, "it began anew");
+    let (summary, _) = run.stop();
+    let all = &summary["accounting"];
+    let trapped = all["dropped"]["trap"].as_u64().unwrap_or(0);
+    assert!(trapped <= 64 && all["dropped"].as_object().is_some_and(|dropped| dropped.len() == 1), "{all}");
+    assert!(all["created"].as_u64() >= Some(last), "{all}");
 }

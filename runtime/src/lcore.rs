@@ -9,7 +9,7 @@ use crate::jail;
 use crate::setup::Seat;
 use crate::source::Source;
 use crate::stage::{Now, Stage};
-use crate::swap::switch::{self, At, Changed, Gone, Task};
+use crate::swap::switch::{self, At, Changed, Gone, Retired, Task};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::PortInfo;
 use std::sync::Arc;
@@ -94,8 +94,7 @@ pub(crate) struct Lcore {
     pub(crate) nap: bool,
     pub(crate) pulse: Arc<Pulse>,
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
-    #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
-    pub(crate) retired: Vec<Box<Stage>>,
+    pub(crate) retired: Vec<Retired>,
     /// Changes whose pause has just ended, to be told at the next look.
     pub(crate) changed: Vec<Changed>,
 }
@@ -176,7 +175,7 @@ impl Lcore {
                         None => new,
                     };
                     if let Err(unsent) = reply.send(old) {
-                        self.retired.push(unsent.0);
+                        self.retired.push(Retired::Stage(unsent.0));
                     }
                 }
                 Command::Swap(task) => self.swap(task, since),
@@ -209,15 +208,15 @@ impl Lcore {
                     self.changed.push(Changed::Rebuilt(reply, chain.rebuild(parts, now)));
                 }
             }
-            task @ (Task::Switch { .. } | Task::Rebuild { .. }) => task.give_up(),
+            task @ (Task::Switch { .. } | Task::Rebuild { .. }) => self.retired.extend(task.give_up()),
             Task::Settle { places, reply } => {
                 if let Err(unsent) = reply.send(switch::settle(chains, &places)) {
-                    self.retired.extend(unsent.0);
+                    self.retired.extend(unsent.0.into_iter().map(Retired::Stage));
                 }
             }
             Task::Undo { places, why, reply } => {
                 if let Err(unsent) = reply.send(switch::undo(chains, &places, &why, now)) {
-                    self.retired.extend(unsent.0);
+                    self.retired.extend(unsent.0.into_iter().map(Retired::Stage));
                 }
             }
         }

@@ -216,7 +216,7 @@ impl Run {
             match self.lcores[lcore].0.push(Command::Swap(task)) {
                 Ok(()) => waiting.push((lcore, ticket, answer)),
                 Err(Command::Swap(task)) => {
-                    task.give_up();
+                    drop(task.give_up());
                     refused = Some(order_error(lcore));
                 }
                 Err(_) => refused = Some(order_error(lcore)),

@@ -26,10 +26,10 @@ pub(crate) enum Part {
 
 impl Part {
     /// It will not be put in: its spare rooms go back.
-    pub(super) fn give_up(self) {
-        if let Self::New(mut stage) = self {
-            stage.free_spares();
-        }
+    pub(super) fn give_up(self) -> Option<Box<Stage>> {
+        let Self::New(mut stage) = self else { return None };
+        stage.free_spares();
+        Some(stage)
     }
 }
 
@@ -192,7 +192,7 @@ impl Run {
             match part(place) {
                 Ok(part) => parts.push(part),
                 Err(what) => {
-                    parts.into_iter().for_each(Part::give_up);
+                    parts.into_iter().for_each(|part| drop(part.give_up()));
                     return Err(what);
                 }
             }
@@ -209,7 +209,7 @@ impl Run {
         let task = Task::Rebuild { chain, parts, ticket: Arc::clone(&ticket), reply };
         if let Err(refused) = self.lcores[lcore].0.push(Command::Swap(task)) {
             if let Command::Swap(task) = refused {
-                task.give_up();
+                drop(task.give_up());
             }
             return Err(order_error(lcore));
         }

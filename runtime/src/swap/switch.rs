@@ -29,6 +29,13 @@ pub(crate) struct Order {
     pub(crate) ahead: Option<Ahead>,
 }
 
+impl Order {
+    fn give_up(mut self) -> impl Iterator<Item = Retired> {
+        self.new.free_spares();
+        std::iter::once(Retired::Stage(self.new)).chain(self.ahead.map(Retired::Ahead))
+    }
+}
+
 /// What the control thread wants of an lcore in the course of a swap.
 pub(crate) enum Task {
     /// What is there?
@@ -41,6 +48,12 @@ pub(crate) enum Task {
     Undo { places: Vec<At>, why: String, reply: Sender<Vec<Box<Stage>>> },
     /// A chain gets other stages.
     Rebuild { chain: usize, parts: Vec<Part>, ticket: Arc<Ticket>, reply: Sender<Rebuilt> },
+}
+
+/// What an lcore does not drop, for that unmaps memory and closes files: it goes to the control thread, or with the lcore.
+pub(crate) enum Retired {
+    Stage(#[allow(dead_code, reason = "kept to be dropped")] Box<Stage>),
+    Ahead(#[allow(dead_code, reason = "kept to be dropped")] Ahead),
 }
 
 /// What was done in a pause, and who hears of it when that is over.
@@ -57,16 +70,17 @@ impl Changed {
         }
     }
 
-    /// Tells it. Instances that nobody takes back are returned.
-    #[allow(clippy::vec_box, reason = "a stage comes and goes by its box")]
-    pub(crate) fn tell(self) -> Vec<Box<Stage>> {
+    /// Tells it. What nobody takes back is returned.
+    pub(crate) fn tell(self) -> Vec<Retired> {
         match self {
-            Self::Switched(reply, switched) => reply.send(switched).err().map(|unsent| unsent.0.gone),
-            Self::Rebuilt(reply, rebuilt) => {
-                reply.send(rebuilt).err().map(|unsent| unsent.0.gone.into_iter().map(|(_, stage)| stage).collect())
-            }
+            Self::Switched(reply, switched) => reply.send(switched).err().map_or_else(Vec::new, |unsent| {
+                let Switched { gone, spent, .. } = unsent.0;
+                gone.into_iter().map(Retired::Stage).chain(spent.into_iter().map(Retired::Ahead)).collect()
+            }),
+            Self::Rebuilt(reply, rebuilt) => reply.send(rebuilt).err().map_or_else(Vec::new, |unsent| {
+                unsent.0.gone.into_iter().map(|(_, stage)| Retired::Stage(stage)).collect()
+            }),
         }
-        .unwrap_or_default()
     }
 }
 
@@ -86,12 +100,12 @@ impl std::fmt::Debug for Task {
 }
 
 impl Task {
-    /// It will not be done: the spare rooms of new instances go back.
-    pub(crate) fn give_up(self) {
+    /// It will not be done: the spare rooms of new instances go back. What is left is returned.
+    pub(crate) fn give_up(self) -> Vec<Retired> {
         match self {
-            Self::Switch { orders, .. } => orders.into_iter().for_each(|mut order| order.new.free_spares()),
-            Self::Rebuild { parts, .. } => parts.into_iter().for_each(Part::give_up),
-            Self::Look { .. } | Self::Settle { .. } | Self::Undo { .. } => {}
+            Self::Switch { orders, .. } => orders.into_iter().flat_map(Order::give_up).collect(),
+            Self::Rebuild { parts, .. } => parts.into_iter().filter_map(Part::give_up).map(Retired::Stage).collect(),
+            Self::Look { .. } | Self::Settle { .. } | Self::Undo { .. } => Vec::new(),
         }
     }
 }
@@ -126,6 +140,8 @@ pub(crate) struct Switched {
     pub(crate) pause_ns: u64,
     /// New instances that found no place: dropped where they came from.
     pub(crate) gone: Vec<Box<Stage>>,
+    /// What was laid ready, and is used or not wanted.
+    pub(crate) spent: Vec<Ahead>,
 }
 
 /// What was switched at one place.
@@ -144,7 +160,7 @@ pub(crate) struct Done {
 
 impl Chain {
     /// Puts a new instance in place of the one that is there.
-    fn replace(&mut self, order: &mut Option<Order>, now: Now) -> Result<Done, String> {
+    fn replace(&mut self, order: &mut Option<Order>, spent: &mut Vec<Ahead>, now: Now) -> Result<Done, String> {
         let Some(mut taken) = order.take() else { return Err("the order was carried out before".to_owned()) };
         let before = self.out.counters.dropped();
         let result = self.hand_over(&mut taken, now);
@@ -156,6 +172,7 @@ impl Chain {
             Ok(done) => {
                 let i = taken.place.stage;
                 self.stages[i].replace_by(taken.new);
+                spent.extend(taken.ahead);
                 self.ended &= self.stages[0].failed.is_some();
                 let lost = self.out.counters.dropped() - before;
                 Ok(Done { place: Some(taken.place), lost, ..done })
@@ -216,7 +233,7 @@ pub(crate) fn switch(chains: &mut [Chain], orders: Vec<Order>, now: Now) -> Swit
     let mut orders: Vec<(At, Option<Order>)> = orders.into_iter().map(|o| (o.place, Some(o))).collect();
     for (place, order) in &mut orders {
         let chain = chains.get_mut(place.chain).ok_or_else(|| "there is no such chain".to_owned());
-        match chain.and_then(|chain| chain.replace(order, now)) {
+        match chain.and_then(|chain| chain.replace(order, &mut switched.spent, now)) {
             Ok(done) => switched.done.push(done),
             Err(why) => {
                 switched.refused = Some(why);
@@ -228,7 +245,10 @@ pub(crate) fn switch(chains: &mut [Chain], orders: Vec<Order>, now: Now) -> Swit
         let places = std::mem::take(&mut switched.done).into_iter().filter_map(|done| done.place).collect::<Vec<_>>();
         switched.gone = undo(chains, &places, &why, now);
     }
-    switched.gone.extend(orders.into_iter().filter_map(|(_, order)| Some(order?.new)));
+    for order in orders.into_iter().filter_map(|(_, order)| order) {
+        switched.gone.push(order.new);
+        switched.spent.extend(order.ahead);
+    }
     switched.gone.iter_mut().for_each(|stage| stage.free_spares());
     switched
 }

@@ -89,7 +89,8 @@ impl Flat {
             return Err(format!("the state region cannot be moved: {}", io::Error::last_os_error()));
         }
         ahead.taken = true;
-        self.file = Arc::clone(&ahead.file);
+        // The region that this instance had goes with `ahead`: whoever drops that closes it.
+        std::mem::swap(&mut self.file, &mut ahead.file);
         self.settled = 0;
         Ok(())
     }

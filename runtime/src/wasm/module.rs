@@ -75,12 +75,11 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Address and length of the flat state region inside its range; a length of 0 where there is none.
+    /// Address and length of the flat state region inside its range; a length of 0 where there is none. The length does not
+    /// depend on where a linker has put the range: the next build takes over from this one.
     pub(crate) fn state_region(&self) -> (u32, u32) {
-        let start = u64::from(self.state).next_multiple_of(STATE_ALIGN.into());
-        let len = (u64::from(self.state) + u64::from(self.state_len)).saturating_sub(start);
-        let whole = len - len % u64::from(STATE_UNIT);
-        (u32::try_from(start).unwrap_or(0), u32::try_from(whole).unwrap_or(0))
+        let len = self.state_len.saturating_sub(STATE_ALIGN);
+        (self.state.checked_next_multiple_of(STATE_ALIGN).unwrap_or(0), len - len % STATE_UNIT)
     }
 }
 

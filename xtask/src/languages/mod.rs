@@ -34,8 +34,9 @@ pub(crate) const LANGUAGES: &[Language] = &[c::LANGUAGE, zig::LANGUAGE, assembly
 /// The modules that each language has.
 pub(crate) const MODULES: [&str; 2] = ["reflector", "udp-gen"];
 
-/// What a module in C can try against the host, for the tests of `benches/soak`.
-const HOSTILE: &str = "benches/soak/hostile/hostile.c";
+/// Modules in C for tests, with the names that they get: what a module can try against the host, and one with a flat state.
+const IN_C: [(&str, &str); 2] =
+    [("benches/soak/hostile/hostile.c", "hostile-c"), ("benches/modules/tally.c", "tally-c")];
 
 /// Installs the toolchains that are missing.
 pub(crate) fn setup_all(repository: &Repository) -> Result<()> {
@@ -64,8 +65,11 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
             names.push(name);
         }
     }
-    c::build_file(repository, HOSTILE, &to.join("hostile-c.wasm")).context("cannot build the hostile module in C")?;
-    names.push("hostile-c".to_owned());
+    for (source, name) in IN_C {
+        let built = c::build_file(repository, source, &to.join(format!("{name}.wasm")));
+        built.with_context(|| format!("cannot build {source}"))?;
+        names.push(name.to_owned());
+    }
     println!("modules in target/modules, in other languages: {}", names.join(", "));
     Ok(())
 }
