@@ -133,11 +133,11 @@ impl Chain {
     }
 
     /// Puts another instance into a stage, between two bursts. Gives back the one that was there, without its packets; or the
-    /// new one, where its seat is gone.
+    /// new one, where its seat is gone, or has got other neighbours since the instance was made.
     #[must_use]
     pub(crate) fn install(&mut self, mut new: Box<Stage>) -> Box<Stage> {
         let seat = Arc::clone(&new.place.seat);
-        if let Some(stage) = self.stages.get_mut(seat.stage).filter(|stage| stage.place.seat.is(&seat)) {
+        if let Some(stage) = self.stages.get_mut(seat.stage).filter(|stage| Arc::ptr_eq(&stage.place.seat, &seat)) {
             stage.retire(&mut self.out);
             std::mem::swap(stage, &mut *new);
             stage.installed();

@@ -272,3 +272,48 @@ fn settings_of_the_run_change_too() {
     assert_eq!(run.duration(), None);
     check(&run.stop());
 }
+
+#[test]
+fn stages_change_while_others_fail_and_come_again() {
+    let bench = Bench::new();
+    // It traps in each fifth batch, and is restarted at once.
+    let pass = each("process", &verdict(v::NEXT)).replace("(export \"process\")", "$pass");
+    let trap = format!(
+        "(global $n (mut i32) (i32.const 0)) {pass}
+         (func (export \"process\") (param $count i32)
+           (if (i32.eqz (local.get $count)) (then return))
+           (global.set $n (i32.add (global.get $n) (i32.const 1)))
+           (if (i32.gt_u (global.get $n) (i32.const 4)) (then unreachable))
+           (call $pass (local.get $count)))"
+    );
+    // It writes to the first byte of each packet: a trap, where packets of another domain came to it as they are.
+    let touch = format!("(i32.store8 (i32.load (local.get $d)) (i32.const 0x77)) {}", verdict(v::NEXT));
+    bench
+        .module("m.wat", &function(0))
+        .module("t.wat", &module(&trap))
+        .module("far.wat", &module(&each("process", &touch)));
+    let text = |stages: &str| {
+        let restart = "restart = { first = \"100us\", longest = \"100us\", failures = 1000000, open = true }";
+        format!(
+            "[[port]]\nname = \"p\"\ndevice = \"net_null0\"\npool = 1023\n[[module]]\nname = \"m\"\nfile = \
+             \"m.wat\"\n[[module]]\nname = \"t\"\nfile = \"t.wat\"\n{restart}\n[[module]]\nname = \"far\"\nfile = \
+             \"far.wat\"\ndomain = \"far\"\n[[module]]\nname = \"other\"\nfile = \"t.wat\"\ndomain = \"far\"\n\
+             {restart}\n[[chain]]\nsource = {{ port = \"p\" }}\nstages = [{stages}]\ntx = [\"p\"]\n"
+        )
+    };
+    let layouts =
+        ["\"m\", \"t\"", "\"m\", \"far\", \"t\"", "\"m\", \"other\", \"far\", \"t\"", "\"m\", \"t\", \"other\", \"m\""];
+    let run = bench.start(&text(layouts[0])).unwrap();
+    for round in 1..=120 {
+        let report = apply(&bench, &run, &text(layouts[round % layouts.len()])).unwrap();
+        assert_eq!(report.chains.len(), 1, "{report:#?}");
+        std::thread::sleep(Duration::from_millis(u64::try_from(round % 7).unwrap()));
+    }
+    let snapshot = run.snapshot();
+    let faults: BTreeMap<_, _> = snapshot.modules.iter().map(|m| (m.name.clone(), m.faults.clone())).collect();
+    println!("120 changes, faults {faults:?}");
+    let other = faults.values().flat_map(BTreeMap::keys).find(|class| *class != "unreachable");
+    assert_eq!(other, None, "{snapshot:#?}");
+    assert!(snapshot.chains[0].sent > 10_000, "{snapshot:#?}");
+    check(&run.stop());
+}

@@ -290,3 +290,27 @@ fn a_tampered_bundle_is_refused() {
     let refused = Replay::run(&elsewhere, None).unwrap_err().to_string();
     assert!(refused.contains("this is no bundle"), "{refused}");
 }
+
+/// A module as it is shipped, compiled from Rust, with a flat state region and a mapped window.
+#[test]
+fn a_module_in_rust_replays_to_the_same_trap() {
+    let bench = Bench::new();
+    let directory = bench.path("evidence");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules/tally.wasm");
+    fs::copy(&built, bench.path("m.wasm")).unwrap_or_else(|e| panic!("{}: {e}; ./x build-modules", built.display()));
+    let config = "[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n[[module]]\nname = \"m\"\nfile = \"m.wasm\"\non_fault = \
+                  \"closed\"\nconfig = { then = \"trap\" }\n[[chain]]\nsource = { port = \"p\" }\nstages = [\"m\"]\n";
+    let config = Config::parse(config, "test.toml").unwrap();
+    let recording = options(EvidenceOptions::recording(&directory, 50));
+    let run = Run::start_with(&config, bench.path(".").as_path(), &recording).unwrap();
+    let begin = Instant::now();
+    while run.snapshot().modules[0].failed.is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:#?}", run.snapshot());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    check(&run.stop());
+    let replay = replay(&bundles(&directory).pop().unwrap());
+    assert_eq!(replay.verdict, Verdict::Same, "{replay:#?}");
+    assert!(replay.made == replay.calls && replay.calls <= 100, "{} calls", replay.calls);
+    wasmparser::validate(&replay.core).unwrap();
+}

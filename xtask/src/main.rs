@@ -59,6 +59,9 @@ enum Task {
         /// Smaller figures: all of it within a quarter of an hour
         #[arg(long)]
         quick: bool,
+        /// Only these scenarios (benches/soak/README.md has a list), and no fuzzer
+        #[arg(value_name = "SCENARIO")]
+        only: Vec<String>,
     },
     /// Check the modules of each language against the ABI, and measure them side by side
     Conformance,
@@ -101,7 +104,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { duration } => start::demo(&repository, &duration),
         Task::Test { only } => steps::run(&repository, &only),
         Task::Bench { args } => start::bench(&repository, &args),
-        Task::Soak { quick } => soak::run(&repository, quick),
+        Task::Soak { quick, only } => soak::run(&repository, quick, &only),
         Task::Bless => steps::bless(&repository),
         Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),

@@ -14,7 +14,9 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 
 /// How long, and how many cases.
 struct Effort {
-    fuzz_seconds: u32,
+    /// libFuzzer on packets, and on each of what else others may have written.
+    wire_seconds: u32,
+    other_seconds: Option<u32>,
     /// Of property tests: the headers of the guest SDK; configurations, modules and captures; descriptors and output lists
     /// against the model, of which each is a run.
     headers: u32,
@@ -22,13 +24,20 @@ struct Effort {
     model: u32,
 }
 
-const FULL: Effort = Effort { fuzz_seconds: 600, headers: 20_000, corpus: 200_000, model: 50_000 };
-const QUICK: Effort = Effort { fuzz_seconds: 30, headers: 1_000, corpus: 8_000, model: 1_500 };
+const FULL: Effort =
+    Effort { wire_seconds: 600, other_seconds: Some(60), headers: 20_000, corpus: 200_000, model: 50_000 };
+const QUICK: Effort = Effort { wire_seconds: 30, other_seconds: None, headers: 1_000, corpus: 8_000, model: 1_500 };
 
-/// Runs the fuzzer on packets, then property tests with many cases, then the scenarios of `benches/soak`.
-pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
+/// The targets that need the runtime: building it with coverage takes long, so the quick run leaves them to plain loops.
+const OTHERS: [&str; 6] = ["config", "control", "module", "pcap", "policy", "signature"];
+
+/// Runs the fuzzer on packets, then property tests with many cases, then the scenarios of `benches/soak`; or some of those.
+pub(crate) fn run(repository: &Repository, quick: bool, only: &[String]) -> Result<()> {
+    if !only.is_empty() {
+        return scenarios(repository, quick, only);
+    }
     let effort = if quick { &QUICK } else { &FULL };
-    fuzz(repository, effort.fuzz_seconds)?;
+    fuzz(repository, &["wire"], &["--no-default-features", "--bin", "wire"], effort.wire_seconds)?;
     // The seed is the time's: each run tries others.
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
     let headers = ["--package", "perigee-guest", "--test", "headers", "--test", "corpus"];
@@ -37,7 +46,10 @@ pub(crate) fn run(repository: &Repository, quick: bool) -> Result<()> {
     let reads = ["--workspace", "--test", "corpus", "any_configuration", "any_module", "any_capture"];
     let (before, filters) = reads.split_at(3);
     properties(repository, &[before, &["--"], filters].concat(), effort.corpus, seed)?;
-    scenarios(repository, quick)
+    if let Some(seconds) = effort.other_seconds {
+        fuzz(repository, &OTHERS, &["--bins"], seconds)?;
+    }
+    scenarios(repository, quick, only)
 }
 
 /// Runs property tests with so many cases.
@@ -49,32 +61,41 @@ fn properties(repository: &Repository, tests: &[&str], cases: u32, seed: u64) ->
 }
 
 /// Runs `perigee-soak`, whose table is the end of it all.
-fn scenarios(repository: &Repository, quick: bool) -> Result<()> {
+fn scenarios(repository: &Repository, quick: bool, only: &[String]) -> Result<()> {
     modules::build_all(repository)?;
     command::run(repository.cargo("build").args(["--release", "--workspace", "--bins"]))?;
     let mut soak = repository.command(repository.target().join("release/perigee-soak"));
-    soak.arg("--json").arg(repository.target().join("soak.json")).args(quick.then_some("--quick"));
+    soak.arg("--json").arg(repository.target().join("soak.json")).args(quick.then_some("--quick")).args(only);
     command::run(&mut soak).context("a scenario failed; the table above says which, and how to repeat it alone")
 }
 
-/// Builds the target `wire` without cargo-fuzz, and runs it. What it finds beyond the corpus stays in `target/fuzz`.
-fn fuzz(repository: &Repository, seconds: u32) -> Result<()> {
+/// Builds targets without cargo-fuzz, and runs each for so long. What it finds beyond the corpus stays in `target/fuzz`.
+fn fuzz(repository: &Repository, names: &[&str], what: &[&str], seconds: u32) -> Result<()> {
     let target = repository.target().join("fuzz");
-    let (found, failed) = (target.join("corpus/wire"), target.join("artifacts/wire"));
-    for folder in [&found, &failed] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
     let version = command::output(repository.rustc().arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
     let mut build = repository.cargo("build");
-    build.args(["--release", "--no-default-features", "--manifest-path", "fuzz/Cargo.toml", "--bin", "wire"]);
+    build.args(["--release", "--manifest-path", "fuzz/Cargo.toml"]).args(what);
     // With a target named, build scripts and macros are compiled without these flags.
     build.args(["--target", host]).arg("--target-dir").arg(&target).env("RUSTFLAGS", FLAGS);
-    command::run(&mut build).context("the fuzz target does not build; libfuzzer needs a C++ compiler (./x setup)")?;
-    let mut fuzzer = repository.command(target.join(host).join("release/wire"));
-    fuzzer.arg(&found).arg("fuzz/corpus/wire").arg(format!("-max_total_time={seconds}"));
-    fuzzer.args(["-timeout=10", "-max_len=1900", "-print_final_stats=1"]);
-    fuzzer.arg(format!("-artifact_prefix={}/", failed.display()));
-    command::run(&mut fuzzer)
-        .context("a packet breaks a rule of fuzz/src/wire.rs; libfuzzer wrote it where it says above")
+    command::run(&mut build).context("the fuzz targets do not build; libfuzzer needs a C++ compiler (./x setup)")?;
+    for name in names {
+        let (found, failed) = (target.join("corpus").join(name), target.join("artifacts").join(name));
+        for folder in [&found, &failed] {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        println!("libfuzzer: {name} for {seconds} s");
+        let mut fuzzer = repository.command(target.join(host).join("release").join(name));
+        fuzzer.arg(&found).arg(format!("fuzz/corpus/{name}")).arg(format!("-max_total_time={seconds}"));
+        fuzzer.args([
+            "-timeout=10",
+            if *name == "wire" { "-max_len=1900" } else { "-max_len=4096" },
+            "-print_final_stats=1",
+        ]);
+        fuzzer.arg(format!("-artifact_prefix={}/", failed.display()));
+        command::run(&mut fuzzer).with_context(|| {
+            format!("some bytes break a rule of fuzz/src/{name}.rs; libfuzzer wrote them where it says above")
+        })?;
+    }
+    Ok(())
 }

@@ -279,14 +279,17 @@ stages = ["fw"]
         assert_eq!(diff("\n[[port]]", "\n[load]\ncache = \"off\"\n[[port]]"), ["load: other settings needs a restart"]);
         let new = "name = \"old\"\nfile = \"old.wasm\"\n[[module]]\nname = \"new\"\nfile = \"n.wasm\"\n";
         let old = "name = \"old\"\nfile = \"old.wasm\"\n";
+        let source = "grants = { source_ip = [\"10.0.0.0/8\"] }\n";
         assert_eq!(diff(old, new), ["add module new"]);
         assert_eq!(
             diff(old, &format!("{new}domain = \"else\"\n")),
             ["module new: the new domain \"else\" needs a restart"]
         );
         assert_eq!(
-            diff(old, &format!("{new}grants = {{ source_ip = [\"10.0.0.0/8\"] }}\n")),
-            ["module new: the first grants of source_mac or source_ip of this run needs a restart"]
+            diff(&format!("[[module]]\n{old}"), &format!("{source}[[module]]\n{old}{source}")),
+            ["fw", "old"].map(|name| format!(
+                "module {name}: the first grants of source_mac or source_ip of this run needs a restart"
+            ))
         );
         assert_eq!(diff("name = \"old\"", "name = \"new\""), ["add module new", "take out module old"]);
     }
