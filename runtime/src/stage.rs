@@ -7,13 +7,12 @@ use crate::dpdk::pool::Pool;
 use crate::fault::{Faults, Trapped};
 use crate::grants::{Guard, Rights};
 use crate::held::Held;
-use crate::offload;
 use crate::outlet::{Outlets, Shape};
 use crate::setup::Seat;
 use crate::source::Border;
 use crate::wasm::area::Front;
 use crate::wasm::instance::{Callback, Instance};
-use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, PacketDesc, SLOT_UNIT, batch_flags, tx_flags, verdict};
+use perigee_abi::{MAX_BATCH, MAX_OUTPUTS, SLOT_UNIT, batch_flags, verdict};
 use std::sync::Arc;
 
 mod evidence;
@@ -22,6 +21,7 @@ mod lifecycle;
 mod limits;
 mod outputs;
 mod publish;
+mod requests;
 mod standby;
 mod view;
 
@@ -348,30 +348,6 @@ impl Stage {
         Some(None)
     }
 
-    /// Writes the modules' requests into the packets; a request that makes no sense turns the verdict bad.
-    fn request_offloads(&mut self, burst: &mut Burst, out: &mut Outlets) {
-        let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.fates.iter_mut());
-        for ((desc, packet), place) in descs {
-            self.queues.push(0);
-            if *place == BAD_DESCRIPTOR || *place == Fate::from(verdict::DROP) {
-                continue;
-            }
-            // The first half was checked by its copy; from this one only the request is taken.
-            let desc = PacketDesc { len: packet.len(), ..desc.read() };
-            if ignores_time(&desc) {
-                out.counters.add(Counter::TxTimeIgnored, 1);
-            }
-            if desc.tx_flags & tx_flags::QUEUE != 0
-                && let Some(queue) = self.queues.last_mut()
-            {
-                *queue = desc.queue;
-            }
-            if offload::request(packet, &desc).is_err() {
-                *place = BAD_OFFLOAD;
-            }
-        }
-    }
-
     /// Mixed verdicts, or an output list: packet by packet.
     fn each_its_way(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) {
         self.prepare_outputs(burst, out);
@@ -421,9 +397,4 @@ impl Stage {
             None => out.drop_one(Counter::BadVerdict, packet),
         }
     }
-}
-
-/// Asks for a departure time, which needs a pacer or a port that sends on a timestamp.
-fn ignores_time(desc: &PacketDesc) -> bool {
-    desc.tx_flags & (tx_flags::TIME | tx_flags::GAP) != 0
 }

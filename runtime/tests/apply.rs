@@ -175,6 +175,13 @@ fn a_change_that_is_refused_leaves_everything_as_it_was() {
         let now: Vec<_> = run.snapshot().modules.iter().map(|m| (m.name.clone(), m.state)).collect();
         assert_eq!(now, names.map(|name| (name.to_owned(), ModuleState::Running)), "{text}");
     }
+    // One that works nowhere is let in, and changes.
+    let idle = with_stages("\"fn\", \"to-ring\"", OTHER);
+    assert_eq!(apply(&bench, &run, &idle).unwrap().actions, ["add module other"]);
+    bench.module("other.wat", &function(8));
+    let report = apply(&bench, &run, &idle).unwrap();
+    assert_eq!((report.actions.join(""), report.swaps.len()), ("swap module other (file changed)".to_owned(), 0));
+    assert!(apply(&bench, &run, &idle).unwrap().actions.is_empty());
     let needs = apply(&bench, &run, &with_stages(more, OTHER).replace("size = 4096", "size = 512")).unwrap();
     assert_eq!(needs.restart, ["ring r: size 4096 -> 512 needs a restart"]);
     assert!(needs.chains.is_empty(), "{needs:#?}");

@@ -79,6 +79,7 @@ impl<'bench> Process<'bench> {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }
@@ -114,6 +115,7 @@ impl<'bench> Process<'bench> {
     }
 
     /// Stops it by a signal.
+    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn signal(self) -> (Value, String) {
         let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         assert!(sent.expect("kill").success());
@@ -140,6 +142,7 @@ impl<'bench> Process<'bench> {
     }
 
     /// Kills it, as a power cut would.
+    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn kill(mut self) {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("a child");

@@ -100,6 +100,7 @@ impl Bench {
     }
 
     /// Runs the binary in this directory.
+    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn perigee(&self, arguments: &[&str]) -> Said {
         let output = self.command(arguments).output().expect("the binary starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

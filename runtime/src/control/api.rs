@@ -1,27 +1,21 @@
-//! The routes: what each request does. docs/control.md has them as a table.
+//! The routes, and what all requests share. docs/control.md has them as a table.
 
-use super::metrics::{self, Format, Moment};
+use super::handlers::{
+    apply, diff, log_level, message, metrics, module, modules, restart, set_log_level, stats, status, stop, swap, swaps,
+};
 use super::problem::Problem;
 use super::target::{LogFilter, ModuleEntry, Target};
-use super::wire::{
-    Answer, Answers, ConfigRequest, ControlStatus, Differences, LogLevel, ModuleAnswer, Restarted, Status, SwapRequest,
-    bytes_of,
-};
+use super::wire::ControlStatus;
 use super::worker::Worker;
-use crate::config::Action;
-use crate::load::Upload;
 use crate::stats::Snapshot;
-use crate::swap::{ApplyReport, SwapOptions, SwapReport, Swaps};
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use crate::swap::Swaps;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,8 +31,6 @@ const UPLOADS: usize = 2;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// A snapshot that is not older than this serves whoever asks: however many do, lcores are asked fifty times a second.
 const FRESH: Duration = Duration::from_millis(20);
-/// Longest filter of the log.
-const MAX_FILTER: usize = 1024;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +50,10 @@ pub(super) struct Counts {
 
 /// What all requests share.
 pub(super) struct Api {
-    name: String,
+    pub(super) name: String,
     /// `None` once the server is closed.
     inside: Mutex<Option<Inside>>,
-    log: Option<Arc<dyn LogFilter>>,
+    pub(super) log: Option<Arc<dyn LogFilter>>,
     latest: Mutex<Option<(Instant, Arc<Snapshot>)>>,
     /// As they were when none was under way.
     swaps: Mutex<Arc<Swaps>>,
@@ -75,10 +67,10 @@ pub(super) struct Api {
 
 /// The run, and the threads that ask it.
 #[derive(Clone)]
-struct Inside {
-    target: Arc<dyn Target>,
-    look: Worker,
-    change: Worker,
+pub(super) struct Inside {
+    pub(super) target: Arc<dyn Target>,
+    pub(super) look: Worker,
+    pub(super) change: Worker,
 }
 
 impl Api {
@@ -108,13 +100,13 @@ impl Api {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn inside(&self) -> Result<Inside, Problem> {
+    pub(super) fn inside(&self) -> Result<Inside, Problem> {
         let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner).clone();
         inside.ok_or_else(|| Problem::busy("the server is about to stop"))
     }
 
     /// Counters that are fresh, or nearly so.
-    async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Problem> {
+    pub(super) async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Problem> {
         let Inside { target, look, .. } = self.inside()?;
         let (api, asked) = (Arc::clone(self), Instant::now());
         let job = move || {
@@ -135,7 +127,7 @@ impl Api {
     }
 
     /// The swaps so far.
-    async fn swaps(self: &Arc<Self>) -> Result<Arc<Swaps>, Problem> {
+    pub(super) async fn swaps(self: &Arc<Self>) -> Result<Arc<Swaps>, Problem> {
         let Inside { target, look, .. } = self.inside()?;
         let api = Arc::clone(self);
         let job = move || {
@@ -149,13 +141,13 @@ impl Api {
     }
 
     /// The modules as configured now.
-    async fn modules(&self) -> Result<Vec<ModuleEntry>, Problem> {
+    pub(super) async fn modules(&self) -> Result<Vec<ModuleEntry>, Problem> {
         let Inside { target, look, .. } = self.inside()?;
         look.run(move || target.modules()).await
     }
 
     /// Refuses the name of a module that is not there.
-    async fn known(&self, module: &str) -> Result<(), Problem> {
+    pub(super) async fn known(&self, module: &str) -> Result<(), Problem> {
         let modules = self.modules().await?;
         if modules.iter().any(|entry| entry.name == module) {
             return Ok(());
@@ -273,156 +265,4 @@ async fn read_body(api: &Api, request: Request) -> Result<Request, Problem> {
         }
     })?;
     Ok(Request::from_parts(parts, Body::from(body)))
-}
-
-/// Reads JSON, whatever the client calls it.
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let place = format!("body, line {}, column {}", error.line(), error.column());
-        Problem::new(StatusCode::BAD_REQUEST, place, error.to_string()).hint("docs/control.md says what belongs there")
-    })
-}
-
-type Name = Result<Path<String>, axum::extract::rejection::PathRejection>;
-
-fn name_of(name: Name) -> Result<String, Problem> {
-    let wrong =
-        |e: axum::extract::rejection::PathRejection| Problem::new(StatusCode::BAD_REQUEST, "path", e.body_text());
-    name.map(|Path(name)| name).map_err(wrong)
-}
-
-async fn status(State(api): State<Arc<Api>>) -> Result<Json<Status>, Problem> {
-    let snapshot = api.snapshot().await?;
-    let failed = snapshot.modules.iter().filter_map(|module| {
-        let why = module.failed.as_ref()?;
-        Some(format!("module {:?} in chain {:?} on lcore {}: {why}", module.name, module.chain, module.lcore))
-    });
-    Ok(Json(Status {
-        name: api.name.clone(),
-        state: if api.stop.load(Ordering::Relaxed) { "stopping" } else { "running" },
-        version: env!("CARGO_PKG_VERSION"),
-        abi: perigee_abi::ABI_VERSION,
-        pid: std::process::id(),
-        elapsed_ns: snapshot.elapsed_ns,
-        ports: snapshot.ports.len(),
-        chains: snapshot.chains.len(),
-        instances: snapshot.modules.len(),
-        failed: failed.collect(),
-        ticker_worst_gap_ns: snapshot.ticker_worst_gap_ns,
-        control: api.control(),
-    }))
-}
-
-async fn stats(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
-    Ok(Json(&*api.snapshot().await?).into_response())
-}
-
-async fn module_answers(api: &Arc<Api>) -> Result<Vec<ModuleAnswer>, Problem> {
-    let (entries, snapshot) = (api.modules().await?, api.snapshot().await?);
-    let answer = |entry: ModuleEntry| {
-        let instances = snapshot.modules.iter().filter(|module| module.name == entry.name).cloned().collect();
-        ModuleAnswer { entry, instances }
-    };
-    Ok(entries.into_iter().map(answer).collect())
-}
-
-async fn modules(State(api): State<Arc<Api>>) -> Result<Json<Vec<ModuleAnswer>>, Problem> {
-    Ok(Json(module_answers(&api).await?))
-}
-
-async fn module(State(api): State<Arc<Api>>, name: Name) -> Result<Json<ModuleAnswer>, Problem> {
-    let name = name_of(name)?;
-    api.known(&name).await?;
-    let found = module_answers(&api).await?.into_iter().find(|answer| answer.entry.name == name);
-    found.map(Json).ok_or_else(|| Problem::busy("the configuration has just changed"))
-}
-
-async fn message(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<Answers>, Problem> {
-    let name = name_of(name)?;
-    api.known(&name).await?;
-    let Inside { target, change, .. } = api.inside()?;
-    let answers = change.run(move || target.message(&name, &body)).await??;
-    let answer = |bytes: Vec<u8>| Answer { base64: STANDARD.encode(&bytes), text: String::from_utf8(bytes).ok() };
-    Ok(Json(Answers { answers: answers.into_iter().map(answer).collect() }))
-}
-
-async fn restart(State(api): State<Arc<Api>>, name: Name) -> Result<Json<Restarted>, Problem> {
-    let name = name_of(name)?;
-    api.known(&name).await?;
-    let Inside { target, change, .. } = api.inside()?;
-    Ok(Json(Restarted { instances: change.run(move || target.restart(&name)).await?? }))
-}
-
-async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {
-    let name = name_of(name)?;
-    let SwapRequest { module, signature, config, grace, fresh } = json(&body)?;
-    drop(body);
-    let upload = Upload { bytes: bytes_of(&module, "module")?, signature };
-    api.known(&name).await?;
-    let mut options = SwapOptions { config, fresh, ..SwapOptions::default() };
-    options.grace = grace.unwrap_or(options.grace);
-    let Inside { target, change, .. } = api.inside()?;
-    Ok(Json(change.run(move || target.swap(&name, upload, &options)).await??))
-}
-
-async fn diff(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Differences>, Problem> {
-    let (config, files) = json::<ConfigRequest>(&body)?.read()?;
-    let Inside { target, change, .. } = api.inside()?;
-    let actions = change.run(move || target.diff(&config, &files)).await??;
-    let restart = actions.iter().filter(|action| matches!(action, Action::Restart { .. }));
-    let restart = restart.map(ToString::to_string).collect();
-    Ok(Json(Differences { actions: actions.iter().map(ToString::to_string).collect(), restart }))
-}
-
-async fn apply(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<ApplyReport>, Problem> {
-    let (config, files) = json::<ConfigRequest>(&body)?.read()?;
-    drop(body);
-    let Inside { target, change, .. } = api.inside()?;
-    let report = change.run(move || target.apply(&config, &files)).await??;
-    if report.restart.is_empty() {
-        return Ok(Json(report));
-    }
-    let text = format!("nothing was done, since this cannot be done while packets flow: {}", report.restart.join("; "));
-    Err(Problem::new(StatusCode::CONFLICT, "config", text).hint("restart the run, or leave these as they are"))
-}
-
-async fn swaps(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
-    Ok(Json(&*api.swaps().await?).into_response())
-}
-
-fn log(api: &Api) -> Result<&Arc<dyn LogFilter>, Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "log-level", "this process does not let its log be filtered");
-    api.log.as_ref().ok_or_else(missing)
-}
-
-async fn log_level(State(api): State<Arc<Api>>) -> Result<Json<LogLevel>, Problem> {
-    Ok(Json(LogLevel { filter: log(&api)?.get() }))
-}
-
-async fn set_log_level(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<LogLevel>, Problem> {
-    let LogLevel { filter } = json(&body)?;
-    let wrong = |what: String| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "filter", what)
-            .hint("error, warn, info, debug, trace, or pairs like perigee_runtime=debug, separated by commas")
-    };
-    if filter.len() > MAX_FILTER {
-        return Err(wrong(format!("{} bytes, at most {MAX_FILTER} are taken", filter.len())));
-    }
-    let log = log(&api)?;
-    log.set(&filter).map_err(wrong)?;
-    Ok(Json(LogLevel { filter: log.get() }))
-}
-
-async fn stop(State(api): State<Arc<Api>>) -> Response {
-    api.stop.store(true, Ordering::Relaxed);
-    (StatusCode::ACCEPTED, Json(serde_json::json!({ "state": "stopping" }))).into_response()
-}
-
-async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
-    let snapshot = api.snapshot().await?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    let format = Format::wanted(accept);
-    let moment = Moment { snapshot, name: api.name.clone(), control: api.control(), swaps: api.swaps().await? };
-    let text = metrics::text(moment, format);
-    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
 }

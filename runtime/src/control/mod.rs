@@ -21,6 +21,7 @@
 //! any snapshot: they answer between two bursts.
 
 mod api;
+mod handlers;
 mod metrics;
 mod problem;
 mod server;

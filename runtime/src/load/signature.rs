@@ -1,6 +1,8 @@
 //! A module's signature: minisign's format, and what its trusted comment says. Signatures of the old kind, over the file
 //! itself and not over its hash, are not taken: nobody makes them any more.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use minisign_verify::{PublicKey, Signature};
 use std::fmt;
 
@@ -97,16 +99,9 @@ impl Unverified {
 }
 
 /// The eight bytes after the algorithm's two, in a key as in a signature.
-fn key_id(base64: &str) -> Option<KeyId> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut bits = 0_u128;
-    // 14 digits are 84 bits: 16 of the algorithm, 64 of the number, 4 of what follows.
-    for digit in base64.as_bytes().get(..14)? {
-        bits = bits << 6 | u128::try_from(DIGITS.iter().position(|d| d == digit)?).ok()?;
-    }
-    let mut id = [0; 8];
-    id.copy_from_slice(&(bits >> 4).to_be_bytes()[8..]);
-    Some(KeyId(id))
+fn key_id(line: &str) -> Option<KeyId> {
+    let bytes = STANDARD.decode(line.trim()).ok()?;
+    Some(KeyId(bytes.get(2..10)?.try_into().ok()?))
 }
 
 /// Reads `name:` and `version:` among the words of a trusted comment; minisign's own `timestamp:` and `file:` are not ours.

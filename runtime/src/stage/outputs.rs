@@ -1,6 +1,7 @@
 //! The output list: packets that a module gives back, makes, copies or reorders.
 
-use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, Stage, fits, ignores_time};
+use super::requests::ignores_time;
+use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, Stage, fits};
 use crate::counters::Counter;
 use crate::dpdk::packet::{Burst, Packet};
 use crate::dpdk::pool::HEADROOM;

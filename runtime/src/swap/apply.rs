@@ -72,7 +72,8 @@ impl Run {
         Ok(actions)
     }
 
-    /// Loads the modules that the configuration did not have, and tries them on packets that nobody misses.
+    /// Loads the modules that the configuration did not have, and those that differ and work nowhere, and tries them on packets
+    /// that nobody misses.
     fn load_added(
         &self,
         actions: &[Action],
@@ -80,7 +81,9 @@ impl Run {
         files: &BTreeMap<String, Upload>,
     ) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
         let added = |action: &Action| match action {
-            Action::Add { module } => new.module(module).map(|index| new.modules[index].clone()),
+            Action::Add { module } => Some(entry_of(new, module)?.clone()),
+            // It works nowhere: there is nothing to switch.
+            Action::Swap { module, .. } if new.instances(module) == 0 => Some(entry_of(new, module)?.clone()),
             _ => None,
         };
         let load = |entry: Module| {
@@ -117,7 +120,7 @@ impl Run {
         let mut swaps = Vec::<SwapReport>::new();
         for action in actions {
             let Action::Swap { module, .. } = action else { continue };
-            let Some(entry) = new.modules.iter().find(|entry| entry.name == *module) else { continue };
+            let Some(entry) = entry_of(new, module).filter(|_| new.instances(module) != 0) else { continue };
             let options = SwapOptions { entry: Some(entry.clone()), ..SwapOptions::default() };
             match file_of(entry, files).and_then(|upload| self.swap(module, upload.clone(), &options)) {
                 Ok(swap) => swaps.push(swap),
@@ -142,6 +145,10 @@ impl Run {
             }
         }
     }
+}
+
+fn entry_of<'a>(config: &'a Config, module: &str) -> Option<&'a Module> {
+    config.modules.iter().find(|entry| entry.name == module)
 }
 
 fn file_of<'a>(entry: &Module, files: &'a BTreeMap<String, Upload>) -> Result<&'a Upload, Error> {

@@ -3,6 +3,7 @@
 mod apply;
 mod canary;
 mod control;
+mod cost;
 pub(crate) mod rebuild;
 mod report;
 pub(crate) mod switch;

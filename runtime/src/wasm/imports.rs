@@ -1,6 +1,6 @@
 //! What a module may import: the host's own calls, and the functions of WASI.
 
-use super::module::type_text;
+use super::exports::type_text;
 use super::wasi;
 use perigee_abi::names;
 use wasmtime::ExternType;

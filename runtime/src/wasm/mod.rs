@@ -2,6 +2,7 @@
 
 pub(crate) mod area;
 pub(crate) mod engine;
+mod exports;
 pub(crate) mod flat;
 pub(crate) mod host;
 mod imports;
