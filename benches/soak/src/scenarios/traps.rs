@@ -24,7 +24,7 @@ const GOOD: u32 = 2;
 const BURST: u64 = 64;
 
 /// Chains side by side, each with an instance of the module: while one is down, others trap.
-const CHAINS: usize = 16;
+const CHAINS: usize = 4;
 
 fn config() -> String {
     let module = r#"
