@@ -36,20 +36,32 @@ impl Run {
         if !report.restart.is_empty() {
             return Ok(report);
         }
-        let added = self.load_added(&actions, new, files)?;
-        let made = self.change_chains(&actions, new, &added)?;
+        let maker = &self.parts.maker;
+        let before = self.config();
+        // A module that is new is known before its instances are there: one that fails at once is cared for, too.
+        let loaded = self.load_added(&actions, new, files)?.into_iter();
+        let (added, changed): (Vec<_>, Vec<_>) = loaded.partition(|(name, _)| before.module(name).is_none());
+        added.into_iter().for_each(|(name, loaded)| maker.put(&name, loaded));
+        let made = match self.change_chains(&actions, new) {
+            Ok(made) => made,
+            Err(error) => {
+                maker.set_config(before);
+                return Err(error);
+            }
+        };
         match self.swap_all(&actions, new, files) {
             Ok(swaps) => report.swaps = swaps,
             Err(error) => {
                 let mut ledger = self.ledger();
                 self.end_all_graces(&mut ledger);
                 self.unbuild(made);
+                maker.set_config(before);
                 return Err(error);
             }
         }
         report.chains = self.chain_reports(&made);
-        added.into_iter().for_each(|(name, loaded)| self.parts.maker.put(&name, loaded));
-        self.parts.maker.set_config(Arc::new(new.clone()));
+        changed.into_iter().for_each(|(name, loaded)| maker.put(&name, loaded));
+        maker.set_config(Arc::new(new.clone()));
         self.watchdog.set(new);
         self.set_tick(new);
         Ok(report)
@@ -96,18 +108,13 @@ impl Run {
     }
 
     /// Gives the chains their stages. What earlier swaps keep of the modules before them goes: places move.
-    fn change_chains(
-        &self,
-        actions: &[Action],
-        new: &Config,
-        added: &BTreeMap<String, Arc<Loaded>>,
-    ) -> Result<Vec<Made>, Error> {
+    fn change_chains(&self, actions: &[Action], new: &Config) -> Result<Vec<Made>, Error> {
         let mut ledger = self.ledger();
         self.hear_of_failures(&mut ledger);
         if actions.iter().any(|action| matches!(action, Action::Stages { .. })) {
             self.end_all_graces(&mut ledger);
         }
-        self.rebuild(actions, new, added).map_err(|what| Error::Request(format!("the chains stay as they are: {what}")))
+        self.rebuild(actions, new).map_err(|what| Error::Request(format!("the chains stay as they are: {what}")))
     }
 
     /// Replaces the modules that differ; where one is refused, those before it are put back.

@@ -9,7 +9,7 @@ use crate::config::{Action, Config};
 use crate::counters::Counter;
 use crate::lcore::Command;
 use crate::run::Run;
-use crate::setup::{Loaded, PlacedChain, Seat};
+use crate::setup::{PlacedChain, Seat};
 use crate::stage::{Now, Place, Stage};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,16 +94,11 @@ pub(super) struct Made {
 }
 
 impl Run {
-    /// Gives the chains the stages that `new` says. `added` are modules that come with it. All of them, or none.
-    pub(super) fn rebuild(
-        &self,
-        actions: &[Action],
-        new: &Config,
-        added: &BTreeMap<String, Arc<Loaded>>,
-    ) -> Result<Vec<Made>, String> {
+    /// Gives the chains the stages that `new` says, whose modules are loaded. All of them, or none.
+    pub(super) fn rebuild(&self, actions: &[Action], new: &Config) -> Result<Vec<Made>, String> {
         let mut made = Vec::new();
         for plan in self.plans(actions, new) {
-            let result = self.parts_of(&plan, new, added).and_then(|parts| self.order_rebuild(&plan, parts));
+            let result = self.parts_of(&plan, new).and_then(|parts| self.order_rebuild(&plan, parts));
             match result {
                 Ok(rebuilt) => made.push(Made { plan, rebuilt }),
                 Err(what) => {
@@ -174,11 +169,10 @@ impl Run {
     }
 
     /// Makes what is new in a chain.
-    fn parts_of(&self, plan: &Plan, new: &Config, added: &BTreeMap<String, Arc<Loaded>>) -> Result<Vec<Part>, String> {
+    fn parts_of(&self, plan: &Plan, new: &Config) -> Result<Vec<Part>, String> {
         let maker = &self.parts.maker;
         let part = |(seat, from): &(Arc<Seat>, Option<usize>)| {
-            let known = added.get(&seat.module).map_or_else(|| maker.loaded(&seat.module), |new| Ok(Arc::clone(new)));
-            let loaded = known.map_err(|e| e.to_string())?;
+            let loaded = maker.loaded(&seat.module).map_err(|e| e.to_string())?;
             Ok(match from {
                 Some(from) => Part::Kept { from: *from, place: maker.place(seat, &loaded.entry.grants, new) },
                 None => {
