@@ -17,4 +17,6 @@ fn main() {
         build.flag(flag);
     }
     build.compile("perigee_twin");
+    // CRC32C, which was inline in DPDK 22.11 and is a function of this library in 24.11.
+    println!("cargo:rustc-link-lib=rte_hash");
 }

@@ -12,18 +12,20 @@ const FUNCTIONS: &[&str] = &[
     "rte_thread_(register|unregister)",
     "rte_socket_id",
     "rte_extmem_(register|unregister)",
-    "rte_dev_(probe|remove|dma_map)",
+    "rte_dev_(probe|remove|dma_map|dma_unmap|event_callback_register|event_callback_unregister)",
     "rte_eth_dev_(count_avail|get_port_by_name|get_name_by_port|info_get|configure|start|stop|close|get_mtu|set_mtu|socket_id)",
     "rte_eth_dev_adjust_nb_rx_tx_desc",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_(stats_get|stats_reset|xstats_get|xstats_get_names|macaddr_get|link_get_nowait)",
     "rte_eth_(promiscuous_enable|promiscuous_disable|promiscuous_get|find_next|timesync_enable|timesync_disable)",
     "rte_eth_dev_(rx|tx)_offload_name",
-    "rte_mempool_(free|avail_count|in_use_count|lookup)",
+    "rte_mem_virt2iova",
+    "rte_mempool_(obj_iter|free|avail_count|in_use_count|lookup)",
     "rte_pktmbuf_free_bulk",
     "rte_ring_(create|free|count)",
     "rte_get_tsc_hz",
     "rte_mbuf_dyn_rx_timestamp_register",
+    "rte_log",
     "rte_log_set_global_level",
     "perigee_.*",
 ];
@@ -36,12 +38,16 @@ const CONSTANTS: &[&str] = &[
     "RTE_MAX_LCORE",
     "RTE_MEMPOOL_CACHE_MAX_SIZE",
     "RTE_IOVA_.*",
+    "RTE_DEV_EVENT_.*",
     "PERIGEE_.*",
 ];
 
 fn main() {
     println!("cargo:rerun-if-changed=shim.c");
     println!("cargo:rerun-if-changed=shim.h");
+    println!("cargo:rerun-if-changed=versions.h");
+    println!("cargo:rerun-if-changed=flow.c");
+    println!("cargo:rerun-if-changed=flow.h");
     println!("cargo:rerun-if-env-changed=LIBCLANG_PATH");
     println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
     let cflags = pkg_config("--cflags");
@@ -51,6 +57,10 @@ fn main() {
     // Only what the host calls itself is linked; drivers are plugins that EAL loads.
     for lib in ["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_net"] {
         println!("cargo:rustc-link-lib={lib}");
+    }
+    // What EAL had of its own in 22.11, and later releases have aside.
+    if pkg_config("--libs-only-l").iter().any(|flag| flag == "-lrte_log") {
+        println!("cargo:rustc-link-lib=rte_log");
     }
     build_shim(&cflags);
     bind(&cflags);
@@ -63,7 +73,7 @@ fn pkg_config(what: &str) -> Vec<String> {
             String::from_utf8_lossy(&out.stdout).split_whitespace().map(str::to_owned).collect()
         }
         Ok(_) => fail(
-            "pkg-config does not find libdpdk. Install it: apt-get install libdpdk-dev (DPDK 22.11), or let ./x do it",
+            "pkg-config does not find libdpdk. Install it: apt-get install libdpdk-dev (DPDK 22.11 or later), or let ./x do it",
         ),
         Err(e) => {
             fail(&format!("pkg-config does not run ({e}). Install it: apt-get install pkg-config, or let ./x do it"))
@@ -78,7 +88,9 @@ fn fail(message: &str) -> ! {
 
 fn build_shim(cflags: &[String]) {
     let mut build = cc::Build::new();
-    build.file("shim.c").define("ALLOW_EXPERIMENTAL_API", None).opt_level(3).warnings(true);
+    build.file("shim.c").file("flow.c").define("ALLOW_EXPERIMENTAL_API", None).opt_level(3).warnings(true);
+    // fopencookie.
+    build.define("_GNU_SOURCE", None);
     for flag in cflags {
         build.flag(flag);
     }

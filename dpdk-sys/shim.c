@@ -2,6 +2,7 @@
 #include "shim.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -69,6 +70,28 @@ FLAG(0x3ffc, RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4
 
 int perigee_errno(void) { return rte_errno; }
 
+static void (*log_line)(uint32_t level, const char *text, size_t len);
+
+static ssize_t log_write(void *cookie, const char *text, size_t len)
+{
+	(void)cookie;
+	log_line((uint32_t)rte_log_cur_msg_loglevel(), text, len);
+	return (ssize_t)len;
+}
+
+int perigee_log_open(void (*line)(uint32_t level, const char *text, size_t len))
+{
+	/* The stream's own, so that no thread allocates one with its first line. DPDK flushes after each message. */
+	static char buffer[1024];
+	FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = log_write });
+
+	if (stream == NULL)
+		return -1;
+	setvbuf(stream, buffer, _IOFBF, sizeof(buffer));
+	log_line = line;
+	return rte_openlog_stream(stream);
+}
+
 uint16_t perigee_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	return rte_eth_rx_burst(port, queue, mbufs, n);
@@ -84,19 +107,26 @@ uint16_t perigee_tx_prepare(uint16_t port, uint16_t queue, struct rte_mbuf **mbu
 	return rte_eth_tx_prepare(port, queue, mbufs, n);
 }
 
+#define HUGE_PAGE ((uintptr_t)2 << 20)
+
 struct rooms {
-	uint8_t *base;
+	uint8_t *next;
 	uint32_t stride;
 	uint16_t room_len;
 };
 
 static void point_to_room(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
 {
-	const struct rooms *rooms = arg;
+	struct rooms *rooms = arg;
 	struct rte_mbuf *m = obj;
 
 	(void)mp;
-	m->buf_addr = rooms->base + (size_t)i * rooms->stride;
+	(void)i;
+	/* Over a border of huge pages a card finds another page than the process does. */
+	if (((uintptr_t)rooms->next ^ (uintptr_t)(rooms->next + rooms->stride - 1)) / HUGE_PAGE != 0)
+		rooms->next = RTE_PTR_ALIGN_CEIL(rooms->next, HUGE_PAGE);
+	m->buf_addr = rooms->next;
+	rooms->next += rooms->stride;
 	m->buf_iova = rte_mem_virt2iova(m->buf_addr);
 	if (m->buf_iova == RTE_BAD_IOVA)
 		m->buf_iova = (uintptr_t)m->buf_addr;
@@ -137,12 +167,12 @@ struct rte_mempool *perigee_pool_create(const char *name, unsigned int n, unsign
 }
 
 struct rte_mempool *perigee_plain_pool_create(const char *name, unsigned int n, unsigned int cache, uint16_t room_len,
-                                              int socket)
+                                              int for_card, int socket)
 {
 	/* One after the other, with no gap: without huge pages DPDK else keeps each from crossing a page of 4 KiB, and
 	 * net_af_xdp, which takes the number of mbufs times their length for the length of their memory, leaves two fifths
-	 * of them out. The kernel throws away what lies there, and nothing counts it. */
-	return make_pool(name, n, cache, room_len, room_len, RTE_MEMPOOL_F_NO_IOVA_CONTIG, socket);
+	 * of them out. The kernel throws away what lies there, and nothing counts it. A card needs just that care. */
+	return make_pool(name, n, cache, room_len, room_len, for_card ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG, socket);
 }
 
 struct rte_mempool *perigee_extbuf_pool_create(const char *name, unsigned int n, unsigned int cache, uint8_t *base,
@@ -158,6 +188,15 @@ struct rte_mempool *perigee_extbuf_pool_create(const char *name, unsigned int n,
 
 int perigee_pool_get(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n)
 {
+	return rte_mempool_get_bulk(pool, (void **)mbufs, n);
+}
+
+int perigee_pool_get_in_turn(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n)
+{
+	/* Past the cache, which would give the rooms that came back last: from the ring, where the one waits in front that
+	 * has been there longest. The cache gives what it gets on to the ring when it is full. */
+	if (rte_mempool_generic_get(pool, (void **)mbufs, n, NULL) == 0)
+		return 0;
 	return rte_mempool_get_bulk(pool, (void **)mbufs, n);
 }
 
@@ -216,36 +255,50 @@ int perigee_copy(struct rte_mbuf *dst, const struct rte_mbuf *src)
 	return 0;
 }
 
-/* The packet's bytes belong to a guest, so no length in it is believed: all sums stop at the end of the data. */
+/* The packet's bytes belong to a guest, so no length in it is believed: the layer lengths must have room for the headers, and
+ * the IP header must say the same as they do. Returns the length of what IP carries, or -1. */
+int32_t perigee_l4_len(const struct rte_mbuf *m, uint64_t ol_flags, uint16_t l2_len, uint16_t l3_len)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, l2_len);
+	uint32_t l4 = (uint32_t)l2_len + l3_len;
+	int tcp = (ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
+	int32_t header = tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
+	int32_t l4_len;
+
+	if (l4 + (uint32_t)header > m->data_len)
+		return -1;
+	if (ol_flags & RTE_MBUF_F_TX_IPV4) {
+		const struct rte_ipv4_hdr *v4 = (const void *)ip;
+
+		if (l3_len < sizeof(*v4) || v4->version_ihl != (0x40 | l3_len / 4) || l3_len % 4 != 0)
+			return -1;
+		l4_len = (int32_t)rte_be_to_cpu_16(v4->total_length) - l3_len;
+	} else {
+		const struct rte_ipv6_hdr *v6 = (const void *)ip;
+
+		if (l3_len < sizeof(*v6) || ip[0] >> 4 != 6)
+			return -1;
+		l4_len = (int32_t)rte_be_to_cpu_16(v6->payload_len) - (int32_t)(l3_len - sizeof(*v6));
+	}
+	return l4_len < header || (uint32_t)l4_len > m->data_len - l4 ? -1 : l4_len;
+}
+
 static int l4_checksum(struct rte_mbuf *m, uint64_t ol_flags, uint16_t l2_len, uint16_t l3_len)
 {
 	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t l4 = (uint32_t)l2_len + l3_len;
 	int tcp = (ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
 	uint32_t field = l4 + (tcp ? offsetof(struct rte_tcp_hdr, cksum) : offsetof(struct rte_udp_hdr, dgram_cksum));
-	uint32_t l4_len, sum;
+	int32_t l4_len = perigee_l4_len(m, ol_flags, l2_len, l3_len);
+	uint32_t sum;
 	uint16_t cksum;
 
-	if (l4 + (tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)) > m->data_len)
+	if (l4_len < 0)
 		return -1;
-	if (ol_flags & RTE_MBUF_F_TX_IPV4) {
-		const struct rte_ipv4_hdr *ip = (const void *)(data + l2_len);
-
-		if (l3_len < sizeof(*ip) || rte_be_to_cpu_16(ip->total_length) < l3_len)
-			return -1;
-		l4_len = rte_be_to_cpu_16(ip->total_length) - l3_len;
-		sum = __rte_raw_cksum(&ip->src_addr, 8, 0);
-	} else {
-		const struct rte_ipv6_hdr *ip = (const void *)(data + l2_len);
-		uint32_t extensions = l3_len - sizeof(*ip);
-
-		if (l3_len < sizeof(*ip) || rte_be_to_cpu_16(ip->payload_len) < extensions)
-			return -1;
-		l4_len = rte_be_to_cpu_16(ip->payload_len) - extensions;
-		sum = __rte_raw_cksum(&ip->src_addr, 32, 0);
-	}
-	if (l4_len > m->data_len - l4)
-		return -1;
+	if (ol_flags & RTE_MBUF_F_TX_IPV4)
+		sum = __rte_raw_cksum(data + l2_len + offsetof(struct rte_ipv4_hdr, src_addr), 8, 0);
+	else
+		sum = __rte_raw_cksum(data + l2_len + offsetof(struct rte_ipv6_hdr, src_addr), 32, 0);
 	memset(data + field, 0, 2);
 	sum += rte_cpu_to_be_16((uint16_t)l4_len) + rte_cpu_to_be_16(tcp ? IPPROTO_TCP : IPPROTO_UDP);
 	sum = __rte_raw_cksum(data + l4, l4_len, sum);
@@ -292,16 +345,22 @@ uint64_t perigee_tx_offload(uint16_t l2_len, uint16_t l3_len)
 }
 
 int perigee_port_configure(uint16_t port, uint16_t rx_queues, uint16_t tx_queues, uint64_t rx_offloads,
-                           uint64_t tx_offloads, uint32_t mtu, uint64_t rss_hf)
+                           uint64_t tx_offloads, uint32_t mtu, uint64_t rss_hf, uint8_t *rss_key,
+                           uint8_t rss_key_len)
 {
 	struct rte_eth_conf conf = { 0 };
 
 	conf.rxmode.mtu = mtu;
 	conf.rxmode.offloads = rx_offloads;
 	conf.txmode.offloads = tx_offloads;
+	/* Without RSS there is no hash, and DPDK refuses a port that is asked for it all the same. */
+	conf.rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	if (rx_queues > 1 && rss_hf != 0) {
+		conf.rxmode.offloads = rx_offloads;
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = rss_hf;
+		conf.rx_adv_conf.rss_conf.rss_key = rss_key;
+		conf.rx_adv_conf.rss_conf.rss_key_len = rss_key_len;
 	}
 	return rte_eth_dev_configure(port, rx_queues, tx_queues, &conf);
 }

@@ -51,7 +51,7 @@ pub struct PacketDesc {
     pub reserved2: u64,
 }
 
-/// Facts of a batch; the module writes only `out_count`.
+/// Facts of a batch; the module writes only `out_count` and `finished`.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Header {
@@ -105,8 +105,10 @@ pub struct Header {
     pub state: u32,
     /// Bytes of it: a multiple of [`crate::STATE_UNIT`].
     pub state_len: u32,
+    /// Written by a generator alone: anything but 0 when it will make no more packets.
+    pub finished: u32,
     /// Reserved, 0.
-    pub reserved: [u32; 4],
+    pub reserved: [u32; 3],
 }
 
 /// A port as a module sees it. Written before `init`; the link is refreshed while the run goes on.
@@ -180,6 +182,7 @@ const _: () = {
     assert!(offset_of!(Header, state_version) == 100);
     assert!(offset_of!(Header, state) == 104);
     assert!(offset_of!(Header, state_len) == 108);
+    assert!(offset_of!(Header, finished) == 112);
     assert!(size_of::<PortInfo>() == 32);
     assert!(offset_of!(Batch, ports) == 128);
     assert!(offset_of!(Batch, counters) == 1_152);

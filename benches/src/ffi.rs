@@ -214,7 +214,7 @@ impl Pool {
         let pool = match layout {
             // SAFETY:
             // - the name is terminated, and copied.
-            Layout::Plain => unsafe { sys::perigee_plain_pool_create(name, size, cache, room, -1) },
+            Layout::Plain => unsafe { sys::perigee_plain_pool_create(name, size, cache, room, 0, -1) },
             // SAFETY:
             // - the memory has `size` rooms, and is freed after the pool.
             Layout::HeadersOnly => unsafe { sys::perigee_pool_create(name, size, cache, memory, stride, room, -1) },

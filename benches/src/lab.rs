@@ -3,7 +3,7 @@
 use crate::quiet::{self, Figures, Floor, Plan, Samples, Side};
 use crate::report::{self, Measurement};
 use anyhow::{Context, Result, ensure};
-use perigee_runtime::bench::Loop;
+use perigee_runtime::bench::{Loop, Target};
 use perigee_runtime::config::Config;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -33,13 +33,19 @@ pub(crate) struct Setup {
     ports: Vec<String>,
     rings: Vec<String>,
     lcore: u32,
+    target: Target,
 }
 
 impl Setup {
     /// Says `burst` and `tick`.
     pub(crate) fn new(lab: &Lab, burst: u16, tick: &str) -> Self {
         let text = format!("[run]\nburst = {burst}\ntick = \"{tick}\"\nwatchdog = \"30s\"\n");
-        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu }
+        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu, target: Target::Host }
+    }
+
+    /// Its modules are compiled to the same code on all machines of a kind.
+    pub(crate) fn for_all_machines(self) -> Self {
+        Self { target: Target::Common, ..self }
     }
 
     /// A port, called like its device. Its number is its place.
@@ -117,7 +123,7 @@ impl Setup {
     /// Starts it on the calling thread.
     pub(crate) fn start(&self, root: &Path) -> Result<Loop> {
         let config = Config::parse(&self.text, "benchmark").context("the benchmark's own configuration")?;
-        Loop::start(&config, root).context("the benchmark's loop does not start")
+        Loop::start(&config, root, self.target).context("the benchmark's loop does not start")
     }
 }
 

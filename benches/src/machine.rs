@@ -22,13 +22,13 @@ impl Machine {
             let line = text.lines().find(|line| line.starts_with(key));
             line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())).unwrap_or_default()
         };
-        let huge = value(&read("/proc/meminfo"), "HugePages_Total");
+        let huge = read("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
         Self {
             cpu: value(&read("/proc/cpuinfo"), "model name"),
             cpus: perigee_runtime::config::allowed_cpus().len(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             dpdk: ffi::dpdk_version(),
-            huge_pages: huge != "0",
+            huge_pages: huge.trim().parse().is_ok_and(|pages: u64| pages > 0),
         }
     }
 }

@@ -8,6 +8,7 @@ mod ffi;
 mod grants;
 mod instructions;
 mod lab;
+mod lock;
 mod machine;
 mod pieces;
 mod pools;
@@ -20,9 +21,10 @@ mod works;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use lab::Lab;
+use lock::Lock;
 use machine::Machine;
 use quiet::{Floor, Plan};
-use report::Report;
+use report::{Instructions, Report};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +42,12 @@ struct Args {
     /// Count instructions instead of measuring time: exact, whatever else the machine does
     #[arg(long)]
     instructions: bool,
+    /// Fail where the counts are not those of benches/INSTRUCTIONS.lock
+    #[arg(long, requires = "instructions", conflicts_with = "bless")]
+    check: bool,
+    /// Write the counts into benches/INSTRUCTIONS.lock
+    #[arg(long, requires = "instructions")]
+    bless: bool,
     /// Measure these parts only
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
@@ -77,6 +85,9 @@ fn main() -> ExitCode {
 }
 
 fn perform(args: &Args) -> Result<()> {
+    if args.instructions {
+        instructions::with_common_functions()?;
+    }
     let mut lab = laboratory(args)?;
     let machine = Machine::look();
     let huge = if machine.huge_pages { "with" } else { "without" };
@@ -88,13 +99,25 @@ fn perform(args: &Args) -> Result<()> {
     } else {
         measure(&mut lab, args)?;
     }
-    let Some(file) = &args.json else { return Ok(()) };
+    let root = lab.root.clone();
+    let lock = args.instructions.then(|| Lock::of(&instructions, &machine.dpdk, &root)).transpose()?;
+    if let Some(file) = &args.json {
+        write(file, lab, machine, args.quick, instructions)?;
+    }
+    match lock {
+        Some(lock) if args.bless => lock.bless(&root),
+        Some(lock) if args.check => lock.check(&root),
+        _ => Ok(()),
+    }
+}
+
+fn write(file: &Path, lab: Lab, machine: Machine, quick: bool, instructions: Vec<Instructions>) -> Result<()> {
     let report = Report {
         date: machine::date(),
         machine,
         tsc_hz: lab.tsc_hz,
         probe_floor: lab.floor.cycles(),
-        quick: args.quick,
+        quick,
         results: lab.results,
         instructions,
     };

@@ -13,21 +13,26 @@ pub(crate) const BURST: u16 = 64;
 pub(crate) const CHAINS: [(Work, &str); 3] =
     [(Work::Template, "template"), (Work::TwoFields, "two-fields"), (Work::MacSwap, "mac-swap")];
 pub(crate) const NOP: usize = 3;
+/// And one behind that, whose verdicts are of two kinds.
+pub(crate) const MIXED: usize = 4;
 
-/// Chains for all works, and one with an empty module.
+/// Chains for all works, one with an empty module, and one with mixed verdicts.
 pub(crate) fn setup(lab: &Lab, tick: &str) -> Setup {
     Setup::new(lab, BURST, tick)
         .port("net_null0")
         .port("net_null1")
         .port("net_null2")
+        .port("net_null3")
         .module("udp-gen:template", generator_config(Work::Template))
         .module("udp-gen:two-fields", generator_config(Work::TwoFields))
         .module("reflector", "")
         .own_module("nop")
+        .own_module("mixed")
         .generate("udp-gen:template", &[], "net_null0")
         .generate("udp-gen:two-fields", &[], "net_null0")
         .receive("net_null1", &["reflector"])
         .receive("net_null2", &["nop"])
+        .receive("net_null3", &["mixed"])
 }
 
 /// Loads a burst into each chain.

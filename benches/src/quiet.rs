@@ -6,7 +6,7 @@
 
 use crate::ffi;
 use anyhow::{Result, ensure};
-use perigee_dpdk_sys as sys;
+use perigee_core::clock::cycles as now;
 use std::time::{Duration, Instant};
 
 /// Packets in a slice: long enough that the probes do not disturb, short enough that most slices see one state.
@@ -97,9 +97,9 @@ pub(crate) fn interleave<C>(
     for round in 0.. {
         let mut before = ffi::probe();
         for (side, samples) in sides.iter_mut().zip(&mut samples) {
-            let from = sys::cycles();
+            let from = now();
             let packets = side(context);
-            let taken = sys::cycles() - from;
+            let taken = now() - from;
             let after = ffi::probe();
             ensure!(packets != 0, "a slice had no packets");
             let quiet = floor.is_quiet(before) && floor.is_quiet(after);

@@ -2,7 +2,10 @@
 
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
+use crate::load::LoadOptions;
+use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
+use crate::output::JsonOption;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
@@ -21,7 +24,7 @@ use std::time::Duration;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How much to log to standard error: error, warn, info, debug, trace, or a filter like `perigee_runtime=debug`.
+    /// How much to log to standard error: error, warn, info, debug, trace, or a filter like `perigee=debug`.
     /// Default: the environment's PERIGEE_LOG, else warn.
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log: Option<String>,
@@ -31,16 +34,18 @@ const EXIT_CODES: &str = "Exit codes:
   0         all went well
   1         the input was wrong, or the run could not start
   2         a module failed, or the accounting did not balance
-  130, 143  a second SIGINT or SIGTERM ended the run without a clean stop";
+  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM, a second or more after the first, ended the run without a clean stop";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a configuration file.
     ///
-    /// Runs until its duration is over, all of its sources have ended, or a signal (SIGINT, SIGTERM) asks it to stop. Then
-    /// the chains are drained and a summary accounts for every packet. A second signal ends it at once.
-    #[command(after_long_help = "Example:
-  perigee run examples/demo/demo.toml --duration 10s --json summary.json")]
+    /// Runs until its duration is over, all of its sources have ended, or a signal (SIGINT, SIGTERM, SIGHUP) asks it to stop.
+    /// Then the chains are drained and a summary accounts for every packet. A second signal, a second or more after the first,
+    /// ends it at once.
+    #[command(after_long_help = "Examples:
+  perigee run examples/demo/demo.toml --duration 10s --json summary.json
+  perigee run net.toml --ready-fd 3 3> ready &    # after mkfifo ready; then: read -r < ready")]
     Run {
         /// The configuration file.
         #[arg(value_hint = ValueHint::FilePath)]
@@ -74,10 +79,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Check a configuration or a module without starting anything.
+    /// Check a configuration or a module without starting a run.
     ///
-    /// A configuration is checked with the files that it names, and its modules are loaded under its limits. Everything
-    /// that is found is told, not only the first thing.
+    /// A configuration is checked with the files that it names; its modules are loaded under its limits, in the jail, and an
+    /// instance of each, which is thrown away, is given its configuration. Everything that is found is told, not only the
+    /// first thing.
     #[command(after_long_help = "Examples:
   perigee check perigee.toml
   perigee check target/modules/reflector.wasm")]
@@ -87,6 +93,8 @@ pub(crate) enum Command {
         file: PathBuf,
         #[command(flatten)]
         load: LoadOptions,
+        #[command(flatten)]
+        jail: JailOption,
     },
     /// Show what is in a module: exports, imports, memory, ABI version, window, callbacks.
     #[command(after_long_help = "Example:
@@ -99,6 +107,8 @@ pub(crate) enum Command {
         load: LoadOptions,
         #[command(flatten)]
         json: JsonOption,
+        #[command(flatten)]
+        jail: JailOption,
     },
     /// Make a module project that builds, tests and runs at once.
     ///
@@ -141,9 +151,9 @@ pub(crate) enum Command {
         #[arg(long = "suite", value_name = "NAME|FILE", value_parser = parse_name, value_hint = ValueHint::FilePath,
             default_value = "abi")]
         suites: Vec<String>,
-        /// The module's configuration where a case has none of its own, as for `gen`.
-        #[arg(long, value_name = "TOML")]
-        config: Vec<String>,
+        // For cases that have none of their own.
+        #[command(flatten)]
+        config: ConfigArgs,
         /// Measure what a packet costs, where all cases pass.
         #[arg(long)]
         measure: bool,
@@ -152,6 +162,8 @@ pub(crate) enum Command {
         verbose: bool,
         #[command(flatten)]
         json: JsonOption,
+        #[command(flatten)]
+        jail: JailOption,
     },
     /// Show the ports that DPDK sees: driver, link, queues, offloads, timestamping.
     ///
@@ -208,6 +220,8 @@ pub(crate) enum Command {
         /// Write a core dump of the module where the replay stands to this file.
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         core: Option<PathBuf>,
+        #[command(flatten)]
+        jail: JailOption,
     },
     /// Ask a run that is under way: what it does, what its modules say; change its log, stop it.
     ///
@@ -221,12 +235,19 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Write a manual page for each command: for packages.
+    #[command(name = "man-pages", hide = true)]
+    ManPages {
+        /// Where they go.
+        #[arg(value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
 }
 
 /// What `run`, `gen` and `forward` have in common.
 #[derive(Args, Debug, Default)]
 pub(crate) struct RunOptions {
-    /// How long to run, like 10s or 5min; counts before what the configuration says.
+    /// How long to run, like 10s or 5min, or a number of seconds; counts before what the configuration says.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
@@ -245,12 +266,16 @@ pub(crate) struct RunOptions {
         value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) record_every: u32,
     /// The socket on which `perigee ctl` can ask this run, or `off`. Default: NAME.sock in $XDG_RUNTIME_DIR/perigee,
-    /// /run/perigee (root) or /tmp/perigee-UID, where NAME is that of the configuration's file.
+    /// /run/perigee (root, or whose that is) or /tmp/perigee-UID, where NAME is that of the configuration's file.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control: Option<PathBuf>,
     /// Serve metrics to Prometheus at this address, as 127.0.0.1:9095, or port of this machine: `GET /metrics`.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_metrics_address)]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Write the line `ready` to this open file descriptor, and close it, when ports and lcores work: for scripts and
+    /// supervisors that must wait for that.
+    #[arg(long, value_name = "N")]
+    pub(crate) ready_fd: Option<u32>,
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -261,9 +286,25 @@ pub(crate) struct RunOptions {
     pub(crate) jail: Option<Jail>,
 }
 
+/// The jail of a command that runs a module's code and no packets.
+#[derive(Args, Debug, Default)]
+pub(crate) struct JailOption {
+    /// What the process gives up before it looks at the module, as for `run`: on, log, off.
+    #[arg(long = "jail", value_name = "MODE", default_value = "on")]
+    mode: Jail,
+}
+
+impl JailOption {
+    /// How strict it is.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode.into()
+    }
+}
+
 /// How strict the jail is.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Jail {
+    #[default]
     On,
     Log,
     Off,
@@ -328,43 +369,16 @@ pub(crate) struct VerifyOptions {
     pub(crate) name: Option<String>,
 }
 
-/// How modules are loaded.
-#[derive(Args, Debug, Default)]
-pub(crate) struct LoadOptions {
-    /// The policy: which modules may be loaded, by key or digest. Goes before the configuration's.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) policy: Option<PathBuf>,
-    /// Where compiled code is kept: a directory, auto, or off. Goes before the configuration's.
-    #[arg(long, value_name = "DIR|auto|off", value_hint = ValueHint::DirPath)]
-    pub(crate) cache: Option<String>,
-    /// Accept signed modules of an older version than was loaded before, and forget the newer one.
-    #[arg(long)]
-    pub(crate) allow_downgrade: bool,
-    /// Compile in this process, without limits of time and memory: for debugging.
-    #[arg(long)]
-    pub(crate) compile_in_process: bool,
-}
-
-/// Where to write JSON.
-#[derive(Args, Debug, Default)]
-pub(crate) struct JsonOption {
-    /// Write the result as JSON to this file; `-` is standard output, in place of the text for people.
-    #[arg(long = "json", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: Option<PathBuf>,
-}
-
 /// The module of `gen` and `forward`.
 #[derive(Args, Debug)]
 pub(crate) struct ModuleArgs {
     /// The module (.wasm, .wat).
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) module: PathBuf,
-    /// The module's configuration, as TOML (`src = "10.0.0.1"`, or a table in braces) or as key=value, where a value that
-    /// is no TOML is text. May be given several times.
-    #[arg(long, value_name = "TOML")]
-    pub(crate) config: Vec<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// A grant beside or in place of those that the short form gives (tx to its ports, create, all hostcalls, the precise
-    /// clock), as TOML: `packets_per_second = 1000`, `source_ip = ["10.0.0.0/8"]`. May be given several times.
+    /// clock), as TOML or as key=value: `packets_per_second=1M`, `source_ip = ["10.0.0.0/8"]`. May be given several times.
     #[arg(long = "grant", value_name = "TOML")]
     pub(crate) grants: Vec<String>,
     /// The CPU to run on; given several times, the work is spread over as many. Default: chosen by load.
@@ -376,11 +390,4 @@ pub(crate) struct ModuleArgs {
     /// Where the module's random numbers start.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-}
-
-impl JsonOption {
-    /// Whether standard output belongs to the JSON text.
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.file.as_deref().is_some_and(|file| file.as_os_str() == "-")
-    }
 }

@@ -1,22 +1,24 @@
 //! `perigee check`: what would keep a configuration or a module from running.
 
-use crate::args::LoadOptions;
-use crate::run::{Loaded, read};
+use crate::load::LoadOptions;
+use crate::read::{Loaded, read};
 use crate::table::bytes;
 use crate::{load, output};
 use anyhow::Result;
-use perigee_runtime::config::{Config, Module, Source, allowed_cpus};
-use perigee_runtime::load::Loader;
-use perigee_runtime::{ModuleInfo, longest_operation};
+use perigee_runtime::config::{Config, ConfigError, FlowRule, Module, Port, Severity, Source, allowed_cpus};
+use perigee_runtime::jail::Mode;
+use perigee_runtime::load::{Loader, Upload};
+use perigee_runtime::trial;
+use perigee_runtime::{Error, ModuleInfo, longest_operation};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// `perigee check`.
-pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
+pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitCode> {
     let is_module =
         file.extension().is_some_and(|extension| extension == "wasm" || extension == "wat" || extension == "wast");
     if is_module {
-        let info = load::inspect(file, Module::new(&load::stem(file), ""), args)?;
+        let info = load::inspect(file, Module::new(&load::stem(file), ""), args, mode)?;
         output::result(&format!(
             "{}: ok, ABI version {}, {}\n",
             file.display(),
@@ -25,21 +27,38 @@ pub(crate) fn check(file: &Path, args: &LoadOptions) -> Result<ExitCode> {
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Loaded { mut config, base } = read(file)?;
+    let loaded = read(file)?;
+    check_captures(&loaded)?;
+    let Loaded { mut config, base, .. } = loaded;
     load::apply(args, &mut config)?;
-    let loader = Loader::start(&config.load, &base, &load::options(args)?)?;
-    let mut refused = 0;
-    for module in &config.modules {
-        for problem in module_problems(&config, module, &base, &loader, file) {
-            output::error(&format!("{}: {problem}", file.display()));
-            refused += 1;
-        }
+    let loader = load::options(args)?.loader(&config.load, &base)?;
+    // Read before the jail, which leaves no way to them.
+    let uploads: Vec<_> = config.modules.iter().map(|module| loader.read(&base.join(&module.file))).collect();
+    let problems = perigee_runtime::confined(mode, || {
+        let each = config.modules.iter().zip(uploads);
+        each.flat_map(|(module, upload)| module_problems(&config, module, upload, &loader, file)).collect::<Vec<_>>()
+    })?;
+    for problem in &problems {
+        output::error(&format!("{}: {problem}", file.display()));
     }
-    if refused > 0 {
+    if !problems.is_empty() {
         return Ok(ExitCode::from(1));
+    }
+    for what in config.shared_lcores(&allowed_cpus()) {
+        output::line(&format!("{}: warning: {what}", file.display()));
     }
     output::result(&format!("{}: ok\n{}{}", file.display(), plan(&config), uninterrupted(&config)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the captures that ports would read, as a run does before it starts.
+fn check_captures(loaded: &Loaded) -> Result<()> {
+    let (errors, warnings): (Vec<_>, Vec<_>) = loaded
+        .locate(&loaded.config.captures().problems)
+        .into_iter()
+        .partition(|problem| problem.severity == Severity::Error);
+    warnings.iter().for_each(|warning| output::line(&warning.to_string()));
+    if errors.is_empty() { Ok(()) } else { Err(ConfigError { problems: errors }.into()) }
 }
 
 /// What a module and its grants have to do with each other, where they do not fit: nothing of it keeps a run from starting.
@@ -49,16 +68,25 @@ fn tell_grants(module: &Module, info: &ModuleInfo, file: &Path) {
     }
 }
 
-/// Loads a module under its limits, and looks for the callbacks that its places in the chains need.
-fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loader, file: &Path) -> Vec<String> {
-    let loaded = loader.read(&base.join(&module.file)).and_then(|upload| loader.inspect(module, &upload));
-    let info = match loaded {
+/// Loads a module under its limits, gives an instance its configuration, and looks for the callbacks that its places in the
+/// chains need.
+fn module_problems(
+    config: &Config,
+    module: &Module,
+    upload: Result<Upload, Error>,
+    loader: &Loader,
+    file: &Path,
+) -> Vec<String> {
+    let info = match upload.and_then(|upload| trial::rehearse(loader, config, module, &upload)) {
         Ok(info) => info,
         Err(error) => return vec![error.to_string()],
     };
     tell_grants(module, &info, file);
     let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
-    let mut problems = Vec::new();
+    let window = info.window_lacks(config.window_bytes(&module.name));
+    let window = window.filter(|_| config.instances(&module.name) > 0);
+    let mut problems: Vec<String> =
+        window.into_iter().map(|lacks| format!("module {:?}: {lacks}", module.name)).collect();
     for chain in &config.chains {
         let needs = [
             (generates(&chain.source), "source", "generate"),
@@ -77,30 +105,49 @@ fn module_problems(config: &Config, module: &Module, base: &Path, loader: &Loade
     problems
 }
 
-/// By how much a call may pass its deadline, for each module.
+/// By how much a call may pass its deadline, for each module with which that is more than the deadline itself.
 fn uninterrupted(config: &Config) -> String {
     let line = |module: &Module| {
-        let most = longest_operation(module.grants.memory);
-        let memory = bytes(module.grants.memory);
-        format!("  module {}: no deadline interrupts a fill of its {memory}, {most:.0?} here\n", module.name)
+        let (most, deadline) = (longest_operation(module.grants.memory), module.grants.deadline);
+        (most > deadline).then(|| {
+            format!(
+                "  module {}: its deadline of {deadline:.0?} does not interrupt a fill of its whole memory ({}), which takes \
+                 {most:.0?} here; with less `memory` in its grants that is less\n",
+                module.name,
+                bytes(module.grants.memory),
+            )
+        })
     };
-    config.modules.iter().map(line).collect()
+    config.modules.iter().filter_map(line).collect()
+}
+
+/// What becomes of packets before a chain has them.
+fn flows(config: &Config) -> String {
+    let rules =
+        config.ports.iter().flat_map(|port| port.flows.iter().enumerate().map(move |(n, rule)| (port, n, rule)));
+    let line = |(port, number, rule): (&Port, usize, &FlowRule)| {
+        format!("  port {}: flow rule {number}: {} -> {}\n", port.name, rule.matches, rule.action)
+    };
+    rules.map(line).collect()
 }
 
 /// What would run where.
 fn plan(config: &Config) -> String {
-    let mut text = String::new();
+    let mut text = flows(config);
     for placed in config.placement(&allowed_cpus()) {
         let chain = &config.chains[placed.chain];
         let source = match (&chain.source, placed.queue) {
             (Source::Port { port, .. }, Some(queue)) => format!("port {port}, rx queue {queue}"),
             (Source::Port { port, .. }, None) => format!("port {port}"),
-            (Source::Module { module, pool }, _) => format!("generator {module} ({pool} rooms)"),
+            (Source::Module { module, .. }, _) => {
+                format!("generator {module} ({} rooms)", config.generator_pool(placed.chain))
+            }
             (Source::Ring { ring }, _) => format!("ring {ring}"),
         };
+        let filter = chain.filter.as_ref().map(|filter| format!(" -> filter {filter:?}")).unwrap_or_default();
         let stages: String = chain.stages.iter().map(|stage| format!(" -> {stage}")).collect();
         let tx = if chain.tx.is_empty() { String::new() } else { format!(" -> {}", chain.tx.join(", ")) };
-        text += &format!("  lcore {}: chain {}: {source}{stages}{tx}\n", placed.lcore, chain.name);
+        text += &format!("  lcore {}: chain {}: {source}{filter}{stages}{tx}\n", placed.lcore, chain.name);
     }
     text
 }

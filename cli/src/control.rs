@@ -1,11 +1,12 @@
 //! The control server of `run`, `gen` and `forward`: where it listens, and that it is gone when the run is.
 
 use crate::args::RunOptions;
+use crate::supervisor::Supervisor;
 use crate::{log, output};
 use anyhow::{Context, Result};
+use perigee_control::{Listener, Server, Settings, serve};
 use perigee_runtime::Run;
 use perigee_runtime::config::Config;
-use perigee_runtime::control::{Listener, Server, Settings, serve};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,9 +45,10 @@ impl Doors {
         self.0.socket.as_ref().map(|socket| socket.path().to_owned())
     }
 
-    /// Starts the server in front of a run.
-    pub(crate) fn serve(self, run: &Arc<Run>) -> Result<Server> {
-        Ok(serve(self.0, Arc::clone(run) as Arc<_>)?)
+    /// Starts the server in front of a run; the supervisor is told of changed configurations.
+    pub(crate) fn serve(self, run: &Arc<Run>, supervisor: &Arc<Supervisor>) -> Result<Server> {
+        let settings = Settings { observer: Some(Arc::clone(supervisor) as Arc<_>), ..self.0 };
+        Ok(serve(settings, Arc::clone(run) as Arc<_>)?)
     }
 }
 

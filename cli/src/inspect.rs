@@ -1,17 +1,21 @@
 //! `perigee inspect`: what is in a module.
 
-use crate::args::{JsonOption, LoadOptions};
+use crate::load::LoadOptions;
+use crate::output::JsonOption;
 use crate::table::{bytes, count};
 use crate::{load, output};
 use anyhow::Result;
 use perigee_runtime::ModuleInfo;
+use perigee_runtime::Origin;
 use perigee_runtime::config::Module;
-use perigee_runtime::load::Origin;
+use perigee_runtime::jail::Mode;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// `perigee inspect`.
-pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption) -> Result<ExitCode> {
+pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption, mode: Mode) -> Result<ExitCode> {
+    // The jail leaves no way to files that are not open.
+    let result = output::Json::open(json)?;
     // The most that any configuration can grant: what is looked at here shall not be refused for its size.
     let mut entry = Module::new(&load::stem(module), "");
     // Under a policy they are the least, so that the policy decides about the module and not about what we wish to see.
@@ -20,8 +24,8 @@ pub(crate) fn inspect(module: &Path, args: &LoadOptions, json: &JsonOption) -> R
         entry.grants.deadline = std::time::Duration::from_secs(10);
         entry.grants.table = 1 << 20;
     }
-    let info = load::inspect(module, entry, args)?;
-    if output::json(&info, json)? {
+    let info = load::inspect(module, entry, args, mode)?;
+    if result.write(&info)? {
         output::result(&text(&info))?;
     }
     Ok(ExitCode::SUCCESS)

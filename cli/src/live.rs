@@ -1,21 +1,14 @@
 //! What is shown while a run goes on: numbers once a second, and a bar where the end is known. All of it goes to standard
 //! error, so that standard output holds the result alone.
 
-use crate::summary::taken;
 use crate::table::{bit_rate, packet_rate, port_bit_rate};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::terminal::{hide_bar, move_bar, print_above, show_bar};
 use perigee_runtime::{ChainStats, PortStats, Run, Snapshot};
-use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// How often numbers are shown.
 const PERIOD: Duration = Duration::from_secs(1);
-/// How often the bar moves: each time costs a core that polls packets some microseconds.
-const BAR_HZ: u8 = 4;
-
-/// The bar on the terminal, which every other line must go above of.
-static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Shows a run as it goes on, until dropped.
 pub(crate) struct Live {
@@ -28,12 +21,7 @@ impl Live {
     /// Starts with the run; the bar is there where the duration is known and somebody is looking.
     pub(crate) fn start(duration: Option<Duration>) -> Self {
         if let Some(duration) = duration.filter(|_| std::io::stderr().is_terminal()) {
-            let length = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(BAR_HZ));
-            let style = ProgressStyle::with_template("{wide_bar} {elapsed} of {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_message(humantime::format_duration(duration).to_string());
-            *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+            show_bar(duration);
         }
         let now = Instant::now();
         Self { started: now, shown: now, last: Snapshot::default() }
@@ -41,9 +29,7 @@ impl Live {
 
     /// Shows what is due.
     pub(crate) fn look(&mut self, run: &Run) {
-        if let Some(bar) = BAR.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            bar.set_position(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        }
+        move_bar(self.started.elapsed());
         if self.shown.elapsed() < PERIOD {
             return;
         }
@@ -56,33 +42,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(bar) = BAR.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Writes to standard error, above the bar where there is one.
-pub(crate) fn print_above(text: &str) {
-    // There is nobody to tell that standard error is closed.
-    let write = || drop(std::io::stderr().write_all(text.as_bytes()));
-    match BAR.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
-}
-
-/// Takes log lines to where they do not tear the bar.
-pub(crate) struct LogWriter;
-
-impl Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        print_above(&String::from_utf8_lossy(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        hide_bar();
     }
 }
 
@@ -116,18 +76,18 @@ fn port_rates(before: &PortStats, now: &PortStats, window: u64) -> String {
         bits(|port| port.rx_packets, |port| port.rx_bytes),
         packets(|port| port.tx_packets),
         bits(|port| port.tx_packets, |port| port.tx_bytes),
-        packets(|port| port.rx_missed + port.rx_nombuf + port.kernel_drops).trim(),
+        packets(|port| port.rx_missed + port.rx_nombuf + port.rx_too_long + port.kernel_drops).trim(),
     )
 }
 
 fn chain_rates(before: &ChainStats, now: &ChainStats, window: u64) -> String {
     let difference = |field: fn(&ChainStats) -> u64| field(now).saturating_sub(field(before));
-    let packets = difference(taken);
+    let packets = difference(ChainStats::taken);
     let cycles = difference(|chain| chain.cycles_busy).checked_div(packets);
     format!(
         "in {}              out {} {}  dropped {}  {} cycles/packet",
         packet_rate(packets, window),
-        packet_rate(difference(|chain| chain.sent + chain.to_ring), window),
+        packet_rate(difference(|chain| chain.sent + chain.to_ring + chain.to_queue), window),
         bit_rate(difference(|chain| chain.sent_bytes), window),
         packet_rate(difference(ChainStats::dropped_total), window).trim(),
         cycles.map_or_else(|| "-".to_owned(), |cycles| cycles.to_string()),
@@ -161,8 +121,8 @@ mod test {
             ..Default::default()
         };
         let text = lines(&snapshot(1, 1_000_000), &snapshot(3, 5_000_000));
-        let expected = "    3.0 s  port  a              rx      0 pps       0 bit/s   tx   2.00 Mpps   0.96 Gbit/s  lost 0 pps
-    3.0 s  chain load lcore 1   in   4.00 Mpps              out   2.00 Mpps   0.96 Gbit/s  dropped 2.00 Mpps  250 cycles/packet
+        let expected = "    3.0 s  port  a              rx      0 pps       0 bit/s   tx   2.00 Mpps 960.00 Mbit/s  lost 0 pps
+    3.0 s  chain load lcore 1   in   4.00 Mpps              out   2.00 Mpps 960.00 Mbit/s  dropped 2.00 Mpps  250 cycles/packet
 ";
         assert_eq!(text, expected);
         assert!(lines(&Snapshot::default(), &snapshot(1, 0)).contains("- cycles/packet"));

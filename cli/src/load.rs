@@ -1,11 +1,29 @@
 //! How the commands load modules: in a compile server, which is this program again, and under a policy where one is given.
 
-use crate::args::LoadOptions;
 use anyhow::{Context, Result};
+use clap::{Args, ValueHint};
 use perigee_runtime::config::{Config, Directory, Module};
-use perigee_runtime::load::{Compiler, Loader};
+use perigee_runtime::jail::Mode;
+use perigee_runtime::load::Compiler;
 use perigee_runtime::{ModuleInfo, Options};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// How modules are loaded.
+#[derive(Args, Debug, Default)]
+pub(crate) struct LoadOptions {
+    /// The policy: which modules may be loaded, by key or digest. Goes before the configuration's.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where compiled code is kept: a directory, auto, or off. Goes before the configuration's.
+    #[arg(long, value_name = "DIR|auto|off", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<String>,
+    /// Accept signed modules of an older version than was loaded before, and forget the newer one.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+    /// Compile in this process, without limits of time and memory: for debugging.
+    #[arg(long)]
+    pub(crate) compile_in_process: bool,
+}
 
 /// The hidden command that the compile server is started with.
 pub(crate) const SERVE: &str = "compile-server";
@@ -41,13 +59,14 @@ pub(crate) fn options(args: &LoadOptions) -> Result<Options> {
 }
 
 /// Loads a single module's file as a run with this entry would. Messages and `perigee inspect` name it by its file.
-pub(crate) fn inspect(file: &Path, entry: Module, args: &LoadOptions) -> Result<ModuleInfo> {
+pub(crate) fn inspect(file: &Path, entry: Module, args: &LoadOptions, mode: Mode) -> Result<ModuleInfo> {
     let mut config = Config::default();
     apply(args, &mut config)?;
-    let loader = Loader::start(&config.load, Path::new(""), &options(args)?)?;
+    let loader = options(args)?.loader(&config.load, Path::new(""))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let entry = Module { signed_as: Some(entry.name), name, ..entry };
-    Ok(loader.inspect(&entry, &loader.read(file)?)?)
+    let upload = loader.read(file)?;
+    Ok(perigee_runtime::confined(mode, || loader.inspect(&entry, &upload))??)
 }
 
 /// A file's name without its end: what its signature calls it, unless told otherwise.

@@ -1,8 +1,8 @@
 //! The process's log: to standard error, under a filter that can be changed while it runs.
 
-use crate::{live, output};
+use crate::{output, terminal};
 use anyhow::{Context, Result};
-use perigee_runtime::control::LogFilter;
+use perigee_control::LogFilter;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing_subscriber::EnvFilter;
 
@@ -23,7 +23,7 @@ pub(crate) fn start(level: Option<&str>) -> Result<()> {
     let text = level.or(from_environment.as_deref()).unwrap_or("warn");
     let filter = EnvFilter::try_new(text).with_context(|| format!("log level {text:?}"))?;
     let color = output::wants_color(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_ansi(color).with_writer(|| live::LogWriter);
+    let log = tracing_subscriber::fmt().with_ansi(color).with_writer(|| terminal::LogWriter);
     let log = log.with_env_filter(filter).with_filter_reloading();
     let handle = log.reload_handle();
     let reload: Reload = Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()));

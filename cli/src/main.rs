@@ -12,17 +12,23 @@ mod inspect;
 mod live;
 mod load;
 mod log;
+mod manual;
+mod module_config;
 mod new;
 mod output;
 mod pci;
 mod ports;
 mod provenance;
+mod read;
+mod ready;
 mod replay;
 mod run;
 mod short;
 mod signals;
 mod summary;
+mod supervisor;
 mod table;
+mod terminal;
 
 use anyhow::Result;
 use args::{Cli, Command};
@@ -58,12 +64,12 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Run { config, options } => run::run(&config, &options),
         Command::Gen { module, port, options } => short::generate(&module, &port, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
-        Command::Check { file, load } => check::check(&file, &load),
-        Command::Inspect { module, load, json } => inspect::inspect(&module, &load, &json),
-        Command::Conformance { module, suites, config, measure, verbose, json } => {
-            let config = short::module_config(&config)?.map(|config| config.bytes()).unwrap_or_default();
-            let (module, suites, json) = (&module, &suites, &json);
-            conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json })
+        Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),
+        Command::Inspect { module, load, json, jail } => inspect::inspect(&module, &load, &json, jail.mode()),
+        Command::Conformance { module, suites, config, measure, verbose, json, jail } => {
+            let config = config.read()?.map(|config| config.bytes()).unwrap_or_default();
+            let (module, suites, json, jail) = (&module, &suites, &json, jail.mode());
+            conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json, jail })
         }
         Command::New { name, language, kind, path, sdk } => {
             let (path, sdk) = (path.as_deref(), sdk.as_deref());
@@ -75,12 +81,13 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Sign(options) => provenance::sign(&options),
         Command::Verify(options) => provenance::verify(&options),
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
-        Command::Replay { bundle, until, core } => replay::replay(&bundle, until, core.as_deref()),
+        Command::Replay { bundle, until, core, jail } => replay::replay(&bundle, until, core.as_deref(), jail.mode()),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);
             output::result(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
+        Command::ManPages { directory } => manual::write(Cli::command(), &directory).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,11 +1,12 @@
 //! Where text goes: results to standard output, all else to standard error.
 
-use crate::args::JsonOption;
+use crate::terminal::print_above;
 use anyhow::{Context, Result};
+use clap::{Args, ValueHint};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Tells an error, marked as one.
 pub(crate) fn error(text: &str) {
@@ -19,7 +20,7 @@ pub(crate) fn warning(text: &str) {
 
 /// Tells a line as it is.
 pub(crate) fn line(text: &str) {
-    crate::live::print_above(&format!("{text}\n"));
+    print_above(&format!("{text}\n"));
 }
 
 fn marked(kind: &str, color: &str, text: &str) {
@@ -28,7 +29,7 @@ fn marked(kind: &str, color: &str, text: &str) {
     } else {
         format!("{kind}: {text}\n")
     };
-    crate::live::print_above(&text);
+    print_above(&text);
 }
 
 /// Whether a stream shows colors: a terminal, and nobody has asked for none (<https://no-color.org>).
@@ -44,6 +45,21 @@ pub(crate) fn result(text: &str) -> Result<()> {
     }
 }
 
+/// Where to write JSON.
+#[derive(Args, Debug, Default)]
+pub(crate) struct JsonOption {
+    /// Write the result as JSON to this file; `-` is standard output, in place of the text for people.
+    #[arg(long = "json", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl JsonOption {
+    /// Whether standard output belongs to the JSON text.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.file.as_deref().is_some_and(|file| file.as_os_str() == "-")
+    }
+}
+
 /// Writes a value as JSON where it was asked for, then returns whether standard output is still free for text.
 pub(crate) fn json(value: &impl Serialize, option: &JsonOption) -> Result<bool> {
     Json::open(option)?.write(value)
@@ -55,8 +71,8 @@ pub(crate) enum Json {
     Nowhere,
     /// Standard output, in place of text.
     Stdout,
-    /// A file, its old content still in it.
-    File(File, PathBuf),
+    /// A file.
+    File(Output),
 }
 
 impl Json {
@@ -66,8 +82,7 @@ impl Json {
         if option.is_stdout() {
             return Ok(Self::Stdout);
         }
-        let file = File::options().create(true).truncate(false).write(true).open(path);
-        Ok(Self::File(file.with_context(|| format!("cannot write {}", path.display()))?, path.clone()))
+        Output::open(path).map(Self::File)
     }
 
     /// Writes a value, then returns whether standard output is still free for text.
@@ -77,11 +92,26 @@ impl Json {
         }
         let mut text = serde_json::to_string_pretty(value).context("JSON")?;
         text.push('\n');
-        let Self::File(mut file, path) = self else { return result(&text).map(|()| false) };
-        let is_plain = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let emptied = if is_plain { file.set_len(0) } else { Ok(()) };
-        let written = emptied.and_then(|()| file.write_all(text.as_bytes()));
-        written.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(true)
+        let Self::File(file) = self else { return result(&text).map(|()| false) };
+        file.write(text.as_bytes()).map(|()| true)
+    }
+}
+
+/// A file that a result goes to, its old content still in it: the jail lets nobody open one later.
+pub(crate) struct Output(File, PathBuf);
+
+impl Output {
+    /// Opens it, and makes it where it is not there.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        Ok(Self(file.with_context(|| format!("cannot write {}", path.display()))?, path.to_owned()))
+    }
+
+    /// Puts the result in the place of what is there.
+    pub(crate) fn write(mut self, bytes: &[u8]) -> Result<()> {
+        let is_plain = self.0.metadata().is_ok_and(|metadata| metadata.is_file());
+        let emptied = if is_plain { self.0.set_len(0) } else { Ok(()) };
+        let written = emptied.and_then(|()| self.0.write_all(bytes));
+        written.with_context(|| format!("cannot write {}", self.1.display()))
     }
 }

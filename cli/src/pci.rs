@@ -1,5 +1,6 @@
 //! The machine's files under /proc and /sys, and the PCI network cards that they tell of.
 
+use perigee_machine::Use;
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -109,28 +110,10 @@ pub(crate) struct Nic {
     pub(crate) numa_node: i32,
 }
 
-/// What DPDK can do with a card, by the driver that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// The card is DPDK's alone.
-    Bound,
-    /// The kernel keeps it and shares it with DPDK.
-    Shared,
-    /// The kernel has it.
-    Kernel,
-    /// Nobody has it.
-    Free,
-}
-
 impl Nic {
     /// What DPDK can do with it.
     pub(crate) fn usable(&self) -> Use {
-        match self.driver.as_deref() {
-            Some("vfio-pci" | "uio_pci_generic" | "igb_uio") => Use::Bound,
-            Some("mlx5_core" | "mlx4_core" | "mana") => Use::Shared,
-            Some(_) => Use::Kernel,
-            None => Use::Free,
-        }
+        Use::of(self.driver.as_deref())
     }
 }
 

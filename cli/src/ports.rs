@@ -1,9 +1,10 @@
 //! `perigee ports`: what DPDK sees.
 
-use crate::args::JsonOption;
 use crate::output;
-use crate::pci::{Machine, Nic, Use};
+use crate::output::JsonOption;
+use crate::pci::{Machine, Nic};
 use anyhow::Result;
+use perigee_machine::Use;
 use perigee_runtime::PortDescription;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 struct Seen {
     /// What DPDK can use now.
     ports: Vec<PortDescription>,
+    /// What did not come up, and why.
+    failed: Vec<String>,
     /// Cards that it could use, if they were bound to another driver.
     not_bound: Vec<Nic>,
 }
@@ -24,22 +27,28 @@ pub(crate) fn ports(extra: &[String], json: &JsonOption) -> Result<ExitCode> {
     let mut devices: Vec<String> = usable.into_iter().map(|nic| nic.address).collect();
     devices.extend(extra.iter().filter(|device| !devices.contains(device)).cloned().collect::<Vec<_>>());
     // Without devices DPDK need not be started, which saves its memory and the rights for it.
-    let ports = if devices.is_empty() { Vec::new() } else { perigee_runtime::ports::describe(&devices)? };
-    let seen = Seen { ports, not_bound };
+    let described = if devices.is_empty() { Vec::new() } else { perigee_runtime::describe(&devices)? };
+    let (ports, failed): (Vec<_>, Vec<_>) = described.into_iter().partition(Result::is_ok);
+    let ports = ports.into_iter().flatten().collect();
+    let failed = failed.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+    let seen = Seen { ports, failed, not_bound };
     if output::json(&seen, json)? {
         output::result(&text(&seen))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if seen.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn text(seen: &Seen) -> String {
     let mut text = String::new();
     if seen.ports.is_empty() {
-        text += "DPDK sees no port. Network cards must be bound to vfio-pci (see `perigee doctor`); virtual devices are\n\
-                 described when they are given: perigee ports --port net_null0\n";
+        text += "DPDK sees no port. Network cards must be bound to a driver of its own (`perigee doctor` says how); virtual\n\
+                 devices are described when they are given: perigee ports --port net_null0\n";
     }
     for port in &seen.ports {
         text += &description(port);
+    }
+    for failed in &seen.failed {
+        text += &format!("{failed}\n");
     }
     for nic in &seen.not_bound {
         let driver = nic.driver.as_deref().unwrap_or("no driver");

@@ -1,10 +1,10 @@
 //! The short forms: `gen` and `forward` build the configuration that a file would give, and run it as such.
 
 use crate::args::{ModuleArgs, RunOptions};
-use crate::run;
+use crate::{module_config, read, run};
 use anyhow::{Context, Result, bail};
-use perigee_runtime::config::{Config, ModuleConfig};
-use perigee_runtime::grants::Grants;
+use perigee_runtime::config::Config;
+use perigee_runtime::config::Grants;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,13 +29,13 @@ pub(crate) fn forward(args: &ModuleArgs, ports: &[String], options: &RunOptions)
 
 fn start(name: &str, mut config: Config, args: &ModuleArgs, options: &RunOptions) -> Result<ExitCode> {
     let module = &mut config.modules[0];
-    module.config = module_config(&args.config)?;
+    module.config = args.config.read()?;
     module.grants = grants(&module.grants, &args.grants)?;
     config.run.burst = args.burst;
     config.run.seed = args.seed;
     // The module's path is the user's own, so it is taken from the working directory.
     let base = Path::new("");
-    run::refuse_problems(&config.problems(base))?;
+    read::refuse_problems(&config.problems(base))?;
     run::session(name, config, base, options)
 }
 
@@ -57,67 +57,14 @@ fn directions(lcores: &[u32]) -> Result<(Vec<u32>, Vec<u32>)> {
 fn grants(own: &Grants, texts: &[String]) -> Result<Grants> {
     let mut table = toml::Table::try_from(own).context("the grants cannot be written")?;
     for text in texts {
-        let given: toml::Table =
-            toml::from_str(text).map_err(|error| anyhow::anyhow!("--grant {text:?}: {}", error.message()))?;
-        table.extend(given);
+        table.extend(module_config::pairs("--grant", text)?);
     }
     table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("--grant: {}", error.message()))
-}
-
-/// Makes one table of what was given, later texts going before earlier ones.
-pub(crate) fn module_config(texts: &[String]) -> Result<Option<ModuleConfig>> {
-    let mut table = toml::Table::new();
-    for text in texts {
-        table.extend(config_text(text)?);
-    }
-    Ok((!texts.is_empty()).then_some(ModuleConfig::Table(table)))
-}
-
-/// Reads TOML (`a = 1`), an inline table (`{ a = 1 }`), or key=value with a value that is no TOML (`a=10.0.0.1`).
-fn config_text(text: &str) -> Result<toml::Table> {
-    let trimmed = text.trim();
-    if trimmed.starts_with('{') {
-        let wrapped: toml::Table = toml::from_str(&format!("config = {trimmed}"))
-            .map_err(|error| anyhow::anyhow!("--config {text:?}: {}", error.message()))?;
-        return Ok(wrapped.into_iter().filter_map(|(_, value)| value.try_into().ok()).next().unwrap_or_default());
-    }
-    if let Ok(table) = toml::from_str(trimmed) {
-        return Ok(table);
-    }
-    match trimmed.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => {
-            let value = toml::Value::String(value.trim().to_owned());
-            Ok(toml::Table::from_iter([(key.trim().to_owned(), value)]))
-        }
-        _ => bail!("--config {text:?} is neither TOML nor key=value"),
-    }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
-
-    fn check(texts: &[&str], expected: &str) {
-        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-        let bytes = module_config(&texts).unwrap().unwrap().bytes();
-        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
-    }
-
-    #[test]
-    fn config_is_toml_or_pairs() {
-        check(&["a = 1"], r#"{"a":1}"#);
-        check(&["{ a = 1, b = [\"x\"] }"], r#"{"a":1,"b":["x"]}"#);
-        check(&["a=10.0.0.1", "b=2", "c = true"], r#"{"a":"10.0.0.1","b":2,"c":true}"#);
-        check(&["a=1", "a=2"], r#"{"a":2}"#);
-        assert!(module_config(&[]).unwrap().is_none());
-    }
-
-    #[test]
-    fn config_that_is_neither_is_refused() {
-        let refused = |text: &str| module_config(&[text.to_owned()]).unwrap_err().to_string();
-        assert_eq!(refused("fast"), "--config \"fast\" is neither TOML nor key=value");
-        assert!(refused("{ a = }").starts_with("--config \"{ a = }\": "), "{}", refused("{ a = }"));
-    }
 
     #[test]
     fn what_is_granted_goes_before_the_short_form() {
@@ -127,8 +74,10 @@ mod test {
         let limited = given(&["packets_per_second = 1000", "tx = []\nmemory = \"64M\""]).unwrap();
         assert_eq!((limited.packets_per_second, limited.tx.len(), limited.memory), (Some(1_000), 0, 64 << 20));
         assert_eq!(limited.hostcalls, own.hostcalls);
+        let limited = given(&["packets_per_second=1.5M", "deadline = 2"]).unwrap();
+        assert_eq!((limited.packets_per_second, limited.deadline.as_secs()), (Some(1_500_000), 2));
         let refused = |text: &str| given(&[text]).unwrap_err().to_string();
-        assert!(refused("fast").starts_with("--grant \"fast\": "), "{}", refused("fast"));
+        assert_eq!(refused("fast"), "--grant \"fast\" is neither TOML nor key=value");
         assert!(refused("packets = 1").contains("unknown field `packets`"), "{}", refused("packets = 1"));
     }
 

@@ -67,13 +67,12 @@ pub(crate) fn bytes(number: u64) -> String {
 
 /// Packets per second in a fitting unit, from a number of packets in a window of nanoseconds.
 pub(crate) fn packet_rate(packets: u64, window_ns: u64) -> String {
-    rate(per_second(packets, window_ns), ["pps ", "kpps", "Mpps"])
+    rate(per_second(packets, window_ns), ["pps ", "kpps", "Mpps", "Gpps"])
 }
 
 /// Bits per second in a fitting unit, from a number of bytes in a window of nanoseconds.
 pub(crate) fn bit_rate(bytes: u64, window_ns: u64) -> String {
-    let bits = per_second(bytes, window_ns) * 8.0;
-    if bits >= 1e8 { format!("{:6.2} Gbit/s", bits / 1e9) } else { rate(bits, ["bit/s ", "kbit/s", "Mbit/s"]) }
+    rate(per_second(bytes, window_ns) * 8.0, ["bit/s ", "kbit/s", "Mbit/s", "Gbit/s"])
 }
 
 /// As [`bit_rate`], of a port: some drivers (net_null) count packets and not their bytes.
@@ -87,11 +86,14 @@ pub(crate) fn per_second(number: u64, window_ns: u64) -> f64 {
     if window_ns == 0 { 0.0 } else { number as f64 * 1e9 / window_ns as f64 }
 }
 
-fn rate(number: f64, units: [&str; 3]) -> String {
+/// A number in the largest unit of which it has at least one: so at least three digits are shown.
+fn rate(number: f64, units: [&str; 4]) -> String {
+    // What would be shown as 1000.00 is 1.00 of the next unit.
     match number {
-        ..1e3 => format!("{number:6.0} {}", units[0]),
-        1e3..1e5 => format!("{:6.2} {}", number / 1e3, units[1]),
-        _ => format!("{:6.2} {}", number / 1e6, units[2]),
+        ..999.5 => format!("{number:6.0} {}", units[0]),
+        ..999_995.0 => format!("{:6.2} {}", number / 1e3, units[1]),
+        ..999_995_000.0 => format!("{:6.2} {}", number / 1e6, units[2]),
+        _ => format!("{:6.2} {}", number / 1e9, units[3]),
     }
 }
 
@@ -113,12 +115,26 @@ mod test {
         assert_eq!(packet_rate(0, second), "     0 pps ");
         assert_eq!(packet_rate(500, second / 2), "  1.00 kpps");
         assert_eq!(packet_rate(12_345_678, second), " 12.35 Mpps");
+        assert_eq!(packet_rate(123_456, second), "123.46 kpps");
+        assert_eq!(bit_rate(12_500_000, second), "100.00 Mbit/s");
+        assert_eq!(bit_rate(124_999_900, second), "  1.00 Gbit/s");
         assert_eq!(packet_rate(1, 0), "     0 pps ");
         assert_eq!(bit_rate(125, second), "  1.00 kbit/s");
         assert_eq!(bit_rate(1_250_000_000, second), " 10.00 Gbit/s");
         assert_eq!(bit_rate(1_250_000, second), " 10.00 Mbit/s");
         assert_eq!(port_bit_rate(1, 0, second), "     - Gbit/s");
         assert_eq!(port_bit_rate(1, 125, second), "  1.00 kbit/s");
+    }
+
+    #[test]
+    fn rates_have_three_digits_and_the_same_width() {
+        for power in 0..33 {
+            for packets in [10_u64.pow(power / 3), 10_u64.pow(power / 3) * 999_999 / 100_000] {
+                let text = packet_rate(packets, 1_000_000_000);
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                assert!(text.len() == 11 && (digits >= 3 || packets < 100), "{packets}: {text:?}");
+            }
+        }
     }
 
     #[test]

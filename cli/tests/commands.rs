@@ -1,14 +1,7 @@
 //! The commands, each as a person would use it, on ports that need no rights.
 
-mod modules;
-
-use modules::Bench;
+use crate::modules::Bench;
 use serde_json::Value;
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 const FORWARD: &str = r#"
 [[port]]
@@ -102,7 +95,7 @@ fn a_stuck_lcore_ends_the_process_where_that_is_asked_for() {
     let run = "[run]\nwatchdog = \"20ms\"\nwatchdog_abort = \"30ms\"\n";
     let text = FORWARD
         .replace("good.wat", "fill.wat")
-        .replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\",");
+        .replace("grants = {", "grants = { memory = \"1200M\", deadline = \"5ms\", control_deadline = \"5ms\",");
     bench.write("fill.toml", &format!("{run}{text}"));
     let said = bench.perigee(&["run", "fill.toml", "--duration", "10s"]);
     assert_eq!(said.code, None, "{}{}", said.out, said.err);
@@ -119,7 +112,15 @@ fn check_tells_the_plan_or_the_problems() {
         out.starts_with("perigee.toml: ok\n  lcore ") && out.contains("chain pass: port a, rx queue 0 -> m -> a"),
         "{out}"
     );
-    assert!(out.contains("  module m: no deadline interrupts a fill of its 256 MiB, "), "{out}");
+    // What a call may take beyond its deadline is told where that is long, and how to shorten it.
+    let told = |grants: &str| {
+        bench.write("memory.toml", &FORWARD.replace("grants = {", &format!("grants = {{ {grants}, ")));
+        let out = good(&bench, &["check", "memory.toml"]);
+        let (deadline, cure) = ("its deadline of 2ms does not interrupt a fill of its whole memory (", "less `memory`");
+        out.contains(deadline) && out.contains(cure)
+    };
+    assert!(told("memory = \"1G\", deadline = \"2ms\""));
+    assert!(!told("memory = \"80M\", deadline = 10"));
     bench.write("perigee.toml", &FORWARD.replace("good.wat", "wrong-abi.wat"));
     let said = bench.perigee(&["check", "perigee.toml"]);
     assert_eq!(said.code, Some(1));
@@ -217,74 +218,30 @@ fn wrong_usage_is_exit_code_1() {
     assert_eq!(bench.perigee(&["forward", "good.wat", "--port", "net_null0"]).code, Some(1));
 }
 
-/// Starts a run without an end, and waits until it shows that it runs.
-fn start(bench: &Bench) -> Child {
-    let mut command = bench.command(&["gen", "generator.wat", "--port", "net_null0"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut live = BufReader::new(child.stderr.take().expect("it is piped"));
-    let mut line = String::new();
-    while !line.contains("chain generate") {
-        line.clear();
-        assert_ne!(live.read_line(&mut line).expect("it is text"), 0, "the run ended before it showed anything");
-    }
-    // Read on, so that the run never waits for us.
-    std::thread::spawn(move || std::io::copy(&mut live, &mut std::io::sink()));
-    child
-}
-
-fn send(child: &Child, signal: &str) {
-    let kill = format!("kill -{signal} {}", child.id());
-    let status = Command::new("sh").args(["-c", &kill]).status();
-    assert!(status.is_ok_and(|status| status.success()), "{kill}");
-}
-
-/// Waits until each thread stands still: on a busy machine one may still run when the signal has been sent.
-fn wait_until_stopped(child: &Child) {
-    let tasks = format!("/proc/{}/task", child.id());
-    let stands = |task: &fs::DirEntry| {
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
-    };
-    let limit = Instant::now() + Duration::from_secs(10);
-    while !fs::read_dir(&tasks).expect("the process is there").flatten().all(|task| stands(&task)) {
-        assert!(Instant::now() < limit, "the process does not stop");
-        sleep(Duration::from_millis(1));
-    }
-}
-
+/// What a module says of its configuration is known before the run.
 #[test]
-fn signals_stop_cleanly() {
+fn check_asks_the_modules_about_their_configuration() {
     let bench = Bench::new();
-    for signal in ["INT", "TERM"] {
-        let child = start(&bench);
-        let asked = Instant::now();
-        send(&child, signal);
-        let output = child.wait_with_output().unwrap();
-        let out = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(0), "SIG{signal}: {out}");
-        assert!(out.contains("a signal asked for it") && out.contains(": balanced"), "SIG{signal}: {out}");
-        assert!(asked.elapsed() < Duration::from_secs(10), "SIG{signal} took {:?}", asked.elapsed());
+    let refuses = bench.read("refuses.wat");
+    bench.write("traps-in-init.wat", &refuses.replace("(i32.const -12))", "(unreachable))"));
+    bench.write("takes.wat", &refuses.replace("(i32.const -12))", "(i32.const 0))"));
+    let config = |file: &str, config: &str| FORWARD.replace("\"good.wat\"", &format!("\"{file}\"\nconfig = {config}"));
+    for (file, given, said) in [
+        ("refuses.wat", "{ rate = 5 }", "module \"m\": init refused: no such rate"),
+        ("refuses.wat", "{}", "module \"m\": init refused: no such rate"),
+        ("traps-in-init.wat", "{ rate = 5 }", "module \"m\": trap in \"init\""),
+        ("good.wat", "{ rate = 5 }", "module \"m\": has a configuration, but exports no \"init\" that would read it"),
+        ("takes.wat", &format!("{{ text = {:?} }}", "x".repeat(300)), "its mailbox of 256 bytes does not hold the"),
+    ] {
+        bench.write("run.toml", &config(file, given));
+        let checked = bench.perigee(&["check", "run.toml"]);
+        assert_eq!(checked.code, Some(1), "{file}: {}", checked.out);
+        assert!(checked.err.contains(said), "{file}: {}", checked.err);
+        // The run says the same.
+        let ran = bench.perigee(&["run", "run.toml", "--duration", "10ms"]);
+        assert_eq!(ran.code, Some(1), "{file}: {}", ran.out);
+        assert!(ran.err.contains(said), "{file}: {}", ran.err);
     }
-}
-
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    let bench = Bench::new();
-    // Two threads may take the two signals in one moment, and then neither is the second: so more than once.
-    let ends = (0..5).map(|_| twice_asked(&bench)).find(|output| output.status.code() != Some(0));
-    let output = ends.expect("a run that ends at once");
-    let out = String::from_utf8_lossy(&output.stdout);
-    assert!(matches!(output.status.code(), Some(130 | 143)), "{}: {out}", output.status);
-    assert_eq!(out, "", "nothing was accounted for, so nothing is told");
-}
-
-/// A run that gets two signals. Both wait while the process stands still, so that both are there before it could stop cleanly.
-fn twice_asked(bench: &Bench) -> std::process::Output {
-    let child = start(bench);
-    send(&child, "STOP");
-    wait_until_stopped(&child);
-    for signal in ["INT", "TERM", "CONT"] {
-        send(&child, signal);
-    }
-    child.wait_with_output().expect("it ends")
+    bench.write("run.toml", &config("takes.wat", "{ rate = 5 }"));
+    assert!(good(&bench, &["check", "run.toml"]).contains("run.toml: ok"));
 }

@@ -1,8 +1,6 @@
 //! `perigee conformance`: modules that keep the contract pass, and each way to break it fails with a message that says so.
 
-mod modules;
-
-use modules::{Bench, Said};
+use crate::modules::{Bench, Said};
 use std::path::PathBuf;
 
 /// A reflector in text; each test of a wrong one breaks one thing of it.

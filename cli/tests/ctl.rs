@@ -1,16 +1,13 @@
 //! The control server against real processes: every verb, wrong and hostile clients, sockets that come and go.
 
-mod ctl_lab;
-mod modules;
-
-use ctl_lab::{CONFIG, Process, http, request, status_of};
-use modules::Bench;
+use crate::ctl_lab::{CONFIG, Process, http, request, status_of};
+use crate::modules::Bench;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 fn json_of(text: &str) -> Value {
@@ -40,8 +37,8 @@ fn each_verb_of_ctl_asks_the_only_run() {
     assert_eq!(answer["answers"], json!([{ "base64": "/wD+", "text": null }]));
 
     assert_eq!(run.ctl(&["log-level"]), "info\n");
-    assert_eq!(run.ctl(&["log-level", "perigee_runtime=debug"]), "perigee_runtime=debug\n");
-    assert_eq!(run.ctl(&["log-level"]), "perigee_runtime=debug\n");
+    assert_eq!(run.ctl(&["log-level", "perigee=debug"]), "perigee=debug\n");
+    assert_eq!(run.ctl(&["log-level"]), "perigee=debug\n");
     let metrics = run.ctl(&["metrics"]);
     assert!(metrics.contains("perigee_chain_packets_total{chain=\"load\","), "{metrics}");
 
@@ -311,4 +308,58 @@ fn a_socket_is_where_it_was_asked_for_or_nothing_runs() {
     drop(UnixListener::bind(bench.path("other.sock")).expect("a socket"));
     let gone = bench.perigee(&["ctl", "--socket", "./other.sock", "status"]);
     assert!(gone.err.contains("the process that made it has ended"), "{}", gone.err);
+}
+
+/// The next message to a supervisor that is no sign of life; `signs` counts those.
+fn next(socket: &UnixDatagram, signs: &mut u32) -> String {
+    let mut bytes = [0; 64];
+    loop {
+        let length = socket.recv(&mut bytes).expect("a message in time");
+        match &bytes[..length] {
+            b"WATCHDOG=1" => *signs += 1,
+            other => return String::from_utf8_lossy(other).into_owned(),
+        }
+    }
+}
+
+#[test]
+fn a_supervisor_hears_of_start_life_reload_and_end() {
+    let bench = Bench::new();
+    let socket = UnixDatagram::bind(bench.path("notify")).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+    let notify = bench.path("notify").display().to_string();
+    let environment = [("NOTIFY_SOCKET", notify.as_str()), ("WATCHDOG_USEC", "100000")];
+    let run = Process::start_with(&bench, CONFIG, &[], &environment);
+    let mut signs = 0;
+    assert_eq!(next(&socket, &mut signs), "READY=1");
+    bench.write("run.toml", &CONFIG.replace("[run]", "[run]\nwatchdog = \"7s\""));
+    run.ctl(&["apply", "run.toml"]);
+    assert_eq!(next(&socket, &mut signs), "RELOADING=1");
+    assert_eq!(next(&socket, &mut signs), "READY=1");
+    // It is told where the run looks whether it shall end, every few milliseconds.
+    let begun = Instant::now();
+    while signs == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no sign of life");
+        let mut bytes = [0; 64];
+        let length = socket.recv(&mut bytes).expect("a sign of life");
+        signs += u32::from(&bytes[..length] == b"WATCHDOG=1");
+    }
+    run.stop();
+    assert_eq!(next(&socket, &mut signs), "STOPPING=1");
+}
+
+#[test]
+fn a_ctl_of_another_version_is_refused_by_name() {
+    let bench = Bench::new();
+    let run = Process::start(&bench, CONFIG, &[]);
+    let stop_as =
+        |agent: &str| request("POST", "/v1/stop", "").replace("host: p", &format!("host: p\r\nuser-agent: {agent}"));
+    let answer = http(&run.socket(), stop_as("perigee-ctl/0.0.9").as_bytes());
+    assert_eq!(status_of(&answer), 409, "{answer}");
+    let both = format!("it is perigee {}, and this ctl is 0.0.9", env!("CARGO_PKG_VERSION"));
+    assert!(answer.contains(&both) && answer.contains(&format!("/proc/{}/exe ctl", run.pid())), "{answer}");
+    assert!(run.ctl(&["status"]).starts_with("run (running)"));
+    // Other clients name their version in the path.
+    assert_eq!(status_of(&http(&run.socket(), stop_as("curl/8.5.0").as_bytes())), 202);
+    run.end();
 }

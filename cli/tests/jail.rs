@@ -1,12 +1,12 @@
 //! The jail as the kernel sees it, around a process that works: each thread without capabilities, with its filter, and as
 //! nobody; and what a killed process leaves on an interface.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, forwarder, ipv4, responder, say, wait_until};
+use crate::lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, forwarder, ipv4, responder, say, wait_until};
+use crate::modules::Bench;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// CAP_DAC_OVERRIDE, with which the control socket is removed that root has made.
@@ -34,12 +34,16 @@ impl Thread {
 
 fn threads(pid: u32) -> Vec<Thread> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
-    let read = |path: PathBuf, file: &str| fs::read_to_string(path.join(file)).expect("the thread runs");
-    tasks
-        .flatten()
-        .map(|task| Thread { name: read(task.path(), "comm").trim().to_owned(), status: read(task.path(), "status") })
-        .collect()
+    let read = |path: PathBuf, file: &str| fs::read_to_string(path.join(file)).ok();
+    // One that has ended meanwhile is nobody any more.
+    let thread = |path: PathBuf| {
+        Some(Thread { name: read(path.clone(), "comm")?.trim().to_owned(), status: read(path, "status")? })
+    };
+    tasks.flatten().filter_map(|task| thread(task.path())).collect()
 }
+
+/// DPDK's thread for interrupts and alarms: in 22.11, and in 24.11.
+const DPDKS: [&str; 2] = ["eal-intr-thread", "dpdk-intr"];
 
 /// Starts a responder behind a wire, checks every thread of it while it answers, and that it still answers after.
 fn confined(kind: Kind, mode: Mode) {
@@ -53,9 +57,13 @@ fn confined(kind: Kind, mode: Mode) {
     wire.connect_v4(&mut perigee, 2);
     wire.peer().wait_for_answer(&ipv4(1));
     let threads = threads(perigee.pid());
-    for wanted in ["perigee-lcore", "perigee-ticker", "eal-intr-thread"] {
+    for wanted in [&["perigee-lcore"][..], &["perigee-ticker"], &DPDKS] {
         let names = || threads.iter().map(|thread| thread.name.as_str()).collect::<Vec<_>>();
-        assert!(threads.iter().any(|thread| thread.name.starts_with(wanted)), "no {wanted} among {:?}", names());
+        assert!(
+            threads.iter().any(|thread| wanted.iter().any(|name| thread.name.starts_with(name))),
+            "no {wanted:?} among {:?}",
+            names()
+        );
     }
     for thread in &threads {
         let name = &thread.name;
@@ -65,7 +73,7 @@ fn confined(kind: Kind, mode: Mode) {
         let socket = if mode == Mode::Root { DAC_OVERRIDE } else { 0 };
         let kept = if name == "perigee" { NET_ADMIN | socket } else { 0 };
         assert_eq!(thread.bits("CapPrm"), kept, "{name}");
-        if name != "eal-intr-thread" && name != "perigee-ticker" {
+        if !["perigee-ticker", "perigee-signals"].iter().chain(&DPDKS).any(|other| other == name) {
             assert_eq!(thread.bits("CapBnd"), 0, "{name}: what is bounded off comes back by no way");
         }
         // In a user namespace with one user it stays that one, which outside is nobody already.
@@ -199,6 +207,69 @@ fn the_user_can_be_chosen() {
         assert_eq!(thread.bits("CapPrm"), kept, "{}: such ports need nothing", thread.name);
     }
     perigee.stop("TERM");
+}
+
+/// Waits until a command runs guest code, looks at its threads, and ends it.
+fn look_at_a_command(bench: &Bench, arguments: &[&str]) {
+    let is_root = fs::metadata(bench.path(".")).expect("its own directory").uid() == 0;
+    let mut command = bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let pid = command.id();
+    let guest = || threads(pid).into_iter().any(|thread| thread.name == "perigee-guest");
+    wait_until("its guest ran", Duration::from_secs(30), || {
+        assert_eq!(command.try_wait().expect("its state"), None, "{arguments:?} has ended before");
+        guest()
+    });
+    for thread in threads(pid) {
+        let Thread { name, .. } = &thread;
+        assert_eq!((thread.field("NoNewPrivs"), thread.field("Seccomp")), ("1", "2"), "{arguments:?}: {name}");
+        assert_eq!(thread.bits("CapEff") | thread.bits("CapPrm"), 0, "{arguments:?}: {name}");
+        let ids = thread.field("Uid").split_whitespace().all(|id| id == NOBODY);
+        assert!(ids || !is_root, "{arguments:?}: {name}: {}", thread.field("Uid"));
+    }
+    command.kill().expect("it runs");
+    command.wait().expect("it was there");
+}
+
+#[test]
+fn commands_run_guest_code_in_the_jail_too() {
+    let bench = Bench::new();
+    let good = bench.read("good.wat");
+    let forever = "(loop $always (br $always))";
+    bench.write(
+        "starts.wat",
+        &good.replace("(func (export", &format!("(func (export \"_initialize\") {forever})\n(func (export")),
+    );
+    let config = |file: &str, deadline: &str| {
+        format!(
+            "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\n[[module]]\nname = \"m\"\nfile = \"{file}\"\n\
+             grants = {{ deadline = \"{deadline}\" }}\non_fault = \"stop\"\n\
+             [[chain]]\nsource = {{ port = \"a\" }}\nstages = [\"m\"]\n"
+        )
+    };
+    bench.write("starts.toml", &config("starts.wat", "1000h"));
+    look_at_a_command(&bench, &["check", "starts.toml"]);
+    look_at_a_command(&bench, &["inspect", "starts.wat"]);
+    // A bundle of a call that took all of its time.
+    bench.write("loops.wat", &good.replace("(local $at i32)", &format!("(local $at i32)\n{forever}")));
+    bench.write("loops.toml", &config("loops.wat", "2s"));
+    let said = bench.perigee(&["run", "loops.toml", "--quiet", "--record", "recorded"]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    let bundle = fs::read_dir(bench.path("recorded")).expect("bundles").flatten().next().expect("a bundle").path();
+    let bundle = bundle.to_str().expect("a path of ours");
+    look_at_a_command(&bench, &["replay", bundle]);
+    let said = bench.perigee(&["replay", bundle, "--core", "core.wasm"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.out.contains("The deadline passes in the same call"), "{}", said.out);
+    assert!(bench.path("core.wasm").metadata().expect("a core dump").len() > 100);
+    // Calls of a suite have ten milliseconds each: there are many of them.
+    let works = "(local $at i32) (local $n i32)
+        (loop $a_while (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          (br_if $a_while (i32.lt_u (local.get $n) (i32.const 4000000))))";
+    bench.write("works.wat", &good.replace("(local $at i32)", works));
+    look_at_a_command(&bench, &["conformance", "works.wat"]);
+    let said = bench.perigee(&["conformance", "good.wat", "--json", "report.json"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(bench.read("report.json").contains("\"failed\": 0"), "{}", bench.read("report.json"));
 }
 
 #[test]

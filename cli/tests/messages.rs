@@ -1,8 +1,6 @@
 //! What people are told when their input is wrong. Each test runs the binary as a person would, and looks at what it says.
 
-mod modules;
-
-use modules::Bench;
+use crate::modules::Bench;
 
 /// A run of a generator and a stage that would work: the tests break one thing of it.
 const GOOD: &str = r#"
@@ -152,8 +150,11 @@ fn unknown_port() {
 #[test]
 fn port_that_does_not_start() {
     let device = "net_af_packet0,iface=no-such-if";
-    check_with("net_null0", device, &["error: port \"a\" (net_af_packet0,iface=no-such-if)", "iface=NAME"]);
-    check_with("net_null0", "net_nonsense0", &["error: port \"a\" (net_nonsense0)", "Known virtual devices"]);
+    check_with("net_null0", device, &["perigee.toml:7: port \"a\": there is no interface \"no-such-if\"; `ip link`"]);
+    let known = "no driver makes device \"net_nonsense0\"; known virtual devices: net_null, net_ring, ";
+    check_with("net_null0", "net_nonsense0", &["perigee.toml:7: port \"a\": ", known]);
+    // What only the driver knows.
+    check_with("net_null0", "net_memif0,mac=none", &["error: port \"a\" (net_memif0,mac=none)", "role=server"]);
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn capture_that_is_not_there() {
     check_with(
         "net_null0",
         "net_pcap0,rx_pcap=no.pcap",
-        &["perigee.toml:7: port \"a\": capture file \"no.pcap\" does not exist"],
+        &["perigee.toml:7: port \"a\": capture \"no.pcap\" does not exist"],
     );
 }
 
@@ -205,4 +206,62 @@ fn all_problems_are_told_at_once() {
         "perigee.toml:18: chain \"load\": unknown module \"n\"",
     ];
     check(&toml, &said);
+}
+
+/// A guest that recurses without end, wherever it is called outside of a lcore, is told as a trap: also where the process's
+/// own stack is smaller than the one that a guest is granted.
+#[test]
+fn a_small_stack_of_the_process_ends_in_a_trap_and_not_in_an_abort() {
+    let bench = Bench::new();
+    let good = bench.read("good.wat");
+    let deep = "(func $deep (param i64 i64 i64) (result i64)
+    (i64.add (call $deep (local.get 1) (local.get 2) (local.get 0)) (local.get 0)))
+  (func $dive (drop (call $deep (i64.const 1) (i64.const 2) (i64.const 3))))";
+    let process = "(func (export \"process\")";
+    let with = |more: &str| good.replacen(process, &format!("{deep} {more} {process}"), 1);
+    bench.write("starts.wat", &with("(func (export \"_initialize\") (call $dive))"));
+    bench.write(
+        "init.wat",
+        &with(
+            "(global (export \"perigee_mailbox\") i32 (i32.const 0x40000))
+               (global (export \"perigee_mailbox_len\") i32 (i32.const 0x100))
+               (func (export \"init\") (param i32) (result i32) (call $dive) (i32.const 0))",
+        ),
+    );
+    bench.write("process.wat", &with("").replacen("(local $at i32)", "(local $at i32) (call $dive)", 1));
+    let prefill = with("(func (export \"prefill\") (param i32) (call $dive))");
+    bench.write("prefill.wat", &prefill.replacen("\"process\"", "\"generate\"", 1));
+    let run = |file: &str| GOOD.replacen("good.wat", file, 1);
+    for name in ["starts", "init", "process"] {
+        bench.write(&format!("{name}.toml"), &run(&format!("{name}.wat")));
+    }
+    let generates =
+        run("prefill.wat").replace("source = { port = \"a\" }\nstages = [\"m\"]", "source = { module = \"m\" }");
+    bench.write("prefill.toml", &generates);
+    let recorded = bench.perigee(&["run", "process.toml", "--record", "kept", "--quiet"]);
+    assert_eq!(recorded.code, Some(2), "{}", recorded.err);
+    let bundle = bench.path("kept").read_dir().expect("bundles").next().expect("one").expect("it").path();
+    let bundle = bundle.display().to_string();
+    for arguments in [
+        &["check", "starts.wat"][..],
+        &["inspect", "starts.wat"],
+        &["conformance", "starts.wat"],
+        &["conformance", "init.wat"],
+        &["conformance", "process.wat"],
+        &["run", "starts.toml"],
+        &["run", "init.toml"],
+        &["run", "process.toml"],
+        &["run", "prefill.toml"],
+        &["replay", &bundle],
+    ] {
+        for stack in ["160", "256", "600", "8192"] {
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", "ulimit -s $0 && exec \"$@\"", stack, env!("CARGO_BIN_EXE_perigee")]).args(arguments);
+            let output = command.current_dir(bench.path(".")).env_remove("PERIGEE_LOG").output().expect("a shell");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            let code = output.status.code();
+            assert!(code.is_some_and(|code| code <= 2), "{arguments:?} with {stack} KiB: {:?}: {said}", output.status);
+            assert!(said.contains("call stack exhausted"), "{arguments:?} with {stack} KiB: {said}");
+        }
+    }
 }

@@ -1,12 +1,7 @@
 //! Metrics as Prometheus and its linter see them, and as our pages tell of them.
 
-#[allow(dead_code, reason = "each test binary uses a part of this")]
-mod ctl_lab;
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod modules;
-
-use ctl_lab::{CONFIG, Process, request, status_of};
-use modules::Bench;
+use crate::ctl_lab::{CONFIG, Process, request, status_of};
+use crate::modules::Bench;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};

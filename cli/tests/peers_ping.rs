@@ -1,10 +1,7 @@
 //! The kernel pings `responder`, over every kind of port that has the kernel at its other end.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::summary::number;
-use lab::{Kind, Lab, Mode, Perigee, Wire, ipv4, ipv6, responder, say};
+use crate::lab::summary::number;
+use crate::lab::{Kind, Lab, Mode, Perigee, Wire, ipv4, ipv6, responder, say};
 
 /// Echo requests of each test and address family.
 const COUNT: u64 = 1_000;

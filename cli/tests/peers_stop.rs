@@ -1,10 +1,7 @@
 //! A stop by signal in the middle of traffic: clean, soon, with every packet accounted for, and without a trace on the
-//! peers' side.
+//! peers' side. And packets that a driver does not take, which must not stop what is behind them.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, forwarder, ipv4, say, wait_until};
+use crate::lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, forwarder, frames, ipv4, say, wait_until};
 use std::time::{Duration, Instant};
 
 /// Longest time from the signal to the end of the process.
@@ -83,4 +80,37 @@ fn stop_by_sigterm_over_af_xdp_as_root() {
 #[test]
 fn stop_by_sigint_over_tap_as_user() {
     stop(Kind::Tap, Mode::User, "INT");
+}
+
+/// Frames that are too long for the interface behind a port, which only the kernel knows: each is dropped by its name, and
+/// all others arrive, whatever `when_full` says.
+#[test]
+fn packets_that_an_interface_refuses_stop_nobody() {
+    let Some(lab) = Lab::new(Mode::Root) else { return };
+    for when_full in ["drop", "wait"] {
+        let (host, peer) = (lab.namespace(), lab.namespace());
+        host.join("to", &peer, "from", 1_500);
+        host.ip("link set to mtu 1000 up");
+        peer.ip("link set from mtu 1500 up");
+        host.wait_until_up("to");
+        // Of all sizes, in no order: the interface takes 1,000 bytes and the Ethernet header.
+        let sample = frames::sample(120, 1_514);
+        let frames: Vec<_> = (0..sample.len()).map(|i| sample[i * 37 % sample.len()].clone()).collect();
+        let long = frames.iter().filter(|frame| frame.len() > 1_014).count() as u64;
+        let file = lab.path(&format!("{when_full}.pcap"));
+        frames::pcap_write(&file, &frames);
+        let config = format!(
+            "[run]\nburst = 32\n[[port]]\nname = \"in\"\ndevice = \"net_pcap0,rx_pcap={}\"\n\
+             [[port]]\nname = \"out\"\ndevice = \"net_pcap1,iface=to\"\n{}[[chain]]\nname = \"c\"\n\
+             source = {{ port = \"in\" }}\nstages = [\"counter\"]\ntx = [\"out\"]\nwhen_full = \"{when_full}\"\n",
+            file.display(),
+            lab.module("counter", "{}", &["out"]),
+        );
+        let before = peer.counts("from").rx;
+        let summary = Perigee::start(&host, when_full, &config).finish(Duration::from_secs(20));
+        say(&format!("{when_full}: {}", summary.text()));
+        assert_eq!((summary.dropped(), summary.total("sent")), (long, 120 - long), "{}", summary.text());
+        assert!(summary.text().contains("tx_refused") && !summary.text().contains("tx_full"), "{}", summary.text());
+        assert_eq!(peer.counts("from").rx - before, 120 - long, "{when_full}");
+    }
 }

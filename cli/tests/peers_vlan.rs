@@ -1,10 +1,7 @@
 //! Frames with VLAN tags go through every kind of port, and come out byte for byte as they went in.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::frames::{Frame, pcap_read, pcap_write, sample, tagged};
-use lab::{Kind, Lab, Mode, Perigee, Wire, cpus, forwarder, ipv4, ipv6, responder, say};
+use crate::lab::frames::{Frame, pcap_read, pcap_write, sample, tagged};
+use crate::lab::{Kind, Lab, Mode, Perigee, Wire, cpus, forwarder, ipv4, ipv6, responder, say};
 use std::time::Duration;
 
 /// Frames of each kind of tagging.

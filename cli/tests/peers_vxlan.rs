@@ -1,9 +1,6 @@
 //! The kernel's own VXLAN device is the other end of the example `tunnel`.
 
-#[allow(dead_code, unused_imports, reason = "each file of tests uses a part of the laboratory")]
-mod lab;
-
-use lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, ipv4, say};
+use crate::lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, ipv4, say};
 
 /// Echo requests of each test.
 const COUNT: u64 = 1_000;

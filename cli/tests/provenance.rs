@@ -1,5 +1,4 @@
 //! Which modules are loaded under a policy: each way to get a foreign, changed, old or greedy one in is tried, and refused.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use minisign::{KeyPair, PublicKey};
 use perigee_runtime::Options;
@@ -192,7 +191,7 @@ fn loader(folder: &Path, allow_downgrade: bool, compiler: Compiler) -> Result<Lo
     let text = "[load]\npolicy = \"policy.toml\"\ncache = \"cache\"\nstate = \"state\"\n";
     let mut options = Options::default();
     (options.allow_downgrade, options.compiler) = (allow_downgrade, compiler);
-    Loader::start(&Config::read(text, "test").unwrap().load, folder, &options)
+    options.loader(&Config::read(text, "test").unwrap().load, folder)
 }
 
 fn server() -> Compiler {

@@ -2,7 +2,7 @@
 
 use crate::bindings::rte_mbuf;
 
-/// The packet buffer header of DPDK 22.11 (`rte_mbuf_core.h`); `shim.c` asserts the offsets.
+/// The packet buffer header of DPDK 22.11 to 24.11 (`rte_mbuf_core.h`); `shim.c` asserts the offsets.
 #[repr(C, align(64))]
 #[allow(missing_docs, reason = "the fields are DPDK's and documented there")]
 pub struct Mbuf {

@@ -1,7 +1,7 @@
 //! A connection to the control server: whatever a client sends, from the first byte of HTTP to JSON.
 
+use perigee_control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
 use perigee_runtime::config::{Action, Config};
-use perigee_runtime::control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
 use perigee_runtime::load::Upload;
 use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, Snapshot, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
@@ -44,9 +44,8 @@ impl Target for Fake {
     }
 
     fn apply(&self, new: &Config, _files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
-        let mut report = ApplyReport::default();
-        report.restart = Config::default().diff(new).iter().map(ToString::to_string).collect();
-        Ok(report)
+        let restart = Config::default().diff(new).iter().map(ToString::to_string).collect();
+        Ok(ApplyReport { restart, ..ApplyReport::default() })
     }
 
     fn swaps(&self) -> Option<Swaps> {

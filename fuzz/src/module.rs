@@ -4,7 +4,12 @@ use perigee_runtime::{Limits, ModuleInfo, inspect_bytes};
 use std::time::Duration;
 
 /// Enough for a module with a usual window. What wants more is refused, and little time is enough to ask for numbers.
-const LIMITS: Limits = Limits { memory: 80 << 20, deadline: Duration::from_millis(20), table: 65_536 };
+const LIMITS: Limits = Limits {
+    memory: 80 << 20,
+    deadline: Duration::from_millis(20),
+    control_deadline: Duration::from_millis(20),
+    table: 65_536,
+};
 /// The batch area's length (docs/abi.md).
 const BATCH: u32 = 38_528;
 

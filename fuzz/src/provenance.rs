@@ -35,6 +35,6 @@ pub fn policy(bytes: &[u8]) {
     let plain = Upload::from(b"no digest of a policy is of these bytes".to_vec());
     if let Ok(admission) = policy.admit_bytes("m", &plain) {
         assert!(text.contains("lowest"), "unsigned bytes were admitted by {text}");
-        assert_eq!(admission.bound, perigee_runtime::grants::Grants::default());
+        assert_eq!(admission.bound, perigee_runtime::config::Grants::default());
     }
 }

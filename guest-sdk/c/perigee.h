@@ -339,9 +339,11 @@ PERIGEE_INLINE uint32_t perigee_checksum_sum(const void *data, size_t len) {
 }
 /* The checksum that stands in a header for a sum. UDP writes 0xffff where this is 0. */
 PERIGEE_INLINE uint16_t perigee_checksum(uint64_t sum) { return (uint16_t)~perigee_checksum_fold(sum); }
-/* The checksum after a word of what it covers changed (RFC 1624). */
+/* The checksum after a word of what it covers changed (RFC 1624). Where the word is 0 now, the rest may be 0 as well: then
+ * 0xffff is right, and 0 would be wrong (RFC 1071). */
 PERIGEE_INLINE uint16_t perigee_checksum_update(uint16_t checksum, uint16_t before, uint16_t after) {
-    return perigee_checksum((uint64_t)(uint16_t)~checksum + (uint16_t)~before + after);
+    uint16_t changed = perigee_checksum((uint64_t)(uint16_t)~checksum + (uint16_t)~before + after);
+    return changed == 0 && after == 0 ? 0xffff : changed;
 }
 /* The sum of what stands before UDP and TCP for their checksums: both addresses (4 or 16 bytes each), protocol,
  * length. */

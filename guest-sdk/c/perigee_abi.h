@@ -125,7 +125,8 @@ struct perigee_header {
     uint32_t state_version; /* version of the state that `restore` shall take over */
     uint32_t state;         /* address of the flat state region; 0 where there is none */
     uint32_t state_len;     /* bytes of it */
-    uint32_t reserved[4];
+    uint32_t finished;      /* a generator's: not 0 when it will make no more packets */
+    uint32_t reserved[3];
 };
 
 /* A port of the run. */

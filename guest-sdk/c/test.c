@@ -124,6 +124,25 @@ static void test_bytes(void) {
     CHECK(memcmp(frame, "\7\10\11\12\13\14\1\2\3\4\5\6\15\16", 14) == 0);
 }
 
+/* Words whose sums are near 0 and 0xffff, where one's complement has two zeros. */
+static const uint16_t edges[] = {0, 1, 2, 0x00ff, 0x7fff, 0x8000, 0xff00, 0xfffd, 0xfffe, 0xffff};
+enum { EDGES = sizeof(edges) / sizeof(edges[0]) };
+
+static int verifies(uint16_t one, uint16_t two, uint16_t checksum) {
+    return perigee_checksum((uint64_t)one + two + checksum) == 0;
+}
+
+/* Whatever a word becomes, the checksum that follows it is right wherever a new one is: for data that is all 0 as well. */
+static void test_updates(void) {
+    for (int i = 0; i < EDGES * EDGES * EDGES; i++) {
+        uint16_t before = edges[i % EDGES], after = edges[i / EDGES % EDGES], rest = edges[i / EDGES / EDGES];
+        uint16_t old = perigee_checksum((uint64_t)before + rest);
+        uint16_t changed = perigee_checksum_update(old, before, after);
+        CHECK(verifies(before, rest, old) && verifies(after, rest, changed));
+        CHECK(after == 0 || changed == perigee_checksum((uint64_t)after + rest));
+    }
+}
+
 static void test_random(void) {
     /* The first number of splitmix64 from 0. */
     CHECK(perigee_seed_mix(0) == 0xe220a8397b1dcdaf);
@@ -141,6 +160,7 @@ int main(void) {
     test_outputs();
     test_words();
     test_bytes();
+    test_updates();
     test_random();
     return failures != 0;
 }

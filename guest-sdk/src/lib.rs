@@ -44,6 +44,7 @@ mod batch;
 #[cfg(feature = "config")]
 pub mod config;
 mod counter;
+pub mod export;
 mod log;
 mod macros;
 mod module;
@@ -51,6 +52,7 @@ mod output;
 mod packet;
 mod random;
 mod raw;
+mod refusal;
 mod rooms;
 #[cfg(feature = "state")]
 pub mod state;
@@ -58,21 +60,24 @@ pub mod state;
 pub mod testing;
 mod text;
 pub mod vary;
+mod verdict;
 pub mod wire;
 
 pub use batch::{Batch, Packets};
 pub use counter::Counter;
 pub use log::Level;
-pub use module::{Buffer, Full, Module, Refusal, Setup};
+pub use module::{Buffer, Full, Module, Setup};
 pub use output::{Held, Listed, Outputs, Spare};
-pub use packet::{Packet, Verdict};
+pub use packet::Packet;
 pub use perigee_abi as abi;
 pub use random::{Lcg64, seed_mix};
 pub use raw::Region;
+pub use refusal::Refusal;
 pub use rooms::{Rooms, SizedRoom, SizedRooms};
 #[cfg(feature = "config")]
 pub use serde;
 pub use text::Text;
+pub use verdict::Verdict;
 
 /// 1,024 bytes.
 pub const KIB: usize = 1 << 10;

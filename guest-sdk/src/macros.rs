@@ -41,7 +41,7 @@ macro_rules! module {
             extern "C" fn init(len: u32) -> i32 {
                 give_heap();
                 // SAFETY: called by the host alone.
-                unsafe { $crate::area::entry::init::<$type, { OPTIONS.mailbox }>(&SLOT, &MAILBOX, len) }
+                unsafe { $crate::export::init::<$type, { OPTIONS.mailbox }>(&SLOT, &MAILBOX, len) }
             }
             $($crate::__callback!($callback, OPTIONS, SLOT, MAILBOX);)+
         };
@@ -148,35 +148,35 @@ macro_rules! __callback {
         #[unsafe(export_name = "process")]
         extern "C" fn process(count: u32) {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::process(&$slot, count) }
+            unsafe { $crate::export::process(&$slot, count) }
         }
     };
     (generate, $options:ident, $slot:ident, $mailbox:ident) => {
         #[unsafe(export_name = "generate")]
         extern "C" fn generate(count: u32) {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::generate(&$slot, count) }
+            unsafe { $crate::export::generate(&$slot, count) }
         }
     };
     (prefill, $options:ident, $slot:ident, $mailbox:ident) => {
         #[unsafe(export_name = "prefill")]
         extern "C" fn prefill(count: u32) {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::prefill(&$slot, count) }
+            unsafe { $crate::export::prefill(&$slot, count) }
         }
     };
     (tick, $options:ident, $slot:ident, $mailbox:ident) => {
         #[unsafe(export_name = "tick")]
         extern "C" fn tick() {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::tick(&$slot) }
+            unsafe { $crate::export::tick(&$slot) }
         }
     };
     (message, $options:ident, $slot:ident, $mailbox:ident) => {
         #[unsafe(export_name = "message")]
         extern "C" fn message(len: u32) -> i32 {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::message(&$slot, &$mailbox, len) }
+            unsafe { $crate::export::message(&$slot, &$mailbox, len) }
         }
     };
     (state, $options:ident, $slot:ident, $mailbox:ident) => {
@@ -191,12 +191,12 @@ macro_rules! __callback {
         #[unsafe(export_name = "save")]
         extern "C" fn save() -> i32 {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::save(&$slot, &$mailbox) }
+            unsafe { $crate::export::save(&$slot, &$mailbox) }
         }
         #[unsafe(export_name = "restore")]
         extern "C" fn restore(len: u32) -> i32 {
             // SAFETY: called by the host alone.
-            unsafe { $crate::area::entry::restore(&$slot, &$mailbox, len, Some($options.state_version)) }
+            unsafe { $crate::export::restore(&$slot, &$mailbox, len, Some($options.state_version)) }
         }
     };
 }

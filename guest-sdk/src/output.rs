@@ -1,7 +1,7 @@
 //! The output list: packets created, copied, reordered and given back.
 
-use crate::packet::Verdict;
 use crate::raw::{DescIter, Room};
+use crate::verdict::Verdict;
 use core::mem::offset_of;
 use perigee_abi::{Batch, MAX_OUTPUTS, PacketDesc, source};
 

@@ -2,55 +2,11 @@
 
 use crate::output::{Held, Listed};
 use crate::raw::Room;
+use crate::verdict::Verdict;
 use crate::wire::Error;
 use crate::wire::checksum::fill::all_but_offloads;
 use core::mem::offset_of;
 use perigee_abi::{Batch, PortInfo, rx_flags, tx_flags, verdict};
-
-/// What becomes of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict(u32);
-
-impl Verdict {
-    /// Free it.
-    pub const DROP: Self = Self(verdict::DROP);
-    /// Pass it to the next stage; after the last one, to the chain's first tx port.
-    pub const NEXT: Self = Self(verdict::NEXT);
-
-    /// Send it to a port.
-    #[inline]
-    #[must_use]
-    pub const fn tx(port: u16) -> Self {
-        Self(verdict::tx(port))
-    }
-
-    /// Put it into a ring to another lcore.
-    #[inline]
-    #[must_use]
-    pub const fn ring(ring: u16) -> Self {
-        Self(verdict::ring(ring))
-    }
-
-    /// As the host reads it.
-    #[inline]
-    #[must_use]
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// As the host reads it, back.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    /// Whether the module itself drops the packet.
-    #[inline]
-    #[must_use]
-    pub const fn is_drop(self) -> bool {
-        self.0 == verdict::DROP
-    }
-}
 
 /// A packet: its bytes, what is known of it, and one verdict, given by a method that takes the packet itself. Without a
 /// verdict it is dropped.

@@ -2,8 +2,8 @@
 
 use crate::batch::{Packets, split};
 use crate::output::Outputs;
-use crate::packet::Verdict;
 use crate::raw::{Fresh, FreshIter, FreshParts};
+use crate::verdict::Verdict;
 use perigee_abi::{PortInfo, tx_flags};
 
 /// The rooms of one call of `generate` or `prefill`. A room without a verdict goes back unused.
@@ -50,6 +50,12 @@ impl<'a> Rooms<'a> {
     #[must_use]
     pub fn ports(&self) -> &[PortInfo] {
         self.parts.facts().ports
+    }
+
+    /// Tells the host that this generator makes no more packets after this call. A run ends when all its sources have ended.
+    #[inline]
+    pub fn finish(&mut self) {
+        self.parts.finish();
     }
 
     /// Rooms for packets that are all `len` bytes long, of which the first `HEAD` are rewritten: the lengths are checked

@@ -2,7 +2,7 @@
 //!
 //! Without a test in this file:
 //!
-//! - Pools that are never freed (5): the host owns all pools. `runtime/tests/common/mod.rs` checks at the end of each run
+//! - Pools that are never freed (5): the host owns all pools. `runtime/lab/src/lib.rs` checks at the end of each run
 //!   that every pool is full again.
 //! - A comparison with an undefined name, a label with a wrong unit (10): an undefined name does not compile, and a key of a
 //!   configuration that is not known is refused by name. Numbers carry their unit in their name (`speed_mbps`, `time_ns`).

@@ -1,6 +1,7 @@
 //! A header of one's own, the stack that carries it, and dissecting that knows it: the example of docs/headers.md.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+// ANCHOR: example
 use perigee_guest::stack;
 use perigee_guest::wire::{Ethernet, Format, Header, Info, Ipv4, Layers, Next, Stack, Udp, dump, header};
 
@@ -71,3 +72,4 @@ fn a_header_of_ones_own_is_like_any_other() {
     dump(&packet, &mut text).unwrap();
     assert!(text.ends_with("payload 58 bytes\n"), "{text}");
 }
+// ANCHOR_END: example

@@ -5,7 +5,7 @@ use perigee_guest::wire::{DOCS, Format, HEADERS};
 use std::fmt::Write as _;
 use std::path::Path;
 
-const HEAD: &str = "<!-- Made from the code by `./x bless`. Change the headers in guest-sdk/src/wire/protocols/. -->\n";
+const HEAD: &str = "<!-- Made from the code by `./x bless`. Change the headers in guest-sdk/src/wire/protocols/. -->\n\n# All headers\n";
 
 /// A doc comment as Markdown elsewhere: links into the code are names, and nothing ends a cell.
 fn plain(doc: &str) -> String {

@@ -169,7 +169,9 @@ pub const Header = extern struct {
     state: u32,
     /// Bytes of it.
     state_len: u32,
-    reserved: [4]u32,
+    /// Written by a generator: not 0 when it will make no more packets.
+    finished: u32,
+    reserved: [3]u32,
 };
 
 /// A port of the run.

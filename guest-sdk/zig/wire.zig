@@ -37,9 +37,11 @@ pub const checksum = struct {
         return ~fold(total);
     }
 
-    /// The checksum after a word of what it covers changed (RFC 1624).
+    /// The checksum after a word of what it covers changed (RFC 1624). Where the word is 0 now, the rest may be 0 as
+    /// well: then 0xffff is right, and 0 would be wrong (RFC 1071).
     pub fn update(before: u16, old: u16, new: u16) u16 {
-        return finish(@as(u64, ~before) + ~old + new);
+        const changed = finish(@as(u64, ~before) + ~old + new);
+        return if (changed == 0 and new == 0) 0xffff else changed;
     }
 
     /// The sum of what stands before UDP and TCP for their checksums: addresses, protocol, length.
@@ -58,6 +60,15 @@ test "the example of RFC 1071, section 3" {
     try std.testing.expectEqual(changed, checksum.update(0x220d, 0xf203, 0xffff));
     const pseudo = 0xf204 + (0xf4f5 + 0xf6f7) % 0xffff + 17 + 3;
     try std.testing.expectEqual(pseudo, checksum.pseudoHeader(words[0..4], words[4..], 17, 0x1_0002));
+}
+
+test "an updated sum is right wherever a new one is" {
+    const edges = [_]u16{ 0, 1, 2, 0x00ff, 0x7fff, 0x8000, 0xff00, 0xfffd, 0xfffe, 0xffff };
+    for (edges) |before| for (edges) |after| for (edges) |rest| {
+        const changed = checksum.update(checksum.finish(@as(u64, before) + rest), before, after);
+        try std.testing.expectEqual(0xffff, checksum.fold(@as(u64, after) + rest + changed));
+        if (after != 0) try std.testing.expectEqual(checksum.finish(@as(u64, after) + rest), changed);
+    };
 }
 
 test "MAC addresses change places" {

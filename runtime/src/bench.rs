@@ -1,25 +1,30 @@
 //! The data path taken apart, for the benchmarks: the same code as a run's, polled by the caller on its own thread, so that
 //! a native twin on the same port and pool can take turns with it. Not for any other use.
 
-use crate::config::{Config, Severity};
-use crate::counters::Counters;
-use crate::dpdk::eal::{Affinity, Registered};
-use crate::dpdk::packet::Burst;
-use crate::error::Error;
-use crate::lcore::Lcore;
-use crate::outlet::Outlets;
-use crate::setup::{self, Parts};
-use crate::source::Source;
-use crate::stage::Now;
-use crate::stats::{Accounting, ChainStats, PoolStats};
-use crate::wasm::engine::{Engines, Ticker};
+use crate::parts::Parts;
+use crate::setup;
+use crate::snapshot::{chain_stats, pool_stats};
+use perigee_config::{Config, Severity};
+use perigee_core::clock::Now;
+use perigee_core::counters::Counters;
+use perigee_datapath::lcore::Lcore;
+use perigee_datapath::source::Source;
+use perigee_dpdk::burst::Burst;
+use perigee_dpdk::eal::Registered;
+use perigee_dpdk_sys::flags;
+use perigee_machine::Affinity;
+use perigee_report::Error;
+use perigee_report::{Accounting, PoolStats};
+use perigee_wasm::engine::Engines;
+pub use perigee_wasm::engine::Target;
+use perigee_wasm::ticker::Ticker;
 use std::ffi::c_void;
 use std::path::Path;
 
 /// CPU time of the calling thread, by the clock that deadlines are checked with.
 #[must_use]
 pub fn thread_cpu_time() -> std::time::Duration {
-    crate::wasm::host::thread_cpu_time()
+    perigee_core::clock::thread_cpu_time()
 }
 
 /// A run of one lcore on the calling thread. Packets flow when `poll` is called.
@@ -33,7 +38,6 @@ pub struct Loop {
     counted: Vec<Counters>,
     /// The moment of the last `load`: a piece alone does not read the clock, which a poll does once for all of them.
     loaded_at: Now,
-    calls: u32,
     _ticker: Ticker,
     parts: Parts,
     _registered: Registered,
@@ -46,28 +50,30 @@ impl std::fmt::Debug for Loop {
 }
 
 impl Loop {
-    /// Starts what the configuration says, which must be one chain or several on one lcore, and pins the thread to it.
+    /// Starts what the configuration says, which must be one chain or several on one lcore, and pins the thread to it. Modules
+    /// are compiled for `target`.
     ///
     /// # Errors
     /// As for [`crate::Run::start`].
-    pub fn start(config: &Config, base: &Path) -> Result<Self, Error> {
+    pub fn start(config: &Config, base: &Path, target: Target) -> Result<Self, Error> {
         let problems: Vec<_> = config.problems(base).into_iter().filter(|p| p.severity == Severity::Error).collect();
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let engines = Engines::default();
+        let engines = Engines::for_target(target);
         let ticker = Ticker::start(&engines);
         let options = crate::Options::default();
-        let loader = crate::load::Loader::start(&config.load, base, &options)?;
-        let (parts, mut lcores) = setup::build(config, base, &engines, loader, &options)?;
+        let loader = options.loader(&config.load, base)?;
+        let (parts, mut lcores) = setup::build(config, base, &engines, loader, &options, &config.captures())?;
         let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
         let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
         Affinity::pin(lcore.cpu as usize).map_err(fail)?;
         let registered = Registered::register().map_err(fail)?;
+        parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         let loaded = lcore.chains.iter().map(|_| Burst::new()).collect();
         let counted = lcore.chains.iter().map(|c| c.out.counters.clone()).collect();
         let loaded_at = Now { cycles: 0, ns: 0, flags: 0 };
-        Ok(Self { lcore, loaded, counted, loaded_at, calls: 0, _ticker: ticker, parts, _registered: registered })
+        Ok(Self { lcore, loaded, counted, loaded_at, _ticker: ticker, parts, _registered: registered })
     }
 
     /// One turn of the data path of one chain. Returns the packets that came.
@@ -111,6 +117,8 @@ impl Loop {
         let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
         let taken = chain.source.fill(burst, n, &mut chain.out.counters);
         chain.stages[0].publish(burst, self.loaded_at);
+        // A tick in the middle of a piece would be measured with it.
+        chain.stages[0].instance.suspend_deadline();
         taken
     }
 
@@ -133,14 +141,15 @@ impl Loop {
         self.lcore.chains[chain].stages[0].publish(&mut self.loaded[chain], self.loaded_at);
     }
 
+    /// How many of the loaded packets pass a filter, which leaves them where they are.
+    #[inline(never)]
+    pub fn filter(&mut self, chain: usize, filter: &perigee_datapath::filter::Lone) -> usize {
+        filter.count(&mut self.loaded[chain])
+    }
+
     /// Calls the module with the first `n` loaded packets.
     pub fn call(&mut self, chain: usize, n: usize) {
         let stage = &mut self.lcore.chains[chain].stages[0];
-        self.calls = self.calls.wrapping_add(1);
-        if self.calls.is_multiple_of(1_024) {
-            // As a run does each millisecond: else the deadline passes in the middle of the measurement.
-            stage.instance.restart_deadline();
-        }
         let callback = stage.callback;
         // A module of a benchmark does not trap; if it does, the figures are nonsense and it shall be seen.
         stage.instance.call(callback, u32::try_from(n).unwrap_or(0)).unwrap_or_else(|e| panic!("{e:?}"));
@@ -155,9 +164,27 @@ impl Loop {
         }
     }
 
+    /// The loaded packets have a hash from now on: there is more to publish of each.
+    pub fn give_hashes(&mut self, chain: usize) {
+        for packet in self.loaded[chain].iter_mut() {
+            packet.set_flags(packet.flags() | flags::RX_RSS_HASH);
+        }
+    }
+
+    /// No deadline interrupts whole polls of a chain until [`Self::resume_deadline`].
+    pub fn suspend_deadline(&mut self, chain: usize) {
+        self.lcore.chains[chain].stages[0].instance.suspend_deadline();
+    }
+
+    /// Deadlines are as they were.
+    pub fn resume_deadline(&mut self, chain: usize) {
+        self.lcore.chains[chain].stages[0].instance.resume_deadline();
+    }
+
     /// Frees the loaded burst, and forgets what the pieces counted.
     pub fn unload(&mut self, chain: usize) {
         self.loaded[chain].free_all();
+        self.lcore.chains[chain].stages[0].instance.resume_deadline();
         self.lcore.chains[chain].out.counters = self.counted[chain].clone();
     }
 
@@ -171,17 +198,17 @@ impl Loop {
         }
         self.close();
         let chains = self.lcore.chains.iter().zip(&self.parts.placed);
-        let mut chains: Vec<_> = chains.map(|(c, p)| ChainStats::new(&p.name, p.lcore, &c.out.counters)).collect();
+        let mut chains: Vec<_> = chains.map(|(c, p)| chain_stats(&p.name, p.lcore, &c.out.counters)).collect();
         let in_rings: u64 = self.parts.rings.iter().map(|r| u64::from(r.count())).sum();
         self.lcore.chains.clear();
         self.parts.rings.clear();
         self.parts.ports.clear();
-        let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
+        let pools = self.parts.pools.iter().map(|pool| pool_stats(pool));
         // A run counts them where their reader would have; here it does not matter whose they are.
         if let Some(chain) = chains.first_mut().filter(|_| in_rings != 0) {
             *chain.dropped.entry("stop".to_owned()).or_insert(0) += in_rings;
         }
-        (Accounting::of(&chains), pools.collect())
+        (Accounting::of(&chains, 0), pools.collect())
     }
 
     fn close(&mut self) {
@@ -195,16 +222,5 @@ impl Loop {
 impl Drop for Loop {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Outlets {
-    /// Gives back what was about to be sent.
-    fn take_back(&mut self, burst: &mut Box<Burst>) {
-        self.with_pending(|lane| {
-            if burst.is_empty() {
-                std::mem::swap(lane, burst);
-            }
-        });
     }
 }

@@ -10,57 +10,47 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `chain.rs` has the data path in one function, `stage.rs` joins DPDK's packets and wasm's descriptors, `run.rs` is the
-//! control path. docs/architecture.md tells the rest.
+//! `datapath/chain.rs` has the data path in one function, `datapath/stage/` joins DPDK's packets and wasm's descriptors,
+//! `run.rs` is the control path. docs/architecture.md tells the rest.
 
 #[doc(hidden)]
 pub mod bench;
-pub mod config;
-pub mod control;
-pub mod ports;
-pub mod trial;
 
-mod batch_times;
-mod chain;
-mod clock;
-mod counters;
-mod dpdk;
-mod error;
-mod evidence;
 mod fault;
-pub mod grants;
-mod held;
-mod input_end;
-pub mod jail;
-mod lanes;
-mod lcore;
-pub mod load;
-mod offload;
+mod losses;
 mod options;
-mod outlet;
+mod parts;
 mod run;
 mod setup;
-mod source;
-mod stage;
-mod stats;
+mod snapshot;
 mod swap;
-mod wasm;
-mod xdp;
+mod target;
 
-pub use batch_times::BatchTime;
-pub use error::Error;
-pub use evidence::{EvidenceOptions, EvidenceStats, Replay, Verdict};
-pub use fault::{FaultClass, ModuleState};
+pub use perigee_config as config;
 #[doc(hidden)]
-pub use input_end::count_packets;
+pub use perigee_datapath::filter::Lone as LoneFilter;
+pub use perigee_dpdk::describe;
+pub use perigee_evidence::{EvidenceOptions, Recording, Replay, Verdict};
+pub use perigee_jail as jail;
+pub use perigee_load as load;
+#[doc(hidden)]
+pub use perigee_pcap::capture::count_packets;
+pub use perigee_report::text;
+pub use perigee_report::{
+    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, Error, EvidenceStats, FaultClass, FlowStats,
+    LcoreStats, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PoolLevel, PoolStats, PortDescription,
+    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, Summary, SwapReport, Swaps, TickerGaps, UNWRITTEN,
+};
+pub use perigee_trial as trial;
+pub use perigee_wasm::confined::confined;
+pub use perigee_wasm::limits::Limits;
+pub use perigee_wasm::module::inspect;
+#[doc(hidden)]
+pub use perigee_wasm::module::inspect_bytes;
+pub use perigee_wasm::stack::with_guest_stack;
+pub use perigee_wasm::uninterrupted::longest_operation;
+
 pub use options::Options;
 pub use run::Run;
-pub use stats::{
-    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortDescription, PortStats, RingStats,
-    Snapshot, Summary, TickerGaps,
-};
-pub use swap::{ApplyReport, ChainReport, SeatReport, SwapOptions, SwapReport, Swaps};
-#[doc(hidden)]
-pub use wasm::module::inspect_bytes;
-pub use wasm::module::{Limits, ModuleInfo, Numbers, inspect};
-pub use wasm::uninterrupted::longest_operation;
+pub use swap::SwapOptions;
+pub use target::{ModuleEntry, Target};

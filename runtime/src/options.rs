@@ -1,22 +1,37 @@
 //! What a run is started with beside its configuration: what the operator decides at the command line, or the program that
 //! embeds the runtime.
 
+use perigee_config::Load;
+use perigee_load::Loader;
+use perigee_report::Error;
+use std::path::Path;
+
 /// Options of [`crate::Run::start_with`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
     /// How strict the jail is ([`crate::jail`]); `None`: as `[run] jail` says, and off where that says nothing. The jail is
     /// the whole process's, and for good: a program that embeds the runtime asks for it knowingly.
-    pub jail: Option<crate::jail::Mode>,
+    pub jail: Option<perigee_config::JailMode>,
     /// Directories below which files may still be made and written in the jail. One that is not there is made; where the
-    /// process changes its user, they become that user's.
+    /// process changes its user, it becomes that user's. One that is there keeps its owner, and a link is refused.
     pub writable: Vec<std::path::PathBuf>,
-    /// Files that the control thread removes at the end, within [`crate::jail::with_rights`]: sockets.
+    /// Files that the control thread removes at the end, within [`perigee_jail::with_rights`]: sockets.
     pub removed: Vec<std::path::PathBuf>,
     /// Who compiles modules.
-    pub compiler: crate::load::Compiler,
+    pub compiler: perigee_load::Compiler,
     /// Accepts signed modules of a version older than the highest seen, and takes theirs as the highest from then on.
     pub allow_downgrade: bool,
     /// Keeps evidence of failures; counts before what the configuration says.
     pub evidence: Option<crate::EvidenceOptions>,
+}
+
+impl Options {
+    /// Who loads modules with these options: reads the policy and starts the compiler; paths start from `base`.
+    ///
+    /// # Errors
+    /// As for [`Loader::start`].
+    pub fn loader(&self, load: &Load, base: &Path) -> Result<Loader, Error> {
+        Loader::start(load, base, &self.compiler, self.allow_downgrade)
+    }
 }

@@ -1,44 +1,43 @@
 //! A run, as the control thread sees it: start, look, ask, stop.
 
-use crate::config::{Config, Severity};
-use crate::counters::Counter;
-use crate::error::Error;
-use crate::fault::{Keeper, Pulse, Watchdog};
-use crate::lcore::{Command, InstanceReport, Lcore, Request};
-use crate::load::{Loader, Upload};
+use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
+use crate::losses;
 use crate::options::Options;
-use crate::setup::{self, Parts};
-use crate::stats::{
-    Accounting, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats, Snapshot, Summary,
-};
-use crate::swap::Ledger;
-use crate::wasm::engine::{Engines, THREAD_STACK, Ticker, WASM_STACK};
-use crate::wasm::module::ModuleInfo;
-use crossbeam_queue::ArrayQueue;
+use crate::parts::{Parts, PlacedChain};
+use crate::setup;
+use crate::snapshot::{self, Sources};
+use crate::swap::{Changes, SwapOptions};
+use perigee_config::{Captures, Config, Severity};
+use perigee_core::counters::{Counter, Counters};
+use perigee_datapath::lcore::Lcore;
+use perigee_datapath::orders::{Command, InstanceReport};
+use perigee_jail as jail;
+use perigee_load::Upload;
+use perigee_report::ModuleInfo;
+use perigee_report::{Accounting, ApplyReport, Error, Snapshot, Summary, SwapReport, Swaps};
+use perigee_wasm::engine::{Engines, THREAD_STACK, WASM_STACK};
+use perigee_wasm::request::Request;
+use perigee_wasm::ticker::Ticker;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long an lcore may take to answer the control thread.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
 const LINK_WAIT: Duration = Duration::from_secs(9);
 
 /// Packets flowing through modules, until [`Run::stop`].
 pub struct Run {
-    pub(crate) lcores: Vec<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>)>,
+    lcores: Vec<JoinHandle<Lcore>>,
     pub(crate) parts: Parts,
     ticker: Ticker,
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
     keeper: Keeper,
-    pub(crate) watchdog: Watchdog,
-    pub(crate) swaps: Mutex<Ledger>,
-    /// Held by whoever applies a configuration.
-    pub(crate) applying: Mutex<()>,
+    watchdog: Watchdog,
+    pub(crate) changes: Changes,
 }
 
 impl std::fmt::Debug for Run {
@@ -65,25 +64,28 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
+        let captures = captures(config)?;
         // The first of all: it starts a process, which has nothing of ours but a socket.
-        let loader = Loader::start(&config.load, base, options)?;
-        // Before any thread is started, so that all have it from this one.
-        crate::dpdk::eal::block_port_signals();
+        let loader = options.loader(&config.load, base)?;
         let engines = Engines::default();
         // With its first engine wasmtime takes the signals that traps are made of, which the jail allows nobody later on.
         engines.of(WASM_STACK as u64)?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
-        let (parts, lcores) = setup::build(config, base, &engines, loader, options)?;
+        let built = setup::build(config, base, &engines, loader, options, &captures);
+        // What DPDK said comes before the error that it explains.
+        perigee_dpdk::log::emit();
+        let (mut parts, lcores) = built?;
         wait_for_links(&parts);
-        let links = parts.ports.iter().map(|p| p.link_up()).collect();
-        let queues: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.commands)).collect();
-        let keeper = Keeper::start(&parts, &queues, links)?;
+        let links = Links::new(&mut parts);
+        let keeper = Keeper::start(&parts, links)?;
         let started_ns = parts.clock.ns(parts.clock.cycles());
         let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
         let watchdog = Watchdog::start(&parts, pulses)?;
-        let (swaps, applying) = (Mutex::default(), Mutex::default());
-        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, swaps, applying };
+        let changes = Changes::default();
+        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, changes };
+        // All else has started: what files had in them before may go.
+        run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in lcores {
             run.lcores.push(spawn(lcore)?);
         }
@@ -93,9 +95,10 @@ impl Run {
     /// All counters now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.tend_swaps();
-        let reports = self.lcores.iter().map(|(commands, _)| report(commands)).collect::<Vec<_>>();
-        self.collect(&reports)
+        self.changes.of(&self.parts).tend();
+        let orders = &self.parts.orders;
+        let report = |lcore| orders.ask(lcore, |reply| Command::Report { reply }).unwrap_or_default();
+        self.collect(&(0..orders.len()).map(report).collect::<Vec<_>>())
     }
 
     /// The configuration as it is in force.
@@ -109,34 +112,35 @@ impl Run {
         self.config().run.duration
     }
 
+    /// Whether an lcore gives a sign of life. False where all have been stuck for longer than `[run] watchdog`.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.watchdog.pulses().iter().any(|pulse| pulse.stuck_ns() == 0)
+    }
+
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
-    /// one, or a generator that has failed for good; or a module has failed on whose failure the run ends.
+    /// one, or a generator that has made all that it was to make or has failed for good; or a module has failed on whose
+    /// failure the run ends.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.tend_swaps();
+        self.changes.of(&self.parts).tend();
+        // Here, because the control thread has the right to.
+        let pause = || lcores_have_left(&self.parts.orders);
+        self.parts.ports.iter().for_each(|port| port.connect_again(&pause));
         if self.parts.control.failed.load(Ordering::Relaxed) {
             return true;
         }
-        let mut received = vec![0; self.parts.ports.len()];
-        for chain in &self.parts.placed {
-            if let Some(port) = chain.port {
-                received[port] += chain.counters.read().get(Counter::Received);
-            }
-        }
-        let port_ended = |port: usize| match self.parts.expected[port] {
-            None => false,
-            Some(expected) => {
-                let stats = self.parts.ports[port].stats();
-                received[port] + stats.rx_nombuf + stats.rx_errors >= expected
-            }
-        };
+        let counters: Vec<Counters> = self.parts.placed.iter().map(|chain| chain.counters.read()).collect();
+        let lost = |port: usize| losses::lost(&self.parts.ports[port].stats());
         let seats = self.parts.seats.now();
         let failed = |chain: usize| {
             seats.iter().any(|seat| seat.chain == chain && seat.generates && seat.health.status().state.is_final())
         };
-        let ended = self.parts.placed.iter().enumerate().filter(|(number, chain)| match chain.port {
-            Some(port) => port_ended(port),
-            None => chain.ring.is_none() && failed(*number),
+        let ended = self.parts.placed.iter().zip(&counters).enumerate().filter(|(number, (chain, counters))| {
+            if chain.port.is_some() {
+                return self.parts.ends.has_ended(*number, losses::given(counters), lost);
+            }
+            chain.ring.is_none() && (counters.get(Counter::Finished) != 0 || failed(*number))
         });
         let ended = ended.count();
         ended != 0 && ended == self.parts.control.sources.load(Ordering::Relaxed)
@@ -190,17 +194,59 @@ impl Run {
         Ok(down.inspect(|seat| seat.health.want()).count())
     }
 
+    /// Replaces a module while packets flow. The new one is loaded, checked and tried on packets that nobody misses; then
+    /// its instances take the places of the old ones between two bursts, with their state and the packets that they hold.
+    /// The old ones are kept for a grace period, and go on if a new one fails; look at the run ([`Self::snapshot`],
+    /// [`Self::is_finished`]) now and then, for that is when the period ends.
+    ///
+    /// # Errors
+    /// [`Error::Swap`]: the step that failed, and why. The old module goes on, without having lost a packet.
+    pub fn swap(&self, module: &str, upload: impl Into<Upload>, options: &SwapOptions) -> Result<SwapReport, Error> {
+        self.changes.of(&self.parts).swap(module, &upload.into(), options)
+    }
+
+    /// The swaps of this run so far.
+    #[must_use]
+    pub fn swaps(&self) -> Swaps {
+        self.changes.swaps()
+    }
+
+    /// Applies a changed configuration while packets flow. `files` are the modules' files by the path that the configuration
+    /// has for them: a running process may not read files any more. Modules that are new are loaded and tried; chains get the
+    /// stages that they are to have, where those that stay keep their instances; a module whose bytes, configuration or
+    /// grants differ is replaced, as by [`Self::swap`]. Where a difference needs a restart, nothing is done, and the report
+    /// says which.
+    ///
+    /// # Errors
+    /// The new configuration has a problem, a file is missing, or a module is refused: then what was done before it is
+    /// undone.
+    pub fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
+        let report = self.changes.of(&self.parts).apply(new, files)?;
+        if report.restart.is_empty() {
+            self.watchdog.set(new);
+        }
+        Ok(report)
+    }
+
+    fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
+        let sources = Sources {
+            parts: &self.parts,
+            pulses: self.watchdog.pulses(),
+            elapsed_ns: self.elapsed_ns(),
+            kept_for: self.keeper.elapsed(),
+            ticker: self.ticker.gaps(),
+        };
+        sources.snapshot(reports)
+    }
+
     fn ask(&self, module: &str, request: impl Fn(usize) -> Request) -> Result<Vec<Vec<u8>>, Error> {
         let mut replies = Vec::new();
         for seat in self.parts.seats.of_module(module) {
-            let (lcore, number) = (seat.lcore, seat.at.0);
-            let (reply, answer) = channel();
-            let command = Command::Ask { seat, request: request(replies.len()), reply };
-            let sent = self.lcores[number].0.push(command);
-            sent.map_err(|_| Error::Request(format!("lcore {lcore} has too many requests waiting")))?;
-            let answer = answer.recv_timeout(PATIENCE);
-            let answer = answer.map_err(|_| Error::Request(format!("lcore {lcore} does not answer")))?;
-            replies.push(answer.map_err(|what| Error::Module { name: module.to_owned(), what })?);
+            let (lcore, request) = (seat.at.lcore, request(replies.len()));
+            let answer = self.parts.orders.ask(lcore, |reply| Command::Ask { seat, request, reply });
+            let answer = answer.map_err(Error::Request)?;
+            replies
+                .push(answer.map_err(|refusal| Error::Module { name: module.to_owned(), what: refusal.to_string() })?);
         }
         if replies.is_empty() {
             return Err(Error::Request(format!("no chain has a module {module:?}")));
@@ -212,11 +258,13 @@ impl Run {
     /// each pool must have its packets back.
     #[must_use]
     pub fn stop(mut self) -> Summary {
+        // What the keeper is about to write may take a while. Until then nothing more flows, and nothing more is counted.
+        self.parts.control.stop.store(true, Ordering::Relaxed);
         let elapsed = self.elapsed_ns();
-        let care = self.keeper.end();
+        let restarts = self.keeper.end();
         let lcores = self.join();
-        if let Some(mut care) = care {
-            care.look_last();
+        if let Some(mut restarts) = restarts {
+            restarts.look_last();
         }
         let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
         let mut snapshot = self.collect(&reports);
@@ -224,13 +272,21 @@ impl Run {
         // Instances go before the region that lies in their windows, chains before the ports they send to.
         drop(lcores);
         self.account_rings(&mut snapshot);
+        self.account_inboxes(&mut snapshot);
         self.parts.rings.clear();
-        self.parts.ports.iter().for_each(|port| port.discard_waiting());
-        crate::jail::with_rights(|| self.parts.ports.clear());
-        let pools = self.parts.pools.iter().map(|pool| PoolStats::of(pool));
+        self.parts.flows.clear();
+        for (port, stats) in self.parts.ports.iter().zip(&mut snapshot.ports) {
+            stats.discarded = port.discard_waiting();
+        }
+        let mut told = losses::shortfalls(&self.parts, &snapshot.ports);
+        let outputs: Vec<_> = self.parts.ports.iter().map(|port| Arc::clone(port.outputs())).collect();
+        perigee_jail::with_rights(|| self.parts.ports.clear());
+        told.extend(losses::correct(&mut snapshot, &outputs));
+        perigee_dpdk::log::emit();
+        let pools = self.parts.pools.iter().map(|pool| snapshot::pool_stats(pool));
         let pools = pools.collect();
-        let accounting = Accounting::of(&snapshot.chains);
-        Summary { snapshot, accounting, pools, invalid: self.keeper.board().invalid() }
+        let accounting = Accounting::of(&snapshot.chains, snapshot.ports.iter().map(|port| port.unwritten).sum());
+        Summary { snapshot, accounting, pools, losses: told, invalid: self.keeper.board().invalid() }
     }
 
     /// What is left in a ring is freed with it, and counted where it would have gone.
@@ -243,69 +299,38 @@ impl Run {
         }
     }
 
+    /// As [`Self::account_rings`], for what flow rules had brought to rx queues.
+    fn account_inboxes(&self, snapshot: &mut Snapshot) {
+        for (number, flows) in self.parts.flows.iter().enumerate() {
+            for (queue, packets) in flows.iter().flat_map(|flows| flows.in_inboxes()).filter(|(_, n)| *n != 0) {
+                let reads = |chain: &PlacedChain| chain.port == Some(number) && chain.queue == Some(queue);
+                let reader = self.parts.placed.iter().position(reads);
+                if let Some(chain) = reader.and_then(|reader| snapshot.chains.get_mut(reader)) {
+                    *chain.dropped.entry("stop".to_owned()).or_insert(0) += packets;
+                }
+            }
+        }
+    }
+
     /// Ends the lcores' threads and takes back what they had; `None` for one that panicked.
     fn join(&mut self) -> Vec<Option<Lcore>> {
         self.parts.control.stop.store(true, Ordering::Relaxed);
         let lcores = std::mem::take(&mut self.lcores);
-        lcores.into_iter().map(|(_, thread)| thread.join().ok()).collect()
+        lcores.into_iter().map(|thread| thread.join().ok()).collect()
     }
 
     fn elapsed_ns(&self) -> u64 {
         self.parts.clock.ns(self.parts.clock.cycles()) - self.started_ns
     }
-
-    fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
-        let parts = &self.parts;
-        let chains = parts.placed.iter().map(|c| ChainStats {
-            batch_time: c.counters.times.read(&parts.clock),
-            ..ChainStats::new(&c.name, c.lcore, &c.counters.read())
-        });
-        let (elapsed, seats) = (self.keeper.elapsed(), parts.seats.now());
-        let modules = seats.iter().map(|seat| {
-            let report = reports.get(seat.at.0).and_then(|r| r.iter().find(|r| r.seat.is(seat)));
-            let loaded = parts.maker.loaded(&seat.module);
-            let now = seat.health.status().clone();
-            ModuleStats {
-                name: seat.module.clone(),
-                origin: loaded.map(|m| m.module.describe().origin.clone()).unwrap_or_default(),
-                chain: seat.chain_name.clone(),
-                lcore: seat.lcore,
-                counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
-                state: now.state,
-                restart_in_ns: now.restart_at.map(|at| nanos(at.saturating_sub(elapsed))),
-                failed: report.and_then(|r| r.failed.clone()),
-                last_fault: now.last_fault,
-                faults: seat.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
-                installs: seat.health.installs(),
-                log_lost: seat.log.lost(),
-                hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
-            }
-        });
-        let gaps = self.ticker.gaps();
-        Snapshot {
-            elapsed_ns: self.elapsed_ns(),
-            tsc_hz: parts.clock.hz(),
-            ticker_worst_gap_ns: gaps.worst_ns,
-            ticker_gap_p50_ns: gaps.p50_ns,
-            ticker_gap_p999_ns: gaps.p999_ns,
-            faults_lost: parts.maker.faults.lost(),
-            ports: parts.ports.iter().map(|p| p.stats()).collect(),
-            chains: chains.collect(),
-            lcores: self.watchdog.pulses().iter().map(|pulse| lcore_stats(pulse)).collect(),
-            modules: modules.collect(),
-            evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
-            rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
-            pool_levels: parts.pools.iter().map(|pool| PoolLevel::of(pool)).collect(),
-        }
-    }
 }
 
-fn lcore_stats(pulse: &Pulse) -> LcoreStats {
-    LcoreStats { lcore: pulse.cpu, stuck_ns: pulse.stuck_ns(), stuck_worst_ns: pulse.worst_ns() }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// Looks at what ports will read, and tells what is surprising about it.
+fn captures(config: &Config) -> Result<Captures, Error> {
+    let captures = config.captures();
+    let (problems, warnings): (Vec<_>, Vec<_>) =
+        captures.problems.iter().cloned().partition(|problem| problem.severity == Severity::Error);
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if problems.is_empty() { Ok(captures) } else { Err(Error::Config { problems }) }
 }
 
 /// A run that is given up without [`Run::stop`] ends all the same, before the memory that its lcores use.
@@ -316,20 +341,12 @@ impl Drop for Run {
     }
 }
 
-/// Asks an lcore for its instances; nothing where it does not answer in time.
-fn report(commands: &ArrayQueue<Command>) -> Vec<InstanceReport> {
-    let (reply, answer) = channel();
-    match commands.push(Command::Report { reply }) {
-        Ok(()) => answer.recv_timeout(PATIENCE).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    }
-}
-
-fn spawn(lcore: Lcore) -> Result<(Arc<ArrayQueue<Command>>, JoinHandle<Lcore>), Error> {
-    let (cpu, commands) = (lcore.cpu as usize, Arc::clone(&lcore.commands));
+fn spawn(lcore: Lcore) -> Result<JoinHandle<Lcore>, Error> {
+    let cpu = lcore.cpu as usize;
     let thread = std::thread::Builder::new().name(format!("perigee-lcore{cpu}")).stack_size(THREAD_STACK);
-    let thread = thread.spawn(move || lcore.run()).map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })?;
-    Ok((commands, thread))
+    let ready = move || lcore.prepare();
+    let thread = jail::spawn(thread, jail::Kind::Lcore, ready, |(lcore, _registered)| lcore.run());
+    thread.map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })
 }
 
 fn wait_for_links(parts: &Parts) {

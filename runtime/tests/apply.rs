@@ -1,15 +1,11 @@
 //! A changed configuration is applied while packets flow: stages come, go and move, modules are replaced; all of it or none.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-mod sequence;
-
-use common::{Bench, CHAIN, check, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::sequence::{DRAIN, LINE, Seen, answer, checker, counting, function, generator, holder, to_ring};
+use perigee_lab::{Bench, CHAIN, check, each, module, packets, verdict};
 use perigee_runtime::config::Config;
 use perigee_runtime::load::Upload;
 use perigee_runtime::{ApplyReport, Error, ModuleState, Run};
-use sequence::{DRAIN, LINE, Seen, answer, checker, counting, function, generator, holder, to_ring};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

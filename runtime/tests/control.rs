@@ -1,12 +1,9 @@
 //! The control server in a host program: a run is served, changed, given back, and stopped with nothing lost.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, CHAIN, check, each, module, verdict};
 use perigee_abi::verdict as v;
+use perigee_control::{self as control, Listener, ModuleEntry, Settings, Target};
+use perigee_lab::{Bench, CHAIN, check, each, module, verdict};
 use perigee_runtime::config::{Action, Config};
-use perigee_runtime::control::{self, Listener, ModuleEntry, Settings, Target};
 use perigee_runtime::load::Upload;
 use perigee_runtime::{ApplyReport, Error, Run, Snapshot, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
@@ -28,7 +25,7 @@ fn ask(socket: &Path, method: &str, path: &str) -> String {
 #[test]
 fn a_host_program_gets_its_run_back_from_the_server() {
     let bench = Bench::new();
-    bench.module("m.wat", &module(&each("process", &verdict(v::NEXT)))).input(&common::packets(1_000, 64));
+    bench.module("m.wat", &module(&each("process", &verdict(v::NEXT)))).input(&perigee_lab::packets(1_000, 64));
     let config = Config::parse(&bench.config(CHAIN), "test.toml").unwrap();
     let path = bench.path("run.sock");
     let socket = Listener::bind(&path).unwrap();
@@ -67,7 +64,7 @@ fn a_host_program_gets_its_run_back_from_the_server() {
 #[test]
 fn a_server_that_is_dropped_ends_as_well() {
     let bench = Bench::new();
-    bench.module("m.wat", &module(&each("process", &verdict(v::DROP)))).input(&common::packets(10, 64));
+    bench.module("m.wat", &module(&each("process", &verdict(v::DROP)))).input(&perigee_lab::packets(10, 64));
     let config = Config::parse(&bench.config(CHAIN), "test.toml").unwrap();
     let path = bench.path("run.sock");
     let run = Arc::new(Run::start(&config, path.parent().unwrap()).unwrap());

@@ -1,6 +1,5 @@
 //! What the fuzz targets check (`fuzz/src`), without a fuzzer: for each file of their corpora, and for files that are like
 //! them but for some bytes.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![allow(unreachable_pub, reason = "the targets' modules are public elsewhere")]
 
 #[path = "../../fuzz/src/config.rs"]

@@ -1,16 +1,13 @@
 //! The data path with modules in WAT: verdicts, lying descriptors, output lists, held packets, traps, rings.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::{Bench, CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, each, module, packets, verdict};
 
-fn run(module_text: &str, input: &[Vec<u8>]) -> common::Outcome {
+fn run(module_text: &str, input: &[Vec<u8>]) -> perigee_lab::Outcome {
     run_with(module_text, input, CHAIN)
 }
 
-fn run_with(module_text: &str, input: &[Vec<u8>], rest: &str) -> common::Outcome {
+fn run_with(module_text: &str, input: &[Vec<u8>], rest: &str) -> perigee_lab::Outcome {
     let bench = Bench::new();
     bench.module("m.wat", module_text).input(input);
     bench.run(&bench.config(rest))
@@ -349,4 +346,37 @@ fn a_generator_makes_what_it_gives_a_verdict_and_no_more() {
     assert!(outcome.out.len() >= 100);
     assert_eq!(outcome.summary.accounting.created, outcome.out.len() as u64);
     assert!(outcome.out.iter().all(|p| *p == [7; 80]));
+}
+
+#[test]
+fn the_rooms_of_a_generator_come_in_turn() {
+    // `prefill` writes another number into each room; `generate` leaves them as they are.
+    let number = "(i32.store16 offset=4 (local.get $d) (i32.const 60))
+        (i32.store offset=20 (i32.load (local.get $d)) (global.get $k))
+        (global.set $k (i32.add (global.get $k) (i32.const 1)))";
+    let send = format!("(i32.store16 offset=4 (local.get $d) (i32.const 60)) {}", verdict(v::NEXT));
+    let text = format!("(global $k (mut i32) (i32.const 0)) {} {}", each("prefill", number), each("generate", &send));
+    for (pool, burst) in [(255_usize, 64), (2_047, 64), (2_047, 7), (600, 32)] {
+        let bench = Bench::new();
+        bench.module("m.wat", &module(&text));
+        let run = bench.start(&format!(
+            "[run]\nburst = {burst}\n[[port]]\nname = \"out\"\ndevice = \"net_pcap0,tx_pcap={}\"\n[[module]]\nname = \"m\"\n\
+             file = \"m.wat\"\n[module.grants]\npackets_per_second = 500_000\n[[chain]]\nsource = {{ module = \"m\", pool = \
+             {pool} }}\ntx = [\"out\"]\n",
+            bench.path("out.pcap").display()
+        ));
+        let run = run.unwrap();
+        while run.snapshot().chains[0].created < 40 * pool as u64 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let sent = bench.finish(run).out;
+        let mut times = vec![0_usize; pool];
+        for packet in &sent {
+            times[u32::from_le_bytes(packet[20..24].try_into().unwrap()) as usize] += 1;
+        }
+        let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        let mean = sent.len() / pool;
+        // All of them come; those that came back last do so more often, by as many times as they are taken first.
+        assert!(*least > 0 && *most <= 8 * mean, "pool {pool}, burst {burst}: each {least} to {most} times");
+    }
 }

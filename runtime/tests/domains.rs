@@ -1,12 +1,8 @@
 //! Trust domains: what lies in the rooms of one is never seen in another, and packets cross between them by copies.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod canaries;
-mod common;
-
-use canaries::scan;
-use common::{Bench, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::canaries::scan;
+use perigee_lab::{Bench, each, module, packets, verdict};
 use std::time::Duration;
 
 /// No room of another domain is ever seen. PERIGEE_ROOMS says of how many rooms.

@@ -1,11 +1,7 @@
 //! Evidence of failures: what is in a crash bundle, and that a recording replays to the same trap.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-mod failing;
-
-use common::{Bench, check, packets};
-use failing::{Case, module};
+use perigee_lab::failing::{Case, module};
+use perigee_lab::{Bench, check, packets};
 use perigee_runtime::config::Config;
 use perigee_runtime::{EvidenceOptions, Options, Replay, Run, Summary, Verdict};
 use sha2::Digest;
@@ -157,7 +153,7 @@ fn check_core(core: &[u8], fault: &serde_json::Value) {
 
 #[test]
 fn recorded_runs_replay_to_the_same_trap() {
-    for case in failing::cases() {
+    for case in perigee_lab::failing::cases() {
         let bench = Bench::new();
         let directory = bench.path("evidence");
         bench.module("m.wat", &module(&case)).input(&packets(600, 90));
@@ -178,7 +174,7 @@ fn recorded_runs_replay_to_the_same_trap() {
 fn a_hundred_replays_are_the_same() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
-    bench.module("m.wat", &module(&failing::cases()[0])).input(&packets(600, 90));
+    bench.module("m.wat", &module(&perigee_lab::failing::cases()[0])).input(&packets(600, 90));
     run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::recording(&directory, 10));
     let bundle = bundles(&directory).pop().unwrap();
     let cores: Vec<Vec<u8>> = (0..100)
@@ -247,7 +243,7 @@ fn an_endless_loop_is_replayed_to_its_deadline() {
 fn a_replay_with_another_input_differs() {
     let bench = Bench::new();
     let directory = bench.path("evidence");
-    bench.module("m.wat", &module(&failing::cases()[0])).input(&packets(600, 90));
+    bench.module("m.wat", &module(&perigee_lab::failing::cases()[0])).input(&packets(600, 90));
     run(&bench, &format!("[run]\nburst = 4\n{}", Case::default().chain()), EvidenceOptions::recording(&directory, 10));
     let bundle = bundles(&directory).pop().unwrap();
     let mut recording = fs::read(bundle.join("recording.bin")).unwrap();

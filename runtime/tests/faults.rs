@@ -1,10 +1,7 @@
 //! What a module's failure leads to: dropped packets, packets that pass by, a new instance, or the end of the run.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::*;
 use perigee_abi::verdict as v;
+use perigee_lab::*;
 use perigee_runtime::{ModuleState, ModuleStats, Run};
 use std::time::{Duration, Instant};
 

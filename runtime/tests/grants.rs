@@ -1,10 +1,7 @@
 //! What a module is granted, in runs with real ports: each grant once with it and once without.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, OUT_COUNT, OUTPUTS, Outcome, SPARES, each, module, packets, verdict};
 use perigee_abi::{source, tx_flags, verdict as v};
+use perigee_lab::{Bench, OUT_COUNT, OUTPUTS, Outcome, SPARES, each, module, packets, verdict};
 use std::time::{Duration, Instant};
 
 /// A chain through module `m` from the input to the output, where the module has these grants.
@@ -26,9 +23,11 @@ fn process(body: &str, after: &str) -> String {
     each("process", body).trim_end_matches(')').to_owned() + ")))\n" + after + ")"
 }
 
-/// A generator on one port, with these grants, for so long; `more` is part of its chain.
+/// A generator on one port, with these grants, for so long; `more` is part of its chain. Its `prefill` leaves packets that
+/// are much longer than those it sends.
 fn generate(bench: &Bench, body: &str, grants: &str, more: &str, time: Duration) -> (Outcome, Duration) {
-    bench.module("m.wat", &module(&each("generate", body)));
+    let long = "(i32.store16 offset=4 (local.get $d) (i32.const 1900))";
+    bench.module("m.wat", &module(&(each("prefill", long) + &each("generate", body))));
     let config = format!(
         "[[port]]\nname = \"out\"\ndevice = \"net_null0\"\n[[module]]\nname = \"m\"\nfile = \"m.wat\"\n[module.grants]\n\
          {grants}\n[[chain]]\nsource = {{ module = \"m\" }}\ntx = [\"out\"]\n{more}\n"
@@ -90,7 +89,7 @@ fn a_queue_is_used_where_it_is_granted() {
         let first = format!("tx_pcap={}", bench.path("out.pcap").display());
         let config = config.replacen(&first, &format!("{first},tx_pcap={}", second.display()), 1);
         let outcome = bench.run(&format!("[run]\nburst = 10\n{config}"));
-        let sent = [outcome.out.len(), common::read_pcap(&second).len()];
+        let sent = [outcome.out.len(), perigee_lab::read_pcap(&second).len()];
         assert_eq!(
             [sent[0], sent[1], usize::try_from(outcome.dropped("queue_not_granted")).unwrap()],
             expected,
@@ -127,7 +126,7 @@ fn packets_are_made_where_that_is_granted() {
            (i32.store offset=8 (i32.const {second}) (i32.const {next}))
            (i32.store offset=44 (i32.const {second}) (i32.const {spare}))
            (i32.store (i32.const {OUT_COUNT}) (i32.const 2))))",
-        packet = common::PACKETS,
+        packet = perigee_lab::PACKETS,
         next = v::NEXT,
         second = OUTPUTS + 64,
         spare = source::SPARE
@@ -167,23 +166,29 @@ fn more_than_the_rate_is_dropped() {
 }
 
 #[test]
-fn a_generator_makes_no_more_than_its_rate() {
+fn a_generator_makes_as_much_as_its_rate_and_no_more() {
     let time = Duration::from_millis(400);
     let cpus = perigee_runtime::config::allowed_cpus();
     let both = format!("lcores = {:?}", &cpus[..cpus.len().min(2)]);
-    for (grants, more) in [
-        ("packets_per_second = 100000", ""),
-        ("bits_per_second = 48000000", ""),
-        ("packets_per_second = 100000", both.as_str()),
+    // Each packet has 60 bytes, whatever `prefill` left.
+    let send = format!("(i32.store16 offset=4 (local.get $d) (i32.const 60)) {}", verdict(v::NEXT));
+    for (grants, more, per_second) in [
+        ("packets_per_second = 100000", "", 100_000.0),
+        ("packets_per_second = 50", "", 50.0),
+        ("packets_per_second = 3000", both.as_str(), 3_000.0),
+        ("bits_per_second = 48000000", "", 100_000.0),
+        ("bits_per_second = 9600", "", 20.0),
+        ("packets_per_second = 100000", both.as_str(), 100_000.0),
+        ("bits_per_second = 48000000", both.as_str(), 100_000.0),
     ] {
         let bench = Bench::new();
-        let (outcome, took) = generate(&bench, &verdict(v::NEXT), grants, more, time);
-        let (sent, most) = (outcome.summary.accounting.sent as f64, 100_000.0 * took.as_secs_f64());
-        assert!(sent <= most && sent >= 0.5 * 100_000.0 * time.as_secs_f64(), "{grants} {more}: {sent} of {most}");
+        let (outcome, took) = generate(&bench, &send, grants, more, time);
+        let (sent, most) = (outcome.summary.accounting.sent as f64, per_second * took.as_secs_f64());
+        assert!(sent <= most && sent >= 0.5 * per_second * time.as_secs_f64(), "{grants} {more}: {sent} of {most}");
         assert_eq!(outcome.dropped("over_rate"), 0, "it is asked for no more than it may send");
     }
     let bench = Bench::new();
-    let (outcome, _) = generate(&bench, &verdict(v::NEXT), "", "", time);
+    let (outcome, _) = generate(&bench, &send, "", "", time);
     assert!(outcome.summary.accounting.sent > 100_000, "without a limit: {}", outcome.summary.accounting.sent);
 }
 

@@ -1,10 +1,7 @@
 //! Hostcalls that are granted, and those that are not: they link, do nothing and are counted.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, Outcome, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::{Bench, Outcome, each, module, packets, verdict};
 
 /// As [`module`], with all hostcalls imported.
 fn calling(items: &str) -> String {

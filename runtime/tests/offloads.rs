@@ -1,12 +1,9 @@
 //! Metadata and offloads: tags, checksums, timestamps, lengths; on ports that leave all of it to software.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, CHAIN, each, module, packets, verdict};
 use perigee_abi::{rx_flags, tx_flags, verdict as v};
+use perigee_lab::{Bench, CHAIN, each, module, packets, verdict};
 
-fn run(body: &str, input: &[Vec<u8>], strip: bool) -> common::Outcome {
+fn run(body: &str, input: &[Vec<u8>], strip: bool) -> perigee_lab::Outcome {
     let bench = Bench::new();
     bench.module("m.wat", &module(&each("process", body))).input(input);
     let config = bench.config(CHAIN);

@@ -1,10 +1,7 @@
 //! The mailbox: configuration, messages, state; and what a module says: counters, log, refusals.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, MAILBOX, each, module, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::{Bench, MAILBOX, each, module, verdict};
 
 /// Keeps what it gets in `init` and in `restore`, answers messages with it, saves it.
 fn keeper() -> String {

@@ -1,13 +1,9 @@
 //! Modules are replaced while packets flow: nothing lost, nothing twice, nothing out of order.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-mod sequence;
-
-use common::{Bench, check, each, module, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::sequence::{LINE, Seen, checker, counting, function, generator, to_ring, words};
+use perigee_lab::{Bench, check, each, module, verdict};
 use perigee_runtime::{Error, Run, SwapOptions, SwapReport};
-use sequence::{LINE, Seen, checker, counting, function, generator, to_ring, words};
 use std::time::{Duration, Instant};
 
 /// The line of generator, function and checker, running.

@@ -1,13 +1,9 @@
 //! What goes along when a module is replaced: held packets, flat state regions; and the way back within the grace period.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-mod sequence;
-
-use common::{Bench, MAILBOX, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::sequence::{DRAIN, LINE, Seen, answer, checker, generator, holder, to_ring, words};
+use perigee_lab::{Bench, MAILBOX, each, module, packets, verdict};
 use perigee_runtime::{Error, Run, SwapOptions};
-use sequence::{DRAIN, LINE, Seen, answer, checker, generator, holder, to_ring, words};
 use std::time::{Duration, Instant};
 
 /// Of the header: state region, instance.
@@ -130,7 +126,7 @@ fn a_new_instance_that_fails_in_its_grace_period_gives_way_to_the_old_one() {
     let seen = Seen::read(&run.message("check", b"").unwrap()[0]);
     assert_eq!(seen.late, 0, "{seen:?}");
     let summary = run.stop();
-    common::check(&summary);
+    perigee_lab::check(&summary);
     assert_eq!(summary.accounting.dropped.get("trap"), Some(&seen.missing), "{seen:?}");
     assert!(seen.missing <= 64 && !summary.accounting.dropped.contains_key("failed"), "{seen:?}");
 }
@@ -138,7 +134,7 @@ fn a_new_instance_that_fails_in_its_grace_period_gives_way_to_the_old_one() {
 #[test]
 fn a_generator_goes_back_to_its_old_numbers() {
     let bench = Bench::new();
-    let run = line(&bench, &sequence::function(0), LINE);
+    let run = line(&bench, &perigee_lab::sequence::function(0), LINE);
     until(&run, |run| Seen::read(&run.message("check", b"").unwrap()[0]).came > 1_000);
     // It makes other packets, and fails once some are on their way.
     let body = format!(
@@ -151,7 +147,7 @@ fn a_generator_goes_back_to_its_old_numbers() {
     run.swap("gen", text.as_bytes(), &options(Duration::from_secs(60), false)).unwrap();
     until(&run, |run| run.swaps().rolled_back == 1);
     assert!(!run.is_finished(), "the old generator makes packets");
-    common::check(&run.stop());
+    perigee_lab::check(&run.stop());
 }
 
 /// A module with a flat state region of 64 MiB behind its window, and `items` in it; `$at` gives its address.
@@ -197,14 +193,14 @@ fn a_region_of_64_mib_moves_without_a_copy_and_comes_back_as_it_was() {
     let now = Seen::read(&run.message("check", b"").unwrap()[0]);
     // Packets that passed the failing one are in nobody's count any more.
     assert!(now.came - after >= 290_000, "swap {made}: {at_switch} {after} {now:?}");
-    common::check(&run.stop());
+    perigee_lab::check(&run.stop());
 
     // A region of another size is not taken over.
     let run = line(&bench, &text(0), LINE);
     let other = text(0).replace(&(66_u32 << 20).to_string(), &(34_u32 << 20).to_string());
     let refused = run.swap("fn", other.as_bytes(), &SwapOptions::default());
     assert!(matches!(&refused, Err(Error::Swap { step: "check", .. })), "{refused:?}");
-    common::check(&run.stop());
+    perigee_lab::check(&run.stop());
 }
 
 #[test]
@@ -253,5 +249,5 @@ lcores = [0, 1]
     assert_eq!((report.seats.len(), report.lost), (2, 0), "{report:#?}");
     let after = counts(&run);
     assert!(after.iter().zip(&before).all(|(after, before)| after >= before), "{before:?} {after:?}");
-    common::check(&run.stop());
+    perigee_lab::check(&run.stop());
 }

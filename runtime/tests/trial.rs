@@ -1,10 +1,7 @@
 //! A module on trial: verdicts, output list, custody and mailbox as in a run, without one.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{MAILBOX, OUT_COUNT, OUTPUTS, PACKETS, SPARES, each, module, packets, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::{MAILBOX, OUT_COUNT, OUTPUTS, PACKETS, SPARES, each, module, packets, verdict};
 use perigee_runtime::Limits;
 use perigee_runtime::trial::{Failure, Fate, MAX_BATCH, Packet, Setting, Subject, Trial, rx_flags, tx_flags};
 

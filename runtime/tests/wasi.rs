@@ -1,10 +1,7 @@
 //! WASI preview 1 as the host offers it: each call's effect in the module's memory, and what bad addresses do.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-mod common;
-
-use common::{Bench, MAILBOX, each, module, verdict};
 use perigee_abi::verdict as v;
+use perigee_lab::{Bench, MAILBOX, each, module, verdict};
 use perigee_runtime::{Limits, Run, inspect};
 
 const WASI: &str = "wasi_snapshot_preview1";

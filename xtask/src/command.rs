@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,6 +19,11 @@ impl Repository {
         let manifest = env::var_os("CARGO_MANIFEST_DIR").context("start this through ./x or `cargo xtask`")?;
         let root = Path::new(&manifest).parent().context("xtask lies in no folder")?;
         Ok(Self { root: root.to_owned() })
+    }
+
+    /// Its folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// A path inside the repository.
@@ -52,6 +59,11 @@ impl Repository {
 /// True on a build machine, where warnings are errors.
 pub(crate) fn is_ci() -> bool {
     env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+/// True where the user is root.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 /// Runs a program to its end; what it prints goes to the terminal.

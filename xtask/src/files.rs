@@ -23,6 +23,18 @@ impl File {
     }
 }
 
+/// Copies a module where configurations look for it. A file that is the same already keeps its time.
+pub(crate) fn place(from: &Path, to: &Path) -> Result<()> {
+    let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    // Renamed into place, so that nobody who loads it meanwhile sees half of it.
+    let part = to.with_extension("part");
+    fs::write(&part, new).with_context(|| format!("cannot write {}", part.display()))?;
+    fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))
+}
+
 /// All text files under a folder of the repository (`""`: all), sorted by path.
 pub(crate) fn under(repository: &Repository, folder: &str) -> Result<Vec<File>> {
     let mut files = Vec::new();

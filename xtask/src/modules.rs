@@ -1,8 +1,8 @@
 //! Building the packet modules: every crate of the workspace whose library is a `cdylib`.
 
 use crate::command::{self, Repository};
-use crate::languages;
 use crate::toolchain::{TARGET, Toolchain};
+use crate::{files, languages};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
@@ -55,7 +55,7 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
     fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     for module in &modules {
         let from = built.join(format!("{}.wasm", module.library));
-        place(&from, &to.join(format!("{}.wasm", module.name)))?;
+        files::place(&from, &to.join(format!("{}.wasm", module.name)))?;
     }
     let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
     println!("modules in target/modules, by the {} toolchain: {}", toolchain.name(), names.join(", "));
@@ -71,7 +71,11 @@ pub(crate) fn compile(repository: &Repository, toolchain: &Toolchain, packages: 
         flags.push("-Dwarnings");
     }
     let mut cargo = toolchain.cargo(repository, "build", &flags);
-    cargo.args(["--quiet", "--profile", PROFILE, "--lib"]);
+    // The first time takes a while, which is shown.
+    if toolchain.target_dir(repository).exists() {
+        cargo.arg("--quiet");
+    }
+    cargo.args(["--profile", PROFILE, "--lib"]);
     for package in packages {
         cargo.args(["--package", package]);
     }
@@ -94,18 +98,6 @@ pub(crate) fn clippy(repository: &Repository) -> Result<()> {
         cargo.args(["--package", &module.package]);
     }
     command::run(cargo.args(["--", "-Dwarnings"]))
-}
-
-/// Copies a module where configurations look for it. A file that is the same already keeps its time.
-pub(crate) fn place(from: &Path, to: &Path) -> Result<()> {
-    let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-    if fs::read(to).is_ok_and(|old| old == new) {
-        return Ok(());
-    }
-    // Renamed into place, so that nobody who loads it meanwhile sees half of it.
-    let part = to.with_extension("part");
-    fs::write(&part, new).with_context(|| format!("cannot write {}", part.display()))?;
-    fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
 fn find(repository: &Repository) -> Result<Vec<Module>> {

@@ -1,4 +1,5 @@
-//! What the tests need beyond what the build needs: packages, and tools that cargo installs.
+//! What commands need beyond what the build needs: packages, and tools that cargo installs. Each command installs its own, where
+//! it is missing; `./x setup` installs everything.
 
 use crate::command::{self, Repository};
 use crate::{languages, python};
@@ -7,8 +8,9 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
+    ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
     ("fping", "asks the responder module, and waits for each answer"),
     ("iputils-ping", "sees when it is there"),
@@ -23,6 +25,16 @@ const PACKAGES: [(&str, &str); 15] = [
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("g++", "builds libfuzzer for ./x soak"),
+];
+
+/// What `./x package` is made with, and why.
+const PACKAGING: [(&str, &str); 6] = [
+    ("debhelper", "makes the Debian package"),
+    ("lintian", "finds what is wrong with it"),
+    ("mandoc", "finds what is wrong with manual pages"),
+    ("mmdebstrap", "makes the systems in which it is tried, and the image's"),
+    ("umoci", "makes the image, without a daemon"),
+    ("systemd-container", "starts such a system with systemd as its first process"),
 ];
 
 /// A program that `cargo install` builds from source.
@@ -40,14 +52,43 @@ const SCAPY: &str = "2.8.0";
 
 /// Installs all that is missing.
 pub(crate) fn all(repository: &Repository) -> Result<()> {
-    let mut packages: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
-    packages.extend(lint_packages(repository));
-    command::run(repository.command("./x").arg("install").args(packages))?;
-    for tool in [MDBOOK, CARGO_DENY] {
-        install(repository, &tool)?;
-    }
+    lints(repository)?;
+    mdbook(repository)?;
+    cargo_deny(repository)?;
+    tests(repository)
+}
+
+/// What the tests run with: packages, compilers for modules in all languages, scapy.
+pub(crate) fn tests(repository: &Repository) -> Result<()> {
+    packages(repository)?;
     languages::setup_all(repository)?;
     scapy(repository)
+}
+
+/// The packages of Debian alone.
+pub(crate) fn packages(repository: &Repository) -> Result<()> {
+    command::run(repository.command("./x").arg("install").args(PACKAGES.map(|(name, _)| name)))
+}
+
+/// What `./x package` is made and tried with.
+pub(crate) fn packaging(repository: &Repository) -> Result<()> {
+    command::run(repository.command("./x").arg("install").args(PACKAGING.map(|(name, _)| name)))
+}
+
+/// Formatter and linter.
+pub(crate) fn lints(repository: &Repository) -> Result<()> {
+    let packages = lint_packages(repository);
+    if packages.is_empty() { Ok(()) } else { command::run(repository.command("./x").arg("install").args(packages)) }
+}
+
+/// What makes the book.
+pub(crate) fn mdbook(repository: &Repository) -> Result<()> {
+    install(repository, &MDBOOK)
+}
+
+/// What looks at dependencies.
+pub(crate) fn cargo_deny(repository: &Repository) -> Result<()> {
+    install(repository, &CARGO_DENY)
 }
 
 /// Installs scapy. PERIGEE_PYTHON names another Python that has it.
@@ -80,7 +121,10 @@ fn install(repository: &Repository, tool: &Tool) -> Result<()> {
         return Ok(());
     }
     println!("building {} {} (once; some minutes)", tool.name, tool.version);
+    // Unoptimised and without symbols: each runs for seconds, and is built in a quarter of the time.
     let mut cargo = repository.cargo("install");
-    cargo.args(["--quiet", "--locked", "--version", tool.version, tool.name]);
+    cargo
+        .args(["--quiet", "--locked", "--debug", "--version", tool.version, tool.name])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
     command::run(&mut cargo).with_context(|| format!("no {}; the steps that need it cannot run", tool.name))
 }

@@ -1,7 +1,7 @@
 //! `./x soak`: what must hold for any packet, for many more packets than `./x test` has time for.
 
 use crate::command::{self, Repository};
-use crate::modules;
+use crate::{modules, package, setup, system, unprivileged, vm};
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -31,10 +31,29 @@ const QUICK: Effort = Effort { wire_seconds: 30, other_seconds: None, headers: 1
 /// The targets that need the runtime: building it with coverage takes long, so the quick run leaves them to plain loops.
 const OTHERS: [&str; 6] = ["config", "control", "module", "pcap", "policy", "signature"];
 
-/// Runs the fuzzer on packets, then property tests with many cases, then the scenarios of `benches/soak`; or some of those.
-pub(crate) fn run(repository: &Repository, quick: bool, only: &[String]) -> Result<()> {
+/// What is no scenario of `benches/soak`: what operators install, installed and used.
+const PACKAGE: &str = "package";
+
+/// And the drivers of virtual cards, whose jobs may be named behind it.
+const CARDS: &str = "vm";
+
+/// Runs the fuzzer on packets, then property tests with many cases, then the scenarios of `benches/soak`, the drivers of virtual
+/// cards, the packages' trial, and what `./x test` runs in other systems; or some of the last four.
+pub(crate) fn run(repository: &Repository, quick: bool, only: &[String], cards: &vm::Options) -> Result<()> {
+    if let Some((first, jobs)) = only.split_first()
+        && first == CARDS
+    {
+        return vm::run(repository, cards, jobs);
+    }
+    // First of all: whoever has waited for ten minutes does not want to hear what is missing.
+    setup::tests(repository)?;
     if !only.is_empty() {
-        return scenarios(repository, quick, only);
+        let is_other = |name: &&String| *name == PACKAGE || system::names().contains(&name.as_str());
+        let (others, only): (Vec<_>, Vec<_>) = only.iter().partition(is_other);
+        if !only.is_empty() {
+            scenarios(repository, quick, &only)?;
+        }
+        return others.into_iter().try_for_each(|name| other(repository, name));
     }
     let effort = if quick { &QUICK } else { &FULL };
     fuzz(repository, &["wire"], &["--no-default-features", "--bin", "wire"], effort.wire_seconds)?;
@@ -42,14 +61,28 @@ pub(crate) fn run(repository: &Repository, quick: bool, only: &[String]) -> Resu
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
     let headers = ["--package", "perigee-guest", "--test", "headers", "--test", "corpus"];
     properties(repository, &headers, effort.headers, seed)?;
-    properties(repository, &["--workspace", "--test", "model"], effort.model, seed)?;
-    let reads = ["--workspace", "--test", "corpus", "any_configuration", "any_module", "any_capture"];
-    let (before, filters) = reads.split_at(3);
-    properties(repository, &[before, &["--"], filters].concat(), effort.corpus, seed)?;
+    properties(repository, &["--workspace", "--test", "all", "--", "model::"], effort.model, seed)?;
+    let reads = ["--workspace", "--test", "without_ports", "--", "any_configuration", "any_module", "any_capture"];
+    properties(repository, &reads, effort.corpus, seed)?;
     if let Some(seconds) = effort.other_seconds {
         fuzz(repository, &OTHERS, &["--bins"], seconds)?;
+        unprivileged::run_all(repository)?;
     }
-    scenarios(repository, quick, only)
+    scenarios(repository, quick, &[])?;
+    // Each of these takes as long as all of the quick run.
+    if quick {
+        return Ok(());
+    }
+    vm::run(repository, cards, &[])?;
+    [PACKAGE].into_iter().chain(system::in_soak()).try_for_each(|name| other(repository, name))
+}
+
+fn other(repository: &Repository, name: &str) -> Result<()> {
+    if name == PACKAGE {
+        package::run(repository, &[package::Part::Trial])
+    } else {
+        system::test(repository, name, &[])
+    }
 }
 
 /// Runs property tests with so many cases.
@@ -61,7 +94,7 @@ fn properties(repository: &Repository, tests: &[&str], cases: u32, seed: u64) ->
 }
 
 /// Runs `perigee-soak`, whose table is the end of it all.
-fn scenarios(repository: &Repository, quick: bool, only: &[String]) -> Result<()> {
+fn scenarios(repository: &Repository, quick: bool, only: &[&String]) -> Result<()> {
     modules::build_all(repository)?;
     command::run(repository.cargo("build").args(["--release", "--workspace", "--bins"]))?;
     let mut soak = repository.command(repository.target().join("release/perigee-soak"));
@@ -78,7 +111,7 @@ fn fuzz(repository: &Repository, names: &[&str], what: &[&str], seconds: u32) ->
     build.args(["--release", "--manifest-path", "fuzz/Cargo.toml"]).args(what);
     // With a target named, build scripts and macros are compiled without these flags.
     build.args(["--target", host]).arg("--target-dir").arg(&target).env("RUSTFLAGS", FLAGS);
-    command::run(&mut build).context("the fuzz targets do not build; libfuzzer needs a C++ compiler (./x setup)")?;
+    command::run(&mut build).context("the fuzz targets do not build")?;
     for name in names {
         let (found, failed) = (target.join("corpus").join(name), target.join("artifacts").join(name));
         for folder in [&found, &failed] {

@@ -7,8 +7,13 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 const DEMO: &str = "examples/demo/demo.toml";
+
+/// Minutes that one CPU of a virtual machine of 2026 needs for a build of everything (two took 13), and how many CPUs it can keep busy.
+const FIRST_BUILD_MINUTES: usize = 26;
+const FIRST_BUILD_CPUS: usize = 8;
 
 /// The demonstration on virtual ports.
 pub(crate) fn demo(repository: &Repository, duration: &str) -> Result<()> {
@@ -29,12 +34,36 @@ pub(crate) fn bench(repository: &Repository, args: &[OsString]) -> Result<()> {
 /// `--workspace` although it is one binary: cargo unites the features of the packages that it is asked for, and for one
 /// package alone it would compile the engine a second time, with a feature less in some crate far below.
 pub(crate) fn build(repository: &Repository, binary: &str) -> Result<PathBuf> {
-    // Not quiet: the first time this takes minutes, and a terminal that shows nothing looks like a hang.
+    let built = repository.target().join("release").join(binary);
+    if !built.exists() {
+        println!("{}", first_build(thread::available_parallelism().map_or(1, usize::from)));
+    }
+    // Not quiet: a terminal that shows nothing for minutes looks like a hang.
     command::run(repository.cargo("build").args(["--release", "--workspace", "--bin", binary]))?;
-    Ok(repository.target().join("release").join(binary))
+    Ok(built)
+}
+
+/// What to expect of a build that has all before it.
+fn first_build(cpus: usize) -> String {
+    let minutes = FIRST_BUILD_MINUTES.div_ceil(cpus.min(FIRST_BUILD_CPUS));
+    format!(
+        "building Perigee for the first time: about {minutes} minutes here (CPUs: {cpus}), most of it for the WebAssembly \
+         engine; later builds take seconds"
+    )
 }
 
 fn become_it(command: &mut Command) -> Result<()> {
     let error = command.exec();
     Err(Error::new(error).context(format!("cannot start {}", command::shown(command))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_build_is_as_long_as_the_machine_has_cpus() {
+        let minutes = |cpus| first_build(cpus).split_once("about ").unwrap().1.split_once(' ').unwrap().0.to_owned();
+        assert_eq!([1, 2, 4, 8, 64].map(minutes), ["26", "13", "7", "4", "4"]);
+    }
 }

@@ -11,23 +11,25 @@ use std::time::{Duration, Instant};
 struct Step {
     name: &'static str,
     run: fn(&Repository) -> Result<()>,
+    /// What comes of it depends on the system: its kernel's tools, its DPDK.
+    of_the_system: bool,
 }
 
 const STEPS: [Step; 14] = [
-    Step { name: "setup", run: setup::all },
-    Step { name: "fmt", run: fmt },
-    Step { name: "tidy", run: tidy::run },
-    Step { name: "build-modules", run: modules::build_all },
-    Step { name: "codegen", run: codegen::check },
-    Step { name: "build", run: build },
-    Step { name: "clippy", run: clippy },
-    Step { name: "cargo-test", run: cargo_test },
-    Step { name: "unprivileged", run: unprivileged::run },
-    Step { name: "conformance", run: conformance::run },
-    Step { name: "examples", run: examples },
-    Step { name: "doc", run: doc },
-    Step { name: "book", run: book },
-    Step { name: "deny", run: deny },
+    Step { name: "setup", run: setup::all, of_the_system: false },
+    Step { name: "fmt", run: fmt, of_the_system: false },
+    Step { name: "tidy", run: tidy::run, of_the_system: false },
+    Step { name: "build-modules", run: modules::build_all, of_the_system: false },
+    Step { name: "codegen", run: codegen::check, of_the_system: false },
+    Step { name: "build", run: build, of_the_system: true },
+    Step { name: "clippy", run: clippy, of_the_system: false },
+    Step { name: "cargo-test", run: cargo_test, of_the_system: true },
+    Step { name: "unprivileged", run: unprivileged::run, of_the_system: true },
+    Step { name: "conformance", run: conformance::run, of_the_system: true },
+    Step { name: "examples", run: examples, of_the_system: true },
+    Step { name: "doc", run: doc, of_the_system: false },
+    Step { name: "book", run: book, of_the_system: false },
+    Step { name: "deny", run: deny, of_the_system: false },
 ];
 
 /// Most time an example may take: it shows one idea, it does not measure.
@@ -36,6 +38,11 @@ const EXAMPLE_LIMIT: &str = "120";
 /// The names of all steps.
 pub(crate) fn names() -> Vec<&'static str> {
     STEPS.iter().map(|step| step.name).collect()
+}
+
+/// The names of those that tell something new on another system.
+pub(crate) fn of_the_system() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().filter(|step| step.of_the_system).map(|step| step.name)
 }
 
 /// Runs the named steps, or all; ends at the first that fails.
@@ -63,6 +70,7 @@ fn seconds(time: Duration) -> String {
 }
 
 fn fmt(repository: &Repository) -> Result<()> {
+    setup::lints(repository)?;
     command::run(repository.cargo("fmt").args(["--all", "--check"]))
 }
 
@@ -71,17 +79,21 @@ fn build(repository: &Repository) -> Result<()> {
 }
 
 fn clippy(repository: &Repository) -> Result<()> {
+    setup::lints(repository)?;
     let mut cargo = repository.cargo("clippy");
     command::run(cargo.args(["--release", "--workspace", "--all-targets", "--quiet", "--", "-Dwarnings"]))?;
     modules::clippy(repository)
 }
 
 fn cargo_test(repository: &Repository) -> Result<()> {
+    setup::tests(repository)?;
+    modules::build_all(repository)?;
     command::run(repository.cargo("test").args(["--release", "--workspace", "--no-fail-fast"]))
 }
 
-/// Runs the tests that compare with files, and has them write these files.
+/// Writes listings in pages anew, then runs the tests that compare with files, and has them write these files.
 pub(crate) fn bless(repository: &Repository) -> Result<()> {
+    tidy::bless(repository)?;
     let mut cargo = repository.cargo("test");
     cargo.args(["--release", "--package", "perigee-guest", "--test", "table", "--test", "compile_fail"]);
     command::run(cargo.env("BLESS", "1").env("TRYBUILD", "overwrite"))
@@ -94,11 +106,12 @@ fn doc(repository: &Repository) -> Result<()> {
 
 /// Builds the book. mdbook only warns of a missing page or include, so its words decide.
 fn book(repository: &Repository) -> Result<()> {
+    setup::mdbook(repository)?;
     let mut mdbook = repository.command(command::installed("mdbook"));
     let to = repository.target().join("book");
     mdbook.env_remove("MDBOOK_LOG").env_remove("RUST_LOG");
     let output = mdbook.args(["build", "docs", "--dest-dir"]).arg(&to).output();
-    let output = output.context("cannot start mdbook; ./x setup installs it")?;
+    let output = output.context("cannot start mdbook")?;
     let text = String::from_utf8_lossy(&output.stderr);
     eprint!("{text}");
     if !output.status.success() || has_warning(&text) {
@@ -115,12 +128,14 @@ fn has_warning(text: &str) -> bool {
 /// Licences, sources and duplicates. Advisories are left out: they need a database from the network, which build
 /// machines do not have; `cargo deny check advisories` looks them up where there is one.
 fn deny(repository: &Repository) -> Result<()> {
+    setup::cargo_deny(repository)?;
     let mut deny = repository.command(command::installed("cargo-deny"));
     command::run(deny.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
 }
 
 /// Runs `run.sh` of every folder in `examples/`.
 fn examples(repository: &Repository) -> Result<()> {
+    setup::packages(repository)?;
     modules::build(repository)?;
     let perigee = start::build(repository, "perigee")?;
     let mut failed = Vec::new();

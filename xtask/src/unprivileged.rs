@@ -2,50 +2,75 @@
 //!
 //! `cargo-test` runs them with the rights of whoever builds. Where that is root, nothing would show that root is not needed. What
 //! needs namespaces makes user namespaces of its own. What only root can do (net_af_xdp, the change of user) says "not run" and passes.
+//! `./x test` leaves out what would show nothing new; `./x soak` runs all.
 
 use crate::command::{self, Repository};
+use crate::{modules, setup};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-/// Tests that need a toolchain, whose files are the builder's own.
-const NOT_AS_NOBODY: [&str; 1] = ["new"];
+/// The programs of tests, of the runtime and of the command.
+const PROGRAMS: [&str; 3] = ["all", "alone", "without_ports"];
 /// A macro of the compiler's: its tests are linked with the toolchain's libraries.
 const MACROS: &str = "perigee-guest-derive";
 
-/// Runs them.
+/// Files of tests that need a toolchain or the Python that has scapy, whose files are the builder's own.
+const NOT_AS_NOBODY: [&str; 2] = ["cures", "new"];
+/// Files of tests that run each of their cases twice, as root and in a user namespace, whoever starts them.
+const TWICE_ANYWAY: [&str; 11] = [
+    "memif",
+    "peers_interfaces",
+    "peers_iperf",
+    "peers_offload",
+    "peers_pcap",
+    "peers_ping",
+    "peers_stop",
+    "peers_vlan",
+    "peers_vxlan",
+    "ports_fail",
+    "ports_start",
+];
+/// Files of tests of what modules do and get, where no right of the process is asked for.
+const WITHOUT_RIGHTS: [&str; 9] =
+    ["conformance", "corpus", "faults", "grants", "hostcalls", "model", "texts", "time", "trial"];
+
+/// Runs those that show something new.
 pub(crate) fn run(repository: &Repository) -> Result<()> {
+    run_but(repository, &[TWICE_ANYWAY.as_slice(), WITHOUT_RIGHTS.as_slice()].concat())
+}
+
+/// Runs them all.
+pub(crate) fn run_all(repository: &Repository) -> Result<()> {
+    run_but(repository, &[])
+}
+
+fn run_but(repository: &Repository, left_out: &[&str]) -> Result<()> {
     let own = repository.target().join("tmp");
     fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
-    if fs::metadata("/proc/self").context("/proc")?.uid() != 0 {
+    if !command::is_root() {
         println!("cargo-test has run without root already");
         return Ok(());
     }
+    setup::tests(repository)?;
+    modules::build_all(repository)?;
     // The laboratory's lock, which nobody can take, but not make.
     let lock = own.join("lab.lock");
     if !lock.exists() {
         File::create(&lock).with_context(|| format!("cannot make {}", lock.display()))?;
     }
-    let mut cargo = repository.cargo("test");
-    cargo.args(["--release", "--workspace", "--exclude", MACROS, "--no-fail-fast", "--lib"]);
-    for folder in ["runtime/tests", "cli/tests"] {
-        for name in names(&repository.path(folder))? {
-            cargo.args(["--test", &name]);
-        }
-    }
+    let files = [NOT_AS_NOBODY.as_slice(), left_out].concat();
+    // A test is called by its file: `jail::all_threads_are_confined`.
+    let skip: Vec<String> = files.iter().flat_map(|file| ["--skip".to_owned(), format!("{file}::")]).collect();
+    as_nobody(repository, &["--lib"], &[])?;
+    as_nobody(repository, &PROGRAMS.map(|program| ["--test", program]).concat(), &skip)
+}
+
+/// Runs these programs of tests as nobody, but for what is skipped.
+fn as_nobody(repository: &Repository, programs: &[&str], skip: &[String]) -> Result<()> {
     // Only the machine that is built for has a runner: build scripts are started without.
     let runner = repository.path("xtask/scripts/as-nobody.sh");
     let triple = format!("{}_UNKNOWN_LINUX_GNU", std::env::consts::ARCH.to_uppercase());
+    let mut cargo = repository.cargo("test");
+    cargo.args(["--release", "--workspace", "--exclude", MACROS, "--no-fail-fast"]).args(programs).arg("--").args(skip);
     command::run(cargo.env(format!("CARGO_TARGET_{triple}_RUNNER"), runner))
-}
-
-/// The tests in a folder, one for each file.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
-    let mut names: Vec<String> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
-    names.retain(|name| !NOT_AS_NOBODY.contains(&name.as_str()));
-    names.sort();
-    Ok(names)
 }

@@ -4,17 +4,11 @@
 //! process of its own, so that one which ends its process is seen, and the others still run. `./x soak` builds everything
 //! and starts it. Tests of the same things with smaller figures are in `tests/`.
 
-#[path = "../../../runtime/tests/canaries/mod.rs"]
-mod canaries;
-#[path = "../../../runtime/tests/common/mod.rs"]
-mod common;
 mod fuzz;
 pub mod generated;
 pub mod hostile;
 pub mod scenario;
 pub mod scenarios;
-#[path = "../../../runtime/tests/sequence/mod.rs"]
-mod sequence;
 
 pub use scenario::{Report, Scenario, Task};
 

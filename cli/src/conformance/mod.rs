@@ -6,16 +6,21 @@ mod own;
 mod steps;
 mod suite;
 
-use crate::args::JsonOption;
-use crate::output;
+use crate::load::LoadOptions;
+use crate::output::JsonOption;
 use crate::table::count;
+use crate::{load, output};
 use anyhow::{Context, Result, bail};
-use perigee_runtime::Limits;
+use perigee_runtime::config::Load;
+use perigee_runtime::jail::Mode;
+use perigee_runtime::load::{Loader, Upload};
 use perigee_runtime::trial::{Role, Setting, Subject, Trial};
+use perigee_runtime::with_guest_stack;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use suite::Suite;
 
 pub(crate) use suite::parse_name;
 
@@ -34,6 +39,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) measure: bool,
     pub(crate) verbose: bool,
     pub(crate) json: &'a JsonOption,
+    pub(crate) jail: Mode,
 }
 
 /// What came of it: the JSON.
@@ -73,7 +79,22 @@ struct Measurement {
 
 /// `perigee conformance`.
 pub(crate) fn conformance(asked: &Asked<'_>) -> Result<ExitCode> {
-    let subject = Subject::load(asked.module, Limits::default())?;
+    // The jail leaves no way to files that are not open, nor to a compile server that does not run.
+    let result = output::Json::open(asked.json)?;
+    let suites: Vec<_> = asked.suites.iter().map(|name| suite::find(name)).collect::<Result<_>>()?;
+    let loader = load::options(&LoadOptions::default())?.loader(&Load::default(), Path::new(""))?;
+    let upload = loader.read(asked.module)?;
+    let report = perigee_runtime::confined(asked.jail, || report(asked, &suites, &loader, &upload))??;
+    if result.write(&report)? {
+        output::result(&text(&report, asked.verbose))?;
+    }
+    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// Runs the cases of the suites, in the order in which they were asked for.
+fn report(asked: &Asked<'_>, suites: &[Suite], loader: &Loader, upload: &Upload) -> Result<Report> {
+    let name = asked.module.file_name().unwrap_or_default().to_string_lossy();
+    let subject = Subject::by(loader, &name, upload)?;
     let mut report = Report {
         module: asked.module.display().to_string(),
         size: subject.info().size,
@@ -82,13 +103,18 @@ pub(crate) fn conformance(asked: &Asked<'_>) -> Result<ExitCode> {
         cases: Vec::new(),
         measured: None,
     };
-    for name in asked.suites {
-        let suite = suite::find(name)?;
+    with_guest_stack(|| judge(&subject, asked, suites, &mut report))??;
+    Ok(report)
+}
+
+/// Runs the suites, and measures where that is asked for.
+fn judge(subject: &Subject, asked: &Asked<'_>, suites: &[Suite], report: &mut Report) -> Result<()> {
+    for (name, suite) in asked.suites.iter().zip(suites) {
         if let Some(callback) = suite.needs.as_deref().filter(|callback| !subject.has(callback)) {
             bail!("{}: suite {name} ({}) needs \"{callback}\", which is not exported", report.module, suite.about);
         }
         for case in &suite.case {
-            let message = checks::run(&subject, &asked.config, case).err();
+            let message = checks::run(subject, &asked.config, case).err();
             report.cases.push(CaseReport {
                 suite: name.clone(),
                 case: case.name.clone(),
@@ -101,12 +127,9 @@ pub(crate) fn conformance(asked: &Asked<'_>) -> Result<ExitCode> {
     report.passed = report.cases.len() - report.failed;
     // What breaks the contract has no price.
     if asked.measure && report.failed == 0 {
-        report.measured = Some(measure(&subject, asked)?);
+        report.measured = Some(measure(subject, asked)?);
     }
-    if output::json(&report, asked.json)? {
-        output::result(&text(&report, asked.verbose))?;
-    }
-    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    Ok(())
 }
 
 /// Measures `generate` where the module is asked to be a generator, or can be nothing else.

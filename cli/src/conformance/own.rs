@@ -2,7 +2,8 @@
 //! mistake in one is told as such.
 
 use super::suite::{Case, Check, Step, Suite};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use perigee_runtime::text;
 use perigee_runtime::trial::MAX_BATCH;
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +11,7 @@ use std::fs;
 /// Reads a suite from a file.
 pub(super) fn read(file: &str) -> Result<Suite> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-    let suite: Suite = toml::from_str(&text).with_context(|| file.to_owned())?;
+    let suite: Suite = toml::from_str(&text).map_err(|e| anyhow!("{file}: {}", text::lines(&e.to_string())))?;
     ensure!(!suite.case.is_empty(), "{file}: no cases");
     let mut names = BTreeSet::new();
     for case in &suite.case {

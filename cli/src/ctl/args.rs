@@ -1,9 +1,9 @@
 //! The command line of `perigee ctl`.
 
-use anyhow::{Context, Result};
+use crate::module_config::ConfigArgs;
+
 use clap::{Args, Subcommand, ValueHint};
 use perigee_runtime::config::parse_duration;
-use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
   perigee ctl status
   perigee ctl stats --watch
   perigee ctl message firewall 'rules?'
-  perigee ctl --socket forward log-level perigee_runtime=debug")]
+  perigee ctl --socket forward log-level perigee=debug")]
 pub(crate) struct CtlArgs {
     /// The run's socket, or its name where that has no slash. Default: the only run of this user.
     #[arg(long, global = true, value_name = "PATH|NAME", value_hint = ValueHint::FilePath)]
@@ -53,6 +53,9 @@ pub(super) enum Verb {
         module: String,
     },
     /// Replace a module while packets flow, and print what it cost.
+    ///
+    /// Without a configuration of its own, the new module gets what the old one had. What the old one knows goes over only
+    /// where both have the callbacks save and restore (docs/state.md): the answer says so for each instance.
     #[command(after_long_help = "Examples:
   perigee ctl swap firewall firewall-2.wasm
   perigee ctl swap firewall firewall-2.wasm --config 'rules = [\"10.0.0.0/8\"]' --grace 10s")]
@@ -62,9 +65,9 @@ pub(super) enum Verb {
         /// The new module (.wasm, .wat).
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// The new module's configuration, as for `gen`. May be given several times. Default: what the old one had.
-        #[arg(long, value_name = "TOML")]
-        config: Vec<String>,
+        // Without one, the new module gets what the old one had.
+        #[command(flatten)]
+        config: ConfigArgs,
         /// How long the old instances are kept, to go on if a new one fails.
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
         grace: Duration,
@@ -86,7 +89,7 @@ pub(super) enum Verb {
     },
     /// Print the filter of the run's log, or set it.
     LogLevel {
-        /// error, warn, info, debug, trace, or a filter like `perigee_runtime=debug`.
+        /// error, warn, info, debug, trace, or a filter like `perigee=debug`.
         filter: Option<String>,
     },
     /// Print all metrics in Prometheus' text format.
@@ -97,17 +100,4 @@ pub(super) enum Verb {
         #[arg(long)]
         no_wait: bool,
     },
-}
-
-/// What an argument brings: itself, or with an @ what is in a file.
-pub(super) fn content(argument: &str) -> Result<Vec<u8>> {
-    match argument.strip_prefix('@') {
-        None => Ok(argument.as_bytes().to_vec()),
-        Some("-") => {
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
-            Ok(bytes)
-        }
-        Some(file) => std::fs::read(file).with_context(|| format!("cannot read {file}")),
-    }
 }

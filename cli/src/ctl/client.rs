@@ -5,7 +5,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use perigee_runtime::control::{default_directory, is_alive};
+use perigee_control::{CTL_AGENT, default_directories, is_alive};
+use perigee_runtime::text;
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,9 +27,12 @@ impl Client {
     /// The server at that socket, or that a run of that name has; without either the only one of this user.
     pub(super) fn find(socket: Option<&Path>) -> Result<Self> {
         let path = match socket {
-            None => only_one(&default_directory())?,
+            None => only_one(&default_directories())?,
             Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
-                default_directory().join(format!("{}.sock", name.display()))
+                let in_each =
+                    default_directories().into_iter().map(|path| path.join(format!("{}.sock", name.display())));
+                let paths: Vec<PathBuf> = in_each.collect();
+                paths.iter().find(|path| path.exists()).unwrap_or(&paths[0]).clone()
             }
             Some(path) => path.to_owned(),
         };
@@ -50,7 +54,7 @@ impl Client {
 
     /// What `GET` answers, as text.
     pub(super) fn text(&self, path: &str) -> Result<String> {
-        Ok(String::from_utf8_lossy(&self.exchange("GET", path, Vec::new())?).into_owned())
+        Ok(text::lines(&String::from_utf8_lossy(&self.exchange("GET", path, Vec::new())?)))
     }
 
     fn exchange(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Bytes> {
@@ -69,7 +73,7 @@ impl Client {
         let path = self.path.display();
         match error.kind() {
             std::io::ErrorKind::NotFound => {
-                anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directory())))
+                anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directories())))
             }
             std::io::ErrorKind::ConnectionRefused => {
                 anyhow!("nobody answers at {path}: the process that made it has ended")
@@ -94,7 +98,7 @@ fn check_owner(stream: &UnixStream) -> Result<()> {
 
 async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -> Result<(bool, Bytes)> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder().method(method).uri(path).header("host", "perigee");
+    let request = Request::builder().method(method).uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
     let request = request.body(Full::new(Bytes::from(body)))?;
     // The connection ends with the answer, or the answer with the connection: its own error tells no more.
     let connection = tokio::spawn(connection);
@@ -110,16 +114,16 @@ fn refusal(answer: &[u8]) -> anyhow::Error {
     let told: Value = serde_json::from_slice(answer).unwrap_or_default();
     let part = |key: &str| told[key].as_str().filter(|text| !text.is_empty());
     let Some(error) = part("error") else {
-        return anyhow!("refused: {}", String::from_utf8_lossy(answer));
+        return anyhow!("refused: {}", text::line_of_bytes(answer, text::WORDS));
     };
     let place = part("where").map(|place| format!("{place}: ")).unwrap_or_default();
     let hint = part("hint").map(|hint| format!("; {hint}")).unwrap_or_default();
-    anyhow!("{place}{error}{hint}")
+    anyhow!("{}", text::lines(&format!("{place}{error}{hint}")))
 }
 
-/// The sockets in a directory at which somebody answers.
-fn running(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+/// The sockets in directories at which somebody answers.
+fn running(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let entries = directories.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().filter_map(Result::ok);
     let sockets = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "sock"));
     let mut alive: Vec<PathBuf> = sockets.filter(|path| is_alive(path)).collect();
     alive.sort();
@@ -132,14 +136,16 @@ fn list(sockets: &[PathBuf]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn only_one(directory: &Path) -> Result<PathBuf> {
-    let mut sockets = running(directory);
+/// The one run that can be asked: of one's own session, or where there is none, of the system's.
+fn only_one(directories: &[PathBuf]) -> Result<PathBuf> {
+    let by_directory = directories.iter().map(|directory| running(std::slice::from_ref(directory)));
+    let mut sockets = by_directory.into_iter().find(|sockets| !sockets.is_empty()).unwrap_or_default();
     match sockets.len() {
         1 => Ok(sockets.remove(0)),
-        0 => bail!(
-            "no run of this user can be asked ({} has no socket that answers); name one with --socket",
-            directory.display()
-        ),
+        0 => {
+            let looked_in = directories.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
+            bail!("no run of this user can be asked (no socket answers in {looked_in}); name one with --socket")
+        }
         many => bail!("{many} runs can be asked: {}; name one with --socket", list(&sockets)),
     }
 }

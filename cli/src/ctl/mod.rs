@@ -8,10 +8,11 @@ mod upload;
 pub(crate) use args::CtlArgs;
 
 use crate::output;
+use crate::read::content;
 use anyhow::{Context, Result, bail};
 use args::Verb;
 use client::Client;
-use perigee_runtime::Snapshot;
+use perigee_runtime::{Snapshot, text};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
         Verb::Stats { watch: false } => tell(&client.get("/v1/stats")?, is_json, show::stats),
         Verb::Modules => tell(&client.get("/v1/modules")?, is_json, show::modules),
         Verb::Message { module, message } => {
-            let bytes = args::content(message)?;
+            let bytes = content(message)?;
             let path = format!("/v1/modules/{}/message", client::encode(module));
             tell(&client.send("POST", &path, bytes)?, is_json, show::answers)
         }
@@ -62,9 +63,8 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
 }
 
 /// Shows an answer: as it came, or as text for people.
-fn tell(answer: &Value, is_json: bool, text: fn(&Value) -> Result<String>) -> Result<()> {
-    let shown = if is_json { format!("{answer:#}\n") } else { text(answer)? };
-    output::result(&shown)
+fn tell(answer: &Value, is_json: bool, show: fn(&Value) -> Result<String>) -> Result<()> {
+    output::result(&if is_json { text::json(&format!("{answer:#}\n")) } else { text::lines(&show(answer)?) })
 }
 
 /// Numbers once a second, until the run ends.
@@ -79,9 +79,9 @@ fn watch(client: &Client, is_json: bool) -> Result<()> {
         let now: Snapshot =
             serde_json::from_value(answer.clone()).context("the server's numbers are of another version")?;
         if is_json {
-            output::result(&format!("{answer}\n"))?;
+            output::result(&text::json(&format!("{answer}\n")))?;
         } else if let Some(last) = &last {
-            output::result(&crate::live::lines(last, &now))?;
+            output::result(&text::lines(&crate::live::lines(last, &now)))?;
         }
         last = Some(now);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));

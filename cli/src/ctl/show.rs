@@ -3,13 +3,18 @@
 use crate::summary;
 use crate::table::{Table, count};
 use anyhow::{Context, Result};
-use perigee_runtime::Snapshot;
+use perigee_runtime::{Snapshot, text};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Text without what would steer a terminal: names and errors may come from modules.
+/// A text as one line: what answers may come from anybody.
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text::line(value.as_str().unwrap_or_default(), text::WORDS)
+}
+
+/// Why an instance has failed: what happened, then where, a line for each function.
+fn failure(value: &Value) -> String {
+    text::lines(value.as_str().unwrap_or_default())
 }
 
 fn number(value: &Value) -> u64 {
@@ -45,7 +50,7 @@ pub(super) fn status(status: &Value) -> Result<String> {
         count(control("busy")),
     );
     for failed in status["failed"].as_array().into_iter().flatten() {
-        lines += &format!("  FAILED: {}\n", text(failed));
+        lines += &format!("  FAILED: {}\n", failure(failed).replace('\n', "\n    "));
     }
     Ok(lines)
 }
@@ -62,7 +67,8 @@ pub(super) fn modules(modules: &Value) -> Result<String> {
         let (name, file) = (text(&module["name"]), text(&module["file"]));
         let instances = module["instances"].as_array().map(Vec::as_slice).unwrap_or_default();
         for instance in instances {
-            let state = if instance["failed"].is_null() { "running".to_owned() } else { text(&instance["failed"]) };
+            let failure = failure(&instance["failed"]);
+            let state = failure.lines().next().unwrap_or("running").to_owned();
             let lcore = instance["lcore"].to_string();
             table.row([name.clone(), file.clone(), text(&instance["chain"]), lcore, state]);
         }
@@ -76,9 +82,10 @@ pub(super) fn modules(modules: &Value) -> Result<String> {
 /// One line for each instance.
 pub(super) fn answers(answers: &Value) -> Result<String> {
     let answers = answers["answers"].as_array().context("no answers")?;
+    let whole = |text: &Value| text::lines(text.as_str().unwrap_or_default());
     let line = |answer: &Value| match &answer["text"] {
-        Value::Null => format!("base64 {}\n", text(&answer["base64"])),
-        answer => format!("{}\n", text(answer)),
+        Value::Null => format!("base64 {}\n", whole(&answer["base64"])),
+        text => format!("{}\n", whole(text)),
     };
     Ok(answers.iter().map(line).collect())
 }
@@ -86,6 +93,10 @@ pub(super) fn answers(answers: &Value) -> Result<String> {
 pub(super) fn filter(answer: &Value) -> Result<String> {
     Ok(format!("{}\n", text(&answer["filter"])))
 }
+
+/// What `new` in a swap's column `state` means: whoever swaps a limiter must know that its buckets are full again.
+const BEGINS_ANEW: &str = "  state new: begins without what the old instance knew (flows, rates, tables), because that exports no \"save\",\n  had \
+                           failed, or --fresh was given\n";
 
 /// What a swap cost.
 pub(super) fn swap(report: &Value) -> Result<String> {
@@ -117,7 +128,9 @@ pub(super) fn swap(report: &Value) -> Result<String> {
         let place = [text(&seat["chain"]), seat["lcore"].to_string(), seat["stage"].to_string(), us(&seat["pause_ns"])];
         table.row(place.into_iter().chain([moved.to_owned(), count(bytes)]).chain(held));
     }
-    Ok(lines + &table.text())
+    let seats = report["seats"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let begins = if seats.iter().all(|seat| seat["state_moved"] == true) { "" } else { BEGINS_ANEW };
+    Ok(lines + &table.text() + begins)
 }
 
 /// How many instances are on their way.
@@ -144,4 +157,21 @@ pub(super) fn apply(report: &Value) -> Result<String> {
     }
     let chains = if chains.count() == 0 { String::new() } else { table.text() };
     Ok(diff(report)? + &chains + &swaps)
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_place_that_begins_without_state_is_explained() {
+        let report = |moved: &[bool]| {
+            let seats: Vec<_> = moved.iter().map(|moved| json!({ "chain": "c", "state_moved": moved })).collect();
+            swap(&json!({ "module": "limit", "seats": seats })).unwrap()
+        };
+        assert!(!report(&[true, true]).contains("state new"), "{}", report(&[true, true]));
+        let text = report(&[true, false]);
+        assert!(text.ends_with(BEGINS_ANEW) && text.contains("exports no \"save\""), "{text}");
+    }
 }

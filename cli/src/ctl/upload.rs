@@ -1,8 +1,7 @@
 //! What is sent with requests that bring modules.
 
 use super::args::Verb;
-use crate::run::{Loaded, read as read_config};
-use crate::short::module_config;
+use crate::read::{Loaded, read as read_config};
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +10,9 @@ use perigee_runtime::load::Upload;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Largest module that is read: more would be refused.
-const MAX_MODULE: u64 = 32 << 20;
+/// Largest module that is read: as base64 it is as long as the longest body that a server takes (64 MiB). Most runs take
+/// less, by their `[load] module_size`, and say so.
+const MAX_MODULE: u64 = 48 << 20;
 
 /// The body of a request to swap.
 pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
@@ -23,7 +23,7 @@ pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
     if let Some(signature) = upload.signature {
         body.insert("signature".into(), signature.into());
     }
-    let config = module_config(config)?.map(|config| match config {
+    let config = config.read()?.map(|config| match config {
         ModuleConfig::Text(text) => Ok(Value::String(text)),
         // Its JSON is what the module reads.
         ModuleConfig::Table(_) => serde_json::from_slice(&config.bytes()),
@@ -39,7 +39,7 @@ pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
 /// The body of a request about a configuration: its text, and its modules' files.
 pub(super) fn config(file: &Path) -> Result<Vec<u8>> {
     // Read as `run` does: problems are told with their lines, and nothing is asked.
-    let Loaded { config, base } = read_config(file)?;
+    let Loaded { config, base, .. } = read_config(file)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let (mut files, mut signatures) = (Map::new(), Map::new());
     for entry in &config.modules {

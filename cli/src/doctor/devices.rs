@@ -1,7 +1,8 @@
 //! IOMMU and network cards.
 
 use super::{Finding, State};
-use crate::pci::{Machine, Nic, Use};
+use crate::pci::{Machine, Nic};
+use perigee_machine::{UIO, Use, VFIO, bind as bind_command};
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     let nics = machine.nics();
@@ -10,7 +11,8 @@ pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
         return vec![Finding::ok("devices", "PCI network cards", "none", means)];
     }
     let mut findings = vec![iommu(machine), vfio(machine)];
-    findings.extend(nics.iter().map(card));
+    let has_iommu = !machine.list("sys/kernel/iommu_groups").is_empty();
+    findings.extend(nics.iter().map(|nic| card(nic, has_iommu)));
     findings
 }
 
@@ -24,9 +26,9 @@ fn iommu(machine: &Machine) -> Finding {
             "a card reaches only the memory that it is given",
         );
     }
-    let means = "vfio-pci binds no card without it, unless its no-IOMMU mode is on, where a card can write anywhere";
-    let mend =
-        "switch it on in the firmware, and add to the kernel's command line: intel_iommu=on iommu=pt (AMD: iommu=pt)";
+    let means = "vfio-pci binds no card without it; uio_pci_generic does, and a card can write anywhere then";
+    let mend = "switch it on in the firmware, and add to the kernel's command line: intel_iommu=on iommu=pt (AMD: iommu=pt); \
+                or uio_pci_generic with huge pages, as root, where no packet is a stranger's";
     Finding::new(State::Warn, "devices", "IOMMU", "no groups", means, mend)
 }
 
@@ -46,13 +48,15 @@ fn vfio(machine: &Machine) -> Finding {
     )
 }
 
-fn card(nic: &Nic) -> Finding {
+fn card(nic: &Nic, has_iommu: bool) -> Finding {
     let name = format!("card {}", nic.address);
     let driver = nic.driver.as_deref().unwrap_or("no driver");
     let interfaces = if nic.interfaces.is_empty() { String::new() } else { format!(", {}", nic.interfaces.join(" ")) };
     let numa = if nic.numa_node < 0 { String::new() } else { format!(", NUMA node {}", nic.numa_node) };
     let found = format!("{} with {driver}{interfaces}{numa}", nic.id);
-    let bind = format!("sudo dpdk-devbind.py --bind=vfio-pci {}", nic.address);
+    // Without an IOMMU vfio-pci takes no card, but for its no-IOMMU mode, which many kernels are built without.
+    let driver_for = if has_iommu { VFIO } else { UIO };
+    let bind = bind_command(&nic.address, driver_for);
     match nic.usable() {
         Use::Bound => Finding::ok("devices", &name, found, &format!("usable: device = \"{}\"", nic.address)),
         Use::Shared => {
@@ -86,13 +90,19 @@ mod test {
             iommu_group: None,
             numa_node: 0,
         };
-        let kernel = card(&nic(Some("ixgbe")));
+        let with = |nic: &Nic| card(nic, true);
+        let kernel = with(&nic(Some("ixgbe")));
         assert_eq!(kernel.found, "8086:1528 with ixgbe, eth0, NUMA node 0");
-        assert_eq!(kernel.mend, "sudo dpdk-devbind.py --bind=vfio-pci 0000:01:00.0");
-        let up = card(&Nic { is_up: true, ..nic(Some("ixgbe")) });
-        assert_eq!(up.mend, "sudo ip link set eth0 down && sudo dpdk-devbind.py --bind=vfio-pci 0000:01:00.0");
-        assert_eq!(card(&nic(Some("vfio-pci"))).state, State::Ok);
-        assert_eq!(card(&nic(Some("mlx5_core"))).state, State::Ok);
-        assert_eq!(card(&nic(None)).found, "8086:1528 with no driver, eth0, NUMA node 0");
+        assert_eq!(kernel.mend, "sudo modprobe vfio-pci && sudo dpdk-devbind.py --bind=vfio-pci 0000:01:00.0");
+        let without = card(&nic(Some("ixgbe")), false);
+        assert!(without.mend.ends_with("--bind=uio_pci_generic 0000:01:00.0"), "{}", without.mend);
+        let up = with(&Nic { is_up: true, ..nic(Some("ixgbe")) });
+        assert_eq!(
+            up.mend,
+            "sudo ip link set eth0 down && sudo modprobe vfio-pci && sudo dpdk-devbind.py --bind=vfio-pci 0000:01:00.0"
+        );
+        assert_eq!(with(&nic(Some("vfio-pci"))).state, State::Ok);
+        assert_eq!(with(&nic(Some("mlx5_core"))).state, State::Ok);
+        assert_eq!(with(&nic(None)).found, "8086:1528 with no driver, eth0, NUMA node 0");
     }
 }

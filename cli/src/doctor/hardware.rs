@@ -15,22 +15,27 @@ fn huge_pages(machine: &Machine) -> Finding {
     let pool = |size: &str, file: &str| {
         machine.number(format!("sys/kernel/mm/hugepages/hugepages-{size}/{file}")).unwrap_or(0)
     };
+    // Those that are promised to somebody are counted as free until they are touched.
+    let free = |size: &str| pool(size, "free_hugepages").saturating_sub(pool(size, "resv_hugepages"));
     let sizes: Vec<(&str, &str, u64, u64)> = [("2048kB", "2 MiB"), ("1048576kB", "1 GiB")]
-        .map(|(size, name)| (size, name, pool(size, "free_hugepages"), pool(size, "nr_hugepages")))
+        .map(|(size, name)| (size, name, free(size), pool(size, "nr_hugepages")))
         .into_iter()
         .filter(|(_, _, _, all)| *all > 0)
         .collect();
     let found: Vec<String> =
         sizes.iter().map(|(_, name, free, all)| format!("{free} of {all} pages of {name} free")).collect();
     let found = if found.is_empty() { "none reserved".to_owned() } else { found.join(", ") };
-    // What EAL and the packets of a small run need.
-    let enough = sizes.iter().any(|(size, _, free, _)| if *size == "2048kB" { *free >= 64 } else { *free >= 1 });
+    // What EAL and the packets of a small run need. Rooms of packets lie in pages of 2 MiB and in no larger ones.
+    let enough = sizes.iter().any(|(size, _, free, _)| *size == "2048kB" && *free >= 64);
     if enough {
-        return Finding::ok("machine", "huge pages", found, "packets and DPDK's own memory lie in huge pages");
+        let means = "packets lie in huge pages; DPDK's own memory does for cards, and with huge_pages = \"on\"";
+        return Finding::ok("machine", "huge pages", found, means);
     }
     let means =
         "packets lie in ordinary pages: runs, but slower to start and with more TLB misses; PCI ports want huge pages";
-    Finding::new(State::Warn, "machine", "huge pages", found, means, "echo 512 | sudo tee /proc/sys/vm/nr_hugepages")
+    // Not /proc/sys/vm/nr_hugepages, which takes a number of pages of the machine's default size: that may be 1 GiB.
+    let mend = "echo 512 | sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+    Finding::new(State::Warn, "machine", "huge pages", found, means, mend)
 }
 
 fn cpus(machine: &Machine) -> Finding {
@@ -43,7 +48,9 @@ fn cpus(machine: &Machine) -> Finding {
     if list.is_empty() {
         return Finding::new(State::Warn, "machine", "CPUs", "the kernel does not say which may be used", smt, "");
     }
-    Finding::ok("machine", "CPUs", list, smt)
+    let online = machine.read("sys/devices/system/cpu/online");
+    let found = if online.is_empty() || online == list { list } else { format!("{list} (online: {online})") };
+    Finding::ok("machine", "CPUs", found, smt)
 }
 
 fn isolation(machine: &Machine) -> Finding {
@@ -151,6 +158,14 @@ mod test {
         assert_eq!((finding.state, finding.found.as_str()), (State::Warn, "10 of 512 pages of 2 MiB free"));
         fs::write(directory.join("free_hugepages"), "512\n").unwrap();
         assert_eq!(huge_pages(&machine).state, State::Ok);
+        fs::write(directory.join("resv_hugepages"), "500\n").unwrap();
+        assert_eq!(huge_pages(&machine).found, "12 of 512 pages of 2 MiB free");
+        // One of 1 GiB is of no use for rooms.
+        let large = root.path().join("sys/kernel/mm/hugepages/hugepages-1048576kB");
+        fs::create_dir_all(&large).unwrap();
+        fs::write(large.join("nr_hugepages"), "1\n").unwrap();
+        fs::write(large.join("free_hugepages"), "1\n").unwrap();
+        assert_eq!(huge_pages(&machine).state, State::Warn);
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod hardware;
 mod rights;
 mod software;
 
-use crate::args::JsonOption;
 use crate::output;
+use crate::output::JsonOption;
 use crate::pci::Machine;
 use anyhow::Result;
 use serde::Serialize;

@@ -47,6 +47,11 @@ pub(crate) struct Process<'bench> {
 impl<'bench> Process<'bench> {
     /// Starts it with that configuration, which is called `run`, and waits until it runs.
     pub(crate) fn start(bench: &'bench Bench, config: &str, arguments: &[&str]) -> Self {
+        Self::start_with(bench, config, arguments, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(bench: &'bench Bench, config: &str, arguments: &[&str], more: &[(&str, &str)]) -> Self {
         let good = bench.read("good.wat");
         bench.write("gen.wat", &good.replace("\"process\"", "\"generate\""));
         let message = r#"(global (export "perigee_mailbox") i32 (i32.const 0x10000))
@@ -60,7 +65,8 @@ impl<'bench> Process<'bench> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (log, json) = (bench.path(&format!("{number}.log")), format!("{number}.json"));
         let mut command = bench.command(&["--log", "info", "run", "run.toml", "--quiet", "--json", &json]);
-        command.args(arguments).env("XDG_RUNTIME_DIR", bench.path("runtime")).env("NO_COLOR", "1");
+        command.args(arguments).envs(more.iter().copied());
+        command.env("XDG_RUNTIME_DIR", bench.path("runtime")).env("NO_COLOR", "1");
         command
             .stdout(File::create(&log).expect("a file"))
             .stderr(File::options().append(true).open(&log).expect("it"));
@@ -79,7 +85,6 @@ impl<'bench> Process<'bench> {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }
@@ -115,7 +120,6 @@ impl<'bench> Process<'bench> {
     }
 
     /// Stops it by a signal.
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn signal(self) -> (Value, String) {
         let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         assert!(sent.expect("kill").success());
@@ -142,7 +146,6 @@ impl<'bench> Process<'bench> {
     }
 
     /// Kills it, as a power cut would.
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn kill(mut self) {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("a child");

@@ -66,6 +66,11 @@ impl Summary {
         dropped(&self.0["accounting"])
     }
 
+    /// Those that were dropped by one cause.
+    pub(crate) fn dropped_by(&self, cause: &str) -> u64 {
+        self.0["accounting"]["dropped"][cause].as_u64().unwrap_or(0)
+    }
+
     /// The whole of it, for messages.
     pub(crate) fn text(&self) -> String {
         self.0.to_string()

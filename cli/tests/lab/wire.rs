@@ -136,7 +136,7 @@ impl<'a, 'lab> Wire<'a, 'lab> {
     }
 
     /// The interface in perigee's namespace.
-    fn host_device(&self) -> String {
+    pub(crate) fn host_device(&self) -> String {
         // A TAP gets no name of the common form: tcpreplay takes an interface called "tap0" for one that it shall make.
         let name = if self.kind == Kind::Tap { "kernel" } else { "port" };
         format!("{name}{}", self.number)

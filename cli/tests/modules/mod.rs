@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A module that passes packets on: all that the ABI asks for, and nothing else.
-const GOOD: &str = r#"
+pub(crate) const GOOD: &str = r#"
 (module
   (memory (export "memory") 528)
   (global (export "perigee_abi") i32 (i32.const 2))
@@ -40,14 +40,22 @@ const BAD: &[(&str, &str, &str)] = &[
     ("small-window.wat", "(i32.const 0x2000000)", "(i32.const 0x10000)"),
     // Its packets are as long as their rooms: the host offers no others.
     ("generator.wat", "(func (export \"process\")", "(func (export \"generate\")"),
+    // Makes packets once, and says that it makes no more.
+    (
+        "finishes.wat",
+        "(func (export \"process\") (param $count i32)\n    (local $at i32)",
+        "(func (export \"generate\") (param $count i32)\n    (local $at i32)\n    (i32.store (i32.const 0x1070) (i32.const 1))",
+    ),
     ("traps.wat", "(local $at i32)", "(local $at i32)\n    (unreachable)"),
     (
         "refuses.wat",
         "(func (export \"process\")",
-        "(data (i32.const 0x800) \"no such rate\")
+        "(data (i32.const 0x700) \"no such rate\")
   (global (export \"perigee_mailbox\") i32 (i32.const 0x800))
   (global (export \"perigee_mailbox_len\") i32 (i32.const 0x100))
-  (func (export \"init\") (param i32) (result i32) (i32.const -12))
+  (func (export \"init\") (param i32) (result i32)
+    (memory.copy (i32.const 0x800) (i32.const 0x700) (i32.const 12))
+    (i32.const -12))
   (func (export \"process\")",
     ),
 ];
@@ -81,13 +89,11 @@ impl Bench {
     }
 
     /// A path in this directory.
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }
 
     /// Reads a file.
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.path().join(name)).expect("a file that the command wrote")
     }
@@ -100,7 +106,6 @@ impl Bench {
     }
 
     /// Runs the binary in this directory.
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn perigee(&self, arguments: &[&str]) -> Said {
         let output = self.command(arguments).output().expect("the binary starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,7 +1,7 @@
 //! A host program of one's own: a configuration built in code, a run, its counters, its summary. See README.md.
 
+use perigee_runtime::config::Hostcall;
 use perigee_runtime::config::{Chain, Config, Module, Port, Source};
-use perigee_runtime::grants::Hostcall;
 use perigee_runtime::{Run, Snapshot};
 use std::error::Error;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// A generator that sends into a ring of DPDK's, and a module that takes the packets out again and passes them to a port
 /// that forgets them.
 fn configuration() -> Config {
-    let mut load = Chain::new("load", Source::Module { module: "udp-gen".to_owned(), pool: 2_047 });
+    let mut load = Chain::new("load", Source::Module { module: "udp-gen".to_owned(), pool: None });
     load.tx.push("wire".to_owned());
     let mut count = Chain::new("count", Source::Port { port: "wire".to_owned(), queue: 0 });
     count.stages.push("counter".to_owned());

@@ -1,3 +1,4 @@
+// ANCHOR: head
 //! Generator: TCP connection requests from random sources, such as a firewall is tested with.
 #![cfg_attr(not(test), no_std)]
 
@@ -13,6 +14,7 @@ perigee_guest::counters! {
     /// Packets made.
     PACKETS = "packets",
 }
+// ANCHOR_END: head
 
 // ANCHOR: stack
 perigee_guest::stack! {
@@ -23,10 +25,10 @@ perigee_guest::stack! {
         tcp: With<Tcp, 4>,
     }
 }
-// ANCHOR_END: stack
 
 /// Length of each packet, without frame check sequence.
 const LEN: u16 = 60;
+// ANCHOR_END: stack
 
 // ANCHOR: config
 /// What can be configured.
@@ -40,6 +42,7 @@ struct Config {
 }
 // ANCHOR_END: config
 
+// ANCHOR: init
 /// The generator.
 pub struct SynLoad {
     config: Config,
@@ -51,6 +54,7 @@ impl Module for SynLoad {
         name_counters(setup);
         Ok(Self { config: setup.json()?, random: Lcg64::new(setup.seed()) })
     }
+    // ANCHOR_END: init
 
     // ANCHOR: prefill
     /// Every room is filled once, when the run starts.
@@ -58,7 +62,8 @@ impl Module for SynLoad {
         for mut room in rooms.sized::<{ Request::LEN }>(LEN).into_iter().flatten() {
             let packet = room.bytes_mut();
             packet.fill(0);
-            let filled = Request::fill(packet, |p| {
+            // What is behind the headers is padding, and no data of the connection: a frame has 60 bytes at least.
+            let filled = Request::fill(&mut packet[..Request::LEN], |p| {
                 p.ip.set_destination(self.config.target);
                 p.tcp.set_destination_port(self.config.port);
                 p.tcp.set_syn(true);
@@ -70,6 +75,7 @@ impl Module for SynLoad {
     }
     // ANCHOR_END: prefill
 
+    // ANCHOR: rest
     // ANCHOR: generate
     /// After that, only what changes is written.
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
@@ -93,3 +99,4 @@ impl Module for SynLoad {
 
 #[cfg(test)]
 mod tests;
+// ANCHOR_END: rest

@@ -1,3 +1,4 @@
+// ANCHOR: head
 //! VXLAN tunnel endpoint: frames of one port travel in UDP through the other.
 #![cfg_attr(not(test), no_std)]
 
@@ -16,6 +17,7 @@ perigee_guest::counters! {
     /// Packets that are not for this tunnel, or have no room for its headers.
     DROPPED = "dropped",
 }
+// ANCHOR_END: head
 
 // ANCHOR: stack
 perigee_guest::stack! {
@@ -29,6 +31,7 @@ perigee_guest::stack! {
 }
 // ANCHOR_END: stack
 
+// ANCHOR: init
 /// What can be configured.
 #[derive(Deserialize)]
 #[serde(crate = "serde", deny_unknown_fields)]
@@ -68,6 +71,7 @@ impl Module for Tunnel {
         outer.vxlan.set_vni(config.vni);
         Ok(Self { config, outer })
     }
+    // ANCHOR_END: init
 
     // ANCHOR: process
     fn process(&mut self, batch: &mut Batch<'_>) {
@@ -83,11 +87,11 @@ impl Module for Tunnel {
             }
         }
     }
-    // ANCHOR_END: process
 }
+// ANCHOR_END: process
 
+// ANCHOR: wrap
 impl Tunnel {
-    // ANCHOR: wrap
     /// Puts the headers before a frame. The source port tells flows apart (RFC 7348, section 5).
     fn wrap(&self, packet: &mut Packet<'_>) -> Option<()> {
         let flow = packet.head::<14>()?.iter().fold(0, |hash: u16, byte| hash.rotate_left(5) ^ u16::from(*byte));
@@ -111,8 +115,8 @@ impl Tunnel {
         // Padding behind the IP packet is not part of the frame.
         (packet.trim(u16::try_from(Outer::LEN).ok()?) && packet.set_len(len)).then_some(())
     }
-    // ANCHOR_END: unwrap
 }
 
 #[cfg(test)]
 mod tests;
+// ANCHOR_END: unwrap

@@ -145,6 +145,8 @@ export class Header {
   readonly state: u32;
   /** Bytes of it. */
   readonly stateLen: u32;
+  /** A generator's to write: not 0 when it will make no more packets. */
+  finished: u32;
 }
 
 /** A port of the run. */

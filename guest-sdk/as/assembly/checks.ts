@@ -114,6 +114,22 @@ function checkSums(): void {
   }
 }
 
+/** Words whose sums are near 0 and 0xffff, where one's complement has two zeros. */
+const edges: StaticArray<u16> = [0, 1, 2, 0x00ff, 0x7fff, 0x8000, 0xff00, 0xfffd, 0xfffe, 0xffff];
+
+/** An updated sum is right wherever a new one is: for data that is all 0 as well. */
+function checkUpdates(): void {
+  const count: u32 = edges.length;
+  for (let i: u32 = 0; i < count * count * count; i++) {
+    const before = edges[i % count];
+    const after = edges[(i / count) % count];
+    const rest = edges[i / count / count];
+    const changed = update(finish(<u32>before + rest), before, after);
+    assert(fold(<u32>after + rest + changed) == 0xffff, "an updated sum");
+    assert(after == 0 || changed == finish(<u32>after + rest), "an updated sum and a new one");
+  }
+}
+
 function checkRandom(): void {
   // The first number that the Rust SDK draws from this seed.
   assert(random.next(random.seed(7)) == 0xb45399eb5c34991a, "random");
@@ -127,5 +143,6 @@ export function check(): void {
   checkMailbox();
   checkAddresses();
   checkSums();
+  checkUpdates();
   checkRandom();
 }

@@ -53,11 +53,15 @@ export function finish(sum: u32): u16 {
   return ~fold(sum);
 }
 
-/** The checksum after a word of what it covers changed (RFC 1624). */
+/**
+ * The checksum after a word of what it covers changed (RFC 1624). Where the word is 0 now, the rest may be 0 as well: then
+ * 0xffff is right, and 0 would be wrong (RFC 1071).
+ */
 // @ts-ignore: decorator
 @inline
 export function update(checksum: u16, before: u16, after: u16): u16 {
-  return finish(<u32>(~checksum & 0xffff) + <u32>(~before & 0xffff) + after);
+  const changed = finish(<u32>(~checksum & 0xffff) + <u32>(~before & 0xffff) + after);
+  return changed == 0 && after == 0 ? 0xffff : changed;
 }
 
 /**

@@ -186,7 +186,9 @@ type Header struct {
 	State uint32
 	// StateLen is how many bytes it has.
 	StateLen uint32
-	reserved [4]uint32
+	// Finished is a generator's to write: not 0 when it will make no more packets.
+	Finished uint32
+	reserved [3]uint32
 }
 
 // PortInfo is a port as a module sees it.

@@ -119,6 +119,24 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
+// An updated sum is right wherever a new one is: for data that is all 0 as well.
+func TestUpdatedChecksums(t *testing.T) {
+	edges := []uint16{0, 1, 2, 0x00ff, 0x7fff, 0x8000, 0xff00, 0xfffd, 0xfffe, 0xffff}
+	for _, before := range edges {
+		for _, after := range edges {
+			for _, rest := range edges {
+				changed := Update(Finish(uint32(before)+uint32(rest)), before, after)
+				if Fold(uint32(after)+uint32(rest)+uint32(changed)) != 0xffff {
+					t.Fatalf("%#x becomes %#x beside %#x: %#x", before, after, rest, changed)
+				}
+				if after != 0 && changed != Finish(uint32(after)+uint32(rest)) {
+					t.Fatalf("%#x becomes %#x beside %#x: %#x", before, after, rest, changed)
+				}
+			}
+		}
+	}
+}
+
 func TestRandomNumbersAreThoseOfTheOtherKits(t *testing.T) {
 	random := NewRandom(7)
 	if first := random.Next(); first != 0xb45399eb5c34991a {

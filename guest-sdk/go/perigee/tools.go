@@ -41,9 +41,14 @@ func Fold(sum uint32) uint16 {
 // Finish is the checksum that stands in the header for a sum.
 func Finish(sum uint32) uint16 { return ^Fold(sum) }
 
-// Update is the checksum after a word of what it covers changed (RFC 1624).
+// Update is the checksum after a word of what it covers changed (RFC 1624). Where the word is 0 now, the rest may be 0 as
+// well: then 0xffff is right, and 0 would be wrong (RFC 1071).
 func Update(checksum, before, after uint16) uint16 {
-	return Finish(uint32(^checksum) + uint32(^before) + uint32(after))
+	changed := Finish(uint32(^checksum) + uint32(^before) + uint32(after))
+	if changed == 0 && after == 0 {
+		return 0xffff
+	}
+	return changed
 }
 
 // Swap16 changes the byte order of a number, such as a folded sum.

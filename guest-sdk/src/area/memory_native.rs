@@ -35,7 +35,7 @@ pub(crate) fn byte(address: u32) -> *mut u8 {
 }
 
 /// Makes `area` and `window` the memory that the SDK sees while `call` runs.
-pub(super) fn with<R>(area: &mut UnsafeCell<Batch>, window: &[Cell<u8>], call: impl FnOnce() -> R) -> R {
+pub(crate) fn with<R>(area: &mut UnsafeCell<Batch>, window: &[Cell<u8>], call: impl FnOnce() -> R) -> R {
     /// Puts the former memory back, after a panic too.
     struct Restore((*mut Batch, *mut u8));
     impl Drop for Restore {

@@ -1,14 +1,11 @@
-//! The memory that a module declares to its host, and the host's way in.
+//! The memory that a module declares to its host.
 //!
 //! Everything here is for the macro [`module!`](crate::module!) and for [`crate::testing`]; a module's author needs none
 //! of it. Statics that the host writes are `UnsafeCell`s: the compiler must not think that it knows what is in them.
 #![allow(unsafe_code, reason = "statics that the host writes between calls")]
 
-pub mod entry;
 #[cfg(all(target_arch = "wasm32", feature = "state"))]
 mod heap;
-#[cfg(not(target_arch = "wasm32"))]
-mod instance;
 #[cfg_attr(target_arch = "wasm32", path = "memory_wasm.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "memory_native.rs")]
 mod memory;
@@ -18,7 +15,7 @@ use core::mem::MaybeUninit;
 #[cfg(all(target_arch = "wasm32", feature = "state"))]
 pub use heap::Heap;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use instance::{Callback, Instance};
+pub(crate) use memory::with;
 pub(crate) use memory::{batch, byte, set_words, take_region, words};
 
 /// Room for the host to map the packets in. It costs nothing in the module's file: it is never initialised.
@@ -71,6 +68,12 @@ impl<const LEN: usize> Mailbox<LEN> {
         self.0.get().expose_provenance()
     }
 
+    /// The bytes, for one who has the mailbox alone.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.get_mut()
+    }
+
     /// The bytes.
     ///
     /// # Safety
@@ -110,7 +113,7 @@ impl<M> Slot<M> {
     }
 
     /// Puts an instance in.
-    unsafe fn set(&self, module: M) {
+    pub(crate) unsafe fn set(&self, module: M) {
         // SAFETY:
         // - The pointer is the cell's own.
         // - The caller promises that nobody else uses the slot.
@@ -120,7 +123,7 @@ impl<M> Slot<M> {
 
     /// The instance. Panics where there is none: a host that calls before `init` has a bug that must be seen.
     #[expect(clippy::mut_from_ref, reason = "the caller promises to be alone")]
-    unsafe fn get(&self) -> &mut M {
+    pub(crate) unsafe fn get(&self) -> &mut M {
         assert!(self.ready.get(), "called before a successful init");
         // SAFETY:
         // - The pointer is the cell's own.

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, in words.
 
-use crate::module::Refusal;
+use crate::refusal::Refusal;
 use crate::text::Text;
 use core::fmt::{self, Write as _};
 use serde::de::{self, Expected, Unexpected};

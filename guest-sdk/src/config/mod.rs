@@ -10,7 +10,7 @@ mod error;
 mod json;
 mod types;
 
-use crate::module::Refusal;
+use crate::refusal::Refusal;
 use json::Json;
 use serde::Deserialize;
 pub use types::List;

@@ -102,6 +102,12 @@ impl<'a> FreshParts<'a> {
         &self.parts
     }
 
+    /// Says that the generator has made its last packet.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.parts.header.finished = 1;
+    }
+
     /// The parts, with which packets may be moved inside their rooms.
     #[inline]
     pub(crate) fn parts_mut(&mut self) -> &mut Parts<'a> {

@@ -30,7 +30,7 @@ mod rooms;
 pub(crate) use hostcalls::{host_counter, host_log, host_time};
 pub use packets::{Input, Output};
 
-use crate::area::{Callback, Instance};
+use crate::export::{Callback, Instance};
 use crate::wire::Mac;
 use crate::{Module, Refusal};
 use core::cell::UnsafeCell;
@@ -174,6 +174,12 @@ impl<M: Module> Host<M> {
         self.empty_rooms(&rooms);
         self.call(Callback::Generate(header_count(count)));
         self.collect(count).into_iter().filter(|output| !output.verdict.is_drop()).collect()
+    }
+
+    /// Whether the generator has said that it makes no more packets.
+    #[must_use]
+    pub fn is_finished(&mut self) -> bool {
+        self.area.get_mut().header.finished != 0
     }
 
     /// Calls `tick`, with packets neither in nor out but by the output list.

@@ -1,6 +1,6 @@
 //! Packets as a test writes and reads them.
 
-use crate::packet::Verdict;
+use crate::verdict::Verdict;
 use perigee_abi::{Header, PacketDesc, rx_flags, tx_flags};
 use std::vec::Vec;
 

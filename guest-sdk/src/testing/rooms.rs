@@ -1,7 +1,7 @@
 //! The test host's packet rooms.
 
 use super::{Output, Run};
-use crate::packet::Verdict;
+use crate::verdict::Verdict;
 use perigee_abi::{PacketDesc, SLOT_UNIT, WINDOW_ALIGN, tx_flags, verdict};
 use std::boxed::Box;
 use std::cell::Cell;

@@ -21,9 +21,10 @@ use crate::Refusal;
 #[derive(Clone, Copy, Debug)]
 pub struct Clients {
     address: u64,
-    clients: u64,
+    /// Number of the last client, and of the last flow.
+    last_client: u64,
+    last_flow: u64,
     port: u16,
-    flows: u64,
     mac: u64,
 }
 
@@ -49,9 +50,11 @@ impl Clients {
         if from > to || first_port > last_port {
             return Err(Refusal::new("clients: a range's first value must not be larger than its last"));
         }
-        let clients = (to - from).saturating_add(1);
-        let flows = clients.saturating_mul(u64::from(last_port - first_port) + 1);
-        Ok(Self { address: from, clients, port: first_port, flows, mac: 0 })
+        let last_client = to - from;
+        // Clients times ports, less one.
+        let rounds = u64::from(last_port - first_port);
+        let last_flow = last_client.saturating_mul(rounds + 1).saturating_add(rounds);
+        Ok(Self { address: from, last_client, last_flow, port: first_port, mac: 0 })
     }
 
     /// Uses the first `flows` flows only.
@@ -60,10 +63,8 @@ impl Clients {
     ///
     /// `flows` is 0.
     pub fn limit(mut self, flows: u64) -> Result<Self, Refusal> {
-        if flows == 0 {
-            return Err(Refusal::new("clients: flows must not be 0"));
-        }
-        self.flows = self.flows.min(flows);
+        let last = flows.checked_sub(1).ok_or_else(|| Refusal::new("clients: flows must not be 0"))?;
+        self.last_flow = self.last_flow.min(last);
         Ok(self)
     }
 
@@ -74,10 +75,16 @@ impl Clients {
         self
     }
 
-    /// Number of flows.
+    /// Number of flows; `u64::MAX` also where there are more.
     #[must_use]
     pub fn flows(&self) -> u64 {
-        self.flows
+        self.last_flow.saturating_add(1)
+    }
+
+    /// Number of the last flow that is counted.
+    #[cfg(feature = "config")]
+    pub(super) fn last_flow(&self) -> u64 {
+        self.last_flow
     }
 
     /// Flow number `flow`, less than [`Self::flows`].
@@ -85,7 +92,10 @@ impl Clients {
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "a flow of the range has a port of the range")]
     pub fn flow(&self, flow: u64) -> Flow {
-        let (round, client) = (flow / self.clients, flow % self.clients);
+        let (round, client) = match self.last_client.checked_add(1) {
+            Some(clients) => (flow / clients, flow % clients),
+            None => (0, flow),
+        };
         Flow {
             address: self.address.wrapping_add(client),
             port: self.port.wrapping_add(round as u16),

@@ -22,6 +22,14 @@ impl<D: Draw, T: Copy, F: FnMut(D::Value) -> T> Draw for Map<D, F> {
     fn ended(&self) -> bool {
         self.draw.ended()
     }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        self.draw.rounds_in(values)
+    }
+
+    fn first_round(&self) -> u64 {
+        self.draw.first_round()
+    }
 }
 
 /// See [`Draw::times`].
@@ -58,6 +66,15 @@ impl<D: Draw> Draw for Times<D> {
     fn ended(&self) -> bool {
         self.left == 0 && self.draw.ended()
     }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        let Some(beyond) = values.checked_sub(u64::from(self.left) + 1) else { return 0 };
+        self.draw.rounds_in(1 + beyond / u64::from(self.times.max(1)))
+    }
+
+    fn first_round(&self) -> u64 {
+        self.draw.first_round()
+    }
 }
 
 /// See [`Draw::zip`].
@@ -85,11 +102,14 @@ pub struct Carry<A, B: Draw> {
     slow: B,
     /// What the slow one holds until the fast one begins anew.
     held: Option<B::Value>,
+    /// Values that the slow one moves on by before the next.
+    due: u64,
 }
 
 impl<A: Draw, B: Draw> Carry<A, B> {
     pub(super) fn new(fast: A, slow: B) -> Self {
-        Self { fast, slow, held: None }
+        let due = fast.first_round();
+        Self { fast, slow, held: None, due }
     }
 }
 
@@ -99,14 +119,28 @@ impl<A: Draw, B: Draw> Draw for Carry<A, B> {
     #[inline]
     fn next(&mut self, random: &mut Lcg64) -> Self::Value {
         let fast = self.fast.next(random);
-        let slow = self.held.unwrap_or_else(|| self.slow.next(random));
-        self.held = (!self.fast.ended()).then_some(slow);
+        let mut slow = self.held.unwrap_or_else(|| self.slow.next(random));
+        for _ in 0..self.due {
+            slow = self.slow.next(random);
+        }
+        (self.held, self.due) = (Some(slow), self.fast.rounds_in(1));
         (fast, slow)
     }
 
     #[inline]
     fn ended(&self) -> bool {
-        self.fast.ended() && self.slow.ended()
+        self.rounds_in(1) != 0
+    }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        self.slow.rounds_in(self.fast.rounds_in(values))
+    }
+
+    fn first_round(&self) -> u64 {
+        match self.fast.first_round() {
+            0 => 0,
+            rounds => self.slow.rounds_in(rounds + 1),
+        }
     }
 }
 
@@ -151,6 +185,10 @@ impl<T: Copy> Draw for Always<T> {
     #[inline]
     fn ended(&self) -> bool {
         true
+    }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        values
     }
 }
 
@@ -244,6 +282,14 @@ impl<T: Copy, D: Draw<Value = u64>, const N: usize> Draw for Items<T, D, N> {
     fn ended(&self) -> bool {
         self.order.ended()
     }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        self.order.rounds_in(values)
+    }
+
+    fn first_round(&self) -> u64 {
+        self.order.first_round()
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +313,7 @@ mod test {
         assert_eq!(take(up(1).zip(Always(7))), [(0, 7), (1, 7), (0, 7)]);
         assert_eq!(take(up(9).then(3, Always(99))), [0, 1, 2, 99, 99]);
         assert_eq!(take(Items::ordered_by(['a', 'b'], up(2)).unwrap()), ['a', 'b', 'a', 'a']);
-        assert_eq!(take(Items::in_order([5, 6, 7]).unwrap().split(1, 2)), [6, 6, 6]);
+        assert_eq!(take(Items::in_order([5, 6, 7]).unwrap().split(1, 2)), [6, 5, 7, 6]);
     }
 
     #[test]
@@ -278,6 +324,35 @@ mod test {
         assert_eq!(take::<_, 9>(wheels).map(|((a, b), c)| a + 2 * b + 4 * c), [0, 1, 2, 3, 4, 5, 6, 7, 0]);
         let slow = up(1).times(2).carry(up(1));
         assert_eq!(take(slow), [(0, 0), (0, 0), (1, 0), (1, 0), (0, 1), (0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn a_carry_of_a_share_takes_what_one_would() {
+        for (fast, slow, last) in [(1, 2, 3), (2, 1, 5), (3, 3, 1), (5, 2, 2), (4, 7, 3)] {
+            let wheels = |fast: Steps| fast.times(2).carry(up(slow - 1).times(3)).carry(up(last - 1).map(|x| x + 10));
+            let plain = |fast: Steps| fast.carry(up(slow - 1)).carry(up(last - 1));
+            let mut random = Lcg64::new(1);
+            let (mut one, mut expected) = (plain(up(fast - 1)), std::vec![]);
+            (0..400).for_each(|_| expected.push(one.next(&mut random)));
+            for instances in 1..=8_u32 {
+                for instance in 0..instances {
+                    let mut share = plain(up(fast - 1).split(instance, instances));
+                    // A counter that does not start at its first round has passed it already.
+                    for n in (instance as usize..400).step_by(instances as usize) {
+                        let value = share.next(&mut random);
+                        assert_eq!(value, expected[n], "{fast} {slow} {last}: {n}, {instance} of {instances}");
+                    }
+                }
+            }
+            // All combinations, with values that are used several times.
+            let mut one = wheels(up(fast - 1));
+            let (mut round, mut values) = (0, std::vec![]);
+            while round == 0 {
+                values.push(one.next(&mut random));
+                round = one.rounds_in(1);
+            }
+            assert_eq!(values.len() as u64, fast * 2 * slow * 3 * last);
+        }
     }
 
     #[test]

@@ -1,22 +1,31 @@
 //! One item of a program: where its values come from.
 
+mod make;
+
 use super::place::Write;
-use super::spec::{Order, Spec};
+use super::spec::Spec;
 use super::{Clients, Draw, Normal, Place, Repeatable, Shuffle, Steps, Uniform, Zipf, weighted};
 use crate::{Lcg64, Refusal};
 use core::ops::Range;
+pub(super) use make::largest;
+use make::{share, source, space, swapped};
 
 /// A draw and what becomes of its values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     source: Source,
     view: View,
+    /// Turns that a value stays for beside its first one, and those that are left of them. Every packet brings a turn, or the
+    /// end of the round of the item that is carried from.
     times: u32,
     left: u32,
-    /// Whether the next packet gets a new value.
-    due: bool,
+    /// Turns from one packet of this instance to its next, and those that the first packet brings.
+    every: u64,
+    first: u64,
     /// The item that lets this one move on.
     carry: Option<usize>,
+    /// Rounds that ended between the packet before and this one.
+    wrapped: u64,
     /// Whether the value is the last of a round, and the next packet begins a new one.
     pub(super) ended: bool,
     /// The value; of clients also the port and the MAC address.
@@ -111,13 +120,17 @@ impl Item {
         };
         let times = spec.times.unwrap_or(1).saturating_sub(1);
         let swapped = swapped(spec, around.place)?;
+        // Where a value stays for several packets, these are counted over all instances.
+        let (instance, instances) = if times != 0 && source.has_rounds() { share(spec, &around) } else { (0, 1) };
         Ok(Self {
             source,
             view,
             times,
             left: 0,
-            due: true,
+            every: instances.into(),
+            first: u64::from(instance) + 1,
             carry: around.carry,
+            wrapped: 0,
             ended: false,
             drawn: [0; 3],
             add: spec.add.cast_unsigned(),
@@ -134,8 +147,10 @@ impl Item {
         view: View::Range { base: 0, step: 0 },
         times: 0,
         left: 0,
-        due: true,
+        every: 1,
+        first: 1,
         carry: None,
+        wrapped: 0,
         ended: false,
         drawn: [0; 3],
         add: 0,
@@ -182,16 +197,24 @@ impl Item {
 
     #[inline(never)]
     fn draw_in_turn(&mut self, earlier: &[Self], pool: &[u64], len: usize, mut random: Lcg64) -> (u64, Lcg64) {
-        if self.due {
-            if self.left != 0 {
-                self.left -= 1;
-            } else {
-                self.left = self.times;
+        let first = core::mem::take(&mut self.first);
+        let turns = match self.carry {
+            Some(carry) => earlier.get(carry).map_or(0, |item| item.wrapped) + first,
+            None if first != 0 => first,
+            None => self.every,
+        };
+        self.wrapped = 0;
+        match turns.checked_sub(u64::from(self.left) + 1) {
+            None => self.left -= u32::try_from(turns).unwrap_or(self.left),
+            Some(beyond) => {
+                let each = u64::from(self.times) + 1;
+                let (more, rest) = if beyond < each { (0, beyond) } else { (beyond / each, beyond % each) };
+                self.left = self.times - u32::try_from(rest).unwrap_or(self.times);
+                self.wrapped = self.source.go_on(more);
                 self.renew(earlier, pool, len, &mut random);
             }
         }
-        self.due = self.carry.is_none_or(|carry| earlier.get(carry).is_some_and(|item| item.ended));
-        self.ended = self.due && self.left == 0 && self.source.ended();
+        self.ended = self.left == 0 && self.source.ended();
         let value = self.drawn[0].wrapping_add(self.add);
         let value = if self.shift < 0 { value >> -self.shift } else { value << self.shift };
         (if self.swapped == 0 { value } else { value.swap_bytes() >> (64 - self.swapped) }, random)
@@ -232,6 +255,22 @@ fn rounded(x: f64) -> u64 {
 }
 
 impl Source {
+    /// Whether values come in rounds, which instances share.
+    fn has_rounds(&self) -> bool {
+        matches!(self, Self::Steps(_) | Self::Shuffle(_) | Self::Repeatable(_))
+    }
+
+    /// Leaves out `more` values. Returns how many rounds end before the next one, since the one drawn last.
+    #[inline]
+    fn go_on(&mut self, more: u64) -> u64 {
+        match self {
+            Self::Steps(steps) => steps.go_on(more),
+            Self::Shuffle(shuffle) => shuffle.steps().go_on(more),
+            Self::Repeatable(repeatable) => repeatable.steps().go_on(more),
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn ended(&self) -> bool {
         match self {
@@ -240,140 +279,5 @@ impl Source {
             Self::Repeatable(repeatable) => repeatable.ended(),
             _ => false,
         }
-    }
-}
-
-/// How indexes become values, and the largest index.
-fn space(spec: &Spec<'_>, around: &mut Surroundings<'_>) -> Result<(View, u64), Refusal> {
-    if let Some(clients) = &spec.clients {
-        let mut ports = clients.ports.iter().copied();
-        let (first, last) = match (ports.next(), ports.next()) {
-            (Some(first), Some(last)) => (first, last),
-            (None, _) => (1024, u16::MAX),
-            _ => return Err(Refusal::new("clients.ports: expected the first and the last port")),
-        };
-        let mut range = Clients::new(clients.from.number, clients.to.number, first, last)?;
-        if let Some(flows) = clients.flows {
-            range = range.limit(flows)?;
-        }
-        range = range.macs_from(clients.macs.map_or(0, |mac| mac.number));
-        check_fits(spec, around.place, clients.to.number)?;
-        return Ok((View::Clients(range), range.flows() - 1));
-    }
-    if spec.values.iter().next().is_some() {
-        let list = around.pool.push(spec.values.iter().map(|value| value.number))?;
-        for value in spec.values.iter() {
-            check_fits(spec, around.place, value.number)?;
-        }
-        return Ok((View::List { first: list.start }, list.len() as u64 - 1));
-    }
-    if let Some(name) = spec.imix {
-        let mix = super::Mix::named(name)?;
-        let list = around.pool.push(mix.sizes().iter().copied())?;
-        return Ok((View::List { first: list.start }, list.len() as u64 - 1));
-    }
-    let (from, to, step) = range(spec, around.place)?;
-    check_fits(spec, around.place, to)?;
-    check_fits(spec, around.place, from)?;
-    let base = if step > 0 { from } else { to };
-    Steps::new(from, to, step)?;
-    Ok((View::Range { base, step: step.cast_unsigned() }, (to - from) / step.unsigned_abs()))
-}
-
-/// First and last value of a range, and their distance.
-fn range(spec: &Spec<'_>, place: Option<Place>) -> Result<(u64, u64, i64), Refusal> {
-    let from = spec.from.map_or(0, |value| value.number);
-    let to = match (spec.to, place) {
-        (Some(to), _) => to.number,
-        (None, Some(place)) if spec.mask.is_none() && spec.add == 0 && spec.shift == 0 => place.max(),
-        _ => return Err(Refusal::new("to: is missing (or values, or clients)")),
-    };
-    if from > to {
-        return Err(Refusal::new("from: must not be larger than to"));
-    }
-    Ok((from, to, spec.step.unwrap_or(1)))
-}
-
-/// A value that is written as it is must fit its place.
-fn check_fits(spec: &Spec<'_>, place: Option<Place>, value: u64) -> Result<(), Refusal> {
-    let Some(place) = place.filter(|_| spec.mask.is_none() && spec.shift <= 0) else { return Ok(()) };
-    let written = (i128::from(value) + i128::from(spec.add)) >> -spec.shift.clamp(-63, 0);
-    if written >= 0 && written <= i128::from(place.max()) {
-        return Ok(());
-    }
-    let mut text = crate::Text::<240>::from("the value ");
-    text.push_number(value).push(if spec.add == 0 { "" } else { " with what is added" });
-    text.push(" does not fit ").push_number(place.low().width().into()).push(" bits");
-    Err(text.into())
-}
-
-fn source(spec: &Spec<'_>, last: u64, around: &mut Surroundings<'_>) -> Result<Source, Refusal> {
-    // Who moves on with another item shares that one's share.
-    let (instance, instances) =
-        if spec.split.unwrap_or(true) && around.carry.is_none() { around.instance } else { (0, 1) };
-    let last = match spec.limit {
-        Some(limit) => last.min(limit.checked_sub(1).ok_or_else(|| Refusal::new("limit: must not be 0"))?),
-        None => last,
-    };
-    let mix = spec.imix.map(super::Mix::named).transpose()?;
-    let order = match (&mix, spec.draw) {
-        (Some(mix), Order::Counter) if !mix.is_ordered() => Order::Weighted,
-        (_, order) => order,
-    };
-    Ok(match order {
-        Order::Counter | Order::List => Source::Steps(counter(spec, last, around)?.split(instance, instances)),
-        Order::Random => Source::Uniform(Uniform::new(0, last)?),
-        Order::Shuffle => Source::Shuffle(Shuffle::new(0, last, spec.seed)?.split(instance, instances)),
-        Order::Repeatable => {
-            let period = spec.period.ok_or_else(|| Refusal::new("period: is missing"))?;
-            let repeatable = Repeatable::new(Uniform::new(0, last)?, period, spec.seed)?;
-            Source::Repeatable(repeatable.split(instance, instances))
-        }
-        Order::Zipf => Source::Zipf(Zipf::new(last.saturating_add(1), spec.exponent.unwrap_or(1.0))?),
-        Order::Normal => normal(spec, last)?,
-        Order::Weighted => {
-            let table = match &mix {
-                Some(mix) => around.pool.push(mix.weights().iter().map(|&weight| weight.into()))?,
-                None => around.pool.push(spec.weights.iter().map(|&weight| weight.into()))?,
-            };
-            if table.len() as u64 != last.saturating_add(1) {
-                return Err(Refusal::new("weights: expected one for each value"));
-            }
-            weighted::build(around.pool.values.get_mut(table.clone()).unwrap_or_default())?;
-            Source::Weighted { first: table.start, len: table.len() }
-        }
-    })
-}
-
-fn counter(spec: &Spec<'_>, last: u64, around: &Surroundings<'_>) -> Result<Steps, Refusal> {
-    let mut steps = Steps::indexes(last);
-    if let Some(start) = spec.start {
-        let (from, to, step) = range(spec, around.place)?;
-        steps = Steps::new(from, to, step)?.limit(last.saturating_add(1))?.start_at(start.number)?.as_indexes();
-    }
-    Ok(if spec.once { steps.staying() } else { steps })
-}
-
-/// Around a mean, in steps of the range.
-#[allow(clippy::cast_precision_loss, reason = "a distribution's numbers are no exacter")]
-fn normal(spec: &Spec<'_>, last: u64) -> Result<Source, Refusal> {
-    if spec.step.unwrap_or(1) < 0 || spec.clients.is_some() || spec.values.iter().next().is_some() {
-        return Err(Refusal::new("draw: \"normal\" is for ranges that go up"));
-    }
-    let from = spec.from.map_or(0, |value| value.number) as f64;
-    let step = spec.step.unwrap_or(1) as f64;
-    let mean = spec.mean.map_or(last as f64 / 2.0, |mean| (mean - from) / step);
-    let deviation = spec.deviation.map_or(last as f64 / 6.0, |deviation| deviation / step);
-    Ok(Source::Normal { normal: Normal::new(mean, deviation)?, last })
-}
-
-/// Bits whose bytes are turned round.
-fn swapped(spec: &Spec<'_>, place: Option<Place>) -> Result<u32, Refusal> {
-    match place.filter(|_| spec.little_endian) {
-        None => Ok(0),
-        Some(place) if place.width() <= 64 && place.width().is_multiple_of(8) && spec.bit.is_multiple_of(8) => {
-            Ok(place.width())
-        }
-        Some(_) => Err(Refusal::new("little_endian: the place must be whole bytes, at most 8")),
     }
 }

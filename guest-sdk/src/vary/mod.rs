@@ -7,8 +7,8 @@
 //! read from a module's configuration and applied to packets.
 //!
 //! Nothing is allocated, and everything follows from seeds: the same configuration and the same seed give the same
-//! values on every target. Instances of a module on several lcores share a counter, a list or clients without overlap
-//! ([`Steps::split`]).
+//! values on every target. Instances of a module on several lcores share a counter, a list or clients: together they give what
+//! one would ([`Steps::split`]).
 //!
 //! ```
 //! use perigee_guest::vary::{Draw, Place, Steps, Uniform};
@@ -33,6 +33,7 @@
 
 mod clients;
 mod combine;
+mod draw;
 mod gaps;
 #[cfg(feature = "config")]
 mod item;
@@ -51,6 +52,7 @@ mod zipf;
 
 pub use clients::{Clients, Flow};
 pub use combine::{Always, Carry, Items, Map, Then, Times, Zip};
+pub use draw::Draw;
 pub use gaps::{Exponential, Gaps, Normal, Shape};
 pub use place::Place;
 #[cfg(feature = "config")]
@@ -67,66 +69,3 @@ pub use zipf::Zipf;
 #[cfg(test)]
 #[cfg(feature = "config")]
 mod tests;
-
-use crate::Lcg64;
-
-/// Something that gives one value after the other, without end.
-pub trait Draw {
-    /// What it gives.
-    type Value: Copy;
-
-    /// The next value. Those that are not random leave `random` alone.
-    fn next(&mut self, random: &mut Lcg64) -> Self::Value;
-
-    /// Whether the value given last was the last of a round: the next one begins anew. Draws without rounds never say so.
-    #[inline]
-    fn ended(&self) -> bool {
-        false
-    }
-
-    /// Changes each value.
-    #[inline]
-    fn map<T: Copy, F: FnMut(Self::Value) -> T>(self, change: F) -> Map<Self, F>
-    where
-        Self: Sized,
-    {
-        Map { draw: self, change }
-    }
-
-    /// Gives each value so many times before the next one.
-    #[inline]
-    fn times(self, times: u32) -> Times<Self>
-    where
-        Self: Sized,
-    {
-        Times::new(self, times)
-    }
-
-    /// Gives the values of both, side by side.
-    #[inline]
-    fn zip<B: Draw>(self, other: B) -> Zip<Self, B>
-    where
-        Self: Sized,
-    {
-        Zip(self, other)
-    }
-
-    /// Gives the values of both, of which `slow` moves on only when this one begins anew: all combinations of two
-    /// counters, each once.
-    #[inline]
-    fn carry<B: Draw>(self, slow: B) -> Carry<Self, B>
-    where
-        Self: Sized,
-    {
-        Carry::new(self, slow)
-    }
-
-    /// Gives `count` values of this one, then those of `rest`.
-    #[inline]
-    fn then<B: Draw<Value = Self::Value>>(self, count: u64, rest: B) -> Then<Self, B>
-    where
-        Self: Sized,
-    {
-        Then { first: self, left: count, rest }
-    }
-}

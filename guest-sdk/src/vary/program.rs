@@ -1,6 +1,6 @@
 //! A list of draws and places, made of a configuration and applied to packets.
 
-use super::item::{Item, Pool, Surroundings};
+use super::item::{Item, Pool, Surroundings, largest};
 use super::spec::{Spec, Value};
 use super::{Draw, Place};
 use crate::config::List;
@@ -143,6 +143,7 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
 pub struct Values<const VALUES: usize> {
     item: Item,
     pool: [u64; VALUES],
+    largest: u64,
 }
 
 impl<const VALUES: usize> Values<VALUES> {
@@ -159,7 +160,13 @@ impl<const VALUES: usize> Values<VALUES> {
         let pool = Pool { values: &mut values, used: &mut used };
         let mut item = Item::new(spec, Surroundings { place: None, instance, carry: None, of: None, pool })?;
         item.watch_rounds();
-        Ok(Self { item, pool: values })
+        Ok(Self { item, pool: values, largest: largest(spec)? })
+    }
+
+    /// The largest value that comes.
+    #[must_use]
+    pub fn largest(&self) -> u64 {
+        self.largest
     }
 }
 

@@ -39,6 +39,12 @@ impl Shuffle {
         self
     }
 
+    /// Its place in the round.
+    #[cfg(feature = "config")]
+    pub(super) fn steps(&mut self) -> &mut Steps {
+        &mut self.steps
+    }
+
     /// A permutation of the numbers under the mask: each step of it can be undone.
     #[inline]
     fn permute(&self, index: u64) -> u64 {
@@ -67,6 +73,14 @@ impl Draw for Shuffle {
     #[inline]
     fn ended(&self) -> bool {
         self.steps.ended()
+    }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        self.steps.rounds_in(values)
+    }
+
+    fn first_round(&self) -> u64 {
+        self.steps.first_round()
     }
 }
 
@@ -110,6 +124,14 @@ impl<D: Draw> Repeatable<D> {
     }
 }
 
+impl<D> Repeatable<D> {
+    /// Its place in the round.
+    #[cfg(feature = "config")]
+    pub(super) fn steps(&mut self) -> &mut Steps {
+        &mut self.steps
+    }
+}
+
 impl<D: Draw> Draw for Repeatable<D> {
     type Value = D::Value;
 
@@ -122,6 +144,14 @@ impl<D: Draw> Draw for Repeatable<D> {
     #[inline]
     fn ended(&self) -> bool {
         self.steps.ended()
+    }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        self.steps.rounds_in(values)
+    }
+
+    fn first_round(&self) -> u64 {
+        self.steps.first_round()
     }
 }
 

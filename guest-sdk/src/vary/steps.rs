@@ -13,9 +13,9 @@ use crate::{Lcg64, Refusal};
 /// let mut random = Lcg64::new(1);
 /// let mut down = Steps::new(0, 3, -1)?;
 /// assert_eq!([(); 5].map(|()| down.next(&mut random)), [3, 2, 1, 0, 3]);
-/// // The second of two instances takes every other value.
+/// // The second of two instances takes every other value of the one counter, over its end too: 15, (16), 10.
 /// let mut share = Steps::new(10, 16, 1)?.split(1, 2);
-/// assert_eq!([(); 4].map(|()| share.next(&mut random)), [11, 13, 15, 11]);
+/// assert_eq!([(); 4].map(|()| share.next(&mut random)), [11, 13, 15, 10]);
 /// # Ok(())
 /// # }
 /// ```
@@ -28,12 +28,11 @@ pub struct Steps {
     index: u64,
     /// Largest index.
     last: u64,
-    /// Index with which a round begins.
-    first: u64,
     /// Indexes between two values: the number of instances.
     stride: u64,
     stays: bool,
-    ended: bool,
+    /// Rounds that end between the value given last, or the counter's start, and the next one.
+    crossed: u64,
 }
 
 impl Steps {
@@ -52,12 +51,12 @@ impl Steps {
         }
         let last = (to - from) / step.unsigned_abs();
         let base = if step > 0 { from } else { to };
-        Ok(Self { base, step: step.cast_unsigned(), index: 0, last, first: 0, stride: 1, stays: false, ended: false })
+        Ok(Self { base, step: step.cast_unsigned(), ..Self::indexes(last) })
     }
 
     /// The numbers in `0..=last`: an index into something.
     pub(super) const fn indexes(last: u64) -> Self {
-        Self { base: 0, step: 1, index: 0, last, first: 0, stride: 1, stays: false, ended: false }
+        Self { base: 0, step: 1, index: 0, last, stride: 1, stays: false, crossed: 0 }
     }
 
     /// Gives the indexes of the values instead of the values.
@@ -102,20 +101,41 @@ impl Steps {
         self
     }
 
-    /// Leaves every value but the `instance`-th of `instances` to others: together they take all, each of them once in a
-    /// round. Where there are fewer values than instances, some share one.
+    /// Leaves to others what is not the `instance`-th of each `instances` values, round after round: what all instances
+    /// give, each as many values, is what one would have given, however many values and instances there are. Where the
+    /// number of values is a multiple of the number of instances, each takes the same ones in every round.
     #[must_use]
     pub fn split(mut self, instance: u32, instances: u32) -> Self {
-        let (own, all) = (u64::from(instance), u64::from(instances.max(1)));
-        self.stride = all;
-        self.first = if own <= self.last { own } else { own % (self.last + 1) };
-        // From where the counter starts to the next index that is this instance's own.
-        let skip = (own % all + all - self.index % all) % all;
-        self.index = match self.index.checked_add(skip) {
-            Some(index) if index <= self.last => index,
-            _ => self.first,
-        };
+        self.crossed = self.skip(instance.into());
+        self.stride = instances.max(1).into();
         self
+    }
+
+    /// Leaves out so many values. Returns how many rounds end before the next one.
+    #[inline]
+    pub(super) fn skip(&mut self, values: u64) -> u64 {
+        let left = self.last - self.index;
+        if values <= left {
+            self.index += values;
+            return 0;
+        }
+        if self.stays {
+            self.index = self.last;
+            return 1;
+        }
+        let over = values - left - 1;
+        let (rounds, index) =
+            if over <= self.last { (0, over) } else { (over / (self.last + 1), over % (self.last + 1)) };
+        self.index = index;
+        1 + rounds
+    }
+
+    /// Goes on to the value that comes `more` values after the next one. Returns how many rounds end before it, since the value
+    /// given last.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub(super) fn go_on(&mut self, more: u64) -> u64 {
+        self.crossed + if more == 0 { 0 } else { self.skip(more) }
     }
 }
 
@@ -125,18 +145,22 @@ impl Draw for Steps {
     #[inline]
     fn next(&mut self, _random: &mut Lcg64) -> u64 {
         let value = self.base.wrapping_add(self.index.wrapping_mul(self.step));
-        self.ended = self.last - self.index < self.stride;
-        if !self.ended {
-            self.index += self.stride;
-        } else if !self.stays {
-            self.index = self.first;
-        }
+        self.crossed = self.skip(self.stride);
         value
     }
 
     #[inline]
     fn ended(&self) -> bool {
-        self.ended
+        self.crossed != 0
+    }
+
+    fn first_round(&self) -> u64 {
+        self.crossed
+    }
+
+    fn rounds_in(&self, values: u64) -> u64 {
+        let Some(more) = values.checked_sub(1) else { return 0 };
+        self.crossed + { *self }.skip(more.saturating_mul(self.stride))
     }
 }
 
@@ -174,20 +198,48 @@ mod test {
     }
 
     #[test]
-    fn instances_share_all_values_without_overlap() {
-        for (values, start, instances) in [(10_u64, 0, 3_u32), (12, 5, 4), (7, 6, 7), (100, 33, 8)] {
-            let all = Steps::new(1000, 999 + values, 1).unwrap().start_at(1000 + start).unwrap();
-            let mut seen = Vec::new();
-            for instance in 0..instances {
-                let share = all.split(instance, instances);
-                // Its own round, wherever it starts: as many values as it has.
-                let own = (values - u64::from(instance)).div_ceil(u64::from(instances));
-                seen.extend(take(share, usize::try_from(own).unwrap()));
+    fn instances_together_give_what_one_would() {
+        for values in [1_u64, 2, 3, 5, 7, 8, 10, 12, 64, 100, u64::MAX] {
+            for (start, stays) in [(0, false), (values / 3, false), (values - 1, false), (0, true), (values / 2, true)]
+            {
+                let whole = Steps::new(0, values - 1, 1).unwrap().start_at(start).unwrap();
+                let whole = if stays { whole.staying() } else { whole };
+                for instances in 1..=8_u32 {
+                    let one = take(whole, 50 * instances as usize);
+                    for instance in 0..instances {
+                        let share = take(whole.split(instance, instances), 50);
+                        let expected: Vec<_> =
+                            one.iter().skip(instance as usize).step_by(instances as usize).copied().collect();
+                        assert_eq!(share, expected, "{values} values, {instance} of {instances}");
+                    }
+                }
             }
-            seen.sort_unstable();
-            assert_eq!(seen, (1000..1000 + values).collect::<Vec<_>>());
         }
-        // More instances than values: they share.
-        assert_eq!(take(Steps::new(0, 1, 1).unwrap().split(4, 5), 3), [0, 0, 0]);
+    }
+
+    #[test]
+    fn the_last_of_all_values_comes() {
+        let whole = Steps::new(0, u64::MAX, 1).unwrap().start_at(u64::MAX - 1).unwrap();
+        assert_eq!(take(whole, 3), [u64::MAX - 1, u64::MAX, 0]);
+        assert_eq!(take(whole.split(1, 2), 3), [u64::MAX, 1, 3]);
+        assert_eq!(take(whole.split(2, 3), 2), [0, 3]);
+    }
+
+    #[test]
+    fn rounds_are_counted_ahead() {
+        for (values, instances) in [(1_u64, 1_u32), (1, 3), (2, 5), (3, 2), (7, 3), (10, 8), (4, 4)] {
+            for instance in 0..instances {
+                let (mut share, mut random) =
+                    (Steps::new(0, values - 1, 1).unwrap().split(instance, instances), Lcg64::new(0));
+                for n in 0..40 {
+                    share.next(&mut random);
+                    let round = |n: u64| (u64::from(instance) + n * u64::from(instances)) / values;
+                    for ahead in 0..5 {
+                        assert_eq!(share.rounds_in(ahead), round(n + ahead) - round(n));
+                    }
+                    assert_eq!(share.ended(), round(n + 1) > round(n));
+                }
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Programs from configurations: what is written where, and what is refused.
 
 use super::*;
-use crate::Refusal;
 use crate::config::{List, from_json};
+use crate::{Lcg64, Refusal};
 use std::collections::BTreeSet;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -122,6 +122,88 @@ fn a_carry_visits_every_combination_once_on_any_number_of_instances() {
             }
         }
         assert_eq!(seen.len(), 72);
+    }
+}
+
+/// What comes in rounds, in every way that items can be put together. Each writes its values somewhere behind byte 14.
+const ROUNDS: &[&str] = &[
+    r#"[{"offset": 20, "from": 0, "to": 9}]"#,
+    r#"[{"offset": 20, "from": 3, "to": 9, "step": -2, "start": 5}]"#,
+    r#"[{"offset": 20, "from": 7, "to": 7}, {"offset": 21, "values": [5, 6, 7]}, {"offset": 22, "imix": "aab"}]"#,
+    r#"[{"offset": 20, "to": 99, "limit": 13, "start": 11}, {"offset": 21, "to": 4, "once": true, "start": 2}]"#,
+    r#"[{"offset": 20, "bits": 64, "start": "0xfffffffffffffffd"}, {"offset": 30, "bits": 64, "draw": "shuffle", "seed": 4}]"#,
+    r#"[{"offset": 20, "draw": "shuffle", "to": 6}, {"offset": 21, "draw": "repeatable", "to": 200, "period": 5}]"#,
+    r#"[{"offset": 20, "to": 6, "times": 3}, {"offset": 21, "to": 3, "times": 2}, {"offset": 22, "draw": "shuffle", "to": 4, "times": 7}]"#,
+    r#"[{"offset": 20, "values": [9, 8], "times": 5, "once": true}, {"offset": 21, "draw": "repeatable", "period": 3, "times": 2}]"#,
+    r#"[{"name": "c", "offset": 20, "bits": 32, "clients": {"from": 1, "to": 3, "ports": [7, 9], "flows": 7}}, {"offset": 30, "bits": 16, "of": "c.port"}]"#,
+    r#"[{"name": "c", "offset": 20, "bits": 64, "clients": {"from": 0, "to": "0xffffffffffffffff"}, "start": 0}]"#,
+    r#"[{"name": "a", "offset": 20, "to": 2}, {"name": "b", "offset": 21, "to": 1, "carry": "a"}, {"offset": 22, "to": 4, "carry": "b"}]"#,
+    r#"[{"name": "a", "offset": 20, "to": 0}, {"name": "b", "offset": 21, "to": 1, "carry": "a", "times": 3}, {"offset": 22, "to": 4, "carry": "b"}]"#,
+    r#"[{"name": "a", "offset": 20, "values": [1, 2, 3], "times": 2, "start": 1}, {"offset": 22, "draw": "shuffle", "to": 4, "carry": "a", "times": 2}]"#,
+    r#"[{"name": "a", "draw": "shuffle", "to": 4}, {"offset": 22, "draw": "repeatable", "to": 200, "period": 3, "carry": "a"}, {"offset": 23, "of": "a"}]"#,
+    r#"[{"name": "a", "offset": 20, "to": 1, "split": false}, {"offset": 21, "to": 0}]"#,
+];
+
+#[test]
+fn instances_together_send_what_one_would() {
+    for vary in ROUNDS {
+        let packets = |instance, instances, count| {
+            let (mut program, mut random) = (program_of(vary, (instance, instances)).unwrap(), Lcg64::new(1));
+            let mut bytes = [0; 60];
+            (0..count)
+                .map(|_| {
+                    program.apply(&mut bytes, &mut random);
+                    bytes
+                })
+                .collect::<Vec<_>>()
+        };
+        let one = packets(0, 1, 8 * 60);
+        for instances in 1..=8 {
+            for instance in 0..instances {
+                let share = packets(instance, instances, 60);
+                let mut expected = one.iter().skip(instance as usize).step_by(instances as usize);
+                if vary.contains("\"split\": false") {
+                    assert_eq!(share, one[..60]);
+                } else {
+                    assert!(
+                        share.iter().all(|packet| expected.next() == Some(packet)),
+                        "{vary}: {instance} of {instances}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_draws_of_all_instances_are_spread_as_those_of_one() {
+    // Each has a seed of its own, whose values must neither repeat those of another nor miss any.
+    for (draw, few) in [
+        (r#""draw": "random", "to": 9"#, 900),
+        (r#""draw": "zipf", "exponent": 0, "to": 9"#, 900),
+        (
+            r#""draw": "weighted", "values": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "weights": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"#,
+            900,
+        ),
+        (r#""draw": "random", "to": 9, "times": 4"#, 700),
+    ] {
+        let vary = std::format!(r#"[{{"offset": 20, {draw}}}]"#);
+        for instances in [1, 2, 3, 7, 8] {
+            let (mut counts, mut sequences) = ([0; 10], BTreeSet::new());
+            for instance in 0..instances {
+                let (mut program, mut random) =
+                    (program_of(&vary, (instance, instances)).unwrap(), Lcg64::new(7 + u64::from(instance)));
+                let (mut bytes, mut sequence) = ([0; 60], Vec::new());
+                for _ in 0..10_000 / instances {
+                    program.apply(&mut bytes, &mut random);
+                    counts[usize::from(bytes[20])] += 1;
+                    sequence.push(bytes[20]);
+                }
+                sequences.insert(sequence);
+            }
+            assert!(counts.iter().all(|&count| count > few), "{draw} {instances}: {counts:?}");
+            assert_eq!(sequences.len(), instances as usize);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dissecting: which headers does this packet have?
 
-use super::{Cover, Error, Field, Format, Info, Measured, Next, Role, protocol};
+use super::{Cover, Error, Field, Info, Measured, Next, Role, checksum, protocol};
 use core::ops::{Deref, Range};
 
 /// Most headers that are looked at in a packet. A tunnel has about ten; more are nonsense or an attack.
@@ -48,8 +48,10 @@ impl Place {
     }
 }
 
-/// The headers of a packet, outermost first. It ends where a header is unknown, or cut off, or contradicts itself:
-/// [`Self::rest`] then says what was not understood.
+/// The headers of a packet, outermost first. It ends where a header is unknown, or cut off, or contradicts itself
+/// ([`Self::is_malformed`]), and behind [`MAX_LAYERS`] of them ([`Self::is_too_deep`]): [`Self::rest`] then says what was not
+/// understood. Another version of a protocol than that under its number, such as GRE's of PPTP or ARP for other hardware
+/// than Ethernet, is unknown.
 ///
 /// ```
 /// use perigee_guest::wire::{Arp, Layers, Stack, Ethernet, Vlan};
@@ -68,7 +70,11 @@ pub struct Layers<'a> {
     more: &'static [&'static Info],
     rest: Range<usize>,
     left: usize,
+    /// The last IP header was IPv4.
+    in_ipv4: bool,
+    is_template: bool,
     error: bool,
+    is_too_deep: bool,
 }
 
 impl<'a> Layers<'a> {
@@ -87,8 +93,19 @@ impl<'a> Layers<'a> {
             more: &[],
             rest: 0..packet.len(),
             left: MAX_LAYERS,
+            in_ipv4: false,
+            is_template: false,
             error: false,
+            is_too_deep: false,
         }
+    }
+
+    /// Of a packet whose checksums are still to be written: where only a right checksum would tell IPv4 from other bytes
+    /// ([`Next::IpByVersion`]), one of 0 is believed as well, if the packet ends with the last byte.
+    #[must_use]
+    pub const fn of_template(mut self) -> Self {
+        self.is_template = true;
+        self
     }
 
     /// Looks for headers of one's own as well, before those of the SDK.
@@ -110,27 +127,70 @@ impl<'a> Layers<'a> {
         self.error
     }
 
-    /// The header that follows, with what it says; an error where one is known, but the bytes are not it.
+    /// Whether it ended because there are more headers than [`MAX_LAYERS`]: what follows the last one was not looked at.
+    #[must_use]
+    pub const fn is_too_deep(&self) -> bool {
+        self.is_too_deep
+    }
+
+    /// The header that follows, with what it says; an error where one is known, but is cut off or contradicts itself.
     fn read_next(&self, next: Next) -> Result<Option<(&'static Info, Measured)>, Error> {
-        let Some(bytes) = self.packet.get(self.rest.clone()) else { return Err(Error) };
-        if let Next::Header(info) = next {
-            return info.measure(bytes).map(|measured| Some((info, measured)));
+        let bytes = self.packet.get(self.rest.clone()).ok_or(Error)?;
+        match next {
+            Next::Payload => return Ok(None),
+            Next::IpByVersion => return Ok(self.guess(bytes)),
+            Next::Header(info) => return read(info, bytes),
+            _ => {}
         }
-        let mut known = false;
+        let mut contradicts = false;
         // The receiver's port says more than the sender's.
         for port in [Side::Destination, Side::Source] {
             let all = self.more.iter().chain(super::protocols::HEADERS).copied();
-            for info in all.filter(|info| is_under(&info.format, next, port)) {
-                known = true;
-                if let Ok(measured) = info.measure(bytes) {
-                    return Ok(Some((info, measured)));
+            let all = all.filter(|info| !(self.in_ipv4 && info.role.is_of_ipv6()));
+            for info in all.filter(|info| is_under(info, next, port)) {
+                match read(info, bytes) {
+                    Ok(None) => {}
+                    Ok(found) => return Ok(found),
+                    Err(Error) => contradicts = true,
                 }
             }
         }
-        // A port is only a hint: what does not fit is taken for data.
-        let must = known && !matches!(next, Next::UdpPorts { .. } | Next::TcpPorts { .. });
-        if must { Err(Error) } else { Ok(None) }
+        if contradicts && !is_hint(next) { Err(Error) } else { Ok(None) }
     }
+
+    /// IP that nobody announced, if there is more to it than four bits.
+    fn guess(&self, bytes: &[u8]) -> Option<(&'static Info, Measured)> {
+        let (info, is_v4) = match bytes.first()? >> 4 {
+            4 => (&<super::Ipv4 as super::Header>::INFO, true),
+            6 => (&<super::Ipv6 as super::Header>::INFO, false),
+            _ => return None,
+        };
+        let measured = info.measure(bytes).ok()?;
+        let ends_here = measured.total_len == bytes.len();
+        let is_good = || checksum::verify(checksum::sum(&bytes[..measured.header_len]));
+        let is_to_be_written = || self.is_template && ends_here && bytes[10..12] == [0, 0];
+        let is_ip = if is_v4 { is_good() || is_to_be_written() } else { ends_here };
+        is_ip.then_some((info, measured))
+    }
+}
+
+/// Reads this header; nothing where the bytes are another one.
+fn read(info: &'static Info, bytes: &[u8]) -> Result<Option<(&'static Info, Measured)>, Error> {
+    match info.measure(bytes) {
+        Ok(measured) => Ok(Some((info, measured))),
+        Err(Error) if info.is_other(bytes) => Ok(None),
+        Err(Error) => Err(Error),
+    }
+}
+
+/// Whether what does not fit is taken for data: a port says what is expected there, and an experiment's number is anybody's.
+const fn is_hint(next: Next) -> bool {
+    matches!(
+        next,
+        Next::UdpPorts { .. }
+            | Next::TcpPorts { .. }
+            | Next::IpProtocol(protocol::EXPERIMENT_1 | protocol::EXPERIMENT_2)
+    )
 }
 
 /// Whose port decides.
@@ -141,8 +201,10 @@ enum Side {
 }
 
 /// Whether a header is carried under this number.
-fn is_under(format: &Format, next: Next, side: Side) -> bool {
+fn is_under(info: &Info, next: Next, side: Side) -> bool {
+    let format = &info.format;
     match next {
+        Next::UdpPorts { .. } if side == Side::Source && info.role == Role::Tunnel => false,
         Next::EtherType(number) => side == Side::Destination && format.ether_types.contains(&number),
         Next::IpProtocol(number) => side == Side::Destination && format.ip_protocols.contains(&number),
         Next::UdpPorts { source, destination } => {
@@ -151,7 +213,7 @@ fn is_under(format: &Format, next: Next, side: Side) -> bool {
         Next::TcpPorts { source, destination } => {
             format.tcp_ports.contains(if side == Side::Source { &source } else { &destination })
         }
-        Next::Payload | Next::Header(_) => false,
+        Next::Payload | Next::Header(_) | Next::IpByVersion => false,
     }
 }
 
@@ -160,22 +222,24 @@ impl Iterator for Layers<'_> {
 
     fn next(&mut self) -> Option<Place> {
         let next = self.next.take()?;
-        match self.read_next(next) {
-            Ok(Some((info, measured))) => {
-                let place = Place { info, start: self.rest.start, measured };
-                self.rest = place.payload();
-                self.left -= 1;
-                if self.left > 0 && !self.rest.is_empty() {
-                    self.next = Some(measured.next);
-                }
-                Some(place)
-            }
-            Ok(None) => None,
-            Err(Error) => {
-                self.error = true;
-                None
-            }
+        let found = self.read_next(next);
+        if self.left == 0 {
+            self.is_too_deep = found != Ok(None);
+            return None;
         }
+        let Ok(found) = found else {
+            self.error = true;
+            return None;
+        };
+        let (info, measured) = found?;
+        let place = Place { info, start: self.rest.start, measured };
+        self.rest = place.payload();
+        self.left -= 1;
+        if place.is_network() {
+            self.in_ipv4 = info.role == Role::Ipv4;
+        }
+        self.next = (!self.rest.is_empty()).then_some(measured.next);
+        Some(place)
     }
 }
 
@@ -233,13 +297,12 @@ impl Places {
     ///
     /// The packet is shorter than its headers, or longer than 65,535 bytes; nothing is changed.
     pub fn set_len(&mut self, packet: &mut [u8]) -> Result<(), Error> {
-        let Some(whole) = self.list[..self.len].first().map(Place::whole) else { return Ok(()) };
-        let end = self.iter().find(|place| place.is_network()).map_or(whole.end, |network| network.whole().end);
+        let Some(end) = self.end() else { return Ok(()) };
         let len = packet.len();
         if len > usize::from(u16::MAX) || self.iter().any(|place| len < place.header().end) {
             return Err(Error);
         }
-        for place in self.list.iter_mut().take(self.len).filter(|place| place.whole().end >= end) {
+        for place in self.list.iter_mut().take(self.len).filter(|place| place.filled_end() >= end) {
             let (start, header_len) = (place.start, place.measured.header_len);
             let variable = header_len - place.info.format.len;
             place.info.set_lengths(&mut packet[start..], variable, len - start - header_len)?;
@@ -293,7 +356,8 @@ impl FromIterator<Place> for Places {
         let nothing = Measured { header_len: 0, total_len: 0, next: Next::Payload, cover: Cover::Nothing };
         let filler = Place { info: &<super::Ethernet as super::Header>::INFO, start: 0, measured: nothing };
         let mut list = Self { list: [filler; MAX_LAYERS], len: 0 };
-        for (to, place) in list.list.iter_mut().zip(places) {
+        // The packet is asked for one more than there is room for: so it knows whether there are more.
+        for (place, to) in places.into_iter().zip(&mut list.list) {
             *to = place;
             list.len += 1;
         }

@@ -71,6 +71,10 @@ pub enum Next {
     },
     /// This header.
     Header(&'static Info),
+    /// Perhaps IPv4 or IPv6, whose first four bits say which: nobody says so, and what begins like that may be anything (RFC
+    /// 4928, section 3). It is believed where the packet is whole and IPv4's checksum is right, and where IPv6 ends with
+    /// the last byte.
+    IpByVersion,
 }
 
 /// What a header's checksum covers, and where it stands.
@@ -105,17 +109,31 @@ impl PartialEq for OwnSum {
 
 impl Eq for OwnSum {}
 
-/// What a header is for the checksums of those behind it.
+/// What a header is for those behind it and for their checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Nothing.
     Other,
+    /// It carries somebody else's packets. A UDP port means it only as the receiver's: whatever is sent from that port, by a
+    /// program that was given it by chance, is not taken for packets.
+    Tunnel,
     /// Its addresses are in the pseudo-header.
     Ipv4,
     /// Its addresses are in the pseudo-header.
     Ipv6,
-    /// It may hold the last destination, which is in the pseudo-header (RFC 8200, section 8.1).
+    /// It may hold the last destination, which is in the pseudo-header (RFC 8200, section 8.1). Only IPv6 has it.
     Routing,
+    /// It may hold the sender's home address, which is in the pseudo-header (RFC 6275, section 6.3). Only IPv6 has it.
+    DestinationOptions,
+    /// Nothing, but only IPv6 has it.
+    Extension,
+}
+
+impl Role {
+    /// Whether only IPv6 has it: IPv4 may carry another protocol under the same number.
+    pub(super) const fn is_of_ipv6(self) -> bool {
+        matches!(self, Self::Routing | Self::DestinationOptions | Self::Extension)
+    }
 }
 
 /// A header. Everything has a default, so `impl Header for Name {}` is a header of constant length with a payload.
@@ -125,7 +143,9 @@ pub trait Header: Fields {
     /// What dissecting needs of it.
     const INFO: Info = Info::of::<Self>();
 
-    /// Whether the values can be those of this header: a version number, for example.
+    /// Whether the values can be those of this header: a version number, for example. Where they cannot, it is another
+    /// header under the same number, or another version of this one: dissecting ends there, which is no error. What
+    /// contradicts itself says so by its lengths.
     #[inline]
     fn is_valid(&self) -> bool {
         true
@@ -148,6 +168,13 @@ pub trait Header: Fields {
     fn next(&self, payload: &[u8]) -> Next {
         let _ = payload;
         Next::Payload
+    }
+
+    /// As [`Self::next`], which it calls, for headers that say it in their variable part.
+    #[inline]
+    fn next_behind(&self, variable: &[u8], payload: &[u8]) -> Next {
+        let _ = variable;
+        self.next(payload)
     }
 
     /// What its checksum covers.
@@ -266,9 +293,10 @@ impl<H> DerefMut for LayerMut<'_, H> {
 pub struct Info {
     /// Its fields and numbers.
     pub format: Format,
-    /// What it is for the checksums of others.
+    /// What it is for those behind it.
     pub role: Role,
     measure: fn(&[u8]) -> Result<Measured, Error>,
+    is_other: fn(&[u8]) -> bool,
     set_lengths: fn(&mut [u8], usize, usize) -> Result<(), Error>,
 }
 
@@ -289,7 +317,13 @@ impl Info {
     /// That of a type.
     #[must_use]
     pub const fn of<H: Header>() -> Self {
-        Self { format: H::FORMAT, role: H::ROLE, measure: measure::<H>, set_lengths: set_lengths::<H> }
+        Self {
+            format: H::FORMAT,
+            role: H::ROLE,
+            measure: measure::<H>,
+            is_other: is_other::<H>,
+            set_lengths: set_lengths::<H>,
+        }
     }
 
     /// Reads a header of this kind at the beginning of `bytes`.
@@ -299,6 +333,13 @@ impl Info {
     /// As for [`Header::parse`].
     pub fn measure(&self, bytes: &[u8]) -> Result<Measured, Error> {
         (self.measure)(bytes)
+    }
+
+    /// Whether the bytes are another header than this one, or another version of it, rather than this one cut off or with
+    /// lengths that contradict each other.
+    pub(super) fn is_other(&self, bytes: &[u8]) -> bool {
+        // The number under which IP is carried says its version.
+        !matches!(self.role, Role::Ipv4 | Role::Ipv6) && (self.is_other)(bytes)
     }
 
     /// Writes into a header of this kind at the beginning of `bytes` how long its variable part and its payload are.
@@ -328,8 +369,15 @@ impl fmt::Debug for Info {
 fn measure<H: Header>(bytes: &[u8]) -> Result<Measured, Error> {
     let layer = H::parse(bytes)?;
     let header_len = size_of::<H>() + layer.variable.len();
-    let next = layer.next(layer.payload);
+    let next = layer.next_behind(layer.variable, layer.payload);
     Ok(Measured { header_len, total_len: header_len + layer.payload.len(), next, cover: layer.cover() })
+}
+
+/// Of a header that is cut off, what is there decides.
+fn is_other<H: Header>(bytes: &[u8]) -> bool {
+    let mut header = H::default();
+    header.as_mut_bytes().iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    !header.is_valid()
 }
 
 fn set_lengths<H: Header>(bytes: &mut [u8], variable: usize, payload: usize) -> Result<(), Error> {

@@ -20,9 +20,12 @@
 
 pub mod checksum;
 mod dissect;
+#[cfg(test)]
+mod dissect_tests;
 mod dump;
 mod field;
 mod header;
+mod lengths;
 mod mac;
 mod numbers;
 mod protocols;

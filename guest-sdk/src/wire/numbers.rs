@@ -67,6 +67,16 @@ pub mod protocol {
     pub const DESTINATION_OPTIONS: u8 = 60;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    /// Mobile IPv6, an extension header.
+    pub const MOBILITY: u8 = 135;
+    /// Host identity protocol, an extension header.
+    pub const HIP: u8 = 139;
+    /// Shim6, an extension header.
+    pub const SHIM6: u8 = 140;
     /// An Ethernet frame.
     pub const ETHERNET: u8 = 143;
+    /// For experiments; with IPv6 an extension header.
+    pub const EXPERIMENT_1: u8 = 253;
+    /// For experiments; with IPv6 an extension header.
+    pub const EXPERIMENT_2: u8 = 254;
 }

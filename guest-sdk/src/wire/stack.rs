@@ -2,7 +2,7 @@
 
 use super::checksum::fill;
 use super::dissect::{Layers, Place};
-use super::{Error, Format, Header, Info, Next};
+use super::{Error, Format, Header, Info, Next, Role};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -210,11 +210,14 @@ fn leads_to(next: Next, info: &Info) -> bool {
         Next::EtherType(number) => format.ether_types.contains(&number),
         Next::IpProtocol(number) => format.ip_protocols.contains(&number),
         Next::UdpPorts { source, destination } => {
-            format.udp_ports.contains(&destination) || format.udp_ports.contains(&source)
+            let is_hint = info.role != Role::Tunnel && format.udp_ports.contains(&source);
+            format.udp_ports.contains(&destination) || is_hint
         }
         Next::TcpPorts { source, destination } => {
             format.tcp_ports.contains(&destination) || format.tcp_ports.contains(&source)
         }
+        // Whoever declares the stack knows what others would have to guess.
+        Next::IpByVersion => matches!(info.role, Role::Ipv4 | Role::Ipv6),
         Next::Payload => false,
     }
 }

@@ -71,6 +71,11 @@ impl<'a> Tlvs<'a> {
         Self { bytes, format }
     }
 
+    /// How many bytes were not walked over yet.
+    pub(super) const fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The first option of this type.
     ///
     /// # Errors

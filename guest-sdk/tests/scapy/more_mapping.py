@@ -166,6 +166,9 @@ PARTS = {
     ],
     "GTPHeader": GTP,
     "GTP_U_Header": GTP,
+    "GTP_UDPPort_ExtensionHeader": [
+        Part("GTP-U extension", {"words": "length", "content": "udp_port", "last": "next_ex"}),
+    ],
     "GTPPDUSessionContainer": [
         Part("GTP-U PDU session container", {
             "words": "ExtHdrLen", "direction": "type", "flags": gtp_flags, "qfi": "QFI",
@@ -193,5 +196,6 @@ WITHOUT = {
     "hop-by-hop options.first": "scapy reads options of any length there",
     "destination options.first": "scapy reads options of any length there",
     "NVGRE": "scapy reads it as GRE with a key, as we do where we are not told otherwise",
+    "extension": "scapy has a layer for each kind, and none for any",
     "ESP trailer": "it is encrypted where a packet is dissected",
 }

@@ -3,12 +3,12 @@
 import random
 
 from scapy.contrib.geneve import GENEVE, GeneveOptions
-from scapy.contrib.gtp import GTP_U_Header, GTPPDUSessionContainer
+from scapy.contrib.gtp import GTP_U_Header, GTP_UDPPort_ExtensionHeader, GTPPDUSessionContainer
 from scapy.contrib.mpls import MPLS
 from scapy.layers.igmp import IGMP, IGMPv3_MQ, IGMPv3_MR, IGMPv3_MR_Group
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_SSRR
 from scapy.layers.inet6 import (
-    HBHOptUnknown, ICMPv6DestUnreach, ICMPv6MLDMultAddrRec, ICMPv6MLDone, ICMPv6MLQuery, ICMPv6MLQuery2, ICMPv6MLReport,
+    HAO, HBHOptUnknown, ICMPv6DestUnreach, ICMPv6MLDMultAddrRec, ICMPv6MLDone, ICMPv6MLQuery, ICMPv6MLQuery2, ICMPv6MLReport,
     ICMPv6MLReport2, ICMPv6ND_RA, ICMPv6ND_Redirect, ICMPv6ND_RS, ICMPv6NDOptMTU, ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, IPv6ExtHdrSegmentRouting, PadN, RouterAlert,
@@ -28,6 +28,8 @@ from common import data, eth, icmp, ip4, ip4_options, ip6, noise, padded, port, 
 # Scapy knows only IP behind AH.
 bind_layers(AH, UDP, nh=17)
 bind_layers(AH, TCP, nh=6)
+# Nor what is behind this extension header.
+bind_layers(GTP_UDPPort_ExtensionHeader, IP, next_ex=0)
 
 
 def some(most, make):
@@ -55,6 +57,23 @@ def destination():
 def routing():
     addresses = [address6() for _ in range(random.randint(1, 5))]
     return IPv6ExtHdrRouting(type=0, addresses=addresses, segleft=random.randint(0, len(addresses)))
+
+
+def mobile():
+    """To a mobile node's home address, and from another one's."""
+    return IPv6ExtHdrRouting(type=2, addresses=[address6()], segleft=random.randint(0, 1))
+
+
+def home():
+    return IPv6ExtHdrDestOpt(options=[HAO(hoa=address6())])
+
+
+def source_route():
+    """A route on whose way there are still places: scapy does not look at the pointer."""
+    kind, number = random.choice([(IPOption_LSRR, 3), (IPOption_SSRR, 9)])
+    routers = [address4() for _ in range(random.randint(1, 8))]
+    pointer = random.randrange(4, 4 + 4 * len(routers), 4)
+    return ip4(options=[kind(copy_flag=1, optclass=0, option=number, routers=routers, pointer=pointer)])
 
 
 def segments():
@@ -185,6 +204,10 @@ STACKS = {
     "extension headers, tcp": lambda: eth() / ip6() / destination() / tcp_options() / data(),
     "routing header": lambda: eth() / ip6() / hop_by_hop() / routing() / udp() / data(),
     "routing header, tcp": lambda: eth() / ip6() / routing() / tcp() / data(),
+    "routing header of mobile nodes": lambda: eth() / ip6() / mobile() / udp() / data(),
+    "home address": lambda: eth() / ip6() / home() / tcp() / data(),
+    "source route": lambda: eth() / source_route() / tcp() / data(),
+    "source route, udp": lambda: padded(eth() / source_route() / udp() / data()),
     "segment routing": lambda: eth() / ip6() / segments() / udp() / data(),
     "segment routing, tcp": lambda: eth() / ip6() / segments() / tcp() / data(),
     "segment routing, ip": lambda: eth() / ip6() / segments() / ip4() / udp() / data(),
@@ -210,6 +233,8 @@ STACKS = {
         S=1, seq=random.getrandbits(16)) / ip6() / tcp() / data(),
     "gtp, session": lambda: eth() / ip6() / udp(**GTP_PORTS) / gtp(
         E=1, next_ex=0x85) / session() / ip4() / udp() / data(),
+    "gtp, extension": lambda: eth() / ip4() / udp(**GTP_PORTS) / gtp(
+        E=1, next_ex=0x40) / GTP_UDPPort_ExtensionHeader(length=1, udp_port=port()) / ip4() / udp() / data(),
     "sctp": lambda: eth() / ip4() / sctp() / chunk_data(),
     "sctp, two chunks": lambda: padded(eth() / ip6() / sctp() / chunk_data() / chunk_data()),
     "sctp, init": lambda: eth() / ip4_options() / sctp() / init(SCTPChunkInit),

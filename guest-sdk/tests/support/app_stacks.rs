@@ -65,6 +65,11 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     ("DhcpQuery", "destination_port", "scapy wants a server's port"),
     ("PtpAnswer", "destination_port", "scapy is told of one only"),
     ("DnsStream", "rst", "a reset has a text behind it"),
+    (
+        "DnsStream",
+        "syn",
+        "with SYN and ACK Wireshark 4.4 takes the source port for the server's, and so for the protocol's",
+    ),
     ("marker", "version", "later ones have other fields"),
     ("Dhcp6Relayed", "source_port", "Wireshark wants a relay's port"),
     ("Dhcp6Relayed", "destination_port", "scapy wants a relay's port"),

@@ -88,11 +88,17 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     ("routing", "segments_left", "no more than there are"),
     ("routing", "kind", "other kinds hold other addresses"),
     ("UserOfSession", "extension", "without it another header follows"),
+    ("UserExtended", "extension", "without it another header follows"),
+    ("UserExtended", "source_port", "scapy wants both ports to be GTP-U's"),
+    ("Extended6", "next_header", "other kinds have other bytes"),
     ("MLDv2 query", "reserved2", "must be 0"),
     ("IGMPv3 query", "reserved", "bits of RFC 9279, which announce extensions"),
     ("IGMPv3 report", "reserved", "bits of RFC 9279, which announce extensions"),
     ("MLDv2 record", "kind", "only 1 to 6 are defined"),
     ("IGMPv3 record", "kind", "only 1 to 6 are defined"),
+    ("GTP-U extension", "words", "more bytes than there are"),
+    ("GTP-U extension", "last", "an extension that is not there"),
+    ("extension", "specific", "in shim6 it says that no packet follows"),
     ("AH", "next_header", "another protocol's number"),
     ("EspInUdp", "spi", "0 is no ESP"),
 ];
@@ -143,6 +149,10 @@ stacks! { MORE_STACKS;
         p.route.set_last_entry(1);
         p.route.options = [7; 32];
     };
+    Extended6 { eth: Ethernet, ip: Ipv6, more: Extension, udp: Udp } => |p| {
+        p.ip.set_next_header(140);
+        p.more.set_specific(0x8000_1234_5678);
+    };
     Whole6 { eth: Ethernet, ip: Ipv6, fragment: Fragment, udp: Udp };
     Ip6Fragment { eth: Ethernet, ip: Ipv6, fragment: Fragment } => |p| {
         p.fragment.set_next_header(253);
@@ -178,6 +188,10 @@ stacks! { MORE_STACKS;
     } => |p| p.udp.set_source_port(2152);
     UserOfSession {
         eth: Ethernet, ip: Ipv6, udp: Udp, gtp: Gtpu, extended: GtpuExtended, session: GtpuPduSession,
+        inner_ip: Ipv4, inner_udp: Udp
+    } => |p| p.udp.set_source_port(2152);
+    UserExtended {
+        eth: Ethernet, ip: Ipv4, udp: Udp, gtp: Gtpu, extended: GtpuExtended, more: GtpuExtension,
         inner_ip: Ipv4, inner_udp: Udp
     } => |p| p.udp.set_source_port(2152);
     SctpUser { eth: Ethernet, ip: Ipv4, sctp: Sctp, data: SctpData };

@@ -53,7 +53,7 @@ stacks! { STACKS;
     ArpFrame { eth: Ethernet, arp: Arp };
     ArpTagged { eth: Ethernet, tag: Vlan, arp: Arp };
     Ip4 { eth: Ethernet, ip: Ipv4 } => |p| p.ip.set_protocol(253);
-    Ip6 { eth: Ethernet, ip: Ipv6 } => |p| p.ip.set_next_header(253);
+    Ip6 { eth: Ethernet, ip: Ipv6 } => |p| p.ip.set_next_header(252);
     Udp4 { eth: Ethernet, ip: Ipv4, udp: Udp };
     Udp4Tagged { eth: Ethernet, outer: Vlan, inner: Vlan, ip: Ipv4, udp: Udp } => |p| p.eth.set_ether_type(0x88a8);
     Udp4Options { eth: Ethernet, ip: With<Ipv4, 8>, udp: Udp } => |p| p.ip.options = IP_OPTIONS;
@@ -143,6 +143,8 @@ impl AnyStack {
                 let value =
                     if field.name.ends_with("_port") && field.bits == 16 { 30_000 + value % 10_000 } else { value };
                 field.set(&mut packet, value);
+                // Where nobody says that IPv4 follows, only its checksum does.
+                (self.fill_checksums)(&mut packet);
                 if places(&packet) != expected || (self.parse)(&packet).is_err() {
                     packet = before;
                 }

@@ -113,13 +113,11 @@ fn of_ipv4(payload: &[u8]) -> [Option<Class>; 3] {
 
 #[inline]
 fn of_ipv6(payload: &[u8]) -> [Option<Class>; 3] {
-    match Ipv6::parse(payload) {
-        Ok(ip) if ip.next_header() == protocol::IPV6_FRAGMENT => {
-            // The fragment header begins with the protocol of the whole packet.
-            let carried = ip.payload.first().map_or(Class::Malformed, |&number| of_protocol(number));
-            [Some(Class::Ipv6), Some(carried), Some(Class::Fragment)]
+    match Ipv6::parse(payload).and_then(|ip| ip.carried(ip.payload)) {
+        Ok(carried) => {
+            let fragment = carried.is_fragment.then_some(Class::Fragment);
+            [Some(Class::Ipv6), Some(of_protocol(carried.protocol)), fragment]
         }
-        Ok(ip) => [Some(Class::Ipv6), Some(of_protocol(ip.next_header())), None],
         Err(_) => [Some(Class::Ipv6), None, Some(Class::Malformed)],
     }
 }

@@ -72,7 +72,13 @@ fn fragments_groups_and_tags_are_seen() {
         let classes = counted(vec![ipv4(17, bits).into()]);
         assert_eq!(classes.contains(&("fragment", 1)), fragment, "{bits:#x}");
     }
-    assert_eq!(counted(vec![ipv6(44).into()]), [("ipv6", 1), ("udp", 1), ("fragment", 1)]);
+    // A fragment header alone makes no part of a packet: "more fragments", an offset.
+    for (at, value, fragment) in [(43, 0, false), (43, 1, true), (43, 8, true), (42, 1, true), (43, 6, false)] {
+        let mut packet = ipv6(44);
+        packet[14 + at] = value;
+        let expected = [("ipv6", 1), ("udp", 1), ("fragment", 1)];
+        assert_eq!(counted(vec![packet.into()]), expected[..2 + usize::from(fragment)], "byte {at} is {value}");
+    }
     let mut group = frame(0x0806, &[]);
     group[..6].fill(0xff);
     assert_eq!(counted(vec![group.clone().into()]), [("arp", 1), ("broadcast", 1)]);
@@ -81,7 +87,34 @@ fn fragments_groups_and_tags_are_seen() {
 }
 
 #[test]
+fn extension_headers_are_walked_over() {
+    // IPv6 with so many words of eight bytes behind its header.
+    let packet = |first: u8, words: &[[u8; 8]]| {
+        let mut ip = ipv6(first)[14..54].to_vec();
+        ip[5] = u8::try_from(8 * words.len()).unwrap();
+        ip.extend(words.concat());
+        frame(0x86dd, &ip)
+    };
+    let udp = [0, 9, 0, 9, 0, 8, 0, 0];
+    for number in [0, 43, 60, 135, 139, 140, 253, 254] {
+        let words = [[protocol::DESTINATION_OPTIONS, 1, 0, 0, 0, 0, 0, 0], [0; 8], [17, 0, 0, 0, 0, 0, 0, 0], udp];
+        assert_eq!(counted(vec![packet(number, &words).into()]), [("ipv6", 1), ("udp", 1)], "{number}");
+    }
+    // In a packet of AH; nothing behind; cut off.
+    assert_eq!(counted(vec![packet(51, &[[17, 3, 0, 0, 0, 0, 0, 0], [0; 8]]).into()]), [("ipv6", 1), ("malformed", 1)]);
+    let ah = [[17, 2, 0, 0, 0, 0, 0, 0], [0; 8], udp];
+    assert_eq!(counted(vec![packet(51, &ah).into()]), [("ipv6", 1), ("udp", 1)]);
+    assert_eq!(counted(vec![packet(60, &[[59, 0, 0, 0, 0, 0, 0, 0]]).into()]), [("ipv6", 1), ("other_proto", 1)]);
+    assert_eq!(counted(vec![packet(60, &[[17, 1, 0, 0, 0, 0, 0, 0]]).into()]), [("ipv6", 1), ("malformed", 1)]);
+}
+
+#[test]
 fn what_contradicts_itself_is_malformed() {
+    let (mut four, mut six) = (ipv4(17, 0), ipv6(17));
+    (four[17], six[19]) = (0, 0);
+    assert_eq!(counted(vec![four.into()]), [("ipv4", 1), ("malformed", 1)]);
+    assert_eq!(counted(vec![six.into()]), [("ipv6", 1), ("malformed", 1)]);
+
     let mut short = ipv4(17, 0);
     short[17] = 200;
     assert_eq!(counted(vec![short.into()]), [("ipv4", 1), ("malformed", 1)]);

@@ -10,6 +10,8 @@ use perigee_guest::{Refusal, Setup, Text};
 
 /// Most limits that a configuration can name.
 const LIMITS: usize = 64;
+/// What a frame has before the packet that a port's MTU counts, without frame check sequence.
+const ETHERNET: u64 = 14;
 
 #[derive(Deserialize)]
 #[serde(crate = "serde", deny_unknown_fields, default)]
@@ -63,25 +65,39 @@ pub(crate) struct Limits {
 }
 
 impl Config {
+    /// Nanoseconds without packets after which a flow is forgotten.
+    pub(crate) fn idle(&self) -> u64 {
+        or_never(self.idle_ms)
+    }
+
+    /// Nanoseconds after which a flow is forgotten.
+    pub(crate) fn lifetime(&self) -> u64 {
+        or_never(self.lifetime_ms)
+    }
+
     /// An empty table of flows.
     pub(crate) fn flow_table<K: Copy + Eq + core::hash::Hash, V>(
         &self,
         setup: &Setup<'_>,
     ) -> Result<FlowTable<K, V>, NoMemory> {
-        let or_never = |ms: u64| if ms == 0 { u64::MAX } else { ms.saturating_mul(MILLISECOND) };
         let when_full = if matches!(self.when_full, Full::Evict) { WhenFull::Evict } else { WhenFull::Refuse };
-        let limits = FlowLimits::new(self.flows, setup.seed()).idle(or_never(self.idle_ms));
-        FlowTable::new(limits.lifetime(or_never(self.lifetime_ms)).when_full(when_full))
+        let limits = FlowLimits::new(self.flows, setup.seed()).idle(self.idle());
+        FlowTable::new(limits.lifetime(self.lifetime()).when_full(when_full))
     }
 
-    /// The buckets, all full.
-    pub(crate) fn limits(&self, now: u64) -> Result<Limits, Refusal> {
+    /// The buckets, all full. Each holds the longest packet that the ports' MTU allows: one that never fits would never pass.
+    pub(crate) fn limits(&self, setup: &Setup<'_>) -> Result<Limits, Refusal> {
         let (mut v4, mut v6) = (Lpm::new(LIMITS)?, Lpm::new(LIMITS)?);
+        let (now, mtu) = (setup.now_ns(), setup.ports().iter().map(|port| port.mtu).max());
+        let longest = mtu.map_or(0, |mtu| u64::from(mtu) + ETHERNET);
         for limit in self.limits.iter() {
             let text = limit.prefix.as_str();
             let bits = limit.burst.saturating_mul(8);
             let bucket = TokenBucket::new(limit.bps, bits, now)
                 .map_err(|_| wrong(text, "its burst must be 1 to 2305843009 bytes"))?;
+            if limit.burst < longest {
+                return Err(too_short(text, limit.burst, longest));
+            }
             let is_double = if text.contains(':') {
                 v6.insert(read(text)?, bucket)?.is_some()
             } else {
@@ -95,12 +111,25 @@ impl Config {
     }
 }
 
+/// Milliseconds in nanoseconds; 0 means never.
+fn or_never(ms: u64) -> u64 {
+    if ms == 0 { u64::MAX } else { ms.saturating_mul(MILLISECOND) }
+}
+
 fn read<A: core::str::FromStr<Err = BadPrefix>>(text: &str) -> Result<A, Refusal> {
     text.parse().map_err(|error: BadPrefix| wrong(text, error.text()))
 }
 
 fn wrong(prefix: &str, what: &str) -> Refusal {
     Refusal::from_parts(&["limits: \"", prefix, "\": ", what])
+}
+
+/// Says that a burst is shorter than a packet.
+fn too_short(prefix: &str, burst: u64, longest: u64) -> Refusal {
+    let mut text = Text::<240>::from("limits: \"");
+    text.push(prefix).push("\": a burst of ").push_number(burst).push(" bytes lets no packet of ").push_number(longest);
+    text.push(" bytes pass, which the ports' MTU allows: make it ").push_number(longest).push(" or more");
+    text.into()
 }
 
 impl Limits {

@@ -11,7 +11,7 @@ mod tests;
 
 use config::{Config, Limits};
 use five_tuple::five_tuple;
-use perigee_guest::state::{FiveTuple, FlowTable, Histogram, SECOND};
+use perigee_guest::state::{FiveTuple, FlowTable, Histogram, MILLISECOND, SECOND};
 use perigee_guest::{Batch, Buffer, Module, Refusal, Setup, Verdict};
 
 perigee_guest::module!(
@@ -38,8 +38,10 @@ perigee_guest::counters! {
     REFUSED = "flows.refused",
 }
 
-/// Most flows that are forgotten in one tick.
-const EXPIRE_LIMIT: usize = 1_024;
+/// Most flows that are forgotten before a batch: each batch bears a part of the work, so that little is left for a tick.
+const EXPIRE_IN_BATCH: usize = 64;
+/// Most flows that are forgotten in a tick for each millisecond since the one before: ticks may be far apart.
+const EXPIRE_IN_MILLISECOND: u64 = 1_024;
 
 /// What is counted of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,10 @@ pub struct FlowMeter {
     gaps: Histogram,
     both_ways: bool,
     now: u64,
+    ticked: u64,
+    /// Nanoseconds without packets, and in all, after which a flow is forgotten.
+    idle: u64,
+    lifetime: u64,
 }
 
 impl Module for FlowMeter {
@@ -70,16 +76,20 @@ impl Module for FlowMeter {
         let now = setup.now_ns();
         Ok(Self {
             flows: config.flow_table(setup)?,
-            limits: config.limits(now)?,
+            limits: config.limits(setup)?,
             sizes: Histogram::new(1, 65_535, 3)?,
             gaps: Histogram::new(1, 3_600 * SECOND, 2)?,
             both_ways: config.both_ways,
             now,
+            ticked: 0,
+            idle: config.idle(),
+            lifetime: config.lifetime(),
         })
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
+        self.expire(EXPIRE_IN_BATCH);
         let (mut packets, mut bytes) = (0, 0);
         for packet in batch {
             let len = u64::from(packet.len());
@@ -96,8 +106,9 @@ impl Module for FlowMeter {
 
     fn tick(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
-        let expired = self.flows.expire(self.now, EXPIRE_LIMIT, |_, _| ());
-        EXPIRED.add(expired as u64);
+        let milliseconds = (self.now.saturating_sub(self.ticked) / MILLISECOND).max(1);
+        self.ticked = self.now;
+        self.expire(usize::try_from(milliseconds.saturating_mul(EXPIRE_IN_MILLISECOND)).unwrap_or(usize::MAX));
     }
 
     fn message(&mut self, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
@@ -129,7 +140,17 @@ impl FlowMeter {
         self.sizes.record(len);
         let key = if self.both_ways { flow.symmetric() } else { flow };
         let fresh = || Tally { packets: 0, bytes: 0, first: now, last: now };
-        let Some(found) = self.flows.find_or_insert(key, now, fresh) else {
+        let (idle, lifetime) = (self.idle, self.lifetime);
+        let is_over =
+            |tally: &Tally| now.saturating_sub(tally.last) >= idle || now.saturating_sub(tally.first) >= lifetime;
+        let mut found = self.flows.find_or_insert(key, now, fresh);
+        if found.as_ref().is_some_and(|found| !found.is_new && is_over(found.value)) {
+            // Its time was over before this packet came, whenever a tick would have found it.
+            self.flows.remove(&key);
+            EXPIRED.add(1);
+            found = self.flows.find_or_insert(key, now, fresh);
+        }
+        let Some(found) = found else {
             REFUSED.add(1);
             return Verdict::NEXT;
         };
@@ -143,6 +164,12 @@ impl FlowMeter {
         found.value.bytes += len;
         found.value.last = now;
         Verdict::NEXT
+    }
+
+    /// Forgets flows whose time is over, at most so many.
+    fn expire(&mut self, limit: usize) {
+        let expired = self.flows.expire(self.now, limit, |_, _| ());
+        EXPIRED.add(expired as u64);
     }
 
     /// Forgets all that was counted.

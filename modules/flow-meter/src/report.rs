@@ -14,6 +14,8 @@ const TOP: usize = 10;
 pub(crate) fn answer(meter: &mut FlowMeter, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
     let request = core::str::from_utf8(request).unwrap_or_default();
     let mut words = request.split_ascii_whitespace();
+    // What was over by the last batch or tick is not told any more.
+    meter.expire(usize::MAX);
     let written = match (words.next(), words.next(), words.next()) {
         (Some("top"), count, None) => {
             let count = count.map_or(Ok(TOP), str::parse).ok().filter(|count| (1..=TOP_MAX).contains(count));

@@ -5,7 +5,7 @@
 //! new instance begins with full ones. When this layout changes, `state_version` in `module!` is counted up.
 
 use crate::{FlowMeter, Tally};
-use perigee_guest::state::{FiveTuple, FiveTuple4, FiveTuple6};
+use perigee_guest::state::{FiveTuple, FiveTuple4, FiveTuple6, Saved};
 use perigee_guest::{Buffer, Full, Refusal};
 
 /// Most flows that are saved: what a mailbox of 1 MiB holds beside the histograms.
@@ -49,14 +49,12 @@ pub(crate) fn restore(meter: &mut FlowMeter, state: &[u8]) -> Result<(), Refusal
     // Another run has another clock: what is kept is how long ago it was.
     let now = meter.now;
     let here = |time: u64| now.saturating_sub(then.saturating_sub(time));
-    for flow in flows {
-        let Some((key, tally)) = read(flow) else { continue };
+    let saved = flows.iter().map(|flow| {
+        let (key, tally) = read(flow);
         let tally = Tally { first: here(tally.first), last: here(tally.last), ..tally };
-        if let Some(found) = meter.flows.find_or_insert(key, tally.last, || tally) {
-            *found.value = tally;
-        }
-    }
-    Ok(())
+        Saved { key, value: tally, created: tally.first, used: tally.last }
+    });
+    Ok(meter.flows.restore(saved)?)
 }
 
 fn write(key: &FiveTuple, tally: &Tally) -> [u8; FLOW_LEN] {
@@ -85,24 +83,22 @@ fn write(key: &FiveTuple, tally: &Tally) -> [u8; FLOW_LEN] {
     bytes
 }
 
-fn read(bytes: &[u8; FLOW_LEN]) -> Option<(FiveTuple, Tally)> {
-    let mut rest = &bytes[..];
-    let [family] = take(&mut rest)?;
-    let (source, destination) = (take::<16>(&mut rest)?, take::<16>(&mut rest)?);
-    let (source_port, destination_port) = (take(&mut rest)?, take(&mut rest)?);
-    let (source_port, destination_port) = (u16::from_le_bytes(source_port), u16::from_le_bytes(destination_port));
-    let [protocol] = take(&mut rest)?;
-    let mut number = || take(&mut rest).map(u64::from_le_bytes);
-    let tally = Tally { packets: number()?, bytes: number()?, first: number()?, last: number()? };
-    let key = if family == 4 {
-        let (mut source, mut destination) = (&source[..], &destination[..]);
-        let (source, destination) = (take::<4>(&mut source)?.into(), take::<4>(&mut destination)?.into());
+fn read(bytes: &[u8; FLOW_LEN]) -> (FiveTuple, Tally) {
+    let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
+    let number = |at: usize| u64::from_le_bytes(bytes[at..].first_chunk().copied().unwrap_or_default());
+    let port = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    let (source, destination, source_port, destination_port, protocol) =
+        (part(1), part(17), port(33), port(35), bytes[37]);
+    let tally = Tally { packets: number(38), bytes: number(46), first: number(54), last: number(62) };
+    let key = if bytes[0] == 4 {
+        let four = |[a, b, c, d, ..]: [u8; 16]| [a, b, c, d].into();
+        let (source, destination) = (four(source), four(destination));
         FiveTuple4 { source, destination, source_port, destination_port, protocol }.into()
     } else {
         let (source, destination) = (source.into(), destination.into());
         FiveTuple6 { source, destination, source_port, destination_port, protocol }.into()
     };
-    Some((key, tally))
+    (key, tally)
 }
 
 /// Takes bytes off the front.

@@ -1,7 +1,7 @@
 //! The meter in a test host.
 
 use super::*;
-use perigee_guest::testing::Host;
+use perigee_guest::testing::{Host, Run};
 
 /// A frame of 60 bytes or more from 10.0.0.`source` to 10.0.1.1.
 fn frame(source: u8, source_port: u16, len: usize) -> Vec<u8> {
@@ -88,14 +88,23 @@ fn what_is_not_used_is_forgotten() {
 #[test]
 fn each_prefix_keeps_to_its_rate() {
     let config = r#"{"limits": [
-        {"prefix": "10.0.0.0/24", "bps": 8000, "burst": 200}, {"prefix": "10.0.0.2/32", "bps": 0, "burst": 60},
-        {"prefix": "2001::/16", "bps": 0, "burst": 62}]}"#;
+        {"prefix": "10.0.0.0/24", "bps": 8000, "burst": 1514}, {"prefix": "10.0.0.2/32", "bps": 0, "burst": 1514},
+        {"prefix": "2001::/16", "bps": 0, "burst": 1520}]}"#;
     let mut host = Host::<FlowMeter>::start(config).unwrap();
-    let frames =
-        [frame(1, 1, 100), frame(3, 1, 100), frame(1, 1, 60), frame(2, 1, 60), frame(2, 1, 60), ipv6(1), ipv6(2)];
+    let long = |len: usize| [ipv6(1), vec![0; len - 62]].concat();
+    let frames = [
+        frame(1, 1, 1_414),
+        frame(3, 1, 100),
+        frame(1, 1, 60),
+        frame(2, 1, 1_514),
+        frame(2, 1, 60),
+        long(1_458),
+        ipv6(1),
+        ipv6(2),
+    ];
     let passed: Vec<bool> = host.process(frames).iter().map(|packet| !packet.verdict.is_drop()).collect();
-    assert_eq!(passed, [true, true, false, true, false, true, false]);
-    assert_eq!((host.counter("limited"), host.counter("packets")), (3, 4));
+    assert_eq!(passed, [true, true, false, true, false, true, true, false]);
+    assert_eq!((host.counter("limited"), host.counter("packets")), (3, 5));
     // 8000 bits a second are 60 bytes in 60 ms.
     host.set_time(59_999_999);
     assert!(host.process([frame(1, 1, 60)])[0].verdict.is_drop());
@@ -104,20 +113,42 @@ fn each_prefix_keeps_to_its_rate() {
 }
 
 #[test]
+fn a_burst_that_a_packet_does_not_fit_is_refused() {
+    for mtu in [1_500, 576, 9_000] {
+        let mut run = Run::default();
+        run.ports.iter_mut().for_each(|port| port.mtu = 68);
+        run.ports[2].mtu = mtu;
+        for prefix in ["198.18.0.0/15", "2001:db8::/32"] {
+            let start = |burst: u16| {
+                let limit = format!(r#"{{"prefix": "{prefix}", "bps": 1000000000, "burst": {burst}}}"#);
+                Host::<FlowMeter>::start_in(run.clone(), &format!(r#"{{"limits": [{limit}]}}"#)).map(|_| ())
+            };
+            let (least, short) = (mtu + 14, mtu + 13);
+            assert_eq!(start(least), Ok(()));
+            let text = format!(
+                "limits: \"{prefix}\": a burst of {short} bytes lets no packet of {least} bytes pass, which the ports' MTU allows: \
+                 make it {least} or more"
+            );
+            assert_eq!(start(short), Err(text));
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_told() {
     let error = |config: &str| Host::<FlowMeter>::start(config).map(|_| ()).unwrap_err();
     let limit = |prefix: &str, burst: u64| {
         format!(
-            r#"{{"limits": [{{"prefix": "{prefix}", "bps": 1, "burst": {burst}}}, {{"prefix": "::/0", "bps": 1, "burst": 1}}]}}"#
+            r#"{{"limits": [{{"prefix": "{prefix}", "bps": 1, "burst": {burst}}}, {{"prefix": "::/0", "bps": 1, "burst": 1514}}]}}"#
         )
     };
     assert_eq!(
-        error(&limit("10.0.0.1/8", 1)),
+        error(&limit("10.0.0.1/8", 1514)),
         "limits: \"10.0.0.1/8\": has bits set behind the prefix's length: shorten the address or lengthen the prefix"
     );
-    assert_eq!(error(&limit("ten", 1)), "limits: \"ten\": not a prefix such as \"10.0.0.0/8\" or \"2001:db8::/32\"");
+    assert_eq!(error(&limit("ten", 1514)), "limits: \"ten\": not a prefix such as \"10.0.0.0/8\" or \"2001:db8::/32\"");
     assert_eq!(error(&limit("10.0.0.0/8", 0)), "limits: \"10.0.0.0/8\": its burst must be 1 to 2305843009 bytes");
-    assert_eq!(error(&limit("::/0", 1)), "limits: \"::/0\": stands twice");
+    assert_eq!(error(&limit("::/0", 1514)), "limits: \"::/0\": stands twice");
     let mut host = Host::<FlowMeter>::start("").unwrap();
     let mut refused = |request: &[u8]| host.message(request).unwrap_err();
     assert_eq!(refused(b"tops"), "known messages: top, top COUNT, summary, sizes, gaps, reset");
@@ -147,6 +178,99 @@ fn the_state_goes_to_the_next_instance() {
     other.set_time(2_000_000);
     other.tick();
     assert_eq!(other.counter("flows.expired"), 3);
+}
+
+/// A UDP packet from this address.
+fn udp_from(source: u32) -> Vec<u8> {
+    let mut bytes = frame(1, 7, 60);
+    bytes[26..30].copy_from_slice(&source.to_be_bytes());
+    bytes
+}
+
+const MS: u64 = 1_000_000;
+
+#[test]
+fn flows_are_forgotten_in_time_whatever_the_tick() {
+    for (flows, tick_ms) in [(5_000, 1_000), (20_000, 2_000), (20_000, 60_000), (5_000, 250), (3_000, 10)] {
+        for (config, lifetime) in [(r#"{"idle_ms": 500}"#, false), (r#"{"idle_ms": 0, "lifetime_ms": 500}"#, true)] {
+            let mut host = Host::<FlowMeter>::start(config).unwrap();
+            host.set_time(0);
+            for first in (0..flows).step_by(250) {
+                host.process((first..first + 250).map(udp_from));
+            }
+            // The first tick after the time is over takes all; with short ticks as many as a million in a second.
+            let mut now = 0;
+            while now < 510 {
+                assert!(now >= 500 || host.counter("flows.expired") == 0);
+                now += tick_ms;
+                host.set_time(now * MS);
+                host.tick();
+            }
+            while tick_ms < 250 && host.counter("flows.expired") < flows.into() && now < 600 {
+                now += tick_ms;
+                host.set_time(now * MS);
+                host.tick();
+            }
+            assert_eq!(host.counter("flows.expired"), u64::from(flows), "{tick_ms} {lifetime}");
+            assert_eq!(text(&mut host, "top"), "[]");
+        }
+    }
+}
+
+#[test]
+fn a_packet_after_the_time_begins_a_new_flow_whether_there_was_a_tick_or_not() {
+    for (config, made) in
+        [(r#"{"idle_ms": 500}"#, 2), (r#"{"idle_ms": 0, "lifetime_ms": 900}"#, 2), (r#"{"idle_ms": 0}"#, 1)]
+    {
+        let mut host = Host::<FlowMeter>::start(config).unwrap();
+        for now in [0, 400, 899, 1_400] {
+            host.set_time(now * MS);
+            host.process([udp_from(1)]);
+        }
+        assert_eq!((host.counter("flows"), host.counter("flows.expired")), (made, made - 1), "{config}");
+        assert_eq!(host.counter("packets"), 4);
+    }
+}
+
+#[test]
+fn the_busiest_flow_survives_a_flood() {
+    for (flows, every) in [(2, 2), (10, 3), (1_024, 2), (1_024, 500), (4_000, 100)] {
+        let mut host = Host::<FlowMeter>::start(&format!(r#"{{"flows": {flows}}}"#)).unwrap();
+        let packets = 5 * flows.max(1_000);
+        let sources = (0..packets).map(|n| if n % every == 0 { 0 } else { n });
+        for batch in sources.clone().collect::<Vec<_>>().chunks(64) {
+            host.process(batch.iter().map(|&source| udp_from(source)));
+        }
+        let different = 1 + sources.filter(|&source| source != 0).count() as u64;
+        assert_eq!(host.counter("flows"), different, "{flows} flows, one of which has every {every}th packet");
+    }
+}
+
+#[test]
+fn a_smaller_table_keeps_the_newest() {
+    for when_full in ["evict", "refuse"] {
+        let mut old = Host::<FlowMeter>::start(r#"{"flows": 1000}"#).unwrap();
+        for n in 0..100 {
+            old.set_time(u64::from(n) * MS);
+            old.process([udp_from(0xc612_0000 + n)]);
+        }
+        let state = old.save().unwrap();
+        let config = format!(r#"{{"flows": 10, "idle_ms": 1000, "lifetime_ms": 1500, "when_full": "{when_full}"}}"#);
+        let mut new = Host::<FlowMeter>::start(&config).unwrap();
+        new.set_time(99 * MS);
+        new.process([udp_from(1)]);
+        new.restore(&state).unwrap();
+        let top = text(&mut new, "top 32");
+        for n in 0..100 {
+            assert_eq!(top.contains(&format!("\"198.18.0.{n}:")), n >= 90, "{when_full}: {top}");
+        }
+        // They age as if nothing had happened.
+        for n in 90_u32..100 {
+            new.set_time((u64::from(n) + 1_000 + 16) * MS);
+            new.tick();
+            assert_eq!(new.counter("flows.expired"), u64::from(n) - 89);
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,9 @@
 #![cfg_attr(not(test), no_std)]
 
 mod config;
+mod sender;
+#[cfg(test)]
+mod sender_tests;
 #[cfg(test)]
 mod tests;
 mod v4;
@@ -33,12 +36,14 @@ enum Outcome {
     BadChecksum,
     /// Not answered: lengths or fields that cannot be.
     Malformed,
+    /// Not answered: somebody else says that one of the addresses is his.
+    Conflict,
     /// Not answered: something else, or not for these addresses.
     Other,
 }
 
 impl Outcome {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Arp, "arp"),
         (Self::Ndp, "ndp"),
         (Self::Echo, "echo"),
@@ -46,6 +51,7 @@ impl Outcome {
         (Self::Fragment, "fragment"),
         (Self::BadChecksum, "bad_checksum"),
         (Self::Malformed, "malformed"),
+        (Self::Conflict, "conflict"),
         (Self::Other, "other"),
     ];
 
@@ -105,7 +111,8 @@ impl Responder {
         let frame = Ethernet::parse(packet.bytes()).map_err(|_| Outcome::Malformed)?;
         let (source, destination) = (frame.source(), frame.destination());
         let (number, start) = Ethernet::untagged(packet.bytes()).map_err(|_| Outcome::Malformed)?;
-        if destination != mac && !destination.is_multicast() || source.is_multicast() {
+        // Not to us, or from nobody. From our own MAC address it may well be: a TAP's port and its kernel have the same.
+        if destination != mac && !destination.is_multicast() || !sender::is_station(source) {
             return Err(Outcome::Other);
         }
 

@@ -7,11 +7,11 @@ use perigee_guest::wire::{Arp, Icmp, Icmpv6, Ipv4, Ipv6, NdMac, Stack as _, chec
 
 const CONFIG: &str = r#"{"addresses": ["10.0.0.2", "fe80::2", "fd00::12:3456"]}"#;
 /// Who asks, and the MAC address of port 0 of the test host.
-const ASKER: Mac = Mac([2, 0, 0, 0, 0, 0x99]);
-const OWN: Mac = Mac([2, 0, 0, 0, 0, 0x10]);
-const US4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const ASKER: Mac = Mac([2, 0, 0, 0, 0, 0x99]);
+pub(crate) const OWN: Mac = Mac([2, 0, 0, 0, 0, 0x10]);
+pub(crate) const US4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const ASKER4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const US6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0x12, 0x3456);
+pub(crate) const US6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0x12, 0x3456);
 const ASKER6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 fn host(config: &str) -> Host<Responder> {
@@ -19,7 +19,7 @@ fn host(config: &str) -> Host<Responder> {
 }
 
 /// Asks once, and gives what came out and the counter that counted.
-fn ask(packet: impl Into<Input>) -> (Output, &'static str) {
+pub(crate) fn ask(packet: impl Into<Input>) -> (Output, &'static str) {
     let mut host = host(CONFIG);
     let out = host.process([packet.into()]).remove(0);
     let counted: Vec<_> = Outcome::ALL.iter().filter(|(_, name)| host.counter(name) > 0).collect();
@@ -28,7 +28,7 @@ fn ask(packet: impl Into<Input>) -> (Output, &'static str) {
 }
 
 /// What came out is the packet as it was, dropped, and counted under this name.
-fn refused(packet: &[u8], name: &str) {
+pub(crate) fn refused(packet: &[u8], name: &str) {
     let (out, counted) = ask(packet);
     assert_eq!((out.bytes.as_slice(), counted), (packet, name));
     assert!(out.verdict.is_drop());
@@ -42,14 +42,14 @@ fn frame(to: Mac, number: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn arp_request(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+pub(crate) fn arp_request(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let fixed = [0, 1, 8, 0, 6, 4, 0, 1];
     let payload = [&fixed[..], &ASKER.0, &sender.octets(), &[0; 6], &target.octets()].concat();
     frame(Mac::BROADCAST, ether_type::ARP, &payload)
 }
 
 /// An echo request with options and with this many bytes of data.
-fn echo4(options: &[u8], data: usize) -> Vec<u8> {
+pub(crate) fn echo4(options: &[u8], data: usize) -> Vec<u8> {
     let mut message = vec![Icmp::ECHO_REQUEST, 0, 0, 0, 0x12, 0x34, 0, 1];
     message.extend((0..=u8::MAX).cycle().take(data));
     let sum = checksum::finish(checksum::sum(&message)).to_be_bytes();
@@ -68,7 +68,7 @@ fn echo4(options: &[u8], data: usize) -> Vec<u8> {
 }
 
 /// An ICMPv6 message between two addresses, with a good checksum.
-fn icmp6(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+pub(crate) fn icmp6(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 14 + Message::LEN + message.len() - 4];
     bytes[14 + Message::LEN - 4..].copy_from_slice(message);
     Message::fill(&mut bytes[14..], |p| {
@@ -82,18 +82,18 @@ fn icmp6(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Ve
 }
 
 /// A neighbour solicitation with these options.
-fn solicitation(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, options: &[u8]) -> Vec<u8> {
+pub(crate) fn solicitation(to: Mac, source: Ipv6Addr, destination: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     let fixed = [Icmpv6::NEIGHBOR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
     icmp6(to, source, destination, &[&fixed[..], &US6.octets(), options].concat())
 }
 
 /// The solicited-node group of our address, and its MAC address.
-fn group() -> (Mac, Ipv6Addr) {
+pub(crate) fn group() -> (Mac, Ipv6Addr) {
     let group = Ipv6::solicited_node(US6);
     (Mac::of_ipv6_multicast(group.octets()), group)
 }
 
-fn source_mac_option() -> Vec<u8> {
+pub(crate) fn source_mac_option() -> Vec<u8> {
     [&[NdMac::SOURCE, 1][..], &ASKER.0].concat()
 }
 

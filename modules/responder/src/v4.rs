@@ -1,7 +1,7 @@
 //! ARP, and echo over IPv4.
 
 use crate::config::Addresses;
-use crate::{Answer, Outcome};
+use crate::{Answer, Outcome, sender};
 use perigee_guest::wire::{Arp, Header as _, Icmp, IcmpEcho, Ipv4, Mac, checksum, protocol};
 
 /// The options by which a sender chooses the route: an answer would have to take it backwards, and nobody should ask
@@ -11,13 +11,24 @@ const SOURCE_ROUTES: [u16; 2] = [131, 137];
 /// Turns an ARP request for one of the addresses into its reply. A sender address of 0.0.0.0 is a probe (RFC 5227), and
 /// is answered too: the address is taken.
 pub(crate) fn answer_arp(payload: &mut [u8], addresses: &Addresses, mac: Mac) -> Answer {
-    let mut arp = Arp::parse_mut(payload).map_err(|_| Outcome::Malformed)?;
-    if arp.operation() != Arp::REQUEST || !addresses.has_v4(arp.target()) {
+    let (arp, _) = Arp::split_mut(payload).map_err(|_| Outcome::Malformed)?;
+    // For other hardware than Ethernet, or another protocol than IPv4.
+    if !arp.is_valid() {
         return Err(Outcome::Other);
     }
-    let asker = arp.sender_mac();
-    if asker.is_multicast() || asker.is_zero() {
+    let (asker, address, is_request) = (arp.sender_mac(), arp.sender(), arp.operation() == Arp::REQUEST);
+    if !sender::is_station(asker) {
         return Err(Outcome::Malformed);
+    }
+    // Somebody else says that one of our addresses is his, in a question or an answer (RFC 5227, section 2.4).
+    if addresses.has_v4(address) && asker != mac && (is_request || arp.operation() == Arp::REPLY) {
+        return Err(Outcome::Conflict);
+    }
+    if !is_request || !addresses.has_v4(arp.target()) {
+        return Err(Outcome::Other);
+    }
+    if !address.is_unspecified() {
+        sender::check(address, addresses)?;
     }
     arp.answer(mac);
     Ok((Outcome::Arp, asker))
@@ -36,10 +47,7 @@ pub(crate) fn answer_echo(payload: &mut [u8], addresses: &Addresses, from: Mac, 
     if ip.is_fragment() {
         return Err(Outcome::Fragment);
     }
-    // An answer to many, or to nobody, is not for us to send.
-    if source.is_multicast() || source.is_broadcast() || source.is_unspecified() {
-        return Err(Outcome::Other);
-    }
+    sender::check(source, addresses)?;
     check_options(ip.variable)?;
     let good = checksum::verify(checksum::sum(ip.payload));
     let icmp = Icmp::parse_mut(ip.payload).map_err(|_| Outcome::Malformed)?;

@@ -4,6 +4,8 @@
 //! stack that the SDK dissects can be a template.
 #![cfg_attr(not(test), no_std)]
 
+#[cfg(test)]
+mod checksum_tests;
 mod config;
 mod stream;
 #[cfg(test)]
@@ -12,7 +14,7 @@ mod tests;
 use config::{Config, Fill, STREAMS_MAX};
 use perigee_guest::vary::{Draw, Gaps, Weighted};
 use perigee_guest::{Lcg64, Module, Refusal, Rooms, Setup, Text, Verdict};
-use stream::{FRAME_MIN, Stream, Sums};
+use stream::{FRAME_MIN, Longest, Stream, Sums};
 
 perigee_guest::module!(StreamGen: generate, prefill; mailbox = 32 * KIB);
 
@@ -93,6 +95,9 @@ impl Module for StreamGen {
         match only_len {
             Some(len) => self.send_sized(rooms, len),
             None => self.send_any(rooms),
+        }
+        if self.remaining == 0 {
+            rooms.finish();
         }
     }
 }
@@ -180,6 +185,7 @@ fn streams(config: &Config<'_>, setup: &Setup<'_>) -> Result<Streams, Refusal> {
     let several = config.streams.iter().next().is_some();
     let port = config.port.or(setup.next_port()).and_then(|port| setup.ports().get(usize::from(port)));
     let sums = Sums { by: config.checksums, offloads: port.map_or(0, |port| port.offloads) };
+    let longest = Longest::new(port, setup);
     if several == config.packet.is_some() {
         return Err(Refusal::new("packet: needs either packet (with vary and sizes) or streams"));
     }
@@ -187,11 +193,11 @@ fn streams(config: &Config<'_>, setup: &Setup<'_>) -> Result<Streams, Refusal> {
         return Err(Refusal::new("vary and sizes belong into each of the streams"));
     }
     if let (Some(packet), Some(place)) = (&config.packet, streams.first_mut()) {
-        *place = Some(Stream::new(packet.as_str(), &config.vary, config.sizes.as_ref(), sums, setup)?);
+        *place = Some(Stream::new(packet.as_str(), &config.vary, config.sizes.as_ref(), sums, longest, setup)?);
     }
     let places = streams.iter_mut().zip(&mut weights);
     for (number, (spec, (place, weight))) in config.streams.iter().zip(places).enumerate() {
-        let stream = Stream::new(spec.packet.as_str(), &spec.vary, spec.sizes.as_ref(), sums, setup);
+        let stream = Stream::new(spec.packet.as_str(), &spec.vary, spec.sizes.as_ref(), sums, longest, setup);
         *place = Some(stream.map_err(|refusal| in_stream(number, refusal))?);
         *weight = spec.weight.unwrap_or(1);
     }

@@ -1,16 +1,21 @@
 //! One stream: a template, what varies in it, and its sizes.
 
 use crate::config::{Checksums, VARY_MAX};
+use perigee_guest::abi::PortInfo;
 use perigee_guest::config::List;
 use perigee_guest::vary::{Draw, Place, Program, Spec, Values};
 use perigee_guest::wire::checksum::{self, Asked, Prepared};
 use perigee_guest::wire::{Layers, Places};
-use perigee_guest::{Lcg64, Refusal, Setup};
+use perigee_guest::{Lcg64, Refusal, Setup, Text};
 
 /// Longest template.
 const TEMPLATE_MAX: usize = 1536;
 /// Shortest frame, without frame check sequence.
 pub(crate) const FRAME_MIN: usize = 60;
+/// What a frame has before the packet that a port's MTU counts, at most: an Ethernet header and two tags.
+const LINK_MAX: u64 = 22;
+/// No frame with a length of IEEE 802.3 is as long as this.
+const FRAME_MAX_8023: u64 = 2_000;
 /// Values of all lists in a stream's `vary`.
 const VALUES_MAX: usize = 128;
 
@@ -46,6 +51,70 @@ struct Sizes {
     draw: Values<32>,
     least: u16,
     most: u16,
+    /// Lengths must be so much more than a multiple of a unit: `(unit, more)`.
+    grid: (u16, u16),
+}
+
+/// The longest frame that the way out takes, if that is a port.
+#[derive(Clone, Copy)]
+pub(crate) struct Longest {
+    mtu: Option<u16>,
+    room: u32,
+}
+
+impl Longest {
+    pub(crate) fn new(port: Option<&PortInfo>, setup: &Setup<'_>) -> Self {
+        Self { mtu: port.map(|port| port.mtu), room: setup.room_len() }
+    }
+
+    /// Refuses frames of `len` bytes, of which none would leave.
+    fn allow(self, key: &str, len: u64) -> Result<(), Refusal> {
+        let by_mtu = self.mtu.map_or(u64::MAX, |mtu| u64::from(mtu) + LINK_MAX);
+        let most = by_mtu.min(self.room.into());
+        if len <= most {
+            return Ok(());
+        }
+        let mut text = Text::<240>::from(key);
+        text.push(": ").push_number(len).push(" bytes are more than ");
+        match self.mtu.filter(|_| by_mtu == most) {
+            Some(mtu) => text.push("the port's MTU of ").push_number(mtu.into()).push(" allows (").push_number(most),
+            None => text.push("a room of this run takes (").push_number(most),
+        };
+        text.push(", with Ethernet header and tags): make them shorter, or the port's mtu larger");
+        Err(text.into())
+    }
+}
+
+impl Sizes {
+    fn new(
+        spec: &Spec<'_>,
+        places: &Places,
+        template: &[u8],
+        longest: Longest,
+        setup: &Setup<'_>,
+    ) -> Result<Self, Refusal> {
+        let draw = Values::new(spec, setup.instance()).map_err(in_sizes)?;
+        longest.allow("sizes", draw.largest())?;
+        let headers = places.iter().map(|place| place.header().end).max().unwrap_or_default();
+        let can_be = |len: usize| places.possible_len(template, len) == len;
+        // An SCTP packet takes every fourth length only, a frame with a length of IEEE 802.3 none beyond its range.
+        let mut lens = (headers.max(FRAME_MIN)..).take(4);
+        let all = lens.clone().all(can_be);
+        let Some(least) = lens.find(|&len| can_be(len)).and_then(|len| u16::try_from(len).ok()) else {
+            return Err(Refusal::new("sizes: the template is as long as its headers can say"));
+        };
+        let most = u64::try_from(places.possible_len(template, usize::from(u16::MAX))).unwrap_or(u64::MAX);
+        if most < FRAME_MAX_8023 && draw.largest() > most {
+            let mut text = Text::<240>::from("sizes: an IEEE 802.3 length in place of a type says at most 1500: ");
+            text.push("make packets at most ").push_number(most).push(" bytes long, or give the frame a type");
+            return Err(text.into());
+        }
+        if places.last().is_some_and(|place| place.name().starts_with("SCTP ")) && !places.reach_end() {
+            return Err(Refusal::new("sizes: the template has several SCTP chunks, of which none can follow the size"));
+        }
+        let most = u16::try_from(setup.room_len()).unwrap_or(u16::MAX);
+        Ok(Self { draw, least, most, grid: if all { (1, 0) } else { (4, least % 4) } })
+    }
 }
 
 impl Stream {
@@ -54,44 +123,48 @@ impl Stream {
         vary: &List<Spec<'_>, VARY_MAX>,
         sizes: Option<&Spec<'_>>,
         sums: Sums,
+        longest: Longest,
         setup: &Setup<'_>,
     ) -> Result<Self, Refusal> {
         let mut template = [0; TEMPLATE_MAX];
         let len = read_hex(packet, &mut template)?;
-        let mut layers = Layers::new(template.get(..len).unwrap_or_default());
+        let mut layers = Layers::new(template.get(..len).unwrap_or_default()).of_template();
         let places = layers.by_ref().collect::<Places>().without_absent_checksums(&template);
         let is_malformed = layers.is_malformed();
         let find = |field: &str| Place::named(&places, field).map_err(|refusal| in_template(is_malformed, refusal));
         let program = Program::new(vary, &find, setup.instance())?;
         let frame = len.max(FRAME_MIN);
-        let most = u16::try_from(setup.room_len()).unwrap_or(u16::MAX);
+        let room = u16::try_from(setup.room_len()).unwrap_or(u16::MAX);
         let frame_len = u16::try_from(frame).unwrap_or(u16::MAX);
-        if most < frame_len {
+        if room < frame_len {
             return Err(Refusal::new("packet: longer than a room of this run"));
         }
+        longest.allow("packet", frame_len.into())?;
         if program.end() as usize > frame && sizes.is_none() {
             return Err(Refusal::new("vary: an item is behind the packet's end"));
         }
         let sizes = match sizes {
-            Some(spec) => {
-                let headers = places.iter().map(|place| place.header().end).max().unwrap_or_default();
-                let least = u16::try_from(headers.max(FRAME_MIN)).unwrap_or(u16::MAX);
-                Some(Sizes { draw: Values::new(spec, setup.instance()).map_err(in_sizes)?, least, most })
-            }
+            Some(spec) => Some(Sizes::new(spec, &places, &template, longest, setup)?),
             None => None,
         };
         let has_sums = sums.by != Checksums::None;
         let mut stream =
             Self { template, len: frame_len, places, program, sizes, has_sums, prepared: None, asked: None };
-        stream.prepare(frame, sums);
+        stream.prepare(len, frame, sums);
         Ok(stream)
     }
 
-    /// Makes the template right, and decides what is to be done for each packet's checksums.
-    fn prepare(&mut self, frame: usize, sums: Sums) {
+    /// Makes the template of `len` bytes right, and decides what is to be done for each packet's checksums.
+    fn prepare(&mut self, len: usize, frame: usize, sums: Sums) {
         let Some(bytes) = self.template.get_mut(..frame).filter(|_| self.has_sums) else { return };
         if sums.by == Checksums::Offload {
-            let asked = checksum::leave_to_port(&mut self.places, sums.offloads);
+            // The zeros that make a short frame long enough add nothing to what a port sums up, unless they vary.
+            let end = if (len..frame).any(|byte| self.program.writes(byte)) { frame } else { len };
+            if self.sizes.is_some() {
+                // Of other sizes the headers say that all bytes belong to them.
+                let _ = self.places.set_len(&mut bytes[..end]);
+            }
+            let asked = checksum::leave_to_port(&bytes[..end], &mut self.places, sums.offloads);
             self.asked = Some(asked).filter(|asked| asked.flags != 0);
         }
         checksum::fill_places(bytes, &self.places);
@@ -105,7 +178,11 @@ impl Stream {
     #[allow(clippy::cast_possible_truncation, reason = "within the bounds, which have 16 bits")]
     pub(crate) fn next_len(&mut self, random: &mut Lcg64) -> u16 {
         match &mut self.sizes {
-            Some(sizes) => sizes.draw.next(random).clamp(sizes.least.into(), sizes.most.into()) as u16,
+            Some(sizes) => {
+                let len = sizes.draw.next(random).clamp(sizes.least.into(), sizes.most.into()) as u16;
+                let (unit, more) = sizes.grid;
+                if unit == 1 { len } else { len - (len - more) % unit }
+            }
             None => self.len,
         }
     }

@@ -1,5 +1,6 @@
 //! What the operator can say.
 
+use crate::headers::Headers;
 use core::net::Ipv4Addr;
 use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::wire::Mac;
@@ -62,6 +63,9 @@ pub(crate) enum Fill {
     Always,
 }
 
+/// What a frame has before the packet that a port's MTU counts, at most: an Ethernet header and two tags.
+const LINK_MAX: u32 = 22;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -96,7 +100,15 @@ impl Config {
             text.push("size: a room of this run takes at most ").push_number(setup.room_len().into()).push(" bytes");
             return Err(text.into());
         }
-        if self.payload.as_bytes().len() > usize::from(self.size) - crate::Headers::LEN {
+        let port = self.port.or(setup.next_port()).and_then(|port| setup.ports().get(usize::from(port)));
+        if let Some(mtu) = port.map(|port| port.mtu).filter(|&mtu| u32::from(self.size) > u32::from(mtu) + LINK_MAX) {
+            let mut text = Text::<240>::from("size: ");
+            text.push_number(self.size.into()).push(" bytes are more than the port's MTU of ").push_number(mtu.into());
+            text.push(" allows (").push_number((u32::from(mtu) + LINK_MAX).into());
+            text.push(", with Ethernet header and tags): make it smaller, or the port's mtu larger");
+            return Err(text.into());
+        }
+        if self.payload.as_bytes().len() > usize::from(self.size) - Headers::LEN {
             return Err(Refusal::new("payload: longer than size, less 42 bytes of headers, allows"));
         }
         if self.src_count == 0 || u64::from(u32::from(self.src)) + self.src_count > 1 << 32 {

@@ -5,16 +5,18 @@
 #![cfg_attr(not(test), no_std)]
 
 mod config;
+mod headers;
 mod source;
 mod template;
 #[cfg(test)]
 mod tests;
 
 use config::{Checksum, Config, Fill, Vary};
+use headers::Headers;
 use perigee_guest::abi::tx_flags;
 use perigee_guest::{Lcg64, Module, Refusal, Rooms, Setup, SizedRoom, Verdict};
 use source::{Draw, Source};
-use template::{Headers, Template};
+use template::Template;
 
 perigee_guest::module!(UdpGen: generate, prefill; mailbox = 4 * KIB);
 
@@ -96,6 +98,9 @@ impl Module for UdpGen {
             (Work::Offload, _) => self.send(rooms, |room, _| room.ask_checksums(asked, 14, 20)),
             (_, Source::Masked(source)) => self.send_from(rooms, source),
             (_, Source::Scaled(source)) => self.send_from(rooms, source),
+        }
+        if self.remaining == 0 {
+            rooms.finish();
         }
     }
 }

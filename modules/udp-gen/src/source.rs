@@ -4,7 +4,7 @@
 //! order, and the Internet checksum comes out right in either one, as long as all words are in the same.
 
 use crate::config::Config;
-use crate::template::Headers;
+use crate::headers::Headers;
 use core::net::Ipv4Addr;
 use perigee_guest::Lcg64;
 use perigee_guest::wire::checksum;

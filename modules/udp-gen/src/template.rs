@@ -1,20 +1,12 @@
 //! The packet that each room is filled with.
 
 use crate::config::{Checksum, Config, PAYLOAD_MAX};
+use crate::headers::Headers;
 use crate::source::Drawn;
 use perigee_guest::wire::checksum::Sum;
 use perigee_guest::wire::zerocopy::IntoBytes as _;
-use perigee_guest::wire::{Ethernet, Ipv4, Mac, Stack as _, Udp, protocol};
+use perigee_guest::wire::{Mac, Stack as _, protocol};
 use perigee_guest::{Setup, Text};
-
-perigee_guest::stack! {
-    /// The headers of each packet.
-    pub(crate) struct Headers {
-        eth: Ethernet,
-        ip: Ipv4,
-        udp: Udp,
-    }
-}
 
 /// The template, and the sums over what does not change.
 #[derive(Clone, Copy)]

@@ -126,7 +126,13 @@ fn without_variation_the_template_goes_out_as_it_is() {
 #[test]
 fn the_count_is_exact() {
     let mut host = start(r#"{"count": 100, "port": 2}"#);
-    let made: Vec<_> = (0..4).map(|_| host.generate(64)).collect();
+    let mut finished = Vec::new();
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.push(host.generate(64));
+        finished.push(host.is_finished());
+    }
+    assert_eq!(finished, [false, true, true, true], "it says so with its last packet");
     assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), [64, 36, 0, 0]);
     assert!(made.iter().flatten().all(|output| output.verdict == Verdict::tx(2)));
     assert_eq!(host.counter("packets"), 100);
@@ -171,6 +177,11 @@ fn what_cannot_be_is_refused() {
     let cases = [
         (r#"{"size": 59}"#, "size: an Ethernet frame has 60 bytes or more (without frame check sequence)"),
         (r#"{"size": 1921}"#, "size: a room of this run takes at most 1920 bytes"),
+        (
+            r#"{"size": 1523}"#,
+            "size: 1523 bytes are more than the port's MTU of 1500 allows (1522, with Ethernet header and tags): make it smaller, \
+             or the port's mtu larger",
+        ),
         (r#"{"payload": "more than eighteen!"}"#, "payload: longer than size, less 42 bytes of headers, allows"),
         (
             r#"{"src": "255.255.255.255", "src_count": 2}"#,

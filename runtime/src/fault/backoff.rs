@@ -1,7 +1,7 @@
 //! When a new instance is made after a failure: later each time, and at last never. No clock in here: the caller says what
 //! time it is.
 
-use crate::config::Restart;
+use perigee_config::Restart;
 use std::collections::VecDeque;
 use std::time::Duration;
 

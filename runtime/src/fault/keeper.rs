@@ -2,20 +2,23 @@
 //! hands log lines on, and tells instances of links.
 
 use super::backoff::Backoff;
-use super::board::{Board, ModuleState};
-use super::{Fault, FaultClass};
-use crate::config::{OnFault, Restart};
-use crate::dpdk::port::Port;
-use crate::error::Error;
-use crate::jail;
-use crate::lcore::{Command, Control};
-use crate::setup::{Maker, Parts, Seat, Seats};
-use crate::stage::Stage;
-use crate::wasm::engine::THREAD_STACK;
-use crossbeam_queue::ArrayQueue;
+use super::board::Board;
+use super::links::Links;
+use crate::parts::{Maker, Orders, Parts, Seats};
+use perigee_config::{OnFault, Restart};
+use perigee_core::lock;
+use perigee_datapath::faults::Fault;
+use perigee_datapath::orders::{Command, Control};
+use perigee_datapath::seat::Seat;
+use perigee_datapath::stage::Stage;
+use perigee_dpdk::port::Port;
+use perigee_jail as jail;
+use perigee_report::Error;
+use perigee_report::{FaultClass, ModuleState};
+use perigee_wasm::engine::THREAD_STACK;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,8 +28,6 @@ const BUSY: Duration = Duration::from_micros(500);
 const IDLE: Duration = Duration::from_millis(5);
 /// A new instance is watched closely for this long: what fails soon fails again.
 const RESTLESS: Duration = Duration::from_millis(50);
-/// Time between two looks at the links.
-const LINKS: Duration = Duration::from_secs(1);
 
 /// The running thread.
 #[derive(Debug)]
@@ -34,21 +35,21 @@ pub(crate) struct Keeper {
     stop: Arc<AtomicBool>,
     board: Arc<Board>,
     begin: Instant,
-    thread: Option<JoinHandle<Care>>,
+    thread: Option<JoinHandle<Restarts>>,
 }
 
 impl Keeper {
-    /// Starts the thread. `queues` are the lcores', by number; `links` are as the instances were told.
+    /// Starts the thread; `links` are the ports'.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(parts: &Parts, queues: &[Arc<ArrayQueue<Command>>], links: Vec<bool>) -> Result<Self, Error> {
+    pub(crate) fn start(parts: &Parts, links: Links) -> Result<Self, Error> {
         let (stop, begin) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let board = Arc::new(Board::default());
-        let mut care = Care {
+        let mut restarts = Restarts {
             maker: Arc::clone(&parts.maker),
             ports: parts.ports.clone(),
-            queues: queues.to_vec(),
+            orders: parts.orders.clone(),
             control: Arc::clone(&parts.control),
             board: Arc::clone(&board),
             all: Arc::clone(&parts.seats),
@@ -56,19 +57,18 @@ impl Keeper {
             seats: Vec::new(),
             links,
             begin,
-            next_links: begin + LINKS,
             busy_until: begin,
         };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("perigee-keeper".to_owned()).stack_size(THREAD_STACK);
-        let thread = thread.spawn(move || {
-            jail::enter_thread(jail::Kind::Control);
+        let work = move |()| {
             while !stopped.load(Ordering::Relaxed) {
-                let busy = care.look();
+                let busy = restarts.look();
                 std::thread::sleep(if busy { BUSY } else { IDLE });
             }
-            care
-        });
+            restarts
+        };
+        let thread = jail::spawn(thread, jail::Kind::Control, || (), work);
         let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the keeper: {e}") })?;
         Ok(Self { stop, board, begin, thread: Some(thread) })
     }
@@ -84,7 +84,7 @@ impl Keeper {
     }
 
     /// Ends the thread; what it had is dropped with the value that this returns.
-    pub(crate) fn end(&mut self) -> Option<Care> {
+    pub(crate) fn end(&mut self) -> Option<Restarts> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take()?.join().ok()
     }
@@ -98,25 +98,24 @@ impl Drop for Keeper {
 
 /// What the thread works with.
 #[derive(Debug)]
-pub(crate) struct Care {
+pub(crate) struct Restarts {
     maker: Arc<Maker>,
     ports: Vec<Arc<Port>>,
-    queues: Vec<Arc<ArrayQueue<Command>>>,
+    orders: Orders,
     control: Arc<Control>,
     board: Arc<Board>,
     all: Arc<Seats>,
     /// The list that `seats` follows.
     known: Arc<Vec<Arc<Seat>>>,
-    seats: Vec<Cared>,
-    links: Vec<bool>,
+    seats: Vec<SeatRestart>,
+    links: Links,
     begin: Instant,
-    next_links: Instant,
     busy_until: Instant,
 }
 
 /// One seat, and what is done about it.
 #[derive(Debug)]
-struct Cared {
+struct SeatRestart {
     seat: Arc<Seat>,
     step: Step,
     backoff: Backoff,
@@ -129,7 +128,7 @@ enum Step {
     /// A new instance is made at this moment.
     Waiting(Duration),
     /// It is made; its lcore had no place for the order yet.
-    Made(Box<Stage>),
+    Ready(Box<Stage>),
     /// Its lcore will send the old one back.
     Installing(Receiver<Box<Stage>>),
     /// It stays down.
@@ -138,27 +137,24 @@ enum Step {
     BreakerOpen,
 }
 
-impl Cared {
+impl SeatRestart {
     fn new(seat: &Arc<Seat>) -> Self {
         Self { seat: Arc::clone(seat), step: Step::Running, backoff: Backoff::default() }
     }
 }
 
-impl Care {
+impl Restarts {
     /// Does what is due. True where some seat is on its way to a new instance, or was a moment ago.
     fn look(&mut self) -> bool {
         self.hear();
         self.follow();
         for number in 0..self.seats.len() {
             self.tend(number);
-            if matches!(self.seats[number].step, Step::Waiting(_) | Step::Made(_) | Step::Installing(_)) {
+            if matches!(self.seats[number].step, Step::Waiting(_) | Step::Ready(_) | Step::Installing(_)) {
                 self.busy_until = Instant::now() + RESTLESS;
             }
         }
-        if Instant::now() >= self.next_links {
-            self.next_links = Instant::now() + LINKS;
-            self.tell_links();
-        }
+        self.links.look();
         Instant::now() < self.busy_until
     }
 
@@ -173,12 +169,12 @@ impl Care {
             .iter()
             .map(|seat| {
                 let known = before.iter().position(|cared| cared.seat.is(seat)).map(|i| before.swap_remove(i));
-                Cared { seat: Arc::clone(seat), ..known.unwrap_or_else(|| Cared::new(seat)) }
+                SeatRestart { seat: Arc::clone(seat), ..known.unwrap_or_else(|| SeatRestart::new(seat)) }
             })
             .collect();
         // An instance that was made for a seat which is gone: its lcore never had it.
         for cared in before {
-            if let Step::Made(mut stage) = cared.step {
+            if let Step::Ready(mut stage) = cared.step {
                 stage.free_spares();
             }
         }
@@ -196,8 +192,9 @@ impl Care {
         }
     }
 
-    /// Takes in the lcores' words: failures and log lines.
+    /// Takes in the lcores' words: failures and log lines. DPDK's as well.
     fn hear(&mut self) {
+        perigee_dpdk::log::emit();
         for cared in &self.seats {
             cared.seat.log.emit(&cared.seat.module);
         }
@@ -209,12 +206,12 @@ impl Care {
     fn note(&self, fault: &Fault) {
         let seat = &fault.seat;
         tracing::error!(
-            module = seat.module, chain = seat.chain_name, lcore = seat.lcore, class = %fault.class, at_ns = fault.at_ns,
-            batch = fault.sequence, "{}", fault.text
+            module = seat.module, chain = seat.chain_name, lcore = seat.lcore, class = %fault.trapped.class,
+            at_ns = fault.at_ns, batch = fault.sequence, "{}", fault.trapped
         );
-        seat.health.status().last_fault = Some(fault.text.clone());
+        seat.health.status().last_fault = Some(fault.trapped.to_string());
         if let Some(case) = &fault.evidence {
-            self.maker.keep(seat, fault.class.name(), case);
+            self.maker.keep(seat, fault.trapped.class.name(), case);
         }
     }
 
@@ -237,7 +234,7 @@ impl Care {
                 cared.backoff = Backoff::default();
                 return self.make(number);
             }
-            Step::Made(stage) => return self.install(number, stage),
+            Step::Ready(stage) => return self.install(number, stage),
             Step::Installing(reply) => match reply.try_recv() {
                 Ok(old) => {
                     drop(old);
@@ -292,7 +289,7 @@ impl Care {
     fn make(&mut self, number: usize) {
         let maker = Arc::clone(&self.maker);
         // Between here and the order to the lcore nobody else replaces the module: else the old one would come after the new.
-        let _changes = maker.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changes = lock(&maker.changes);
         let cared = &mut self.seats[number];
         if !cared.seat.health.is_down() {
             // Replaced meanwhile; the next look finds it.
@@ -315,9 +312,9 @@ impl Care {
         let cared = &mut self.seats[number];
         let (reply, answer) = channel();
         let order = Command::Install { new, reply };
-        cared.step = match self.queues[cared.seat.at.0].push(order) {
+        cared.step = match self.orders.push(cared.seat.at.lcore, order) {
             Ok(()) => Step::Installing(answer),
-            Err(Command::Install { new, .. }) => Step::Made(new),
+            Err(Command::Install { new, .. }) => Step::Ready(new),
             Err(_) => Step::Down,
         };
         self.show(number);
@@ -327,28 +324,12 @@ impl Care {
         let (state, restart_at) = match &self.seats[number].step {
             Step::Running => (ModuleState::Running, None),
             Step::Waiting(at) => (ModuleState::Waiting, Some(*at)),
-            Step::Made(_) | Step::Installing(_) => (ModuleState::Waiting, None),
+            Step::Ready(_) | Step::Installing(_) => (ModuleState::Waiting, None),
             Step::Down => (ModuleState::Down, None),
             Step::BreakerOpen => (ModuleState::BreakerOpen, None),
         };
         let mut status = self.seats[number].seat.health.status();
         status.state = state;
         status.restart_at = restart_at;
-    }
-
-    /// Tells all instances what has become of the ports' links.
-    fn tell_links(&mut self) {
-        for (number, port) in self.ports.iter().enumerate() {
-            let up = port.link_up();
-            if self.links.get(number) == Some(&up) {
-                continue;
-            }
-            tracing::info!(port = port.name(), "link {}", if up { "up" } else { "down" });
-            let order = || Command::Port { number, info: port.info(false) };
-            // An lcore whose queue is full is told the next time.
-            if self.queues.iter().filter(|queue| queue.push(order()).is_ok()).count() == self.queues.len() {
-                self.links[number] = up;
-            }
-        }
     }
 }

@@ -1,57 +1,17 @@
 //! A thread outside the data path that looks whether the lcores go on. Deadlines stop what runs in a module too long; this
 //! sees what they cannot: a long bulk operation, a driver that does not come back, a bug of the host.
 
-use crate::config::Config;
-use crate::error::Error;
-use crate::jail;
-use crate::setup::{Parts, Seats};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::parts::{Parts, Seats};
+use perigee_config::Config;
+use perigee_core::lock;
+use perigee_datapath::health::Pulse;
+use perigee_jail as jail;
+use perigee_machine::Affinity;
+use perigee_report::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// An lcore's sign of life. Written by the lcore each millisecond, read by the watchdog.
-#[derive(Debug)]
-pub(crate) struct Pulse {
-    pub(crate) cpu: u32,
-    beat: AtomicU64,
-    done: AtomicBool,
-    stuck_ns: AtomicU64,
-    worst_ns: AtomicU64,
-}
-
-impl Pulse {
-    pub(crate) fn new(cpu: u32) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self { cpu, beat: zero(), done: AtomicBool::new(false), stuck_ns: zero(), worst_ns: zero() }
-    }
-
-    /// The lcore goes on; `cycles` differ from the last time.
-    pub(crate) fn beat(&self, cycles: u64) {
-        self.beat.store(cycles, Ordering::Relaxed);
-    }
-
-    /// The lcore has come to its end.
-    pub(crate) fn done(&self) {
-        self.done.store(true, Ordering::Relaxed);
-    }
-
-    /// For how long it gives no sign of life, nanoseconds; 0 within the watchdog's time.
-    pub(crate) fn stuck_ns(&self) -> u64 {
-        self.stuck_ns.load(Ordering::Relaxed)
-    }
-
-    /// The longest such time so far.
-    pub(crate) fn worst_ns(&self) -> u64 {
-        self.worst_ns.load(Ordering::Relaxed)
-    }
-
-    fn set_stuck(&self, time: Duration) {
-        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.stuck_ns.store(ns, Ordering::Relaxed);
-        self.worst_ns.fetch_max(ns, Ordering::Relaxed);
-    }
-}
 
 /// When an lcore that gives no sign of life is told of, and when the process ends.
 #[derive(Clone, Copy, Debug)]
@@ -87,11 +47,12 @@ impl Watchdog {
         let mut watched: Vec<_> = pulses.iter().map(|pulse| Watched::new(&parts.seats, pulse)).collect();
         let now_patience = Arc::clone(&patience);
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("perigee-watchdog".to_owned()).spawn(move || {
-            jail::enter_thread(jail::Kind::Watchdog);
+        let thread = std::thread::Builder::new().name("perigee-watchdog".to_owned());
+        let work = move |()| {
             let mut last = Instant::now();
+            let mut next_place = last;
             while !stopped.load(Ordering::Relaxed) {
-                let Patience { warn, abort } = *now_patience.lock().unwrap_or_else(PoisonError::into_inner);
+                let Patience { warn, abort } = *lock(&now_patience);
                 let period = (warn / 8).clamp(Duration::from_millis(1), Duration::from_millis(100));
                 std::thread::sleep(period);
                 let now = Instant::now();
@@ -99,15 +60,20 @@ impl Watchdog {
                 let passed = now.duration_since(last).min(period * 2);
                 last = now;
                 watched.iter_mut().for_each(|lcore| lcore.look(passed, warn, abort));
+                if now >= next_place {
+                    next_place = now + PLACES;
+                    watched.iter_mut().for_each(Watched::look_where);
+                }
             }
-        });
+        };
+        let thread = jail::spawn(thread, jail::Kind::Watchdog, || (), work);
         let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the watchdog: {e}") })?;
         Ok(Self { stop, pulses, patience, thread: Some(thread) })
     }
 
     /// Its times are those of another configuration from now on.
     pub(crate) fn set(&self, config: &Config) {
-        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = Patience::of(config);
+        *lock(&self.patience) = Patience::of(config);
     }
 
     /// The lcores' signs of life, by number.
@@ -126,6 +92,9 @@ impl Drop for Watchdog {
     }
 }
 
+/// How often it looks where lcores may run.
+const PLACES: Duration = Duration::from_secs(1);
+
 /// One lcore, as the watchdog sees it.
 struct Watched {
     pulse: Arc<Pulse>,
@@ -134,11 +103,43 @@ struct Watched {
     beat: u64,
     silent: Duration,
     told: bool,
+    /// Its thread may run elsewhere than on its CPU alone, which was told.
+    moved: bool,
 }
 
 impl Watched {
     fn new(seats: &Arc<Seats>, pulse: &Arc<Pulse>) -> Self {
-        Self { pulse: Arc::clone(pulse), seats: Arc::clone(seats), beat: 0, silent: Duration::ZERO, told: false }
+        Self {
+            pulse: Arc::clone(pulse),
+            seats: Arc::clone(seats),
+            beat: 0,
+            silent: Duration::ZERO,
+            told: false,
+            moved: false,
+        }
+    }
+
+    /// Looks whether the thread is pinned as it was. The kernel moves it where its CPU is taken away.
+    fn look_where(&mut self) {
+        let lcore = self.pulse.cpu;
+        let thread = self.pulse.thread.load(Ordering::Relaxed);
+        if thread == 0 || self.pulse.done.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(cpus) = Affinity::of(thread).map(|set| set.cpus()) else { return };
+        let moved = !matches!(cpus[..], [only] if u32::try_from(only) == Ok(lcore));
+        if moved == std::mem::replace(&mut self.moved, moved) {
+            return;
+        }
+        if moved {
+            tracing::warn!(
+                lcore,
+                "its thread has lost its CPU (taskset, a cpuset, or the CPU is offline) and runs on CPUs {cpus:?}: rates and \
+                 times vary now. Give the CPU back and pin thread {thread} to it (taskset -cp {lcore} {thread}), or start anew"
+            );
+        } else {
+            tracing::warn!(lcore, "its thread is pinned to its CPU again");
+        }
     }
 
     /// Looks again after some time has passed.
@@ -180,5 +181,36 @@ impl Watched {
             || "outside all modules, in a driver or in the host itself".to_owned(),
             |seat| format!("in module {:?} of chain {:?}", seat.module, seat.chain_name),
         )
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_loses_its_cpu_is_seen_and_seen_again_when_it_is_back() {
+        let all = Affinity::read();
+        let (cpus, only) = (all.cpus(), all.cpus().len() == 1);
+        let (cpu, other) = (cpus[0], cpus[cpus.len() - 1]);
+        let pulse = Arc::new(Pulse::new(u32::try_from(cpu).unwrap()));
+        let mut watched = Watched::new(&Arc::default(), &pulse);
+        let mut has_moved = || {
+            watched.look_where();
+            watched.moved
+        };
+        assert!(!has_moved(), "it is not pinned yet");
+        Affinity::pin(cpu).unwrap();
+        pulse.pinned(Affinity::thread());
+        assert!(!has_moved());
+        all.restore();
+        assert_eq!(has_moved(), !only, "it may run anywhere");
+        Affinity::pin(other).unwrap();
+        assert_eq!(has_moved(), !only, "it runs elsewhere");
+        Affinity::pin(cpu).unwrap();
+        assert!(!has_moved());
+        all.restore();
+        pulse.done();
+        assert!(!has_moved(), "it has ended");
     }
 }

@@ -1,33 +1,29 @@
 //! A changed configuration is applied as a list of differences: all of them, or none.
 
+use super::Swapping;
 use super::canary;
-use super::rebuild::Made;
-use super::report::{ApplyReport, SwapOptions, SwapReport};
-use crate::config::{Action, Config, Module, Severity};
-use crate::error::Error;
-use crate::lcore::Command;
-use crate::load::{Origin, Upload};
-use crate::run::Run;
-use crate::setup::Loaded;
+use super::options::SwapOptions;
+use super::rebuild::RebuiltChain;
+use crate::parts::Loaded;
+use crate::parts::orders::full;
+use perigee_config::{Action, Config, Module, Severity};
+use perigee_core::clock::nanos;
+use perigee_core::lock;
+use perigee_datapath::orders::Command;
+use perigee_load::Upload;
+use perigee_report::Error;
+use perigee_report::{ApplyReport, SwapReport};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-impl Run {
-    /// Applies a changed configuration while packets flow. `files` are the modules' files by the path that the configuration
-    /// has for them: a running process may not read files any more. Modules that are new are loaded and tried; chains get the
-    /// stages that they are to have, where those that stay keep their instances; a module whose bytes, configuration or
-    /// grants differ is replaced, as by [`Self::swap`]. Where a difference needs a restart, nothing is done, and the report
-    /// says which.
-    ///
-    /// # Errors
-    /// The new configuration has a problem, a file is missing, or a module is refused: then what was done before it is
-    /// undone.
-    pub fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
+impl Swapping<'_> {
+    /// What [`crate::Run::apply`] says.
+    pub(crate) fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         let problems: Vec<_> = new.validate().into_iter().filter(|p| p.severity == Severity::Error).collect();
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let _applying = lock(&self.changes.applying);
         let actions = self.differences(new, files)?;
         let mut report =
             ApplyReport { actions: actions.iter().map(ToString::to_string).collect(), ..Default::default() };
@@ -62,7 +58,6 @@ impl Run {
         report.chains = self.chain_reports(&made);
         changed.into_iter().for_each(|(name, loaded)| maker.put(&name, loaded));
         maker.set_config(Arc::new(new.clone()));
-        self.watchdog.set(new);
         self.set_tick(new);
         Ok(report)
     }
@@ -76,7 +71,7 @@ impl Run {
             entry.clone_from(&loaded.entry);
             let Some(next) = new.modules.iter().find(|next| next.name == entry.name) else { continue };
             let upload = file_of(next, files)?;
-            if Origin::of(&upload.bytes).sha256 != loaded.digest && *entry == *next {
+            if perigee_wasm::module::origin_of(&upload.bytes).sha256 != loaded.digest && *entry == *next {
                 actions.push(Action::Swap { module: entry.name.clone(), changed: vec!["file"] });
             }
         }
@@ -108,7 +103,7 @@ impl Run {
     }
 
     /// Gives the chains their stages. What earlier swaps keep of the modules before them goes: places move.
-    fn change_chains(&self, actions: &[Action], new: &Config) -> Result<Vec<Made>, Error> {
+    fn change_chains(&self, actions: &[Action], new: &Config) -> Result<Vec<RebuiltChain>, Error> {
         let mut ledger = self.ledger();
         self.hear_of_failures(&mut ledger);
         if actions.iter().any(|action| matches!(action, Action::Stages { .. })) {
@@ -129,7 +124,7 @@ impl Run {
             let Action::Swap { module, .. } = action else { continue };
             let Some(entry) = entry_of(new, module).filter(|_| new.instances(module) != 0) else { continue };
             let options = SwapOptions { entry: Some(entry.clone()), ..SwapOptions::default() };
-            match file_of(entry, files).and_then(|upload| self.swap(module, upload.clone(), &options)) {
+            match file_of(entry, files).and_then(|upload| self.swap(module, upload, &options)) {
                 Ok(swap) => swaps.push(swap),
                 Err(error) => {
                     let why = format!("the configuration was not applied: {error}");
@@ -142,13 +137,11 @@ impl Run {
     }
 
     fn set_tick(&self, new: &Config) {
-        let ns = u64::try_from(new.run.tick.as_nanos()).unwrap_or(u64::MAX);
-        for (number, (queue, _)) in self.lcores.iter().enumerate() {
-            if queue.push(Command::Tick { cycles: self.parts.clock.cycles_in(ns) }).is_err() {
-                tracing::warn!(
-                    "run.tick stays as it was on lcore number {number}: {}",
-                    super::control::order_error(number)
-                );
+        let ns = nanos(new.run.tick);
+        for lcore in 0..self.parts.orders.len() {
+            let order = Command::Tick { cycles: self.parts.clock.cycles_in(ns) };
+            if self.parts.orders.push(lcore, order).is_err() {
+                tracing::warn!("run.tick stays as it was: {}", full(lcore));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The canary: a throw-away instance of a new module, with its own configuration and limits, on packets that nobody misses.
 
-use crate::config::{self, ModuleConfig};
-use crate::setup::Loaded;
-use crate::trial::{Outcome, Packet, Setting, Trial};
+use crate::parts::Loaded;
 use etherparse::PacketBuilder;
 use perigee_abi::names;
+use perigee_config::{self as config, ModuleConfig};
+use perigee_trial::{Outcome, Packet, Setting, Trial};
+use perigee_wasm::stack::with_guest_stack;
 
 /// Source and destination of the packets: locally administered addresses, as in the documentation of IPv4 and IPv6.
 const MACS: ([u8; 6], [u8; 6]) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
@@ -26,6 +27,10 @@ pub(crate) struct Cage {
 
 /// Calls everything that the module exports. An error says what went wrong.
 pub(crate) fn sing(loaded: &Loaded, cage: &Cage) -> Result<(), String> {
+    with_guest_stack(|| sing_here(loaded, cage)).map_err(|e| e.to_string())?
+}
+
+fn sing_here(loaded: &Loaded, cage: &Cage) -> Result<(), String> {
     let entry: &config::Module = &loaded.entry;
     let setting = Setting {
         config: entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default(),
@@ -56,7 +61,7 @@ pub(crate) fn sing(loaded: &Loaded, cage: &Cage) -> Result<(), String> {
     clean(&trial.tick(false).map_err(|e| e.to_string())?)?;
     if has(names::MESSAGE) {
         // A refusal is a good answer to a message that says nothing.
-        if let Err(e @ (crate::trial::Failure::Trap(_) | crate::trial::Failure::Broken(_))) = trial.message(&[]) {
+        if let Err(e @ (perigee_trial::Failure::Trap(_) | perigee_trial::Failure::Broken(_))) = trial.message(&[]) {
             return Err(e.to_string());
         }
     }

@@ -1,14 +1,15 @@
 //! What a swap has cost: packets, and the time for which they did not flow.
 
-use super::report::{SeatReport, SwapReport};
-use super::switch::{At, Done, Switched};
-use crate::counters::Counter;
-use crate::run::Run;
-use crate::setup::Seat;
+use super::Swapping;
+use crate::parts::Parts;
+use perigee_core::counters::Counter;
+use perigee_datapath::seat::{Seat, Spot};
+use perigee_datapath::switch::{At, Switched, SwitchedPlace};
+use perigee_report::{SeatReport, SwapReport};
 use std::sync::Arc;
 use std::time::Instant;
 
-impl Run {
+impl Swapping<'_> {
     /// What was switched, and what it cost: `before` is from before the first order.
     pub(super) fn fill_in(
         &self,
@@ -23,7 +24,8 @@ impl Run {
             report.lost += switched.done.iter().map(|done| done.lost).sum::<u64>();
             for done in &switched.done {
                 let Some(place) = done.place else { continue };
-                let chain = self.parts.placed.iter().find(|chain| chain.at == (*lcore, place.chain));
+                let chain =
+                    self.parts.placed.iter().find(|chain| chain.at == Spot { lcore: *lcore, chain: place.chain });
                 report.seats.push(SeatReport {
                     chain: chain.map(|chain| chain.name.clone()).unwrap_or_default(),
                     lcore: chain.map(|chain| chain.lcore).unwrap_or_default(),
@@ -32,7 +34,7 @@ impl Run {
                 });
             }
         }
-        let after = Traffic::of(self, seats);
+        let after = Traffic::of(self.parts, seats);
         let seconds = after.at.duration_since(before.at).as_secs_f64();
         report.missed = after.missed.saturating_sub(before.missed);
         let cost = report.lost + report.missed;
@@ -46,7 +48,7 @@ impl Run {
     }
 }
 
-fn seat_report(place: At, done: &Done) -> SeatReport {
+fn seat_report(place: At, done: &SwitchedPlace) -> SeatReport {
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     SeatReport {
         stage: place.stage,
@@ -68,17 +70,17 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn of(run: &Run, seats: &[Arc<Seat>]) -> Self {
+    pub(super) fn of(parts: &Parts, seats: &[Arc<Seat>]) -> Self {
         let mut chains: Vec<usize> = seats.iter().map(|seat| seat.chain).collect();
         chains.dedup();
-        let mut ports: Vec<usize> = chains.iter().filter_map(|chain| run.parts.placed[*chain].port).collect();
+        let mut ports: Vec<usize> = chains.iter().filter_map(|chain| parts.placed[*chain].port).collect();
         ports.dedup();
         let came = |chain: &usize| {
-            let counters = run.parts.placed[*chain].counters.read();
+            let counters = parts.placed[*chain].counters.read();
             [Counter::Received, Counter::FromRing, Counter::Created].into_iter().map(|c| counters.get(c)).sum::<u64>()
         };
         let missed = |port: &usize| {
-            let stats = run.parts.ports[*port].stats();
+            let stats = parts.ports[*port].stats();
             stats.rx_missed + stats.rx_nombuf
         };
         Self { at: Instant::now(), packets: chains.iter().map(came).sum(), missed: ports.iter().map(missed).sum() }

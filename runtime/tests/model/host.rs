@@ -110,6 +110,10 @@ impl<'a> Host<'a> {
             self.drop("too_long_for_room");
             return None;
         }
+        if frame.len() < SHORTEST.into() {
+            self.drop("too_short");
+            return None;
+        }
         let mut asked = Asked::default();
         let mut at = HEADROOM;
         if self.case.strip && frame.len() >= 18 && frame[12..14] == [0x81, 0] {
@@ -400,13 +404,16 @@ fn fits(at: u32, len: u16) -> bool {
     u64::from(at) + u64::from(len) <= u64::from(ROOM) && len >= SHORTEST
 }
 
-/// A request without other bits, contradictions, or lengths beyond the packet's.
+/// A request without other bits, contradictions, or lengths that leave a header no room.
 fn makes_sense(asked: Asked, len: u16) -> bool {
     let has = |bits: u32| asked.flags & bits != 0;
     let both_l4 = has(tx_flags::UDP_CHECKSUM) && has(tx_flags::TCP_CHECKSUM);
     let one_family = has(tx_flags::IPV4) != has(tx_flags::IPV6);
-    let header = u16::from(asked.l2_len) + u16::from(asked.l3_len);
-    let checksum = one_family && header <= len && asked.l2_len <= 127;
+    let (ip, l4) = (if has(tx_flags::IPV4) { 20 } else { 40 }, if has(tx_flags::TCP_CHECKSUM) { 20 } else { 8 });
+    let l4 = if has(tx_flags::TCP_CHECKSUM | tx_flags::UDP_CHECKSUM) { l4 } else { 0 };
+    let header = u16::from(asked.l2_len) + u16::from(asked.l3_len) + l4;
+    let layers = (14..=127).contains(&asked.l2_len) && asked.l3_len >= ip;
+    let checksum = one_family && layers && header <= len;
     let contradicts = both_l4 || (has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6)) || (has(CHECKSUMS) && !checksum);
     !contradicts && !has(!tx_flags::ALL)
 }

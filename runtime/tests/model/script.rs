@@ -1,7 +1,7 @@
 //! What the module does: it reads a script out of its own memory, batch by batch, and writes what stands there.
 
 use super::case::{Asked, HowMuch, ROOM};
-use crate::common::{OUT_COUNT, OUTPUTS, PACKETS, SPARES};
+use perigee_lab::{OUT_COUNT, OUTPUTS, PACKETS, SPARES};
 use std::fmt::Write as _;
 
 /// Where the script lies: behind the window.
@@ -132,7 +132,7 @@ pub(crate) fn stamped(batch: u32, i: u32, byte: u8) -> Vec<u8> {
     room
 }
 
-/// The module as items for [`crate::common::module`]. Of its counters, `batches` says how many calls of the script it has
+/// The module as items for [`perigee_lab::module`]. Of its counters, `batches` says how many calls of the script it has
 /// made, `odd` how often the host told it something else than the model, and `room` how long a room is by the header.
 pub(crate) fn module(callback: &str, spares: u32, batches: &[Batch]) -> String {
     let (script, count, play) = (data(batches), batches.len(), play());

@@ -41,11 +41,16 @@ fn l4_checksum(bytes: &mut [u8], l2: usize, l3: usize, is_ipv4: bool, protocol: 
         return None;
     }
     let ip = &bytes[l2..l4];
+    // The header says which it is, and IPv4's how long it is.
+    let (version, words) = (ip[0] >> 4, usize::from(ip[0] & 15));
+    if if is_ipv4 { version != 4 || words * 4 != l3 } else { version != 6 } {
+        return None;
+    }
     let number = |at: usize| usize::from(u16::from_be_bytes([ip[at], ip[at + 1]]));
     // IPv4 says how long all is, IPv6 how long everything is behind its first 40 bytes.
     let (l4_len, addresses) =
         if is_ipv4 { (number(2).checked_sub(l3)?, &ip[12..20]) } else { (number(4).checked_sub(l3 - 40)?, &ip[8..40]) };
-    if l4_len > bytes.len() - l4 {
+    if l4_len > bytes.len() - l4 || l4_len < protocol.header {
         return None;
     }
     let length = u16::try_from(l4_len).unwrap().to_be_bytes();

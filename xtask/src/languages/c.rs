@@ -68,7 +68,7 @@ pub(super) fn build_file(repository: &Repository, from: &str, to: &Path) -> Resu
     if super::modified(to) > sources {
         return Ok(());
     }
-    check(repository)?;
+    setup(repository)?;
     let part = to.with_extension("part");
     command::run(
         repository.command("clang").args(FLAGS).args(WARNINGS).arg("-std=c11").arg("-o").arg(&part).arg(from),

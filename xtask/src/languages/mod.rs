@@ -7,7 +7,7 @@ mod go;
 mod zig;
 
 use crate::command::Repository;
-use crate::modules::place;
+use crate::files::place;
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
@@ -75,6 +75,7 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
 }
 
 fn build_one(repository: &Repository, language: &Language, built: &Path) -> Result<()> {
+    (language.setup)(repository).with_context(|| format!("no compiler for modules in {}", language.name))?;
     let result = (language.build)(repository, built);
     if result.is_err() {
         // A module that was built before a test failed would look like a good one to the next build.

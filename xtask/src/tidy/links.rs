@@ -1,4 +1,4 @@
-//! Links from one of our pages to another, and the files that pages include, lead somewhere.
+//! Links from one of our pages to another lead somewhere.
 
 use super::Finding;
 use crate::command::Repository;
@@ -27,10 +27,7 @@ fn targets(page: &str) -> Vec<(usize, String)> {
             in_code = !in_code;
         }
         let links = if in_code { Vec::new() } else { between(&without_code(line), "](", ')') };
-        // An include is one wherever it stands, and it may name lines: `{{#include ../a.toml:3:9}}`.
-        let includes = between(line, "{{#include ", '}');
-        let all = links.into_iter().chain(includes);
-        let paths = all.map(|link| link.split(['#', ':', ' ']).next().unwrap_or_default().to_owned());
+        let paths = links.into_iter().map(|link| link.split(['#', ':', ' ']).next().unwrap_or_default().to_owned());
         // A URL has lost its path to the split at the colon.
         let own = paths.filter(|path| !matches!(path.as_str(), "" | "http" | "https" | "mailto"));
         targets.extend(own.map(|path| (number + 1, path)));
@@ -53,7 +50,7 @@ mod tests {
 
     #[test]
     fn own_links_are_found() {
-        let page = "See [the ABI](abi.md#window) and [this](../x).\n{{#include ../abi/src/lib.rs:3:9}}";
+        let page = "See [the ABI](abi.md#window) and [this](../x).\n[One](../abi/src/lib.rs)";
         let found: Vec<_> = targets(page).into_iter().map(|(line, path)| format!("{line} {path}")).collect();
         assert_eq!(found, ["1 abi.md", "1 ../x", "2 ../abi/src/lib.rs"]);
     }

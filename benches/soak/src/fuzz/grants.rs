@@ -1,6 +1,6 @@
 //! Manifests of grants: read, written, read again, and compared with each other.
 
-use perigee_runtime::grants::Grants;
+use perigee_runtime::config::Grants;
 use std::sync::{Mutex, PoisonError};
 
 /// Manifests to begin with: none, all keys, little.

@@ -1,7 +1,7 @@
 //! Bulk memory operations at every edge that a module can reach: they run in host code, where a fault would be the host's.
 
-use super::text::{WINDOW, WINDOW_LEN};
-use super::{Hostile, PAGES};
+use super::module::Hostile;
+use super::text::{PAGES, WINDOW, WINDOW_LEN};
 
 /// An edge, as code that gives its address, and whether what begins there is still memory.
 struct Edge {

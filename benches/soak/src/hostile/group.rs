@@ -2,8 +2,8 @@
 //! over the same lcores.
 
 use super::judge::{self, Seen};
+use super::module::{Ask, Hostile};
 use super::text::{self, CHECKED, NUMBERED};
-use super::{Ask, Hostile};
 use anyhow::{Context, Result, bail, ensure};
 use perigee_runtime::{Run, Snapshot, config::Config};
 use std::fmt::Write;
@@ -50,8 +50,12 @@ fn write(folder: &Path, modules: &Path, hostile: &Hostile) -> Result<String> {
 ///
 /// One that has failed stays so: a new instance would hide what became of it.
 fn entry(hostile: &Hostile, file: &str, rings: &str) -> String {
-    let deadline =
-        if hostile.grants.contains("deadline") { String::new() } else { format!("deadline = \"{DEADLINE}\"\n") };
+    let is_said = |key: &str| hostile.grants.lines().any(|line| line.trim_start().starts_with(key));
+    let deadline: String = ["deadline", "control_deadline"]
+        .into_iter()
+        .filter(|key| !is_said(key))
+        .map(|key| format!("{key} = \"{DEADLINE}\"\n"))
+        .collect();
     format!(
         "[[module]]\nname = \"{}\"\nfile = \"{file}\"\ndomain = \"hostile\"\non_fault = \"closed\"\n{}\n[module.grants]\ntx = [\"null\"]\nrings = [{rings}]\ncreate = \
          true\nhostcalls = [\"log\", \"counter\", \"time\"]\nclock = \"precise\"\n{deadline}{}\n",

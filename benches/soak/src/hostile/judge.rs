@@ -1,6 +1,6 @@
 //! Whether what became of a hostile module is what had to.
 
-use super::Hostile;
+use super::module::Hostile;
 use anyhow::{Result, ensure};
 use perigee_runtime::{ChainStats, ModuleStats};
 

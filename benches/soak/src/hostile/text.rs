@@ -1,6 +1,6 @@
 //! The text of a hostile module: the areas and some functions that all need, and around them what it does.
 
-use super::Hostile;
+use super::module::Hostile;
 use std::fmt::Write;
 
 /// Pages of a hostile module's memory.

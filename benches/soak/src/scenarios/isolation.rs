@@ -1,8 +1,8 @@
 //! Trust domains, over every border that packets cross: what lies in the rooms of one is never seen in the other.
 
-use crate::canaries::scan;
 use crate::{Report, Scenario, Task};
 use anyhow::{Result, ensure};
+use perigee_lab::canaries::scan;
 
 /// See [`Scenario`].
 pub(super) const SCENARIO: Scenario = Scenario {

@@ -5,7 +5,7 @@ use crate::generated::splitmix;
 use crate::hostile;
 use crate::{Report, Scenario, Task};
 use anyhow::{Result, ensure};
-use perigee_runtime::bench::Loop;
+use perigee_runtime::bench::{Loop, Target};
 use perigee_runtime::config::Config;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -57,7 +57,7 @@ fn run(task: &Task) -> Result<Report> {
     // Lists each packet, so that in place and listed descriptors are both read.
     std::fs::write(folder.path().join("m.wat"), hostile::listing_text())?;
     let config = Config::parse(CONFIG, "race.toml")?;
-    let mut on = Loop::start(&config, folder.path())?;
+    let mut on = Loop::start(&config, folder.path(), Target::Host)?;
     let area = on.batch_area(0) as usize;
     let (stop, flips) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut done = 0;

@@ -2,11 +2,11 @@
 
 mod unfit;
 
-use crate::common::{Bench, check};
-use crate::sequence::{LINE, Seen, checker, counting, function, generator, to_ring};
 use crate::{COMPILE_SERVER, Report, Scenario, Task};
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
+use perigee_lab::sequence::{LINE, Seen, checker, counting, function, generator, to_ring};
+use perigee_lab::{Bench, check};
 use perigee_runtime::config::Config;
 use perigee_runtime::load::Compiler;
 use perigee_runtime::{Options, Run, SwapOptions};

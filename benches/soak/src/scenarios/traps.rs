@@ -1,9 +1,9 @@
 //! A module that traps again and again under full load, and is started again each time: every packet is accounted for.
 
-use crate::common::{Bench, each, module, verdict};
 use crate::{Report, Scenario, Task};
 use anyhow::{Result, ensure};
 use perigee_abi::verdict as v;
+use perigee_lab::{Bench, each, module, verdict};
 use perigee_runtime::Run;
 use std::time::{Duration, Instant};
 

@@ -43,7 +43,8 @@ impl FlowLimits {
 
     /// How exactly the time of last use is kept, in nanoseconds; by default a 64th of the idle time. A flow is forgotten
     /// by so much later than it might be, never earlier, and of two flows that were used within so much of each other
-    /// either may be evicted. It saves work: a flow moves in its list once in this time, not with each packet.
+    /// either may be evicted, unless a 64th of the table was made between. It saves work: a flow moves in its list once in
+    /// this time, not with each packet.
     #[must_use]
     pub const fn resolution(self, resolution: u64) -> Self {
         Self { resolution: Some(resolution), ..self }
@@ -83,5 +84,18 @@ impl FlowLimits {
             None if self.idle == u64::MAX => 1_000,
             None => self.idle / 64,
         }
+    }
+
+    /// How many flows may be made before one that is used has to move in its list: few enough that none is evicted that is
+    /// used while the others go.
+    #[inline]
+    pub(super) const fn turn(&self) -> u32 {
+        if self.capacity < 128 { 1 } else { self.capacity / 64 }
+    }
+
+    /// With so many flows in the table it matters in what order they were used: some will have to go.
+    #[inline]
+    pub(super) const fn pressed(&self) -> u32 {
+        if self.capacity < 64 { 0 } else { self.capacity / 2 }
     }
 }

@@ -2,8 +2,11 @@
 
 mod limits;
 mod list;
+mod numbers;
+mod restore;
 
 pub use limits::{FlowLimits, WhenFull};
+pub use restore::Saved;
 
 use super::{NONE, NoMemory, filled, room};
 use alloc::vec::Vec;
@@ -29,7 +32,7 @@ const CHAIN_MAX: usize = 32;
 /// }
 /// assert_eq!((packets.get(&5), packets.get(&9), packets.get(&1)), (Some(&2), Some(&1), None));
 ///
-/// // In `tick`: at most 64 a call.
+/// // In `process` at most 64 with each batch, and in `tick` what is left.
 /// let mut forgotten = 0;
 /// packets.expire(40 * SECOND, 64, |_key, _value| forgotten += 1);
 /// assert_eq!((forgotten, packets.len()), (2, 0));
@@ -55,6 +58,8 @@ pub struct FlowTable<K, V> {
     limits: FlowLimits,
     len: u32,
     clock: u64,
+    /// Flows that were made where flows have to go, or soon will: the clock of [`Slot::seen`] and [`Slot::moved`].
+    made: u32,
     evicted: u64,
     refused: u64,
     crowded: u64,
@@ -66,6 +71,9 @@ struct Slot<K, V> {
     /// The next flow of the same chain.
     next: u32,
     links: [Link; 2],
+    /// How many flows had been made when it was last used, and when it was last moved to the end of the list.
+    seen: u32,
+    moved: u32,
     created: u64,
     /// When it was last moved to the end of the list: within `resolution` of its last use.
     used: u64,
@@ -113,6 +121,7 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
             limits,
             len: 0,
             clock: 0,
+            made: 0,
             evicted: 0,
             refused: 0,
             crowded: 0,
@@ -193,54 +202,6 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     }
 }
 
-/// Numbers.
-impl<K, V> FlowTable<K, V> {
-    /// Number of flows.
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Whether there are none.
-    #[inline]
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Most flows that there can be.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.limits.capacity() as usize
-    }
-
-    /// Flows that had to go for another one.
-    #[must_use]
-    pub fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
-    /// Flows that were not made, because there was no room and none had to go for them.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused
-    }
-
-    /// How many of the evicted and refused ones met a full chain in a table that was not full: keys that were chosen to
-    /// collide.
-    #[must_use]
-    pub fn crowded(&self) -> u64 {
-        self.crowded
-    }
-
-    /// Bytes of heap for a table of `capacity` flows.
-    #[must_use]
-    pub const fn bytes(capacity: usize) -> usize {
-        capacity * size_of::<Slot<K, V>>() + capacity.next_power_of_two() * size_of::<u32>()
-    }
-}
-
 impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the lower half of a hash is a hash")]
@@ -284,13 +245,16 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     }
 
     /// Notes that a flow is used. Moving it to the end of the list touches its neighbours, so a flow that was moved a
-    /// moment ago stays where it is.
+    /// moment ago stays where it is: in time, and in flows that were made since, so that none comes near the list's head
+    /// that is in use.
     #[inline]
     fn touch(&mut self, at: u32, now: u64) {
-        let now = self.tell(now);
+        let (now, made) = (self.tell(now), self.made);
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
-        if now - slot.used >= self.limits.step() {
-            slot.used = now;
+        slot.seen = made;
+        let is_due = now.saturating_sub(slot.used) >= self.limits.step();
+        if is_due || made.wrapping_sub(slot.moved) >= self.limits.turn() {
+            (slot.used, slot.moved) = (now, made);
             self.unlink(Which::Used, at);
             self.append(Which::Used, at);
         }
@@ -307,7 +271,8 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
         };
         let chain = self.chain(hash);
         let next = core::mem::replace(&mut self.chains[chain], at);
-        let slot = Slot { hash, next, links: [Link::EMPTY; 2], created: now, used: now, pair: None };
+        let (seen, moved) = (self.made, self.made);
+        let slot = Slot { hash, next, links: [Link::EMPTY; 2], seen, moved, created: now, used: now, pair: None };
         match self.slots.get_mut(at as usize) {
             Some(free) => *free = slot,
             // The room was reserved when the table was made, so this never allocates.
@@ -322,15 +287,19 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     /// Sees to it that a flow with this hash can be made. Nothing where it cannot.
     fn make_room(&mut self, hash: u32) -> Option<Option<(K, V)>> {
         let (mut length, mut at) = (0, self.chains[self.chain(hash)]);
-        let mut oldest = at;
+        let (mut oldest, mut age) = (at, 0);
         while let Some(slot) = self.slot(at) {
             length += 1;
-            if self.slot(oldest).is_some_and(|other| slot.used < other.used) {
-                oldest = at;
+            // Of flows that were used between the same two, the one that stands further back in the chain was made before.
+            if self.made.wrapping_sub(slot.seen) >= age {
+                (oldest, age) = (at, self.made.wrapping_sub(slot.seen));
             }
             at = slot.next;
         }
         let is_full = self.len >= self.limits.capacity();
+        if self.len >= self.limits.pressed() || length >= CHAIN_MAX / 2 {
+            self.made = self.made.wrapping_add(1);
+        }
         if !is_full && length < CHAIN_MAX {
             return Some(None);
         }
@@ -350,11 +319,12 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
         let used = self.lists[Which::Used as usize].head;
         // The flow may have been used until a step after it was moved in the list.
         let idle = self.limits.idle_ns().saturating_add(self.limits.step());
-        if self.slot(used).is_some_and(|slot| now - slot.used >= idle) {
+        if self.slot(used).is_some_and(|slot| now.saturating_sub(slot.used) >= idle) {
             return Some(used);
         }
         let created = self.lists[Which::Created as usize].head;
-        let is_over = self.slot(created).is_some_and(|slot| now - slot.created >= self.limits.lifetime_ns());
+        let is_over =
+            self.slot(created).is_some_and(|slot| now.saturating_sub(slot.created) >= self.limits.lifetime_ns());
         is_over.then_some(created)
     }
 

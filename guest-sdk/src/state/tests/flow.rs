@@ -153,3 +153,63 @@ fn a_clock_that_goes_back_stands_still() {
     assert!(table.is_empty() && table.iter().next().is_none() && table.get(&1).is_none());
     assert!(table.find_or_insert(1, 2_000, || ()).is_some_and(|found| found.is_new));
 }
+
+/// A table in which `hot` is used with every `every`th packet, and each other packet is of a new flow. Whether it is still there.
+fn survives(capacity: u32, every: u32, packet_ns: u64, hash: fn(u32) -> u16) -> bool {
+    let limits = FlowLimits::new(capacity, 1).idle(30 * SECOND);
+    let mut table = FlowTable::<(Key, u32), ()>::new(limits).unwrap();
+    let hot = (Key(hash(0)), 0);
+    for n in 0..4 * capacity.max(every) + 100 {
+        let key = if n.is_multiple_of(every) { hot } else { (Key(hash(n)), n) };
+        let now = u64::from(n) * packet_ns;
+        if table.find_or_insert(key, now, || ()).is_some_and(|found| found.is_new && key == hot && n != 0) {
+            return false;
+        }
+    }
+    table.len() == capacity as usize || hash(1) == hash(2)
+}
+
+#[test]
+fn a_flow_in_use_survives_any_flood() {
+    for capacity in [2, 3, 10, 63, 64, 100, 128, 1_000, 1_024, 20_000] {
+        for packet_ns in [0, 1, 1_000, 10_000_000] {
+            for every in
+                [2, 3, capacity / 4, capacity / 2, capacity].into_iter().filter(|every| (2..=capacity).contains(every))
+            {
+                assert!(
+                    survives(capacity, every, packet_ns, |n| u16::try_from(n & 0xffff | 1).unwrap()),
+                    "{capacity} {every} {packet_ns}"
+                );
+            }
+        }
+    }
+    // All keys collide: a chain is as long as it may be, and the table never full.
+    for every in [2, 3, 16, 31] {
+        assert!(survives(1_024, every, 1, |_| 0), "{every}");
+    }
+}
+
+#[test]
+fn saved_flows_come_back_with_their_times_and_the_last_ones_where_room_is_short() {
+    let saved = |n: u32| Saved { key: n, value: n, created: u64::from(n * 7_919 % 100), used: 1_000 + u64::from(n) };
+    for when_full in [WhenFull::Evict, WhenFull::Refuse] {
+        for (capacity, kept) in [(200, 0..100), (100, 0..100), (10, 90..100), (0, 100..100)] {
+            let limits = FlowLimits::new(capacity, 1).idle(10_000).lifetime(1_500).when_full(when_full);
+            let mut table = FlowTable::new(limits).unwrap();
+            // What was there is gone, and a clock that is ahead changes no time.
+            table.find_or_insert(7, 1_200, || 7);
+            table.restore((0..100).map(saved)).unwrap();
+            let flows: Vec<_> = table
+                .iter()
+                .map(|f| Saved { key: *f.key, value: *f.value, created: f.created, used: f.used })
+                .collect();
+            assert_eq!(flows, kept.clone().map(saved).collect::<Vec<_>>());
+            let mut due = Vec::new();
+            for now in [1_549, 1_700] {
+                table.expire(now, 1_000, |key, _| due.push(saved(key).created));
+                assert_eq!(due.len(), kept.clone().filter(|&n| now - saved(n).created >= 1_500).count());
+            }
+            assert!(due.is_sorted() && table.is_empty());
+        }
+    }
+}

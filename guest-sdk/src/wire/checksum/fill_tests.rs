@@ -14,6 +14,7 @@ use std::vec::Vec;
 
 crate::stack! { struct Udp4 { eth: Ethernet, outer: Vlan, inner: Vlan, ip: With<Ipv4, 8>, udp: Udp } }
 crate::stack! { struct Tcp6 { eth: Ethernet, ip: Ipv6, hop: HopByHop, to: DestinationOptions, tcp: With<Tcp, 12> } }
+crate::stack! { struct Direct6 { eth: Ethernet, ip: Ipv6, tcp: Tcp } }
 crate::stack! { struct Ping4 { eth: Ethernet, ip: Ipv4, icmp: Icmp, echo: IcmpEcho } }
 crate::stack! { struct Ping6 { eth: Ethernet, ip: Ipv6, icmp: Icmpv6, echo: IcmpEcho } }
 crate::stack! { struct Stream { eth: Ethernet, ip: Ipv4, sctp: Sctp, data: SctpData } }
@@ -88,20 +89,22 @@ fn every_byte_that_is_covered_counts() {
     }
 }
 
-/// What a port's hardware does that was asked for checksums.
+/// What a port does that was asked for checksums, as drivers of DPDK do it: addresses, protocol and length for the
+/// pseudo-header are those in the IP header, and all bytes to the end of the frame are summed up.
 fn hardware(packet: &mut [u8], flags: u32, l2_len: usize, l3_len: usize) {
     let (ip, l4) = (l2_len, l2_len + l3_len);
     if flags & (tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM) != 0 {
         let udp = flags & tx_flags::UDP_CHECKSUM != 0;
-        let (number, at) = if udp { (17, l4 + 6) } else { (6, l4 + 16) };
-        let (addresses, end) = if flags & tx_flags::IPV4 != 0 {
-            (ip + 12..ip + 20, ip + usize::from(u16::from_be_bytes([packet[ip + 2], packet[ip + 3]])))
+        let at = if udp { l4 + 6 } else { l4 + 16 };
+        let length = |at: usize| usize::from(u16::from_be_bytes([packet[at], packet[at + 1]]));
+        let (addresses, number, len) = if flags & tx_flags::IPV4 != 0 {
+            (ip + 12..ip + 20, packet[ip + 9], length(ip + 2) - usize::from(packet[ip] & 15) * 4)
         } else {
-            (ip + 8..ip + 40, ip + 40 + usize::from(u16::from_be_bytes([packet[ip + 4], packet[ip + 5]])))
+            (ip + 8..ip + 40, packet[ip + 6], length(ip + 4))
         };
         packet[at..at + 2].fill(0);
-        let before = pseudo_header(&packet[addresses], &[], number, end - l4);
-        let value = finish(before + sum(&packet[l4..end]));
+        let before = pseudo_header(&packet[addresses], &[], number, len);
+        let value = finish(before + sum(&packet[l4..]));
         packet[at..at + 2].copy_from_slice(&if udp { for_udp(value) } else { value }.to_be_bytes());
     }
     if flags & tx_flags::IP_CHECKSUM != 0 {
@@ -115,8 +118,8 @@ fn hardware(packet: &mut [u8], flags: u32, l2_len: usize, l3_len: usize) {
 #[test]
 fn hardware_and_software_together_make_all_checksums_right() {
     let all = [offloads::TX_IP_CHECKSUM, offloads::TX_UDP_CHECKSUM, offloads::TX_TCP_CHECKSUM];
-    for good in packets() {
-        // Behind AH the transport header does not follow IPv4 at once: the port is told where it begins.
+    let padded = packets().into_iter().map(|packet| [&packet[..], &[0xaa; 13]].concat());
+    for good in packets().into_iter().chain(padded).chain([packet::<Direct6>(33, |p| p.ip.set_hop_limit(9))]) {
         for mask in 0..8_u32 {
             let can = (0..3).filter(|bit| mask >> bit & 1 != 0).fold(0, |bits, bit| bits | all[bit]);
             let mut packet = good.clone();
@@ -138,7 +141,10 @@ fn the_family_is_that_of_the_packet() {
     };
     let packets = packets();
     assert_eq!(flags(&packets[0]), (tx_flags::IPV4 | tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM, 22, 28));
-    assert_eq!(flags(&packets[1]), (tx_flags::IPV6 | tx_flags::TCP_CHECKSUM, 14, 56));
+    // Behind extension headers, and behind AH, a port would take the wrong protocol.
+    assert_eq!(flags(&packets[1]).0, 0);
+    assert_eq!(flags(&packets[5]), (tx_flags::IPV4 | tx_flags::IP_CHECKSUM, 14, 20));
+    assert_eq!(flags(&packet::<Direct6>(5, |_| ())), (tx_flags::IPV6 | tx_flags::TCP_CHECKSUM, 14, 40));
     assert_eq!(flags(&packets[2]), (tx_flags::IPV4 | tx_flags::IP_CHECKSUM, 14, 20));
     assert_eq!(flags(&packets[3]).0, 0);
 }

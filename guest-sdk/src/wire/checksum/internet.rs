@@ -230,38 +230,49 @@ const fn swapped_if(odd: bool, words: u32) -> u32 {
 /// # assert_ne!((ip, tcp), (ip_checksum, tcp_checksum));
 /// ```
 ///
-/// The result is what [`finish`] gives for the changed data, unless all of that is 0: then 0 stands where `finish` has
-/// 0xffff, and [`verify`] would take neither. No data with an IP header or a pseudo header in it is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The result is right wherever a new sum is ([`verify`] takes both), and is what [`finish`] gives for the changed data, but
+/// for one case: where what changed last is 0 now and the rest adds up to 0 as well, nobody who does not look at the rest
+/// can tell whether it is 0. Then the result is 0xffff, which is right for both (RFC 1071): 0 would be wrong for data that
+/// is all 0, such as an echo reply without identifier, sequence number and data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Change {
     words: u64,
+    /// What changed last is not 0 now, so the data is not. Of earlier changes this is not known: a later one may have
+    /// changed the same words again.
+    is_nonzero: bool,
+}
+
+impl Default for Change {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Change {
     /// Nothing changes.
     #[inline]
     pub const fn new() -> Self {
-        Self { words: 0 }
+        Self { words: 0, is_nonzero: true }
     }
 
     /// A word becomes another one.
     #[inline]
     pub const fn u16(self, before: u16, after: u16) -> Self {
-        Self { words: self.words + !before as u64 + after as u64 }
+        self.u32(before as u32, after as u32)
     }
 
     /// Two words, such as an IPv4 address.
     #[inline]
     pub const fn u32(self, before: u32, after: u32) -> Self {
-        Self { words: self.words + !before as u64 + after as u64 }
+        Self { words: self.words + !before as u64 + after as u64, is_nonzero: after != 0 }
     }
 
     /// Eight words, such as an IPv6 address.
     #[inline]
     pub const fn u128(self, before: u128, after: u128) -> Self {
         let words = self.words + fold128(!before) + fold128(after);
-        Self { words }
+        Self { words, is_nonzero: after != 0 }
     }
 
     /// Bytes that begin `offset` bytes after the start of what the checksum covers; of `offset` it matters only whether it
@@ -272,15 +283,18 @@ impl Change {
     #[inline]
     pub fn bytes(self, offset: usize, before: &[u8], after: &[u8]) -> Self {
         let odd = offset % 2 == 1;
-        let (before, after) = (swapped_if(odd, sum(before)), swapped_if(odd, sum(after)));
-        Self { words: self.words + u64::from(!before) + u64::from(after) }
+        // A sum is 0 only if all of the bytes are.
+        self.u32(swapped_if(odd, sum(before)), swapped_if(odd, sum(after)))
     }
 
     /// The checksum after the change.
     #[inline]
     #[must_use]
     pub const fn apply(self, checksum: u16) -> u16 {
-        !fold64(self.words + !checksum as u64)
+        match !fold64(self.words + !checksum as u64) {
+            0 if !self.is_nonzero => 0xffff,
+            checksum => checksum,
+        }
     }
 
     /// UDP's checksum after the change: 0, which says that there is none, stays, and is never made ([`for_udp`]).

@@ -19,6 +19,7 @@ mod crc32c;
 pub(crate) mod fill;
 mod internet;
 mod prepared;
+mod pseudo;
 
 pub use crc32c::{Crc32c, crc32c, sctp, set_sctp, verify_sctp};
 pub use fill::{Asked, check, fill, fill_places, leave_to_port};
@@ -29,5 +30,7 @@ pub use prepared::Prepared;
 
 #[cfg(test)]
 mod fill_tests;
+#[cfg(test)]
+mod route_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Checksums of packets made of one template: what never changes is summed up once.
 
-use super::fill::addresses;
+use super::pseudo::{Addresses, addresses, enclosing};
 use super::{finish, fold, for_udp};
-use crate::wire::{Cover, Field, Place, Places, protocol};
+use crate::wire::{Cover, Field, Place, Places, Role, protocol};
 use core::ops::Range;
 
 /// Most checksums in a packet.
@@ -54,20 +54,26 @@ impl Known {
 
 impl Prepared {
     /// Sums up a template with these headers, in which the bytes change for which `changes` says so. Nothing where that
-    /// does not help: with SCTP, or where too much changes, or the last byte of an odd number.
+    /// does not help: with SCTP, or where too much changes, or the last byte of an odd number, or the route.
     #[must_use]
     pub fn new(packet: &[u8], places: &Places, changes: &dyn Fn(usize) -> bool) -> Option<Self> {
         let mut prepared = Self { sums: [Known::NOTHING; SUMS], len: 0, words: [0; WORDS] };
         let mut used = 0;
         // Inner checksums are among the words that change for those around them.
         for (index, place) in places.iter().enumerate().rev() {
+            packet.get(place.whole())?;
             let (field, number, ranges) = match place.measured.cover {
                 Cover::Nothing => continue,
                 Cover::Header(field) => (field, None, [place.header(), 0..0, 0..0]),
                 Cover::Message(field) => (field, None, [place.whole(), 0..0, 0..0]),
                 Cover::Pseudo(field, number) => {
-                    let Some([source, destination]) = addresses(packet, places, index) else { continue };
-                    (field, Some(number), [place.whole(), source, destination])
+                    let Some(addresses) = addresses(packet, places, index) else { continue };
+                    // What decides which addresses count must stay, and an address in two parts need not consist of
+                    // whole words.
+                    if addresses.are_in_two_parts() || has_route(&addresses, places, index, changes) {
+                        return None;
+                    }
+                    (field, Some(number), [place.whole(), addresses.source, addresses.destination])
                 }
                 Cover::Own(_) => return None,
             };
@@ -132,6 +138,15 @@ impl Prepared {
             }
         }
     }
+}
+
+/// Whether bytes change that may say where the packet goes: those between the IP header's addresses and this header, where
+/// that are extension headers, or options with a route.
+fn has_route(addresses: &Addresses, places: &Places, index: usize, changes: &dyn Fn(usize) -> bool) -> bool {
+    let Some(network) = enclosing(places, index) else { return false };
+    let mut between = network.start + network.info.format.len..places[index].start;
+    let may_be_one = network.info.role == Role::Ipv6 || !addresses.are_those_of(network);
+    may_be_one && between.any(changes)
 }
 
 /// The first byte of a checksum, which is a word of what it covers.

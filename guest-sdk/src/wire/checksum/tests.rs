@@ -85,10 +85,12 @@ fn pieces_of_any_length_make_one_sum() {
     }
 }
 
-/// The checksum of changed data, by its change and anew. Data of zeros alone has two.
-fn assert_changed(by_change: u16, data: &[u8]) {
-    if data.iter().any(|byte| *byte != 0) {
-        assert_eq!(by_change, !model(data), "{data:02x?}");
+/// The checksum of changed data, by its change and anew: it verifies with the data, and is the new one but for the second
+/// zero of one's complement, which is right for any data. That may stand only where the bytes that changed are 0 now.
+fn assert_changed(by_change: u16, data: &[u8], after: &[u8]) {
+    assert!(Sum::new().add_u16(by_change).add(data).verify(), "{data:02x?} with {by_change:#06x}");
+    if by_change != !model(data) {
+        assert_eq!((by_change, !model(data), after.iter().max()), (0xffff, 0, Some(&0)), "{data:02x?}");
     }
 }
 
@@ -100,7 +102,7 @@ fn a_change_equals_a_new_sum() {
             for rest in corners {
                 let data = [before.to_be_bytes(), rest.to_be_bytes()].concat();
                 let changed = [after.to_be_bytes(), rest.to_be_bytes()].concat();
-                assert_changed(update(!model(&data), before, after), &changed);
+                assert_changed(update(!model(&data), before, after), &changed, &after.to_be_bytes());
             }
         }
     }
@@ -117,7 +119,7 @@ fn changes_of_any_bytes_equal_a_new_sum() {
         let after = &new[..len];
         data[offset..offset + len].copy_from_slice(after);
         let by_bytes = update_bytes(old, offset, &before, after);
-        assert_changed(by_bytes, &data);
+        assert_changed(by_bytes, &data, after);
         assert_eq!(Change::new().bytes(offset, &before, after).bytes(offset, after, &before).apply(old), old);
         if offset.is_multiple_of(2) {
             if let (Ok(before), Ok(after)) = (before.as_slice().try_into(), after.try_into()) {
@@ -128,6 +130,49 @@ fn changes_of_any_bytes_equal_a_new_sum() {
             }
         }
     }
+}
+
+/// Few kinds of bytes, so that sums of 0 and of 0xffff are common, in changes of every kind and in several at once.
+#[test]
+fn an_updated_sum_verifies_whenever_a_new_one_does() {
+    let mut random = crate::Lcg64::new(5);
+    let mut all_zero = 0;
+    for _ in 0..200_000 {
+        let mut byte = |_| [0, 0, 0, 0xff, 0xff, 1, 0xfe][random.below(7) as usize];
+        let (before, after): ([u8; 20], [u8; 20]) = (core::array::from_fn(&mut byte), core::array::from_fn(&mut byte));
+        let len = 2 + random.below(19) as usize;
+        let mut data = before;
+        let mut change = Change::new();
+        for _ in 0..=random.below(3) {
+            // Where they overlap, a change begins with what the one before it wrote.
+            let at = random.below(len as u64) as usize;
+            let end = (at + 1 + random.below(16) as usize).min(len);
+            let old = data;
+            data[at..end].copy_from_slice(if random.below(2) == 0 { &after[at..end] } else { &[0; 20][at..end] });
+            // Bytes that are replaced by as many others, or a word.
+            change = match end - at {
+                2 if at.is_multiple_of(2) => change.u16(word(&old, at), word(&data, at)),
+                _ => change.bytes(at, &old[at..end], &data[at..end]),
+            };
+        }
+        let (before, data) = (&before[..len], &data[..len]);
+        all_zero += u32::from(data.iter().all(|byte| *byte == 0));
+        // A sender may have written either zero where both are right.
+        for old in [!model(before), 0xffff] {
+            if Sum::new().add_u16(old).add(before).verify() {
+                let new = change.apply(old);
+                assert!(
+                    Sum::new().add_u16(new).add(data).verify(),
+                    "{before:02x?} to {data:02x?}: {old:#x} to {new:#x}"
+                );
+            }
+        }
+    }
+    assert!(all_zero > 1_000, "{all_zero}");
+}
+
+fn word(data: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([data[at], data[at + 1]])
 }
 
 #[test]

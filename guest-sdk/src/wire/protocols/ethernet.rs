@@ -17,10 +17,7 @@ pub struct Ethernet {
 
 impl Header for Ethernet {
     fn total_len(&self, available: usize) -> usize {
-        match usize::from(self.ether_type()) {
-            length @ 0..=1500 => available.min(Self::LEN + length),
-            _ => available,
-        }
+        total_len(self.ether_type(), Self::LEN, available)
     }
 
     fn next(&self, _payload: &[u8]) -> Next {
@@ -31,6 +28,31 @@ impl Header for Ethernet {
         if let Some(&number) = next.ether_types.first() {
             self.set_ether_type(number);
         }
+    }
+
+    #[inline]
+    fn set_lengths(&mut self, _variable: usize, payload: usize) {
+        self.set_ether_type(length_or_type(self.ether_type(), payload));
+    }
+}
+
+/// Longest payload whose length can stand in the place of a type.
+pub(in crate::wire) const LENGTH_MAX: u16 = 1500;
+
+/// Length of a header of `header` bytes with what it carries: a type says nothing of it, a length does.
+fn total_len(type_or_length: u16, header: usize, available: usize) -> usize {
+    match type_or_length {
+        length @ 0..=LENGTH_MAX => available.min(header + usize::from(length)),
+        _ => available,
+    }
+}
+
+/// A type as it is; the payload's length where there is a length, as far as there can be one.
+#[inline]
+fn length_or_type(type_or_length: u16, payload: usize) -> u16 {
+    match u16::try_from(payload) {
+        Ok(length @ 0..=LENGTH_MAX) if type_or_length <= LENGTH_MAX => length,
+        _ => type_or_length,
     }
 }
 
@@ -96,6 +118,10 @@ pub struct Vlan {
 }
 
 impl Header for Vlan {
+    fn total_len(&self, available: usize) -> usize {
+        total_len(self.ether_type(), Self::LEN, available)
+    }
+
     fn next(&self, _payload: &[u8]) -> Next {
         if self.ether_type() < 0x600 { Next::Payload } else { Next::EtherType(self.ether_type()) }
     }
@@ -104,6 +130,11 @@ impl Header for Vlan {
         if let Some(&number) = next.ether_types.first() {
             self.set_ether_type(number);
         }
+    }
+
+    #[inline]
+    fn set_lengths(&mut self, _variable: usize, payload: usize) {
+        self.set_ether_type(length_or_type(self.ether_type(), payload));
     }
 }
 

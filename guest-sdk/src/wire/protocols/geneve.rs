@@ -1,6 +1,6 @@
 //! GENEVE.
 
-use crate::wire::{Error, Format, Header, Next, ether_type, header};
+use crate::wire::{Error, Format, Header, Next, Role, ether_type, header};
 
 /// GENEVE: anything with an EtherType in UDP. The variable part are the options.
 #[header(name = "GENEVE", source = "RFC 8926", udp_port = 6081)]
@@ -30,6 +30,8 @@ pub struct Geneve {
 }
 
 impl Header for Geneve {
+    const ROLE: Role = Role::Tunnel;
+
     fn is_valid(&self) -> bool {
         self.version() == 0
     }

@@ -1,7 +1,6 @@
 //! GTP-U: user packets of mobile networks.
 
-use super::mpls::ip_by_version;
-use crate::wire::{Fields as _, Format, Header, Next, header};
+use crate::wire::{Fields as _, Format, Header, Next, Role, header};
 
 /// GTP-U version 1.
 #[header(name = "GTP-U", source = "3GPP TS 29.281", udp_port = 2152)]
@@ -32,6 +31,8 @@ pub struct Gtpu {
 }
 
 impl Header for Gtpu {
+    const ROLE: Role = Role::Tunnel;
+
     fn is_valid(&self) -> bool {
         self.version() == 1 && self.gtp()
     }
@@ -40,13 +41,13 @@ impl Header for Gtpu {
         Self::LEN + usize::from(self.length())
     }
 
-    fn next(&self, payload: &[u8]) -> Next {
+    fn next(&self, _payload: &[u8]) -> Next {
         if self.extension() {
             return Next::Header(&GtpuExtended::INFO);
         }
         match (self.sequence() || self.npdu(), self.kind()) {
             (true, _) => Next::Header(&GtpuOptional::INFO),
-            (false, 255) => ip_by_version(payload),
+            (false, 255) => Next::IpByVersion,
             _ => Next::Payload,
         }
     }
@@ -78,8 +79,8 @@ pub struct GtpuOptional {
 }
 
 impl Header for GtpuOptional {
-    fn next(&self, payload: &[u8]) -> Next {
-        ip_by_version(payload)
+    fn next(&self, _payload: &[u8]) -> Next {
+        Next::IpByVersion
     }
 }
 
@@ -103,11 +104,55 @@ impl Header for GtpuExtended {
     fn set_next(&mut self, next: &Format) {
         if *next == GtpuPduSession::FORMAT {
             self.set_next_extension(GtpuPduSession::KIND);
+        } else if *next == GtpuExtension::FORMAT {
+            self.set_next_extension(GtpuExtension::UDP_PORT);
         }
     }
 }
 
-/// Extension header: PDU session container of 5G networks, in its usual length of one word.
+/// Extension header of any type: its length is known (section 5.2.1). The last byte of the whole header is the type of the
+/// next one: where it is longer than one word, that is the last byte of the variable part.
+#[header(name = "GTP-U extension", source = "3GPP TS 29.281")]
+pub struct GtpuExtension {
+    /// Length in words of four bytes; 0 cannot be.
+    #[initial = 1]
+    words: u8,
+    /// The beginning of what it says.
+    #[hex]
+    content: u16,
+    /// In a header of one word the type of the next extension header, 0: none; in a longer one more of what it says.
+    #[hex]
+    last: u8,
+}
+
+impl GtpuExtension {
+    /// Type of the extension header that names the UDP port of whoever caused an error, of one word.
+    pub const UDP_PORT: u8 = 0x40;
+}
+
+impl Header for GtpuExtension {
+    fn header_len(&self) -> usize {
+        usize::from(self.words()) * 4
+    }
+
+    fn next_behind(&self, variable: &[u8], payload: &[u8]) -> Next {
+        next_extension(variable.last().copied().unwrap_or(self.last()), payload)
+    }
+
+    fn set_next(&mut self, next: &Format) {
+        if *next == GtpuPduSession::FORMAT && self.words() == 1 {
+            self.set_last(GtpuPduSession::KIND);
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "an extension header has at most 1,020 bytes")]
+    fn set_lengths(&mut self, variable: usize, _payload: usize) {
+        self.set_words(((Self::LEN + variable) / 4) as u8);
+    }
+}
+
+/// Extension header: PDU session container of 5G networks, in its usual length of one word; a longer one is taken for a
+/// [`GtpuExtension`].
 #[header(name = "GTP-U PDU session container", source = "3GPP TS 38.415")]
 pub struct GtpuPduSession {
     /// Length in words of four bytes.
@@ -146,11 +191,12 @@ impl Header for GtpuPduSession {
     }
 }
 
+/// The extension header of this type, or what follows where there is none.
 fn next_extension(kind: u8, payload: &[u8]) -> Next {
-    match kind {
-        0 => ip_by_version(payload),
-        GtpuPduSession::KIND => Next::Header(&GtpuPduSession::INFO),
-        _ => Next::Payload,
+    match (kind, payload.first()) {
+        (0, _) => Next::IpByVersion,
+        (GtpuPduSession::KIND, Some(1)) => Next::Header(&GtpuPduSession::INFO),
+        _ => Next::Header(&GtpuExtension::INFO),
     }
 }
 

@@ -1,6 +1,6 @@
 //! IPv6.
 
-use crate::wire::{Format, Header, Next, Role, header};
+use crate::wire::{Format, Header, Next, Role, header, protocol};
 use core::net::Ipv6Addr;
 
 /// An IPv6 packet.
@@ -20,7 +20,8 @@ pub struct Ipv6 {
     #[bits(20)]
     #[hex]
     flow_label: u32,
-    /// Length of what follows, extension headers included.
+    /// Length of what follows, extension headers included. 0 is right only before [`protocol::NO_NEXT`]: jumbograms (RFC
+    /// 2675), and packets that a kernel has not cut to segments yet, are malformed, as with IPv4.
     payload_length: u16,
     /// What follows ([`crate::wire::protocol`]).
     next_header: u8,
@@ -43,7 +44,11 @@ impl Header for Ipv6 {
 
     #[inline]
     fn total_len(&self, _available: usize) -> usize {
-        Self::LEN + usize::from(self.payload_length())
+        match self.payload_length() {
+            // Less than the header, as IPv4's total length of 0 is.
+            0 if self.next_header() != protocol::NO_NEXT => 0,
+            length => Self::LEN + usize::from(length),
+        }
     }
 
     fn next(&self, _payload: &[u8]) -> Next {
@@ -98,6 +103,21 @@ mod test {
         assert_eq!(Ipv6::parse(&bytes).unwrap().payload.len(), 8);
         bytes[5] = 11;
         assert!(Ipv6::parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_length_of_0_is_that_of_no_payload() {
+        for len in [40, 50, 1400] {
+            for number in 0..=255 {
+                let mut bytes = std::vec![0; len];
+                (bytes[0], bytes[6]) = (0x60, number);
+                assert_eq!(
+                    Ipv6::parse(&bytes).is_ok(),
+                    number == protocol::NO_NEXT,
+                    "{len} bytes, next header {number}"
+                );
+            }
+        }
     }
 
     #[test]

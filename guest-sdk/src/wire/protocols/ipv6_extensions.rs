@@ -75,6 +75,20 @@ pub struct SegmentRouting {
     tag: u16,
 }
 
+/// Any other extension header: of the mobility, host identity and shim protocols, and of experiments. Its length is known (RFC
+/// 6564), not what it says.
+#[header(name = "extension", source = "RFC 6564", ip_protocol = [135, 139, 140, 253, 254])]
+pub struct Extension {
+    /// What follows.
+    next_header: u8,
+    /// Length in words of eight bytes, without the first.
+    words: u8,
+    /// Depends on the kind.
+    #[hex]
+    #[bits(48)]
+    specific: u64,
+}
+
 /// A part of a packet that was too long.
 #[header(name = "fragment", source = "RFC 8200", ip_protocol = 44)]
 pub struct Fragment {
@@ -96,14 +110,11 @@ pub struct Fragment {
 
 /// The same for all that count words of eight bytes.
 macro_rules! extension {
-    ($header:ident, $role:ident, $valid:expr) => {
+    ($header:ident, $role:ident $(, $more:item)*) => {
         impl Header for $header {
             const ROLE: Role = Role::$role;
 
-            fn is_valid(&self) -> bool {
-                let valid: fn(&Self) -> bool = $valid;
-                valid(self)
-            }
+            $($more)*
 
             fn header_len(&self) -> usize {
                 len_of(self.words())
@@ -126,23 +137,51 @@ macro_rules! extension {
     };
 }
 
-extension!(HopByHop, Other, |_| true);
-extension!(DestinationOptions, Other, |_| true);
-extension!(Routing, Routing, |header| header.kind() != 4);
-extension!(SegmentRouting, Routing, |header| header.kind() == 4
-    && usize::from(header.last_entry()) * 2 < usize::from(header.words())
-    && header.segments_left() <= header.last_entry().saturating_add(1));
+extension!(HopByHop, Extension);
+extension!(DestinationOptions, DestinationOptions);
+extension!(Extension, Extension);
+extension!(
+    Routing,
+    Routing,
+    fn is_valid(&self) -> bool {
+        self.kind() != 4
+    }
+);
+extension!(
+    SegmentRouting,
+    Routing,
+    fn is_valid(&self) -> bool {
+        self.kind() == 4
+    },
+    fn total_len(&self, available: usize) -> usize {
+        let fits = usize::from(self.last_entry()) * 2 < usize::from(self.words());
+        // One more than there are: the first segment may be left out of the list (RFC 8754, section 4.1.1).
+        let is_within = self.segments_left() <= self.last_entry().saturating_add(1);
+        // Less than the header: what contradicts itself cannot be it.
+        if fits && is_within { available } else { 0 }
+    }
+);
 
 impl Header for Fragment {
+    const ROLE: Role = Role::Extension;
+
     fn next(&self, _payload: &[u8]) -> Next {
-        // Only a packet that is whole after all says what it carries.
-        if self.offset() == 0 && !self.more() { Next::IpProtocol(self.next_header()) } else { Next::Payload }
+        if self.is_whole() { Next::IpProtocol(self.next_header()) } else { Next::Payload }
     }
 
     fn set_next(&mut self, next: &Format) {
         if let Some(&number) = next.ip_protocols.first() {
             self.set_next_header(number);
         }
+    }
+}
+
+impl Fragment {
+    /// Whether the packet is whole after all: a fragment header alone makes no part of it (RFC 6946).
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.offset() == 0 && !self.more()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod ipfix;
 mod ipsec;
 mod ipv4;
 mod ipv6;
+mod ipv6_carried;
 mod ipv6_extensions;
 mod mld;
 mod mpls;
@@ -36,10 +37,11 @@ mod vxlan;
 pub use arp::Arp;
 pub use dhcp::{Dhcp, Dhcpv6, Dhcpv6Relay};
 pub use dns::{Dns, DnsTcp};
+pub(in crate::wire) use ethernet::LENGTH_MAX;
 pub use ethernet::{Ethernet, Vlan};
 pub use geneve::{Geneve, GeneveOption};
 pub use gre::{Gre, Nvgre};
-pub use gtp::{Gtpu, GtpuExtended, GtpuOptional, GtpuPduSession};
+pub use gtp::{Gtpu, GtpuExtended, GtpuExtension, GtpuOptional, GtpuPduSession};
 pub use icmp::{Icmp, IcmpEcho, IcmpError, IcmpRedirect, IcmpTimestamp, IcmpUnreachable};
 pub use icmpv6::{Icmpv6, Icmpv6Error};
 pub use igmp::{Igmp, IgmpGroup, IgmpQuery3, IgmpRecord, IgmpReport3};
@@ -47,7 +49,8 @@ pub use ipfix::{Ipfix, IpfixSet, NetFlow9};
 pub use ipsec::{Ah, Esp, EspTrailer};
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
-pub use ipv6_extensions::{DestinationOptions, Fragment, HopByHop, Routing, SegmentRouting};
+pub use ipv6_carried::{Carried, ExtensionHeader, ExtensionHeaders};
+pub use ipv6_extensions::{DestinationOptions, Extension, Fragment, HopByHop, Routing, SegmentRouting};
 pub use mld::{Mld, MldQuery2, MldRecord, MldReport2};
 pub use mpls::Mpls;
 pub use nd::{
@@ -126,6 +129,7 @@ headers![
     DestinationOptions,
     SegmentRouting,
     Routing,
+    Extension,
     Fragment,
     Ah,
     Esp,
@@ -142,6 +146,7 @@ headers![
     GtpuOptional,
     GtpuExtended,
     GtpuPduSession,
+    GtpuExtension,
     Sctp,
     SctpData,
     SctpInit,

@@ -1,9 +1,9 @@
 //! MPLS.
 
-use super::{Ipv4, Ipv6};
-use crate::wire::{Fields as _, Format, Header, Next, header};
+use crate::wire::{Fields as _, Format, Header, Next, Role, header};
 
-/// A label. What the last one carries is not said; four bits of an IP packet tell.
+/// A label. What the last one carries is not said: IP is recognized by itself (`Next::IpByVersion`), and anything else, such
+/// as the Ethernet frame of a pseudowire, is data.
 #[header(name = "MPLS", source = "RFC 3032", ether_type = [0x8847, 0x8848], ip_protocol = 137, udp_port = 6635)]
 pub struct Mpls {
     /// The label.
@@ -21,8 +21,10 @@ pub struct Mpls {
 }
 
 impl Header for Mpls {
-    fn next(&self, payload: &[u8]) -> Next {
-        if self.bottom() { ip_by_version(payload) } else { Next::Header(&Self::INFO) }
+    const ROLE: Role = Role::Tunnel;
+
+    fn next(&self, _payload: &[u8]) -> Next {
+        if self.bottom() { Next::IpByVersion } else { Next::Header(&Self::INFO) }
     }
 
     fn set_next(&mut self, next: &Format) {
@@ -30,19 +32,10 @@ impl Header for Mpls {
     }
 }
 
-/// What four bits tell of a packet that nobody announced.
-pub(super) fn ip_by_version(payload: &[u8]) -> Next {
-    match payload.first().map(|first| first >> 4) {
-        Some(4) => Next::Header(&Ipv4::INFO),
-        Some(6) => Next::Header(&Ipv6::INFO),
-        _ => Next::Payload,
-    }
-}
-
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::wire::{Ethernet, Layers, Stack as _, Udp};
+    use crate::wire::{Ethernet, Ipv4, Layers, Stack as _, Udp};
     use std::vec::Vec;
 
     crate::stack! { struct Labelled { eth: Ethernet, outer: Mpls, inner: Mpls, ip: Ipv4, udp: Udp } }

@@ -1,6 +1,6 @@
 //! VXLAN.
 
-use crate::wire::{Ethernet, Header, Next, header};
+use crate::wire::{Ethernet, Header, Next, Role, header};
 
 /// VXLAN: an Ethernet frame in UDP.
 #[header(name = "VXLAN", source = "RFC 7348", udp_port = 4789)]
@@ -20,6 +20,8 @@ pub struct Vxlan {
 }
 
 impl Header for Vxlan {
+    const ROLE: Role = Role::Tunnel;
+
     fn is_valid(&self) -> bool {
         self.flags() & 0x08 != 0
     }

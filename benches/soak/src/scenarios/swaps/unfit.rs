@@ -2,10 +2,10 @@
 
 use super::LOAD;
 use crate::Task;
-use crate::common::{Bench, check, each, module, verdict};
-use crate::sequence::{function, words};
 use anyhow::{Context, Result, bail, ensure};
 use perigee_abi::verdict as v;
+use perigee_lab::sequence::{function, words};
+use perigee_lab::{Bench, check, each, module, verdict};
 use perigee_runtime::config::Config;
 use perigee_runtime::load::Upload;
 use perigee_runtime::{Error, Options, Run, SwapOptions};

@@ -1,0 +1,124 @@
+use super::*;
+use perigee_report::SwapReport;
+use perigee_report::{ChainStats, ModuleStats};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The samples of a page in the older format: name, labels as they stand, value.
+fn samples(text: &str) -> Vec<(String, String, f64)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line:?}"));
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels = labels.strip_suffix('}').unwrap_or_else(|| panic!("labels do not end: {line:?}"));
+        (name.to_owned(), labels.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line:?}")))
+    };
+    lines.map(sample).collect()
+}
+
+fn module(counters: BTreeMap<String, u64>) -> ModuleStats {
+    ModuleStats { name: "m".into(), chain: "c".into(), lcore: 1, counters, ..ModuleStats::default() }
+}
+
+fn moment(snapshot: Snapshot) -> Moment {
+    Moment { snapshot: Arc::new(snapshot), name: "test".to_owned(), ..Moment::default() }
+}
+
+fn page(snapshot: Snapshot) -> String {
+    text(moment(snapshot), Format::Classic)
+}
+
+#[test]
+fn names_with_meaning_stay_within_their_quotes() {
+    let hostile = ["a\"} 1\nperigee_uptime_seconds 666", "b\\", "", "ü\u{0}\u{1b}[31m", "le=\"1\"", "{}", "#"];
+    let counters = hostile.iter().map(|name| ((*name).to_owned(), 7)).collect();
+    let text = page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
+    let all = samples(&text);
+    let own: Vec<_> = all.iter().filter(|(name, ..)| name == "perigee_module_own_value").collect();
+    assert_eq!(own.len(), hostile.len(), "{text}");
+    assert!(own.iter().all(|(_, _, value)| *value == 7.0), "{text}");
+    assert_eq!(all.iter().filter(|(name, _, value)| name == "perigee_uptime_seconds" && *value != 0.0).count(), 0);
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{0}'));
+}
+
+#[test]
+fn a_million_names_make_no_more_series_than_are_allowed() {
+    let counters: BTreeMap<_, _> = (0..1_000_000_u64).map(|i| (format!("{i}-{}", "x".repeat(100)), i)).collect();
+    let text = page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() });
+    let all = samples(&text);
+    let own: Vec<_> = all.iter().filter(|(name, ..)| name == "perigee_module_own_value").collect();
+    assert_eq!(own.len(), families::MAX_OWN);
+    assert!(own.iter().all(|(_, labels, _)| labels.len() < families::MAX_NAME + 60), "{}", own[0].1);
+    let left = all.iter().find(|(name, ..)| name == "perigee_module_own_values_left_out").map(|(.., value)| *value);
+    assert_eq!(left, Some(1_000_000.0 - 1024.0));
+    assert!(text.len() < 400_000, "{} bytes", text.len());
+}
+
+#[test]
+fn names_that_differ_only_behind_the_cut_are_one_series() {
+    let counters = (0..5).map(|i| (format!("{}{i}", "x".repeat(64)), i)).collect();
+    let all = samples(&page(Snapshot { modules: vec![module(counters)], ..Snapshot::default() }));
+    let series: BTreeSet<_> = all.iter().map(|(name, labels, _)| (name, labels)).collect();
+    assert_eq!(series.len(), all.len(), "a series came twice");
+}
+
+#[test]
+fn a_chain_is_told_by_way_cause_and_time() {
+    let times = perigee_core::batch_times::BatchTimes::default();
+    // 600 ns, 2 us and 1 s with a clock of 1 GHz.
+    [600, 2_000, 2_000, 1_000_000_000].iter().for_each(|cycles| times.record(*cycles));
+    let chain = ChainStats {
+        name: "load".into(),
+        lcore: 3,
+        received: 10,
+        sent: 8,
+        dropped: [("tx_full".to_owned(), 2)].into(),
+        batch_time: times.read(&perigee_core::clock::Clock::start(1_000_000_000)),
+        ..ChainStats::default()
+    };
+    let text = page(Snapshot { chains: vec![chain], ..Snapshot::default() });
+    let value = |name: &str, label: &str| {
+        let all = samples(&text);
+        let found: Vec<_> = all.iter().filter(|(n, labels, _)| n == name && labels.contains(label)).collect();
+        assert_eq!(found.len(), 1, "{name} {label} in\n{text}");
+        found[0].2
+    };
+    assert!(text.contains("perigee_chain_packets_total{chain=\"load\",lcore=\"3\",way=\"received\"} 10\n"), "{text}");
+    assert!(value("perigee_chain_dropped_packets_total", "cause=\"tx_full\"") == 2.0);
+    let under = |bound: &str| value("perigee_chain_batch_seconds_bucket", &format!("le=\"{bound}\""));
+    assert_eq!(
+        [under("5e-7"), under("0.000001"), under("0.000004"), under("+Inf")].map(|n| n.to_string()),
+        ["0", "1", "3", "4"]
+    );
+    let p50 = value("perigee_chain_batch_time_seconds", "percentile=\"50\"");
+    assert!((2e-6..2.2e-6).contains(&p50), "{p50}");
+    let sum = value("perigee_chain_batch_seconds_sum", "lcore=\"3\"");
+    assert!((1.0..1.07).contains(&sum), "{sum}");
+}
+
+#[test]
+fn both_formats_have_the_same_samples() {
+    let snapshot = Snapshot { modules: vec![module([("n".to_owned(), 1)].into())], ..Snapshot::default() };
+    let open = text(moment(snapshot.clone()), Format::OpenMetrics);
+    let classic = text(moment(snapshot), Format::Classic);
+    assert!(open.ends_with("# EOF\n") && !classic.contains("EOF"));
+    assert_eq!(samples(&open), samples(&classic));
+    assert!(open.contains("# TYPE perigee_control_requests counter"), "{open}");
+    assert!(classic.contains("# TYPE perigee_control_requests_total counter"), "{classic}");
+    assert!(classic.contains("# TYPE perigee_build_info gauge"), "{classic}");
+    assert_eq!(Format::wanted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
+    assert_eq!(Format::wanted("*/*"), Format::Classic);
+}
+
+#[test]
+fn swaps_are_told_by_result_with_the_time_of_the_last() {
+    let swap = SwapReport { number: 2, module: "fw".into(), max_pause_ns: 250_000, lost: 0, ..SwapReport::default() };
+    let swaps = Swaps { done: 2, refused: 1, latest: vec![swap], ..Swaps::default() };
+    let text = text(Moment { swaps: Arc::new(swaps), ..moment(Snapshot::default()) }, Format::Classic);
+    for line in [
+        "perigee_swaps_total{result=\"done\"} 2",
+        "perigee_swaps_total{result=\"refused\"} 1",
+        "perigee_swap_last_pause_seconds{module=\"fw\"} 0.00025",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
+}

@@ -1,0 +1,84 @@
+//! How fast the time stamp counter runs, measured: DPDK's own figure is a tenth of a second's count rounded to 10 MHz, which
+//! is up to 0.2 % of a rate, and where the CPU names a ratio it divides whole numbers first (DPDK 22.11, `rte_get_tsc_hz`).
+#![allow(unsafe_code, reason = "the standard library has no clock that nobody steers")]
+
+use super::clock::cycles;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// The counter and the kernel's raw clock at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    cycles: u64,
+    raw: Duration,
+}
+
+/// The first moment of this process that was looked at: the longer ago, the more exact.
+static FIRST: OnceLock<Pair> = OnceLock::new();
+
+/// Shorter than this nothing is measured. Readings are some 100 ns apart, so the rate is exact to a few millionths.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// The measurement begins, if it did not yet: early, so that what is done meanwhile need not be waited for.
+pub fn begin() {
+    let _ = FIRST.get_or_init(Pair::read);
+}
+
+/// The counter's rate in Hz since [`begin`], by CLOCK_MONOTONIC_RAW; which is as exact as the machine's oscillator.
+pub fn hz() -> u64 {
+    let first = FIRST.get_or_init(Pair::read);
+    let passed = Pair::read().raw.saturating_sub(first.raw);
+    std::thread::sleep(LEAST.saturating_sub(passed));
+    rate(*first, Pair::read())
+}
+
+fn rate(from: Pair, to: Pair) -> u64 {
+    let ns = to.raw.saturating_sub(from.raw).as_nanos().max(1);
+    let cycles = u128::from(to.cycles.saturating_sub(from.cycles));
+    u64::try_from((cycles * 1_000_000_000 + ns / 2) / ns).unwrap_or(u64::MAX).max(1)
+}
+
+impl Pair {
+    /// Of some readings the one that took least: a clock that was read before an interruption and a counter after it do not belong
+    /// together.
+    fn read() -> Self {
+        let one = |_| {
+            let before = cycles();
+            let raw = raw_time();
+            let after = cycles();
+            (after - before, Self { cycles: before + (after - before) / 2, raw })
+        };
+        let best = (0..8).map(one).min_by_key(|(took, _)| *took);
+        best.map_or(Self { cycles: 0, raw: Duration::ZERO }, |(_, pair)| pair)
+    }
+}
+
+fn raw_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY:
+    // - the place for the answer is valid.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_not_rounded() {
+        let at = |cycles, us| Pair { cycles, raw: Duration::from_micros(us) };
+        assert_eq!(rate(at(1_000, 10), at(1_000 + 259_481_234, 100_010)), 2_594_812_340);
+        assert_eq!(rate(at(5, 10), at(5, 10)), 1);
+    }
+
+    #[test]
+    fn two_measurements_agree() {
+        begin();
+        let first = hz();
+        let alone = Pair::read();
+        std::thread::sleep(LEAST * 2);
+        let second = rate(alone, Pair::read());
+        assert!(first.abs_diff(second) < first / 10_000, "{first} {second}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Where packets come into a trust domain: what lies outside of its region is copied.
+
+use perigee_core::counters::{Counter, Counters};
+use perigee_dpdk::burst::Burst;
+use perigee_dpdk::packet::Packet;
+use perigee_dpdk::pool::Pool;
+use std::sync::Arc;
+
+/// A range of host addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The first one.
+    pub base: usize,
+    /// How many there are.
+    pub len: usize,
+}
+
+/// Where packets come into a trust domain.
+#[derive(Debug)]
+pub struct Border {
+    /// Host addresses of its region.
+    pub region: Span,
+    /// Where packets go that come from outside the region or in segments.
+    pub copies: Arc<Pool>,
+}
+
+impl Border {
+    /// The packet is not one of the domain's own: in its region, in one segment.
+    #[inline]
+    pub fn is_foreign(&self, packet: &Packet) -> bool {
+        packet.room().wrapping_sub(self.region.base) >= self.region.len || packet.segments() != 1
+    }
+
+    /// The one copy path: packets from outside the region, or in several segments, go into a room each. What else lies in that
+    /// room is of the same domain: rooms never change theirs.
+    #[cold]
+    pub fn bring_in(&self, burst: &mut Burst, counters: &mut Counters) {
+        burst.change(|packet| if self.is_foreign(&packet) { self.copy(packet, counters) } else { Some(packet) });
+    }
+
+    /// The packet's copy in a room of the domain; `None` where there is none that holds it.
+    fn copy(&self, packet: Packet, counters: &mut Counters) -> Option<Packet> {
+        let copied = copy_of(&packet, &self.copies);
+        packet.free();
+        counters.add(copied.as_ref().err().copied().unwrap_or(Counter::CopiedIn), 1);
+        copied.ok()
+    }
+}
+
+/// A copy in a room of a pool: all bytes, and what is known of the packet. Else the cause of its drop.
+pub fn copy_of(packet: &Packet, pool: &Pool) -> Result<Packet, Counter> {
+    let mut copy = pool.take_one().ok_or(Counter::NoRoom)?;
+    if copy.copy_from(packet) {
+        return Ok(copy);
+    }
+    copy.free();
+    Err(Counter::TooLongForRoom)
+}

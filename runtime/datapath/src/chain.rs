@@ -1,0 +1,199 @@
+//! A chain on one lcore: source, stages, ways out. `poll` is the whole data path.
+
+use crate::outlet::Outlets;
+use crate::seat::Seat;
+use crate::source::Source;
+use crate::stage::Stage;
+use perigee_abi::{PortInfo, batch_flags};
+use perigee_core::clock::Now;
+use perigee_core::counters::{Counter, Shared};
+use perigee_dpdk::burst::Burst;
+use perigee_wasm::instance::Refusal;
+use perigee_wasm::request::Request;
+use std::sync::Arc;
+
+/// One chain as it runs on one lcore.
+pub struct Chain {
+    /// Where its packets come from.
+    pub source: Source,
+    /// Its stages, in order.
+    pub stages: Vec<Stage>,
+    /// Its ways out.
+    pub out: Outlets,
+    burst: Box<Burst>,
+    burst_size: usize,
+    tick_cycles: u64,
+    next_tick: u64,
+    shared: Arc<Shared>,
+    /// A generator whose first instance failed, or has said that it is finished, makes no more.
+    pub ended: bool,
+}
+
+impl Chain {
+    /// A chain that polls its source for `burst_size` packets at a time, and ticks each `tick_cycles`.
+    pub fn new(
+        source: Source,
+        stages: Vec<Stage>,
+        out: Outlets,
+        burst_size: usize,
+        tick_cycles: u64,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let burst = Burst::new();
+        Self { source, stages, out, burst, burst_size, tick_cycles, next_tick: 0, shared, ended: false }
+    }
+
+    /// Takes one burst from the source through all stages to where its packets go. Returns how many came.
+    #[inline]
+    pub fn poll(&mut self, mut now: Now) -> usize {
+        if now.cycles >= self.next_tick {
+            self.next_tick = now.cycles + self.tick_cycles;
+            self.tick(Now { flags: batch_flags::TICK, ..now });
+        }
+        let n = self.fill(now);
+        if n == 0 {
+            self.out.flush();
+            return 0;
+        }
+        now.flags = if n == self.burst_size { batch_flags::MORE } else { 0 };
+        self.through(0, now);
+        n
+    }
+
+    /// Takes nothing while packets wait for a full port or ring, which they do where `when_full` says so: a generator makes
+    /// no more, and an rx queue or ring holds what comes.
+    #[inline]
+    fn fill(&mut self, now: Now) -> usize {
+        let room = self.out.room();
+        if self.ended || room == 0 {
+            return 0;
+        }
+        // A generator that has used up its rate makes fewer, or none.
+        let most = self.burst_size.min(room);
+        let max = self.stages.first_mut().map_or(most, |stage| stage.affords(most, now));
+        if max == 0 {
+            return 0;
+        }
+        self.source.fill(&mut self.burst, max, &mut self.out.counters)
+    }
+
+    /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
+    #[inline]
+    fn through(&mut self, first: usize, now: Now) {
+        let mut shape = None;
+        for stage in &mut self.stages[first..] {
+            shape = stage.run(&mut self.burst, &mut self.out, now);
+        }
+        self.out.forward(&mut self.burst, shape);
+        self.out.flush();
+    }
+
+    /// Lets each stage do what is due without packets; what it passes on goes through the stages behind it.
+    fn tick(&mut self, now: Now) {
+        for i in 0..self.stages.len() {
+            self.tick_stage(i, now);
+        }
+        let is_over = |first: &Stage| first.failed.is_some() || first.instance.area.is_finished();
+        self.ended |= matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(is_over);
+        self.publish();
+    }
+
+    /// As `tick`, for one stage.
+    pub fn tick_stage(&mut self, i: usize, now: Now) {
+        self.stages[i].tick(&mut self.burst, &mut self.out, now);
+        if !self.burst.is_empty() {
+            self.through(i + 1, Now { flags: 0, ..now });
+        }
+    }
+
+    /// Modules are called at least so often from now on.
+    pub fn set_tick(&mut self, cycles: u64) {
+        (self.tick_cycles, self.next_tick) = (cycles, 0);
+    }
+
+    /// Counts a poll in which packets came.
+    #[inline]
+    pub fn account(&mut self, cycles: u64) {
+        self.out.counters.add(Counter::BusyCycles, usize::try_from(cycles).unwrap_or(0));
+        self.shared.times.record(cycles);
+    }
+
+    /// Shows the counters to the control thread.
+    pub fn publish(&mut self) {
+        let held: usize = self.stages.iter().map(Stage::held).sum();
+        self.out.counters.set(Counter::Held, held as u64);
+        self.out.counters.set(Counter::Pending, (self.out.pending() + self.source.waiting()) as u64);
+        self.out.counters.set(Counter::Finished, self.is_finished().into());
+        self.shared.publish(&self.out.counters);
+    }
+
+    /// Its generator has said that it makes no more.
+    fn is_finished(&self) -> bool {
+        let has_said = |first: &Stage| first.failed.is_none() && first.instance.area.is_finished();
+        matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(has_said)
+    }
+
+    /// It makes packets: when it has none, it waits for rooms that are about to come back.
+    pub fn generates(&self) -> bool {
+        matches!(self.source, Source::Rooms(_)) && !self.ended
+    }
+
+    /// Tells all instances what has become of a port's link.
+    pub fn set_port(&mut self, number: usize, info: PortInfo) {
+        let wired = self.out.may_tx(number);
+        for stage in &mut self.stages {
+            let may_tx = (wired && stage.may_tx(number)).into();
+            stage.instance.area.set_port(number, PortInfo { may_tx, ..info });
+        }
+    }
+
+    /// Puts another instance into a stage, between two bursts. Gives back the one that was there, without its packets; or the
+    /// new one, where its seat is gone, or has got other neighbours since the instance was made.
+    #[must_use]
+    pub fn install(&mut self, mut new: Box<Stage>) -> Box<Stage> {
+        let seat = Arc::clone(&new.place.seat);
+        if let Some(stage) = self.stages.get_mut(seat.stage).filter(|stage| Arc::ptr_eq(&stage.place.seat, &seat)) {
+            stage.retire(&mut self.out);
+            std::mem::swap(stage, &mut *new);
+            stage.installed();
+            self.ended &= seat.stage != 0;
+        } else {
+            new.free_spares();
+        }
+        new
+    }
+
+    /// Asks an instance something.
+    pub fn ask(&mut self, seat: &Seat, request: &Request, now: Now) -> Result<Vec<u8>, Refusal> {
+        let stage = self.stages.get_mut(seat.stage).filter(|stage| stage.place.seat.is(seat));
+        stage.ok_or_else(|| Refusal::No("it has been taken out of its chain".to_owned()))?.ask(
+            request,
+            &mut self.out,
+            now,
+        )
+    }
+
+    /// The last call of each stage, in which it may give back what it holds.
+    pub fn drain(&mut self, now: Now) {
+        self.tick(Now { flags: batch_flags::TICK | batch_flags::DRAIN, ..now });
+    }
+
+    /// It carries flow rules out.
+    pub fn sorts(&mut self) -> bool {
+        self.source.sorter().is_some()
+    }
+
+    /// Reads its rx queue no more; true when other queues bring nothing more, either. With `give_up`, what waits is dropped.
+    pub fn end_sorting(&mut self, give_up: bool) -> bool {
+        self.source.sorter().is_none_or(|sorter| sorter.end(give_up, &mut self.out.counters))
+    }
+
+    /// Frees and counts all that is still here.
+    pub fn close(&mut self) {
+        for stage in &mut self.stages {
+            stage.close(&mut self.out);
+        }
+        self.out.give_up();
+        self.publish();
+    }
+}

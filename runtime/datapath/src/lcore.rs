@@ -1,0 +1,308 @@
+//! An lcore: a pinned thread that polls its chains until the run stops.
+
+use crate::chain::Chain;
+use crate::health::Pulse;
+use crate::orders::{Command, Control, InstanceReport};
+use crate::shares::Shares;
+use crate::source::Source;
+use crate::stage::Stage;
+use crate::switch::{self, Answer, At, Ousted, Retired, Task};
+use crossbeam_queue::ArrayQueue;
+use perigee_core::clock::Now;
+use perigee_core::clock::{Clock, thread_cpu_time};
+use perigee_core::counters::Counter;
+use perigee_dpdk::eal::Registered;
+use perigee_machine::Affinity;
+use perigee_wasm::instance::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How far a chain is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Its last packets leave, until this moment at the latest.
+    Flushing(u64),
+    Done,
+}
+
+/// An lcore's thread takes this and gives it back.
+pub struct Lcore {
+    /// Its CPU.
+    pub cpu: u32,
+    /// Its chains, in the order of the configuration.
+    pub chains: Vec<Chain>,
+    /// What it is asked to do.
+    pub commands: Arc<ArrayQueue<Command>>,
+    /// What it shares with the control side.
+    pub control: Arc<Control>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// It sleeps a little where nothing comes.
+    pub nap: bool,
+    /// Whose turn it is.
+    pub shares: Shares,
+    /// Its sign of life.
+    pub pulse: Arc<Pulse>,
+    /// Instances that nobody took back: dropped with the lcore, on the control thread.
+    pub retired: Vec<Retired>,
+    /// Changes whose pause has just ended, to be told at the next look.
+    pub changed: Vec<Answer>,
+}
+
+/// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
+/// smallest ring of a virtual port.
+const EMPTY_POLLS: u32 = 256;
+const NAP: Duration = Duration::from_micros(50);
+/// A ring that stays empty for this long after all sources ended gets nothing any more.
+const RING_REST_NS: u64 = 5_000_000;
+/// The longest that the end may take, whatever the chains still do.
+const END_NS: u64 = 2_000_000_000;
+/// How long a full port may keep the last packets waiting.
+const FLUSH_NS: u64 = 200_000_000;
+
+impl Lcore {
+    /// What the calling thread needs the rights for that the jail takes from it. The registration lasts as long as its value.
+    pub fn prepare(self) -> (Self, Option<Registered>) {
+        match Affinity::pin(self.cpu as usize) {
+            Ok(()) => self.pulse.pinned(Affinity::thread()),
+            Err(e) => {
+                tracing::warn!(cpu = self.cpu, "the lcore's thread cannot be pinned ({e}): numbers will vary more")
+            }
+        }
+        let registered = Registered::register();
+        if let Err(e) = &registered {
+            tracing::warn!(cpu = self.cpu, "DPDK does not register the thread ({e}): pools work without a cache");
+        }
+        (self, registered.ok())
+    }
+
+    /// Runs on the calling thread until the run stops.
+    pub fn run(mut self) -> Self {
+        self.poll_until_stop();
+        self.tend();
+        self.finish();
+        self.pulse.done();
+        self
+    }
+
+    fn poll_until_stop(&mut self) {
+        let mut empty = 0_u32;
+        let mut next_look = 0;
+        let look = self.clock.cycles_in(1_000_000);
+        let mut cycles = self.clock.cycles();
+        while !self.control.stop.load(Ordering::Relaxed) {
+            let packets = self.turn(&mut cycles);
+            if cycles >= next_look {
+                self.pulse.beat(cycles);
+                self.serve(cycles);
+                cycles = self.clock.cycles();
+                next_look = if self.commands.is_empty() { cycles + look } else { cycles };
+            }
+            empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
+            if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(Chain::generates) {
+                std::thread::sleep(NAP);
+                cycles = self.clock.cycles();
+            }
+        }
+    }
+
+    /// One turn: each chain polls once, unless it waits for its share. Returns how many packets came; `cycles` is the time, and
+    /// goes on meanwhile.
+    #[inline]
+    fn turn(&mut self, cycles: &mut u64) -> usize {
+        let (mut packets, round) = (0, *cycles);
+        for (i, chain) in self.chains.iter_mut().enumerate() {
+            if self.shares.waits(i) {
+                continue;
+            }
+            let now = Now { cycles: *cycles, ns: self.clock.ns(*cycles), flags: 0 };
+            let n = chain.poll(now);
+            *cycles = self.clock.cycles();
+            account(chain, n, *cycles - now.cycles);
+            self.shares.charge(i, n, now.cycles, *cycles);
+            packets += n;
+        }
+        if self.shares.settle(*cycles, thread_cpu_time, &self.clock) {
+            self.count_waiting(*cycles - round);
+        }
+        packets
+    }
+
+    /// Somebody waits: so long for chains that have used their share.
+    #[cold]
+    fn count_waiting(&mut self, cycles: u64) {
+        for (_, chain) in self.chains.iter_mut().enumerate().filter(|(i, _)| self.shares.waits(*i)) {
+            chain.out.counters.add(Counter::WaitedCycles, usize::try_from(cycles).unwrap_or(0));
+        }
+    }
+
+    /// Does one thing that the control thread asked for. The last poll has ended at `since`. One only: an answer wakes the
+    /// asker, which may take this CPU to prepare what it asks for next, and packets should flow before that is looked at.
+    fn serve(&mut self, since: u64) {
+        self.tend();
+        if let Some(command) = self.commands.pop() {
+            match command {
+                Command::Ask { seat, request, reply } => {
+                    let cycles = self.clock.cycles();
+                    let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+                    let chain = self.chains.get_mut(seat.at.chain);
+                    let answer = chain.ok_or_else(|| Refusal::No("no such chain".to_owned()));
+                    let answer = answer.and_then(|chain| chain.ask(&seat, &request, now));
+                    self.shares.charge(seat.at.chain, 1, cycles, self.clock.cycles());
+                    // The asker may have given up; then nobody wants the answer.
+                    let _ = reply.send(answer);
+                }
+                Command::Install { new, reply } => {
+                    let old = match self.chains.get_mut(new.place.seat.at.chain) {
+                        Some(chain) => chain.install(new),
+                        None => new,
+                    };
+                    if let Err(unsent) = reply.send(old) {
+                        self.retired.push(Retired::Stage(unsent.0));
+                    }
+                }
+                Command::Swap(task) => self.swap(task, since),
+                Command::Tick { cycles } => self.chains.iter_mut().for_each(|chain| chain.set_tick(cycles)),
+                Command::Port { number, info } => {
+                    for chain in &mut self.chains {
+                        chain.set_port(number, info);
+                    }
+                }
+                Command::Report { reply } => {
+                    let _ = reply.send(self.report());
+                }
+            }
+        }
+        let pause_ns = self.clock.ns(self.clock.cycles()).saturating_sub(self.clock.ns(since));
+        self.changed.iter_mut().for_each(|changed| changed.set_pause(pause_ns));
+    }
+
+    fn swap(&mut self, task: Task, since: u64) {
+        let now = Now { cycles: since, ns: self.clock.ns(since), flags: 0 };
+        let chains = &mut self.chains;
+        // An asker that has given up gets no answer; what it should have dropped is dropped with the lcore.
+        match task {
+            Task::Look { place, reply } => drop(reply.send(switch::look(chains, place))),
+            Task::Switch { orders, ticket, reply } if ticket.take() => {
+                self.changed.push(Answer::Switched(reply, switch::switch(chains, orders, now)));
+            }
+            Task::Rebuild { chain, parts, ticket, reply } if ticket.take() => {
+                if let Some(chain) = chains.get_mut(chain) {
+                    self.changed.push(Answer::Rebuilt(reply, chain.rebuild(parts, now)));
+                }
+            }
+            task @ (Task::Switch { .. } | Task::Rebuild { .. }) => self.retired.extend(task.give_up()),
+            Task::Settle { places, reply } => {
+                if let Err(unsent) = reply.send(switch::settle(chains, &places)) {
+                    self.retired.extend(unsent.0.into_iter().map(Retired::Stage));
+                }
+            }
+            Task::Undo { places, why, reply } => {
+                if let Err(unsent) = reply.send(switch::undo(chains, &places, &why, now)) {
+                    self.retired.extend(unsent.0.into_iter().map(Retired::Stage));
+                }
+            }
+        }
+    }
+
+    /// What swaps have left to do: an answer that waited until the pause was over, an instance that failed, a piece of a
+    /// region.
+    fn tend(&mut self) {
+        for changed in self.changed.drain(..) {
+            self.retired.extend(changed.tell());
+        }
+        for (c, chain) in self.chains.iter_mut().enumerate() {
+            for (s, stage) in chain.stages.iter_mut().enumerate() {
+                if let Some(ousted) = stage.succession.ousted.take() {
+                    let gone = Ousted { cpu: self.cpu, place: At { chain: c, stage: s }, stage: ousted };
+                    stage.succession.ousted = self.control.gone.push(gone).err().map(|gone| gone.stage);
+                }
+                if stage.succession.settling {
+                    stage.settle();
+                }
+            }
+        }
+    }
+
+    /// State of all instances.
+    pub fn report(&self) -> Vec<InstanceReport> {
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        let report = |stage: &Stage| InstanceReport {
+            seat: Arc::clone(&stage.place.seat),
+            counters: stage.counters(),
+            failed: stage.failed.clone(),
+            denied: stage.instance.denied(),
+        };
+        stages.map(report).collect()
+    }
+
+    /// Lets everything leave that is on its way: sources first, then the rings that they filled.
+    fn finish(&mut self) {
+        let begin = self.clock.cycles();
+        let mut phases = vec![Phase::Running; self.chains.len()];
+        let mut last_packet = vec![begin; self.chains.len()];
+        while phases.iter().any(|p| *p != Phase::Done) {
+            for i in 0..self.chains.len() {
+                let cycles = self.clock.cycles();
+                self.pulse.beat(cycles);
+                let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+                let late = self.clock.ns(cycles) - self.clock.ns(begin) > END_NS;
+                phases[i] = match phases[i] {
+                    Phase::Running => self.end_source(i, now, &mut last_packet[i], late),
+                    Phase::Flushing(until) if self.flush(i, cycles >= until || late) => Phase::Done,
+                    Phase::Flushing(until) => Phase::Flushing(until),
+                    Phase::Done => Phase::Done,
+                };
+            }
+        }
+    }
+
+    fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {
+        let chain = &mut self.chains[i];
+        if chain.sorts() {
+            // What flow rules have brought from other queues is received already, and goes its way like what a ring has.
+            let is_over = chain.end_sorting(late);
+            let n = chain.poll(now);
+            account(chain, n, 0);
+            if !is_over {
+                return Phase::Running;
+            }
+        }
+        if matches!(chain.source, Source::Ring(..)) {
+            let n = chain.poll(now);
+            account(chain, n, 0);
+            if n != 0 {
+                *last_packet = now.cycles;
+            }
+            let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
+            if !late && (!rests || self.control.sources.load(Ordering::Acquire) != 0) {
+                return Phase::Running;
+            }
+        }
+        chain.drain(now);
+        Phase::Flushing(now.cycles + self.clock.cycles_in(FLUSH_NS))
+    }
+
+    /// True where the chain has come to its end.
+    fn flush(&mut self, i: usize, give_up: bool) -> bool {
+        let chain = &mut self.chains[i];
+        chain.out.flush();
+        if chain.out.pending() != 0 && !give_up {
+            return false;
+        }
+        chain.close();
+        if !matches!(chain.source, Source::Ring(..)) {
+            self.control.sources.fetch_sub(1, Ordering::Release);
+        }
+        true
+    }
+}
+
+fn account(chain: &mut Chain, packets: usize, cycles: u64) {
+    chain.out.counters.add(Counter::Polls, 1);
+    if packets != 0 && cycles != 0 {
+        chain.account(cycles);
+    }
+}

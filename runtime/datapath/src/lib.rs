@@ -1,0 +1,22 @@
+//! The data path: what an lcore does with a burst. Read it from top to bottom as `lcore.rs`, `chain.rs`, `source.rs`,
+//! `stage/`, `outlet.rs`; `orders.rs`, `switch.rs` and `rebuild.rs` are what happens between two bursts. Below the control side
+//! this is the only room that knows both DPDK and wasm.
+
+pub mod border;
+pub mod chain;
+pub mod faults;
+pub mod filter;
+pub mod flow;
+pub mod guard;
+pub mod health;
+pub mod lcore;
+mod offload;
+pub mod on_wire;
+pub mod orders;
+pub mod outlet;
+pub mod rebuild;
+pub mod seat;
+pub mod shares;
+pub mod source;
+pub mod stage;
+pub mod switch;

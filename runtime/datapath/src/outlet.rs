@@ -1,0 +1,356 @@
+//! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
+
+use crate::offload;
+use perigee_abi::MAX_PORTS;
+use perigee_config::WhenFull;
+use perigee_core::clock::Clock;
+use perigee_core::counters::{Counter, Counters};
+use perigee_dpdk::burst::Burst;
+use perigee_dpdk::packet::Packet;
+use perigee_dpdk::port::Port;
+use perigee_dpdk::ring::Ring;
+use std::sync::Arc;
+
+mod untaken;
+
+use untaken::Stuck;
+
+/// How long a full port may keep packets waiting before it is asked what it refuses, in nanoseconds.
+const PATIENCE_NS: u64 = 100_000_000;
+
+/// One tx queue of a port, and the packets that wait for it.
+#[derive(Debug)]
+struct Lane {
+    port: Arc<Port>,
+    queue: u16,
+    burst: Box<Burst>,
+    bytes: u64,
+    /// Some packet asks for a hardware offload.
+    prepare: bool,
+    stuck: Stuck,
+}
+
+#[derive(Debug)]
+struct RingLane {
+    ring: Arc<Ring>,
+    burst: Box<Burst>,
+}
+
+/// All ways out of one chain on one lcore.
+#[derive(Debug)]
+pub struct Outlets {
+    lanes: Vec<Lane>,
+    /// First lane of each port, and how many follow it.
+    by_port: [Option<(u8, u8)>; MAX_PORTS],
+    rings: Vec<RingLane>,
+    next: Option<usize>,
+    when_full: WhenFull,
+    clock: Clock,
+    /// Cycles that a lane waits before it is asked what keeps it from sending.
+    patience: u64,
+    /// Where packets stand while those behind them are tried; empty otherwise.
+    aside: Box<Burst>,
+    /// What the chain has counted.
+    pub counters: Counters,
+}
+
+/// What a stage found out about a batch in which all packets go the same way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Length of the longest.
+    pub max_len: u16,
+    /// Some packet has tx flags.
+    pub tx_flags: bool,
+}
+
+impl Shape {
+    /// Looks at each packet.
+    pub fn of(burst: &mut Burst) -> Self {
+        let start = Self { bytes: 0, max_len: 0, tx_flags: false };
+        burst.iter_mut().fold(start, |shape, p| Self {
+            bytes: shape.bytes + u64::from(p.len()),
+            max_len: shape.max_len.max(p.len()),
+            tx_flags: shape.tx_flags | offload::has_tx_flags(p.flags()),
+        })
+    }
+}
+
+impl Outlets {
+    /// No way out yet.
+    pub fn new(when_full: WhenFull, clock: Clock) -> Self {
+        Self {
+            lanes: Vec::new(),
+            by_port: [None; MAX_PORTS],
+            rings: Vec::new(),
+            next: None,
+            when_full,
+            clock,
+            patience: clock.cycles_in(PATIENCE_NS),
+            aside: Burst::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Grants tx queues `first..first + count` of a port. The first port granted as `next` is where Next leads.
+    pub fn add_port(&mut self, port: &Arc<Port>, first: u16, count: u16, next: bool) {
+        let lane = self.lanes.len();
+        self.lanes.extend((first..first + count).map(|queue| Lane {
+            port: Arc::clone(port),
+            queue,
+            burst: Burst::new(),
+            bytes: 0,
+            prepare: false,
+            stuck: Stuck::default(),
+        }));
+        let entry = u8::try_from(lane).ok().zip(u8::try_from(count).ok());
+        self.by_port[usize::from(port.number)] = entry;
+        if next && self.next.is_none() {
+            self.next = Some(lane);
+        }
+    }
+
+    /// Adds the next ring of the run, in order of their numbers.
+    pub fn add_ring(&mut self, ring: &Arc<Ring>) {
+        self.rings.push(RingLane { ring: Arc::clone(ring), burst: Burst::new() });
+    }
+
+    /// Number of the port that Next leads to; 0xffff where there is none.
+    pub fn next_port(&self) -> u32 {
+        self.next.map_or(0xffff, |lane| u32::from(self.lanes[lane].port.number))
+    }
+
+    /// True where packets may be sent to this port.
+    pub fn may_tx(&self, port: usize) -> bool {
+        self.by_port.get(port).is_some_and(Option::is_some)
+    }
+
+    /// Frees one packet.
+    pub fn drop_one(&mut self, cause: Counter, packet: Packet) {
+        self.counters.add(cause, 1);
+        packet.free();
+    }
+
+    /// Frees a whole burst.
+    #[inline]
+    pub fn drop_all(&mut self, cause: Counter, burst: &mut Burst) {
+        let n = burst.free_all();
+        self.counters.add(cause, n);
+    }
+
+    /// Which of the lcore's own queues on a port a packet gets that asks for this one; the first where it has none there.
+    pub fn own_queue(&self, port: u16, queue: u16) -> u16 {
+        match self.by_port.get(usize::from(port)) {
+            Some(&Some((_, count))) => queue % u16::from(count),
+            _ => 0,
+        }
+    }
+
+    /// Sends a packet to a port's lane (`queue` counts the lcore's own queues there).
+    pub fn tx(&mut self, port: u16, queue: u16, packet: Packet) {
+        let Some(&Some((first, count))) = self.by_port.get(usize::from(port)) else {
+            return self.drop_one(Counter::NotGranted, packet);
+        };
+        self.tx_lane(usize::from(first) + usize::from(queue % u16::from(count)), packet);
+    }
+
+    fn tx_lane(&mut self, index: usize, mut packet: Packet) {
+        let lane = &mut self.lanes[index];
+        if packet.len() > lane.port.max_frame() {
+            return self.drop_one(Counter::TooLong, packet);
+        }
+        if offload::has_tx_flags(packet.flags()) {
+            match offload::prepare(&mut packet, lane.port.offloads) {
+                Ok(hardware) => lane.prepare |= hardware,
+                Err(()) => return self.drop_one(Counter::BadOffload, packet),
+            }
+        }
+        lane.bytes += u64::from(packet.len());
+        if let Err(packet) = lane.burst.push(packet) {
+            lane.bytes -= u64::from(packet.len());
+            self.flush_lane(index);
+            self.retry(index, packet);
+        }
+    }
+
+    /// The lane was full and has been flushed: once more, then the packet is lost.
+    fn retry(&mut self, index: usize, packet: Packet) {
+        let lane = &mut self.lanes[index];
+        let len = u64::from(packet.len());
+        match lane.burst.push(packet) {
+            Ok(()) => lane.bytes += len,
+            Err(packet) => self.drop_one(Counter::TxFull, packet),
+        }
+    }
+
+    /// Sends a whole burst to a port: the common case, in which only two pointers change places.
+    #[inline]
+    pub fn tx_all(&mut self, port: u16, burst: &mut Box<Burst>, shape: Shape) {
+        match self.by_port.get(usize::from(port)) {
+            Some(&Some((first, _))) => self.tx_lane_all(first.into(), burst, shape),
+            _ => self.drop_all(Counter::NotGranted, burst),
+        }
+    }
+
+    #[inline]
+    fn tx_lane_all(&mut self, index: usize, burst: &mut Box<Burst>, shape: Shape) {
+        let lane = &mut self.lanes[index];
+        if lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.port.max_frame() {
+            std::mem::swap(&mut lane.burst, burst);
+            lane.bytes = shape.bytes;
+            return;
+        }
+        for packet in burst.drain() {
+            self.tx_lane(index, packet);
+        }
+    }
+
+    /// Sends what the last stage passed on.
+    #[inline]
+    pub fn forward(&mut self, burst: &mut Box<Burst>, shape: Option<Shape>) {
+        if burst.is_empty() {
+            return;
+        }
+        let Some(next) = self.next else { return self.drop_all(Counter::NoNext, burst) };
+        let shape = shape.unwrap_or_else(|| Shape::of(burst));
+        self.tx_lane_all(next, burst, shape);
+    }
+
+    /// Puts a packet into a ring.
+    pub fn ring(&mut self, number: u16, packet: Packet) {
+        let Some(lane) = self.rings.get_mut(usize::from(number)) else {
+            return self.drop_one(Counter::BadVerdict, packet);
+        };
+        if let Err(packet) = lane.burst.push(packet) {
+            self.flush_ring(usize::from(number));
+            if let Err(packet) = self.rings[usize::from(number)].burst.push(packet) {
+                self.drop_one(Counter::RingFull, packet);
+            }
+        }
+    }
+
+    /// Puts a whole burst into a ring.
+    #[inline]
+    pub fn ring_all(&mut self, number: u16, burst: &mut Box<Burst>) {
+        match self.rings.get_mut(usize::from(number)) {
+            Some(lane) if lane.burst.is_empty() => std::mem::swap(&mut lane.burst, burst),
+            _ => burst.drain().for_each(|packet| self.ring(number, packet)),
+        }
+    }
+
+    /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
+    #[inline]
+    pub fn flush(&mut self) {
+        for index in 0..self.lanes.len() {
+            if !self.lanes[index].burst.is_empty() {
+                self.flush_lane(index);
+            }
+        }
+        for index in 0..self.rings.len() {
+            if !self.rings[index].burst.is_empty() {
+                self.flush_ring(index);
+            }
+        }
+    }
+
+    #[inline]
+    fn flush_lane(&mut self, index: usize) {
+        let lane = &mut self.lanes[index];
+        if lane.prepare {
+            self.prepare_lane(index);
+        }
+        let lane = &mut self.lanes[index];
+        if lane.port.is_shut() {
+            return self.hold_lane(index);
+        }
+        let sent = lane.port.tx(lane.queue, &mut lane.burst);
+        self.note_sent(index, sent);
+        if !self.lanes[index].burst.is_empty() {
+            self.untaken(index, sent);
+        }
+        let lane = &mut self.lanes[index];
+        if lane.burst.is_empty() {
+            lane.prepare = false;
+            lane.stuck = Stuck::default();
+        }
+    }
+
+    /// Counts packets that a port has taken of a lane, and the bytes that are gone with them.
+    #[inline]
+    fn note_sent(&mut self, index: usize, sent: usize) {
+        let lane = &mut self.lanes[index];
+        let left: u64 = lane.burst.iter_mut().map(|p| u64::from(p.len())).sum();
+        self.counters.add(Counter::Sent, sent);
+        // A driver that inserts a tag and then finds its ring full leaves the packet longer than it was.
+        self.counters.add(Counter::SentBytes, usize::try_from(lane.bytes.saturating_sub(left)).unwrap_or(0));
+        lane.bytes = left;
+    }
+
+    /// The port's interface is down: its packets wait for it, or are dropped, as the chain says.
+    #[cold]
+    fn hold_lane(&mut self, index: usize) {
+        let lane = &mut self.lanes[index];
+        if self.when_full == WhenFull::Drop {
+            (lane.bytes, lane.prepare) = (0, false);
+            let n = lane.burst.free_all();
+            self.counters.add(Counter::LinkDown, n);
+        }
+    }
+
+    /// Lets the driver prepare offloads; a packet that it refuses is dropped.
+    fn prepare_lane(&mut self, index: usize) {
+        let lane = &mut self.lanes[index];
+        loop {
+            let ready = lane.port.tx_prepare(lane.queue, &mut lane.burst);
+            // Where all are ready, there is none behind them.
+            let Some(packet) = lane.burst.remove(ready) else { return };
+            lane.bytes -= u64::from(packet.len());
+            self.counters.add(Counter::BadOffload, 1);
+            packet.free();
+        }
+    }
+
+    fn flush_ring(&mut self, index: usize) {
+        let lane = &mut self.rings[index];
+        let n = lane.ring.put(&mut lane.burst);
+        self.counters.add(Counter::ToRing, n);
+        if !lane.burst.is_empty() && self.when_full == WhenFull::Drop {
+            let n = lane.burst.free_all();
+            self.counters.add(Counter::RingFull, n);
+        }
+    }
+
+    /// Packets that wait for a full port or ring.
+    pub fn pending(&self) -> usize {
+        let lanes: usize = self.lanes.iter().map(|l| l.burst.len()).sum();
+        lanes + self.rings.iter().map(|r| r.burst.len()).sum::<usize>()
+    }
+
+    /// Lets a benchmark have what waits to be sent.
+    pub fn with_pending(&mut self, mut take: impl FnMut(&mut Box<Burst>)) {
+        for lane in &mut self.lanes {
+            take(&mut lane.burst);
+            lane.bytes = 0;
+        }
+    }
+
+    /// Frees what still waits when the run stops.
+    pub fn give_up(&mut self) {
+        let lanes: usize = self.lanes.iter_mut().map(|l| l.burst.free_all()).sum();
+        let rings: usize = self.rings.iter_mut().map(|r| r.burst.free_all()).sum();
+        self.counters.add(Counter::Stop, lanes + rings);
+    }
+}
+
+/// For `bench`, which measures the parts of a turn.
+impl Outlets {
+    /// Gives back what was about to be sent.
+    pub fn take_back(&mut self, burst: &mut Box<Burst>) {
+        self.with_pending(|lane| {
+            if burst.is_empty() {
+                std::mem::swap(lane, burst);
+            }
+        });
+    }
+}

@@ -1,0 +1,229 @@
+//! Where a chain's packets come from: an rx queue, a ring, or a generator's pool.
+
+use super::border::Border;
+use crate::filter::Filter;
+use crate::flow::Sorter;
+use crate::offload;
+use perigee_core::counters::{Counter, Counters};
+use perigee_core::judge::MIN_LEN;
+use perigee_dpdk::burst::Burst;
+use perigee_dpdk::pool::Pool;
+use perigee_dpdk::port::{Port, RxTimestamp, VlanStrip};
+use perigee_dpdk::ring::Ring;
+use perigee_dpdk_sys::flags;
+use std::sync::Arc;
+
+/// What a stage knows of its chain's source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meta {
+    /// The rx queue that it reads.
+    pub queue: u16,
+    /// DPDK's flag for an rx timestamp, where the source's port gives them; and where it is; and its unit.
+    pub timestamp: Option<RxTimestamp>,
+}
+
+/// A chain's source on one lcore.
+#[derive(Debug)]
+pub enum Source {
+    /// An rx queue.
+    Port(RxQueue),
+    /// A ring that other chains fill.
+    Ring(RingEnd),
+    /// Rooms for the first stage, which is a generator.
+    Rooms(Arc<Pool>),
+}
+
+/// An rx queue, and what it takes to bring its packets into the window.
+#[derive(Debug)]
+pub struct RxQueue {
+    /// The port.
+    pub port: Arc<Port>,
+    /// The queue's number.
+    pub queue: u16,
+    /// Where its packets come in.
+    pub border: Border,
+    /// The port hands on mbufs with the flags of their last way (net_ring).
+    pub stale_flags: bool,
+    /// It reads a capture, which ends.
+    pub ends: bool,
+    /// The port's flow rules that are done in software.
+    pub sorter: Option<Box<Sorter>>,
+    /// What does not pass goes no further.
+    pub filter: Option<Box<Filter>>,
+}
+
+/// The end of a ring at which packets come out.
+#[derive(Debug)]
+pub struct RingEnd {
+    /// The ring.
+    pub ring: Arc<Ring>,
+    /// Where its packets may be of other trust domains.
+    pub border: Option<Border>,
+    /// What does not pass goes no further.
+    pub filter: Option<Box<Filter>>,
+}
+
+impl Source {
+    /// What the first stage is told of it.
+    pub fn meta(&self) -> Meta {
+        match self {
+            Self::Port(rx) => Meta { queue: rx.queue, timestamp: rx.port.timestamp },
+            _ => Meta::default(),
+        }
+    }
+
+    /// Rooms of the pool that a generator fills; 0 of any other source.
+    pub fn rooms(&self) -> u32 {
+        if let Self::Rooms(pool) = self { pool.size() } else { 0 }
+    }
+
+    /// Takes up to `max` packets (or rooms) into the empty burst; returns how many.
+    #[inline]
+    pub fn fill(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+        match self {
+            Self::Port(rx) if rx.sorter.is_some() => rx.fill_sorted(burst, max, counters),
+            Self::Port(rx) => {
+                let n = rx.receive(burst, max, counters);
+                if n != 0 {
+                    rx.admit(burst, counters);
+                }
+                n
+            }
+            Self::Ring(end) => {
+                let n = end.ring.take(burst, max);
+                counters.add(Counter::FromRing, n);
+                if let Some(filter) = &mut end.filter {
+                    filter.sift(burst, counters);
+                }
+                if let Some(border) = &end.border {
+                    border.bring_in(burst, counters);
+                }
+                n
+            }
+            Self::Rooms(pool) => {
+                let n = pool.take_in_turn(burst, max);
+                counters.add(Counter::PoolEmpty, usize::from(n == 0));
+                n
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Packets that wait here to be handed on.
+    pub fn waiting(&self) -> usize {
+        if let Self::Port(RxQueue { sorter: Some(sorter), .. }) = self { sorter.waiting() } else { 0 }
+    }
+
+    /// The rules of its port, where it takes part in carrying them out.
+    pub fn sorter(&mut self) -> Option<&mut Sorter> {
+        if let Self::Port(rx) = self { rx.sorter.as_deref_mut() } else { None }
+    }
+}
+
+impl RxQueue {
+    #[inline]
+    fn receive(&self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+        let n = self.port.rx(self.queue, burst, max);
+        counters.add(Counter::Received, n);
+        if n == 0 && self.ends {
+            counters.add(Counter::Dry, 1);
+        }
+        n
+    }
+
+    /// As [`Source::fill`], where flow rules are done in software: what other queues have brought here, then what has come.
+    #[inline(never)]
+    fn fill_sorted(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+        let Some(sorter) = &mut self.sorter else { return 0 };
+        let brought = sorter.take(burst, max, counters);
+        let may_read = sorter.may_read(counters) && brought < max;
+        let n = if may_read { self.receive(burst, max - brought, counters) } else { 0 };
+        self.forget_marks(burst);
+        if let Some(sorter) = &mut self.sorter {
+            sorter.sort(burst, brought, counters);
+        }
+        if !burst.is_empty() {
+            self.admit(burst, counters);
+        }
+        brought + n
+    }
+
+    /// Where mbufs come with the flags of their last way, rules and filters would believe them.
+    fn forget_marks(&self, burst: &mut Burst) {
+        if self.stale_flags {
+            let stale = flags::RX_FDIR | flags::RX_FDIR_ID | flags::RX_VLAN_STRIPPED;
+            burst.iter_mut().for_each(|packet| packet.set_flags(packet.flags() & !stale));
+        }
+    }
+
+    /// Makes what the driver gave packets of ours: from our port's number, with a mark, in the region, in one segment.
+    #[inline]
+    fn admit(&mut self, burst: &mut Burst, counters: &mut Counters) {
+        if self.filter.is_some() {
+            self.sift(burst, counters);
+        }
+        let (mut foreign, mut short) = (false, false);
+        // A mark of a port that hands on mbufs is one of their last way, unless it was made here.
+        let stale_marks = self.stale_flags && self.sorter.is_none();
+        for packet in burst.iter_mut() {
+            foreign |= self.border.is_foreign(packet);
+            short |= packet.len() < MIN_LEN;
+            // Read before it is written: it is 0 nearly always, and a store would hold up wider loads of its neighbours.
+            if packet.mark() != 0 && (stale_marks || packet.flags() & flags::RX_FDIR_ID == 0) {
+                packet.set_mark(0);
+            }
+        }
+        // The driver has written its own number of the port, which is mostly ours too.
+        let number = self.port.number;
+        if self.stale_flags || number != self.port.dpdk_id() {
+            burst.iter_mut().for_each(|p| p.set_port(number));
+        }
+        if foreign {
+            self.border.bring_in(burst, counters);
+        }
+        if self.stale_flags {
+            burst.iter_mut().for_each(|p| p.set_flags(0));
+        }
+        if self.port.vlan_strip != VlanStrip::Off {
+            self.strip_tags(burst);
+        }
+        if short {
+            drop_short(burst, counters);
+        }
+    }
+
+    #[inline(never)]
+    fn sift(&mut self, burst: &mut Burst, counters: &mut Counters) {
+        if self.sorter.is_none() {
+            self.forget_marks(burst);
+        }
+        if let Some(filter) = &mut self.filter {
+            filter.sift(burst, counters);
+        }
+    }
+
+    #[cold]
+    fn strip_tags(&self, burst: &mut Burst) {
+        for packet in burst.iter_mut() {
+            if self.port.vlan_strip == VlanStrip::Software && packet.flags() & flags::RX_VLAN_STRIPPED == 0 {
+                // Without a tag there is nothing to take off.
+                packet.vlan_strip();
+            }
+            offload::keep_tag(packet);
+        }
+    }
+}
+
+/// Modules get frames: what is shorter than an Ethernet header is none. What was in several segments is whole by now.
+#[cold]
+fn drop_short(burst: &mut Burst, counters: &mut Counters) {
+    burst.change(|packet| {
+        if packet.len() >= MIN_LEN {
+            return Some(packet);
+        }
+        counters.add(Counter::TooShort, 1);
+        packet.free();
+        None
+    });
+}

@@ -1,0 +1,84 @@
+//! A packet's bytes one by one, over all of its segments. Nothing is borrowed: other lcores may write there meanwhile.
+
+use super::packet::Packet;
+use perigee_core::frame::Frame;
+use perigee_dpdk_sys::Mbuf;
+
+impl Packet {
+    /// `N` bytes at `at` of all its bytes; `None` where they do not all lie in it.
+    #[inline]
+    pub fn bytes<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        if u64::from(at) + N as u64 > u64::from(self.len()) {
+            return if self.segments() == 1 { None } else { self.bytes_beyond(at) };
+        }
+        let from = self.room().wrapping_add(self.data_off().into()).wrapping_add(at as usize) as *const [u8; N];
+        // SAFETY:
+        // - `at + N <= data_len`, checked above, and the first `data_len` bytes behind `data_off` lie in the live mbuf's room.
+        // - the bytes are copied before anything is made of them; an array of bytes needs no alignment.
+        Some(unsafe { from.read() })
+    }
+
+    /// As [`Self::bytes`], where they do not all lie in the first segment.
+    #[cold]
+    fn bytes_beyond<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        if u64::from(at) + N as u64 > u64::from(self.total_len()) {
+            return None;
+        }
+        let mut bytes = [0; N];
+        for (place, at) in bytes.iter_mut().zip(at..) {
+            *place = self.byte(at)?;
+        }
+        Some(bytes)
+    }
+
+    fn byte(&self, mut at: u32) -> Option<u8> {
+        let mut segment: *const Mbuf = self.as_raw();
+        for _ in 0..self.segments() {
+            // SAFETY:
+            // - the chain has as many segments as its first one says, and all of them are live and ours.
+            let mbuf = unsafe { segment.as_ref() }?;
+            if at < mbuf.data_len.into() {
+                let from = mbuf.buf_addr.wrapping_add(mbuf.data_off.into()).wrapping_add(at as usize);
+                // SAFETY:
+                // - `at < data_len`, so the byte lies in the segment's room.
+                return Some(unsafe { from.read() });
+            }
+            at -= u32::from(mbuf.data_len);
+            segment = mbuf.next;
+        }
+        None
+    }
+}
+
+/// A packet as it lies in its room.
+impl Frame for Packet {
+    #[inline]
+    fn len(&self) -> u32 {
+        self.total_len()
+    }
+
+    #[inline]
+    fn bytes<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        Packet::bytes(self, at)
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use crate::packet::Lone;
+
+    #[test]
+    fn bytes_are_found_in_all_segments_and_nowhere_else() {
+        let (mut first, mut second) = (Lone::new(&[0, 1, 2, 3, 4]), Lone::new(&[5, 6, 7]));
+        assert_eq!((first.packet().bytes(1), first.packet().bytes::<4>(2)), (Some([1, 2, 3, 4]), None));
+        first.append(&mut second);
+        let packet = first.packet();
+        for at in 0..12_u8 {
+            let inside = |len: u8| (at + len <= 8).then_some(at);
+            assert_eq!(packet.bytes(at.into()), inside(1).map(|at| [at]));
+            assert_eq!(packet.bytes(at.into()), inside(2).map(|at| [at, at + 1]));
+            assert_eq!(packet.bytes(at.into()), inside(4).map(|at| [at, at + 1, at + 2, at + 3]));
+        }
+        assert_eq!((packet.bytes::<4>(u32::MAX), packet.bytes::<1>(u32::MAX)), (None, None));
+    }
+}

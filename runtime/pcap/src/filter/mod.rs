@@ -1,0 +1,26 @@
+//! Filters of chains, in libpcap's language: compiled by libpcap before the jail is entered, checked, and run by an
+//! interpreter of our own.
+//!
+//! - `libpcap.rs`: the compiler.
+//! - `program.rs`: what it makes, checked, and run.
+
+mod libpcap;
+mod program;
+
+#[cfg(test)]
+mod tests;
+
+pub use program::Program;
+use std::sync::Arc;
+
+/// Longest text of a filter, in bytes.
+pub const LONGEST: usize = 8_192;
+
+/// Compiles a filter. The text says what is wrong with it, in libpcap's words where it is libpcap that refuses.
+pub fn compile(text: &str) -> Result<Arc<Program>, String> {
+    if text.len() > LONGEST {
+        return Err(format!("it has {} bytes, and {LONGEST} are the most", text.len()));
+    }
+    let compiled = libpcap::Compiled::new(text)?;
+    Program::new(&compiled.instructions()).map(Arc::new)
+}

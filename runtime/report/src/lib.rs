@@ -1,0 +1,22 @@
+//! What is told: values that say what was counted and what went wrong. Nothing here does anything, and nothing here knows who
+//! makes these values.
+
+mod error;
+mod fault;
+mod module;
+mod port;
+mod problem;
+mod snapshot;
+mod swap;
+pub mod text;
+
+pub use error::Error;
+pub use fault::{FaultClass, ModuleState};
+pub use module::{ModuleInfo, Numbers, Origin};
+pub use port::{FlowStats, PortDescription, PortMeaning, PortStats};
+pub use problem::{Problem, Severity};
+pub use snapshot::{
+    Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
+    Snapshot, Summary, TickerGaps, UNWRITTEN,
+};
+pub use swap::{ApplyReport, ChainReport, SeatReport, SwapReport, Swaps};

@@ -1,0 +1,121 @@
+//! What ports tell of themselves.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counters of a port since its start, as its driver gives them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PortStats {
+    /// Name in the configuration.
+    pub name: String,
+    /// Device string.
+    pub device: String,
+    /// Driver's name.
+    pub driver: String,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes received, without frame check sequence.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes sent, without frame check sequence.
+    pub tx_bytes: u64,
+    /// Packets that the device dropped because nobody took them.
+    pub rx_missed: u64,
+    /// Packets received with an error.
+    pub rx_errors: u64,
+    /// Packets lost because the pool was empty.
+    pub rx_nombuf: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Of these, packets that the driver counted as sent and that were not in its file at the end.
+    pub unwritten: u64,
+    /// Bytes that the driver has written and that are not in its files, with the headers of their records.
+    pub unwritten_bytes: u64,
+    /// Packets that were in the port's own ring at the end (net_ring): sent to it, and never received.
+    pub discarded: u64,
+    /// Packets that the kernel dropped in front of an AF_PACKET or AF_XDP port, because its ring was full.
+    pub kernel_drops: u64,
+    /// Packets that did not come in because they are longer than the driver takes whole.
+    pub rx_too_long: u64,
+    /// The link is up.
+    pub link_up: bool,
+    /// Times that the link went down.
+    pub link_downs: u64,
+    /// What happened to the link, to the interface or card below, or to the peer, each with its time since the port's start.
+    pub events: Vec<String>,
+    /// Speed in Mbit/s; 0 where unknown.
+    pub speed_mbps: u32,
+    /// All further counters of the driver that are not 0.
+    pub xstats: BTreeMap<String, u64>,
+    /// What these counters mean with this driver.
+    pub means: PortMeaning,
+    /// Its flow rules, in the order of the configuration.
+    pub flows: Vec<FlowStats>,
+}
+
+/// What a port's counters mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PortMeaning {
+    /// What became of packets that count as sent.
+    pub sent: String,
+    /// The driver counts packets as sent of which it cannot know, and nobody else here either.
+    pub is_sent_believed: bool,
+    /// Where packets come from that count as received.
+    pub received: String,
+    /// What counts as missed.
+    pub missed: String,
+}
+
+/// One flow rule of a port, and how it fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct FlowStats {
+    /// What packets must look like, in words.
+    pub matches: String,
+    /// What becomes of them: `queue 1`, `mark 7`, `drop`.
+    pub action: String,
+    /// Who does it: `port`, or `software`.
+    pub place: String,
+    /// Why the port does not.
+    pub reason: Option<String>,
+    /// Packets that have met it; `None` where the port does not count them.
+    pub hits: Option<u64>,
+}
+
+/// What DPDK sees of a device.
+#[derive(Clone, Debug, Serialize)]
+pub struct PortDescription {
+    /// Device string.
+    pub device: String,
+    /// Driver's name.
+    pub driver: String,
+    /// MAC address.
+    pub mac: String,
+    /// The link is up.
+    pub link_up: bool,
+    /// Speed in Mbit/s; 0 where unknown.
+    pub speed_mbps: u32,
+    /// NUMA node; -1 where any.
+    pub numa_node: i32,
+    /// Most rx queues.
+    pub max_rx_queues: u16,
+    /// Most tx queues.
+    pub max_tx_queues: u16,
+    /// Largest MTU.
+    pub max_mtu: u16,
+    /// Names of the rx offloads.
+    pub rx_offloads: Vec<String>,
+    /// Names of the tx offloads.
+    pub tx_offloads: Vec<String>,
+    /// It spreads flows over rx queues.
+    pub rss: bool,
+    /// It stamps packets on rx.
+    pub rx_timestamps: bool,
+    /// It sends at a given time.
+    pub tx_at_time: bool,
+    /// Its packets are copied into the window instead of received there.
+    pub copies_on_rx: bool,
+}

@@ -1,0 +1,49 @@
+//! What a run has beside its lcores.
+
+mod domains;
+mod maker;
+pub(crate) mod orders;
+mod seats;
+
+pub(crate) use domains::{Domain, Sealed};
+pub(crate) use maker::{Loaded, Maker};
+pub(crate) use orders::Orders;
+pub(crate) use seats::{Common, PlacedChain, Seats};
+
+use perigee_core::clock::Clock;
+use perigee_datapath::flow::PortFlows;
+use perigee_datapath::orders::Control;
+use perigee_dpdk::pool::Pool;
+use perigee_dpdk::port::Port;
+use perigee_dpdk::ring::Ring;
+use perigee_machine::netlink::Netlink;
+use perigee_pcap::capture::Ends;
+use perigee_report::Error;
+use std::sync::Arc;
+
+/// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
+pub(crate) struct Parts {
+    /// The flow rules of each port, by number: taken back before the ports are closed.
+    pub(crate) flows: Vec<Option<Arc<PortFlows>>>,
+    pub(crate) ports: Vec<Arc<Port>>,
+    /// Where the kernel is asked about interfaces: opened before the jail is entered. `None` where no port is on one.
+    pub(crate) netlink: Option<Netlink>,
+    pub(crate) rings: Vec<Arc<Ring>>,
+    pub(crate) pools: Vec<Arc<Pool>>,
+    /// Which chains' ports end, and when.
+    pub(crate) ends: Ends,
+    pub(crate) control: Arc<Control>,
+    pub(crate) clock: Clock,
+    /// The chains as placed, with their counters.
+    pub(crate) placed: Vec<PlacedChain>,
+    /// What is asked of the lcores.
+    pub(crate) orders: Orders,
+    /// Where the instances work.
+    pub(crate) seats: Arc<Seats>,
+    /// Has the region: dropped last.
+    pub(crate) maker: Arc<Maker>,
+}
+
+pub(crate) fn module_error(name: &str, what: String) -> Error {
+    Error::Module { name: name.to_owned(), what }
+}

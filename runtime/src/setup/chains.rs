@@ -1,0 +1,179 @@
+//! The chains of all lcores.
+
+use crate::parts::{Common, Maker, Parts, PlacedChain, module_error};
+use crossbeam_queue::ArrayQueue;
+use perigee_config::{Config, Idle, Placed, Source as From, WhenFull};
+use perigee_core::clock::Now;
+use perigee_core::clock::nanos;
+use perigee_core::counters::Shared;
+use perigee_datapath::chain::Chain;
+use perigee_datapath::filter::Filter;
+use perigee_datapath::flow::Sorter;
+use perigee_datapath::health::Pulse;
+use perigee_datapath::lcore::Lcore;
+use perigee_datapath::outlet::Outlets;
+use perigee_datapath::seat::Spot;
+use perigee_datapath::shares::Shares;
+use perigee_datapath::source::{RingEnd, RxQueue, Source};
+use perigee_datapath::stage::Stage;
+use perigee_dpdk::pool::Pool;
+use perigee_dpdk_sys::flags;
+use perigee_evidence::Case;
+use perigee_pcap::filter;
+use perigee_report::Error;
+use perigee_wasm::stack::with_guest_stack;
+use std::sync::Arc;
+
+/// Makes the chains of all lcores.
+pub(super) struct Builder<'a> {
+    pub(super) config: &'a Config,
+    pub(super) parts: &'a mut Parts,
+    pub(super) rooms: Vec<Option<Arc<Pool>>>,
+    pub(super) filters: Vec<Option<Arc<filter::Program>>>,
+}
+
+impl Builder<'_> {
+    pub(super) fn lcores(&mut self, placed: &[Placed]) -> Result<Vec<Lcore>, Error> {
+        let physical = self.parts.ports.iter().any(|p| p.is_physical());
+        let nap = self.config.run.idle.map_or(!physical, |idle| idle == Idle::Nap);
+        let mut lcores: Vec<Lcore> = Vec::new();
+        for (index, p) in placed.iter().enumerate() {
+            let at = lcores.iter().position(|l| l.cpu == p.lcore).unwrap_or_else(|| {
+                lcores.push(Lcore {
+                    cpu: p.lcore,
+                    chains: Vec::new(),
+                    commands: Arc::new(ArrayQueue::new(64)),
+                    control: Arc::clone(&self.parts.control),
+                    clock: self.parts.clock,
+                    nap,
+                    shares: Shares::default(),
+                    pulse: Arc::new(Pulse::new(p.lcore)),
+                    retired: Vec::new(),
+                    changed: Vec::new(),
+                });
+                lcores.len() - 1
+            });
+            let chain = self.chain(index, p, placed, Spot { lcore: at, chain: lcores[at].chains.len() })?;
+            lcores[at].chains.push(chain);
+        }
+        self.share(placed, &mut lcores);
+        Ok(lcores)
+    }
+
+    /// Chains that compete for an lcore share its time.
+    fn share(&self, placed: &[Placed], lcores: &mut [Lcore]) {
+        let groups = self.config.groups();
+        for lcore in lcores {
+            let here = placed.iter().filter(|p| p.lcore == lcore.cpu);
+            let here: Vec<_> = here.map(|p| (groups[p.chain], self.config.chains[p.chain].weight)).collect();
+            lcore.shares = Shares::new(&here, &self.parts.clock);
+        }
+    }
+
+    fn chain(&mut self, index: usize, placed: &Placed, all: &[Placed], at: Spot) -> Result<Chain, Error> {
+        let config = self.config;
+        let chain = &config.chains[placed.chain];
+        let out = self.outlets(placed, all);
+        let source = self.source(index, placed);
+        let (port, ring) = match &chain.source {
+            From::Port { port, .. } => (config.port(port), None),
+            From::Ring { ring } => (None, config.ring(ring)),
+            From::Module { .. } => (None, None),
+        };
+        let counters = Arc::new(Shared::default());
+        let placed = PlacedChain {
+            name: chain.name.clone(),
+            lcore: placed.lcore,
+            at,
+            port,
+            queue: placed.queue,
+            ring,
+            counters: Arc::clone(&counters),
+            common: Common::new(index, placed.worker, &out, &source, self.parts.ports.len()),
+        };
+        let (maker, ports) = (&self.parts.maker, &self.parts.ports);
+        let seats = placed.seats(chain, config, &maker.domains, &[], &self.parts.seats);
+        let mut stages = seats.iter().map(|(seat, _)| maker.stage(seat, ports)).collect::<Result<Vec<_>, _>>()?;
+        if let (Source::Rooms(pool), Some(stage)) = (&source, stages.first_mut()) {
+            let now = Now { cycles: self.parts.clock.cycles(), ns: 0, flags: 0 };
+            let prefilled = with_guest_stack(|| stage.prefill(pool, now)).map_err(|e| (e.to_string(), None));
+            prefilled.flatten().map_err(|(what, case)| not_prefilled(maker, stage, what, case))?;
+            pool.flush_cache();
+        }
+        if !matches!(source, Source::Ring(..)) {
+            self.parts.control.sources.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.parts.seats.put(index, seats.into_iter().map(|(seat, _)| seat));
+        self.parts.placed.push(placed);
+        let tick = self.parts.clock.cycles_in(nanos(config.run.tick));
+        Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
+    }
+
+    fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {
+        let config = self.config;
+        let chain = &config.chains[placed.chain];
+        let mut out = Outlets::new(chain.when_full(), self.parts.clock);
+        for name in chain.granted_ports() {
+            let next = chain.tx.contains(name);
+            let Some(number) = config.port(name) else { continue };
+            let mine = config.senders(all, number).iter().position(|cpu| *cpu == placed.lcore).unwrap_or(0);
+            let each = config.ports[number].tx_queues_per_lcore;
+            let first = u16::try_from(mine).unwrap_or(0) * each;
+            out.add_port(&self.parts.ports[number], first, each, next);
+        }
+        for ring in &self.parts.rings {
+            out.add_ring(ring);
+        }
+        out
+    }
+
+    fn source(&self, index: usize, placed: &Placed) -> Source {
+        let (chain, maker) = (&self.config.chains[placed.chain], &self.parts.maker);
+        let entry = self.config.entry_domain(chain);
+        let filter = |tag: u64| {
+            let program = self.filters[placed.chain].as_ref().map(Arc::clone);
+            program.map(|program| Box::new(Filter::new(program, tag)))
+        };
+        match &chain.source {
+            From::Port { port, .. } => {
+                let number = self.config.port(port).unwrap_or(0);
+                let port = &self.parts.ports[number];
+                let of_port = self.config.port_domain(usize::from(port.number));
+                let domain = entry.or(of_port).unwrap_or(0);
+                let mut border = maker.border(domain);
+                if port.plain_pool.is_some() && of_port == Some(domain) {
+                    // All of its packets are copied: it has a pool of rooms of its own.
+                    border.copies = Arc::clone(&port.pool);
+                }
+                let stale_flags = port.hands_on_mbufs();
+                let (queue, ends) = (placed.queue.unwrap_or(0), self.parts.ends.queue(index).is_some());
+                let waits = chain.when_full() == WhenFull::Wait;
+                let flows = self.parts.flows[number].as_ref().filter(|flows| flows.needs_sorting());
+                let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
+                let (port, filter) = (Arc::clone(port), filter(flags::RX_VLAN_STRIPPED));
+                Source::Port(RxQueue { port, queue, border, stale_flags, ends, sorter, filter })
+            }
+            From::Ring { ring } => {
+                let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);
+                // Of one domain, without packets that were checked, all lie in the one region.
+                let one = maker.domains.len() == 1 && maker.sealed.checked.is_none();
+                let border = entry.filter(|_| !one).map(|domain| maker.border(domain));
+                // A module may have taken a tag off for good, or asked for one.
+                Source::Ring(RingEnd { ring, border, filter: filter(flags::TX_VLAN) })
+            }
+            From::Module { .. } => {
+                let copies = &maker.domains[entry.unwrap_or(0)].copies;
+                Source::Rooms(Arc::clone(self.rooms[index].as_ref().unwrap_or(copies)))
+            }
+        }
+    }
+}
+
+/// A generator's template could not be made.
+fn not_prefilled(maker: &Maker, stage: &Stage, what: String, case: Option<Box<Case>>) -> Error {
+    let seat = &stage.place.seat;
+    if let Some(case) = case {
+        maker.keep(seat, "start", &case);
+    }
+    module_error(&seat.module, what)
+}

@@ -1,0 +1,139 @@
+//! From a configuration to lcores that are ready to run: everything that can fail, fails here.
+
+mod chains;
+mod memory;
+mod ports;
+
+use crate::options::Options;
+use crate::parts::{Loaded, Maker, Orders, Parts};
+use chains::Builder;
+use memory::Memory;
+use perigee_config::needs::Needs;
+use perigee_config::{Captures, Config, Placed, Source as From, allowed_cpus};
+use perigee_core::clock::Clock;
+use perigee_core::tsc;
+use perigee_datapath::flow::PortFlows;
+use perigee_datapath::lcore::Lcore;
+use perigee_datapath::orders::Control;
+use perigee_dpdk::device::Device;
+use perigee_dpdk::leftovers;
+use perigee_dpdk::ring::Ring;
+use perigee_evidence::{Evidence, EvidenceOptions};
+use perigee_jail as jail;
+use perigee_load::{Loader, Upload};
+use perigee_pcap::capture::{Ends, Queue};
+use perigee_pcap::filter;
+use perigee_report::Error;
+use perigee_wasm::engine::Engines;
+use ports::{open_netlink, start_eal, start_ports};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Makes memory, ports, modules and instances, in this order: what needs rights comes before they are given up, and what
+/// is made of a module's bytes after that.
+pub(crate) fn build(
+    config: &Config,
+    base: &Path,
+    engines: &Engines,
+    loader: Loader,
+    options: &Options,
+    captures: &Captures,
+) -> Result<(Parts, Vec<Lcore>), Error> {
+    tsc::begin();
+    let jail_mode = options.jail.or(config.run.jail).unwrap_or_default();
+    let uploads = read_modules(config, base, &loader)?;
+    leftovers::remove_leftovers(config);
+    let evidence =
+        options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
+    let kept = |evidence: EvidenceOptions| {
+        let directory = jail::folder(config, jail_mode, &evidence.directory)?;
+        Evidence::new(&evidence, directory, engines).map(Arc::new)
+    };
+    let evidence = evidence.map(kept).transpose()?;
+    let placed = config.placement(&allowed_cpus());
+    let needs = Needs::new(config, &placed);
+    start_eal(config, &needs)?;
+    let devices = config.ports.iter().map(|p| Device::probe(config, p)).collect::<Result<Vec<_>, _>>()?;
+    let memory = Memory::new(config, &needs)?;
+    let ports = start_ports(config, &placed, &needs, devices, &memory)?;
+    let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(port, &entry.flows));
+    let flows = flows.collect::<Result<_, _>>()?;
+    let filters = filters(config)?;
+    let netlink = open_netlink(&ports);
+    let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let clock = Clock::start(tsc::hz());
+    let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
+    let files = jail::Files { writable: &options.writable, removed: &options.removed };
+    jail::enter_process(config, jail_mode, files, &folders)?;
+    let modules = load_modules(config, &uploads, engines, &loader, evidence.is_some())?;
+    let maker = Maker {
+        loader,
+        engines: engines.clone(),
+        config: Mutex::new(Arc::new(config.clone())),
+        modules: Mutex::new(modules),
+        seed: config.run.seed,
+        rings: u32::try_from(rings.len()).unwrap_or(0),
+        clock,
+        domains: memory.domains,
+        sealed: memory.sealed,
+        changes: Mutex::default(),
+        faults: Arc::default(),
+        evidence,
+    };
+    let mut parts = Parts {
+        flows,
+        ports,
+        netlink,
+        rings,
+        pools: memory.pools,
+        ends: ends(config, &placed, captures),
+        control: Arc::new(Control::default()),
+        clock,
+        placed: Vec::new(),
+        orders: Orders::default(),
+        seats: Arc::default(),
+        maker: Arc::new(maker),
+    };
+    let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
+    parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
+    Ok((parts, lcores))
+}
+
+/// The chains' filters, by number. libpcap may look names up in files and over the network: so, before the jail.
+fn filters(config: &Config) -> Result<Vec<Option<Arc<filter::Program>>>, Error> {
+    let compile = |chain: &perigee_config::Chain| {
+        let compiled = chain.filter.as_deref().map(filter::compile).transpose();
+        compiled.map_err(|what| Error::Filter { chain: chain.name.clone(), what })
+    };
+    config.chains.iter().map(compile).collect()
+}
+
+/// The rx queues of the placed chains that end.
+fn ends(config: &Config, placed: &[Placed], captures: &Captures) -> Ends {
+    let queue = |p: &Placed| {
+        let From::Port { port, .. } = &config.chains[p.chain].source else { return None };
+        let port = config.port(port)?;
+        let packets = captures.packets(port, p.queue.unwrap_or(0).into())?;
+        Some(Queue { port, packets })
+    };
+    Ends::new(placed.iter().map(queue).collect())
+}
+
+/// The modules' files, in the order of the configuration.
+fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
+    config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
+}
+
+fn load_modules(
+    config: &Config,
+    uploads: &[Upload],
+    engines: &Engines,
+    loader: &Loader,
+    is_evidence_wanted: bool,
+) -> Result<BTreeMap<String, Arc<Loaded>>, Error> {
+    let load = |(entry, upload): (&perigee_config::Module, &Upload)| {
+        Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engines, entry, upload, is_evidence_wanted)?)))
+    };
+    config.modules.iter().zip(uploads).map(load).collect()
+}

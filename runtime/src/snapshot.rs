@@ -1,0 +1,129 @@
+//! What a run tells of itself, read together from where it is counted.
+
+use crate::parts::Parts;
+use perigee_core::clock::nanos;
+use perigee_core::counters::{Counter, Counters};
+use perigee_datapath::flow::PortFlows;
+use perigee_datapath::health::Pulse;
+use perigee_datapath::orders::InstanceReport;
+use perigee_dpdk::pool::Pool;
+use perigee_dpdk::port::Port;
+use perigee_report::{
+    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, TickerGaps,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where it is counted, and the times of the moment.
+pub(crate) struct Sources<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) pulses: &'a [Arc<Pulse>],
+    /// Since the lcores have started.
+    pub(crate) elapsed_ns: u64,
+    /// On the keeper's clock, by which restarts are due.
+    pub(crate) kept_for: Duration,
+    pub(crate) ticker: TickerGaps,
+}
+
+impl Sources<'_> {
+    /// All counters; `reports` are what the lcores say of their instances, by number.
+    pub(crate) fn snapshot(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
+        let (parts, gaps) = (self.parts, self.ticker);
+        let chains = parts.placed.iter().map(|c| ChainStats {
+            batch_time: c.counters.times.read(&parts.clock),
+            ..chain_stats(&c.name, c.lcore, &c.counters.read())
+        });
+        let seats = parts.seats.now();
+        let modules = seats.iter().map(|seat| {
+            let report = reports.get(seat.at.lcore).and_then(|r| r.iter().find(|r| r.seat.is(seat)));
+            let loaded = parts.maker.loaded(&seat.module);
+            let now = seat.health.status().clone();
+            ModuleStats {
+                name: seat.module.clone(),
+                origin: loaded.map(|m| m.module.describe().origin.clone()).unwrap_or_default(),
+                chain: seat.chain_name.clone(),
+                lcore: seat.lcore,
+                counters: report.map(|r| r.counters.iter().cloned().collect()).unwrap_or_default(),
+                state: now.state,
+                restart_in_ns: now.restart_at.map(|at| nanos(at.saturating_sub(self.kept_for))),
+                failed: report.and_then(|r| Some(r.failed.as_ref()?.to_string())),
+                last_fault: now.last_fault,
+                faults: seat.health.failures().map(|(class, n)| (class.to_string(), n)).collect(),
+                installs: seat.health.installs(),
+                log_lost: seat.log.lost(),
+                hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
+            }
+        });
+        Snapshot {
+            elapsed_ns: self.elapsed_ns,
+            tsc_hz: parts.clock.hz(),
+            ticker_worst_gap_ns: gaps.worst_ns,
+            ticker_gap_p50_ns: gaps.p50_ns,
+            ticker_gap_p999_ns: gaps.p999_ns,
+            faults_lost: parts.maker.faults.lost(),
+            ports: port_stats(parts),
+            chains: chains.collect(),
+            lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
+            modules: modules.collect(),
+            evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
+            rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
+            pool_levels: parts.pools.iter().map(|pool| pool_level(pool)).collect(),
+        }
+    }
+}
+
+/// The counters of a chain on an lcore.
+#[allow(clippy::cast_precision_loss, reason = "a mean for people; 52 bits of it are right")]
+pub(crate) fn chain_stats(name: &str, lcore: u32, c: &Counters) -> ChainStats {
+    let taken = [Counter::Received, Counter::Created, Counter::FromRing, Counter::FromQueue];
+    let taken: u64 = taken.into_iter().map(|counter| c.get(counter)).sum();
+    ChainStats {
+        name: name.to_owned(),
+        lcore,
+        received: c.get(Counter::Received),
+        created: c.get(Counter::Created),
+        from_ring: c.get(Counter::FromRing),
+        from_queue: c.get(Counter::FromQueue),
+        to_queue: c.get(Counter::ToQueue),
+        sent: c.get(Counter::Sent),
+        sent_bytes: c.get(Counter::SentBytes),
+        to_ring: c.get(Counter::ToRing),
+        dropped: c.drops().map(|(cause, n)| (cause.to_owned(), n)).collect(),
+        held: c.get(Counter::Held) + c.get(Counter::Pending),
+        copied_in: c.get(Counter::CopiedIn),
+        bad_outputs: c.get(Counter::BadOutputs),
+        create_not_granted: c.get(Counter::CreateNotGranted),
+        tx_time_ignored: c.get(Counter::TxTimeIgnored),
+        bypassed: c.get(Counter::Bypassed),
+        pool_empty: c.get(Counter::PoolEmpty),
+        batches: c.get(Counter::Batches),
+        polls: c.get(Counter::Polls),
+        cycles_busy: c.get(Counter::BusyCycles),
+        cycles_waited: c.get(Counter::WaitedCycles),
+        cycles_per_packet: (taken != 0).then(|| c.get(Counter::BusyCycles) as f64 / taken as f64),
+        batch_time: BatchTime::default(),
+    }
+}
+
+/// One pool while packets flow.
+fn pool_level(pool: &Pool) -> PoolLevel {
+    PoolLevel { name: pool.name().to_owned(), size: pool.size(), free: pool.available() }
+}
+
+/// One pool at the end of a run.
+pub(crate) fn pool_stats(pool: &Pool) -> PoolStats {
+    let (size, free) = (pool.size(), pool.available());
+    PoolStats { name: pool.name().to_owned(), size, free, full: free == size }
+}
+
+fn port_stats(parts: &Parts) -> Vec<PortStats> {
+    let with_flows = |(port, flows): (&Arc<Port>, &Option<Arc<PortFlows>>)| PortStats {
+        flows: flows.as_ref().map(|flows| flows.stats()).unwrap_or_default(),
+        ..port.stats()
+    };
+    parts.ports.iter().zip(&parts.flows).map(with_flows).collect()
+}
+
+fn lcore_stats(pulse: &Pulse) -> LcoreStats {
+    LcoreStats { lcore: pulse.cpu, stuck_ns: pulse.stuck_ns(), stuck_worst_ns: pulse.worst_ns() }
+}

@@ -1,0 +1,113 @@
+//! What a control server is in front of: a run, or something that looks like one.
+
+use crate::run::Run;
+use crate::swap::SwapOptions;
+use perigee_config::Grants;
+use perigee_config::{Action, Config, Module};
+use perigee_load::Upload;
+use perigee_report::Error;
+use perigee_report::Snapshot;
+use perigee_report::{ApplyReport, SwapReport, Swaps};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What the control server asks of a run. All of it may block for as long as an lcore takes to answer.
+pub trait Target: Send + Sync + 'static {
+    /// All counters now.
+    fn snapshot(&self) -> Snapshot;
+    /// The modules, in the order of the configuration.
+    fn modules(&self) -> Vec<ModuleEntry>;
+    /// Sends a message to all instances of a module; their answers.
+    ///
+    /// # Errors
+    /// As for [`Run::message`].
+    fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
+    /// Makes new instances in the place of those that have failed; how many.
+    ///
+    /// # Errors
+    /// As for [`Run::restart`].
+    fn restart(&self, module: &str) -> Result<usize, Error>;
+    /// Replaces a module.
+    ///
+    /// # Errors
+    /// As for [`Run::swap`].
+    fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error>;
+    /// What differs between what runs and a configuration, whose modules' files are given by the path that it has for them.
+    ///
+    /// # Errors
+    /// A file is missing.
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error>;
+    /// Applies a configuration.
+    ///
+    /// # Errors
+    /// As for [`Run::apply`].
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error>;
+    /// The swaps so far; `None` while one is under way.
+    fn swaps(&self) -> Option<Swaps>;
+}
+
+/// A module, as the configuration has it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ModuleEntry {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub digest: String,
+    /// Its trust domain.
+    pub domain: String,
+    /// What it may do.
+    pub grants: Grants,
+}
+
+impl From<&Module> for ModuleEntry {
+    fn from(module: &Module) -> Self {
+        Self {
+            name: module.name.clone(),
+            file: module.file.clone(),
+            digest: String::new(),
+            domain: module.domain.clone(),
+            grants: module.grants.clone(),
+        }
+    }
+}
+
+impl Target for Run {
+    fn snapshot(&self) -> Snapshot {
+        Run::snapshot(self)
+    }
+
+    fn modules(&self) -> Vec<ModuleEntry> {
+        // What runs now may have come later than the configuration.
+        let now = |module: &Module| match self.parts.maker.loaded(&module.name) {
+            Ok(loaded) => ModuleEntry { digest: loaded.digest.clone(), ..ModuleEntry::from(&loaded.entry) },
+            Err(_) => ModuleEntry::from(module),
+        };
+        self.config().modules.iter().map(now).collect()
+    }
+
+    fn message(&self, module: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        Run::message(self, module, bytes)
+    }
+
+    fn restart(&self, module: &str) -> Result<usize, Error> {
+        Run::restart(self, module)
+    }
+
+    fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error> {
+        Run::swap(self, module, upload, options)
+    }
+
+    fn diff(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<Vec<Action>, Error> {
+        self.changes.of(&self.parts).differences(new, files)
+    }
+
+    fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
+        Run::apply(self, new, files)
+    }
+
+    fn swaps(&self) -> Option<Swaps> {
+        self.changes.try_swaps()
+    }
+}

@@ -1,0 +1,19 @@
+//! The runtime's tests on ports: each file says of what. They are one program, since to link one takes longer than to run most
+//! of them, and take turns (`perigee_lab::Bench`): DPDK is there once in a process.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod apply;
+mod control;
+mod data_path;
+mod domains;
+mod evidence;
+mod faults;
+mod flows;
+mod grants;
+mod hostcalls;
+mod model;
+mod offloads;
+mod requests;
+mod swap;
+mod swap_state;
+mod wasi;

@@ -1,0 +1,5 @@
+//! The runtime's tests that need no port, and so take no turns.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod corpus;
+mod trial;

@@ -1,0 +1,334 @@
+//! An instance of a module, on one lcore: its window mapped, its callbacks ready.
+#![allow(unsafe_code, reason = "turns checked guest addresses into host pointers, and maps the window")]
+
+use super::area::{Area, Mailbox};
+use super::flat::Flat;
+use super::host::Host;
+use super::module::{Module, instantiate};
+use super::ticker::ticks;
+use super::trace::Trace;
+use crate::trap::Trapped;
+use perigee_abi::{ABI_VERSION, MAX_COUNTERS, WINDOW_ALIGN, names};
+use perigee_report::Numbers;
+use perigee_report::text;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use wasmtime::{Memory, Store, TypedFunc};
+
+mod access;
+
+pub use access::{GlobalValue, global_export};
+
+/// A started module with its packets in sight.
+pub struct Instance {
+    store: Store<Host>,
+    memory: Memory,
+    /// The batch area.
+    pub area: Area,
+    mailbox: Mailbox,
+    /// Guest address of the mapped region.
+    pub window: u32,
+    /// Its flat state region, where it declares one. Fields are dropped in order: the memory goes before.
+    pub flat: Option<Flat>,
+    /// Version of the state that `save` writes.
+    pub state_version: u32,
+    calls: Calls,
+    /// Ticks within which no call on the data path can have been late.
+    patience: u64,
+    numbers: Numbers,
+    /// The engine's handle: what is exported beside the callbacks.
+    instance: wasmtime::Instance,
+    /// By how many bytes the code lies further behind in what was compiled than in the module's file.
+    pub code_shift: u64,
+}
+
+/// The callbacks that are there.
+struct Calls {
+    init: Option<TypedFunc<u32, i32>>,
+    prefill: Option<TypedFunc<u32, ()>>,
+    generate: Option<TypedFunc<u32, ()>>,
+    process: Option<TypedFunc<u32, ()>>,
+    tick: Option<TypedFunc<(), ()>>,
+    message: Option<TypedFunc<u32, i32>>,
+    save: Option<TypedFunc<(), i32>>,
+    restore: Option<TypedFunc<u32, i32>>,
+}
+
+/// Why a request to a module has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It trapped, or passed its deadline: its state is not to be trusted any more.
+    #[error("{0}")]
+    Trap(Arc<Trapped>),
+    /// It said no, or cannot be asked.
+    #[error("{0}")]
+    No(String),
+    /// Its answer breaks the ABI.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Which callback gets a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callback {
+    /// `prefill`.
+    Prefill,
+    /// `generate`.
+    Generate,
+    /// `process`.
+    Process,
+    /// `tick`.
+    Tick,
+}
+
+impl Callback {
+    /// The function's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prefill => names::PREFILL,
+            Self::Generate => names::GENERATE,
+            Self::Process => names::PROCESS,
+            Self::Tick => names::TICK,
+        }
+    }
+}
+
+impl Instance {
+    /// Instantiates a module and lets `map` lay the region (of `region_len` bytes) into its window.
+    ///
+    /// # Errors
+    /// As a text: the module traps at its start, or its window is too small.
+    pub fn new(
+        module: &Module,
+        host: Host,
+        region_len: usize,
+        map: impl FnOnce(*mut u8) -> Result<(), perigee_report::Error>,
+    ) -> Result<Self, String> {
+        let n = module.numbers;
+        if let Some(lacks) = module.describe().window_lacks(region_len as u64) {
+            return Err(lacks);
+        }
+        let patience = host.deadline.patience();
+        let (mut store, instance) = instantiate(&module.pre, host)?;
+        store.data_mut().set_batch(n.batch);
+        let memory = instance.get_memory(&mut store, names::MEMORY).ok_or("exports no memory")?;
+        let base = NonNull::new(memory.data_ptr(&store)).ok_or("its memory is empty")?;
+        let window = n.window.next_multiple_of(WINDOW_ALIGN);
+        // SAFETY:
+        // - Module::compile checked that window, batch area and mailbox lie inside the memory's minimum size.
+        let at = |offset: u32| unsafe { base.add(offset as usize) };
+        map(at(window).as_ptr()).map_err(|e| e.to_string())?;
+        let (state, state_len) = n.state_region();
+        let flat = match state_len {
+            0 => None,
+            // SAFETY:
+            // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
+            //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
+            len => Some(unsafe { Flat::new(at(state), len as usize) }?),
+        };
+        // SAFETY:
+        // - inside the memory and aligned (checked there); the memory never moves and lives in the same store.
+        let area = unsafe { Area::new(at(n.batch)) };
+        // SAFETY:
+        // - as above.
+        let mailbox = unsafe { Mailbox::new(at(n.mailbox), n.mailbox_len as usize) };
+        let calls = Calls {
+            init: instance.get_typed_func(&mut store, names::INIT).ok(),
+            prefill: instance.get_typed_func(&mut store, names::PREFILL).ok(),
+            generate: instance.get_typed_func(&mut store, names::GENERATE).ok(),
+            process: instance.get_typed_func(&mut store, names::PROCESS).ok(),
+            tick: instance.get_typed_func(&mut store, names::TICK).ok(),
+            message: instance.get_typed_func(&mut store, names::MESSAGE).ok(),
+            save: instance.get_typed_func(&mut store, names::SAVE).ok(),
+            restore: instance.get_typed_func(&mut store, names::RESTORE).ok(),
+        };
+        let mut instance = Self {
+            store,
+            memory,
+            area,
+            mailbox,
+            window,
+            flat,
+            state_version: n.state_version,
+            calls,
+            patience,
+            numbers: n,
+            instance,
+            code_shift: 0,
+        };
+        instance.area.update_header(|h| {
+            h.stride = 64;
+            h.abi = ABI_VERSION;
+            h.window = window;
+            h.window_len = u32::try_from(region_len).unwrap_or(u32::MAX);
+            h.state = if state_len == 0 { 0 } else { state };
+            h.state_len = state_len;
+        });
+        instance.resume_deadline();
+        Ok(instance)
+    }
+
+    /// Calls back with a batch of `count` packets, which is published. A callback that is not there does nothing.
+    #[inline]
+    pub fn call(&mut self, callback: Callback, count: u32) -> Result<(), Arc<Trapped>> {
+        let result = match callback {
+            Callback::Prefill => {
+                let f = self.calls.prefill.clone();
+                f.map_or(Ok(()), |f| self.control_call(|store| f.call(store, count)))
+            }
+            _ => self.data_call(callback, count),
+        };
+        result.map_err(|e| self.trapped(callback.name(), &e))
+    }
+
+    /// A call on the data path.
+    #[inline]
+    fn data_call(&mut self, callback: Callback, count: u32) -> Result<(), wasmtime::Error> {
+        let before = ticks();
+        self.store.data_mut().deadline.begin();
+        let (store, calls) = (&mut self.store, &self.calls);
+        match callback {
+            Callback::Process => calls.process.as_ref().map_or(Ok(()), |f| f.call(store, count)),
+            Callback::Tick => calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ())),
+            _ => calls.generate.as_ref().map_or(Ok(()), |f| f.call(store, count)),
+        }?;
+        // One that came back by itself may be late all the same: in one long bulk operation nobody looks at the epoch.
+        if ticks().wrapping_sub(before) < self.patience {
+            return Ok(());
+        }
+        self.store.data().deadline.at_end().map_err(wasmtime::Error::new)
+    }
+
+    /// Any other call: its time counts from here.
+    fn control_call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Store<Host>) -> Result<T, wasmtime::Error>,
+    ) -> Result<T, wasmtime::Error> {
+        self.store.data_mut().deadline.begin_control();
+        self.store.set_epoch_deadline(1);
+        let answer = call(&mut self.store);
+        let late = self.store.data().deadline.at_end();
+        self.resume_deadline();
+        answer.and_then(|answer| late.map(|()| answer).map_err(wasmtime::Error::new))
+    }
+
+    /// The next call is on the data path, perhaps of another thread: it begins with a reading of that one's time.
+    pub fn resume_deadline(&mut self) {
+        self.store.data_mut().deadline.end_control();
+        self.store.set_epoch_deadline(0);
+    }
+
+    /// No tick reaches its calls until [`Self::resume_deadline`]: for a benchmark, whose modules end by themselves.
+    pub fn suspend_deadline(&mut self) {
+        self.store.set_epoch_deadline(u64::MAX / 2);
+    }
+
+    /// Gives the configuration; the module is ready afterwards.
+    pub fn init(&mut self, config: &[u8]) -> Result<(), Refusal> {
+        let Some(f) = self.calls.init.clone() else {
+            if config.is_empty() {
+                return Ok(());
+            }
+            return Err(Refusal::No("has a configuration, but exports no \"init\" that would read it".to_owned()));
+        };
+        self.store.data_mut().naming = true;
+        let result = self.request(names::INIT, &f, config);
+        self.store.data_mut().naming = false;
+        result.map(|_| ())
+    }
+
+    /// Sends a message; returns the reply.
+    pub fn message(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let f = self.calls.message.clone().ok_or_else(|| missing(names::MESSAGE))?;
+        let n = self.request(names::MESSAGE, &f, bytes)?;
+        Ok(self.mailbox.read(n))
+    }
+
+    /// Asks for the module's state.
+    pub fn save(&mut self) -> Result<Vec<u8>, Refusal> {
+        let f = self.calls.save.clone().ok_or_else(|| missing(names::SAVE))?;
+        let answer = self.control_call(|store| f.call(store, ()));
+        let answer = answer.map_err(|e| Refusal::Trap(self.trapped(names::SAVE, &e)))?;
+        let n = self.answer(names::SAVE, answer)?;
+        Ok(self.mailbox.read(n))
+    }
+
+    /// Hands over the state that another instance saved, which is of that version.
+    pub fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
+        let f = self.calls.restore.clone().ok_or_else(|| missing(names::RESTORE))?;
+        self.announce_state(version);
+        self.request(names::RESTORE, &f, state).map(|_| ())
+    }
+
+    /// Tells of which version the state is that it will be handed.
+    pub fn announce_state(&mut self, version: u32) {
+        self.area.update_header(|h| h.state_version = version);
+    }
+
+    /// Takes in how a call has ended.
+    #[cold]
+    fn trapped(&self, function: &str, error: &wasmtime::Error) -> Arc<Trapped> {
+        Arc::new(Trapped::new(error, Trace::of(function, error, self.code_shift)))
+    }
+
+    fn request(&mut self, name: &str, f: &TypedFunc<u32, i32>, bytes: &[u8]) -> Result<usize, Refusal> {
+        if !self.mailbox.write(bytes) {
+            let (have, need) = (self.mailbox.len(), bytes.len());
+            return Err(Refusal::No(format!(
+                "its mailbox of {have} bytes does not hold the {need} bytes for \"{name}\": declare a larger one"
+            )));
+        }
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let answer = self.control_call(|store| f.call(store, len));
+        let answer = answer.map_err(|e| Refusal::Trap(self.trapped(name, &e)))?;
+        self.answer(name, answer)
+    }
+
+    /// A length, or a refusal with its text in the mailbox.
+    fn answer(&self, name: &str, answer: i32) -> Result<usize, Refusal> {
+        let n = answer.unsigned_abs() as usize;
+        if answer < 0 {
+            let words = self.mailbox.read(n.min(4_096));
+            return Err(Refusal::No(format!(
+                "{name} refused: {}",
+                text::line_of_bytes(words.trim_ascii(), text::WORDS)
+            )));
+        }
+        if n > self.mailbox.len() {
+            let have = self.mailbox.len();
+            return Err(Refusal::Broken(format!("{name} answered with {n} bytes, its mailbox has {have}")));
+        }
+        Ok(n)
+    }
+
+    /// It exports `save`.
+    pub fn has_save(&self) -> bool {
+        self.calls.save.is_some()
+    }
+
+    /// It exports `prefill`.
+    pub fn has_prefill(&self) -> bool {
+        self.calls.prefill.is_some()
+    }
+
+    /// Bytes of its memory now, the window included.
+    pub fn memory_len(&mut self) -> usize {
+        self.memory.data_size(&self.store)
+    }
+
+    /// Hostcalls that did nothing because they are not granted.
+    pub fn denied(&self) -> u64 {
+        self.store.data().denied()
+    }
+
+    /// Counters by the names given in `init`.
+    pub fn counter_names(&self) -> Vec<Option<String>> {
+        let mut names = self.store.data().counter_names.clone();
+        names.truncate(MAX_COUNTERS);
+        names
+    }
+}
+
+fn missing(name: &str) -> Refusal {
+    Refusal::No(format!("exports no \"{name}\""))
+}

@@ -1,0 +1,24 @@
+//! What knows wasm: engine, memory, modules, instances. Nothing here knows of DPDK.
+
+pub mod area;
+pub mod compile;
+pub mod confined;
+pub mod deadline;
+pub mod engine;
+mod exports;
+pub mod flat;
+pub mod host;
+mod imports;
+pub mod instance;
+pub mod limits;
+pub mod log;
+pub mod memory;
+pub mod module;
+pub mod request;
+mod source;
+pub mod stack;
+pub mod ticker;
+pub mod trace;
+pub mod trap;
+pub mod uninterrupted;
+pub mod wasi;

@@ -1,0 +1,44 @@
+//! What an instance is limited to, beside what it is granted.
+
+use perigee_config::{ClockGrant, Grants, Hostcall};
+use std::time::Duration;
+
+/// What a module is granted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most linear memory in bytes, the window included.
+    pub memory: u64,
+    /// Most CPU time of one call on the data path: `process`, `generate` or `tick`.
+    pub deadline: Duration,
+    /// Most CPU time of any other call, its start among them.
+    pub control_deadline: Duration,
+    /// Most elements of all tables together.
+    pub table: u32,
+}
+
+impl From<&Grants> for Limits {
+    fn from(grants: &Grants) -> Self {
+        let (deadline, control_deadline) = (grants.deadline, grants.control_deadline);
+        Self { memory: grants.memory, deadline, control_deadline, table: grants.table }
+    }
+}
+
+impl Limits {
+    /// These, and no hostcall.
+    pub(super) fn grants(self) -> Grants {
+        let Self { memory, deadline, control_deadline, table } = self;
+        Grants { memory, deadline, control_deadline, table, ..Grants::default() }
+    }
+
+    /// These, and all that an instance can ask for: a trial is not about grants.
+    pub fn and_all(self) -> Grants {
+        let hostcalls = vec![Hostcall::Log, Hostcall::Counter, Hostcall::Time];
+        Grants { hostcalls, clock: ClockGrant::Precise, log_lines: u32::MAX, create: true, ..self.grants() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::from(&Grants::default())
+    }
+}
