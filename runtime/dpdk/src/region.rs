@@ -144,12 +144,33 @@ impl Part {
         let file = unsafe { File::from_raw_fd(fd) };
         file.set_len(len as u64)?;
         let part = Self { file, at, len };
+        if flags & libc::MFD_HUGETLB != 0 {
+            part.ask()?;
+        }
         let start = mapping.base.as_ptr().wrapping_add(at);
         // SAFETY:
         // - at + len lies inside the mapping, which is the caller's and has nothing there that is in use.
         unsafe { part.map(start) }?;
         populate(start, len)?;
         Ok(part)
+    }
+
+    /// Whether there are pages enough, asked where nothing is. The kernel takes away what lies under a mapping at a fixed address
+    /// before it looks for huge pages, and does not give it back where they lack (Linux 6.18): then the addresses are anybody's, and
+    /// another thread's next stack may lie there. Once the file has its pages, a mapping of it needs no others.
+    fn ask(&self) -> io::Result<()> {
+        let (prot, fd) = (libc::PROT_READ | libc::PROT_WRITE, self.file.as_raw_fd());
+        // SAFETY:
+        // - a new mapping at an address that the system chooses; the file has len bytes.
+        let asked = unsafe { libc::mmap(ptr::null_mut(), self.len, prot, libc::MAP_SHARED, fd, 0) };
+        if asked == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let populated = populate(asked.cast(), self.len);
+        // SAFETY:
+        // - mapped above with this length, and nothing points into it.
+        unsafe { libc::munmap(asked, self.len) };
+        populated
     }
 
     /// Maps it at `at`, over what is there.
@@ -279,5 +300,19 @@ mod test {
         let error = Region::fill(&mapping, HugePages::On).expect_err("too many").to_string();
         assert!(error.contains("huge_pages = \"on\": 524288 pages of 2 MiB for rooms cannot be had"), "{error}");
         assert!(error.contains(" are free now"), "{error}");
+    }
+
+    /// What is not had leaves no hole in what was reserved, which another thread's memory would come into.
+    #[test]
+    fn a_question_that_fails_leaves_the_addresses_as_they_were() {
+        let mapping = Mapping::reserve(1 << 40, false).expect("address space");
+        Region::fill(&mapping, HugePages::On).expect_err("too many");
+        for at in (0..mapping.len).step_by(1 << 30) {
+            let page = mapping.base.as_ptr().wrapping_add(at);
+            // SAFETY:
+            // - asks about the page alone; where none is mapped, the kernel says so.
+            let code = unsafe { libc::msync(page.cast(), PAGE, libc::MS_ASYNC) };
+            assert_eq!(code, 0, "nothing is mapped {at} bytes behind the beginning: {}", io::Error::last_os_error());
+        }
     }
 }
