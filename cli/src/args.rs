@@ -6,6 +6,7 @@ use crate::load::LoadOptions;
 use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
+use crate::sim::SimArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
@@ -53,6 +54,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: RunOptions,
     },
+    /// Simulate a configuration in virtual time, as fast as this machine can.
+    ///
+    /// The same modules, chains, swaps and failures as in a run; only the cables are simulated: each port is an end of a wire
+    /// (`device = "wire:NAME,end=a,rate=10G,delay=5us"`). A seed decides all that is random, and gives the same packets at the same
+    /// times again. Events are scripted in `[[sim.event]]`. Ends with exit code 2 where something breaks that should hold.
+    #[command(after_long_help = "Examples:
+  perigee sim examples/sim/sim.toml
+  perigee sim examples/sim/sim.toml --seeds 1000")]
+    Sim(SimArgs),
     /// Generate packets with a module and send them on a port.
     #[command(after_long_help = "Examples:
   perigee gen target/modules/udp-gen.wasm --port net_null0 --duration 5s

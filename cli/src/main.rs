@@ -25,6 +25,7 @@ mod replay;
 mod run;
 mod short;
 mod signals;
+mod sim;
 mod summary;
 mod supervisor;
 mod table;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 
 fn command(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Sim(args) => sim::sim(&args),
         Command::Run { config, options } => run::run(&config, &options),
         Command::Gen { module, port, options } => short::generate(&module, &port, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),

@@ -65,7 +65,7 @@ pub mod wire;
 
 pub use batch::{Batch, Packets};
 pub use counter::Counter;
-pub use log::Level;
+pub use log::{Level, broken};
 pub use module::{Buffer, Full, Module, Setup};
 pub use output::{Held, Listed, Outputs, Spare};
 pub use packet::Packet;

@@ -18,6 +18,18 @@ pub enum Level {
     Trace = 5,
 }
 
+/// An invariant does not hold: says so and traps.
+#[doc(hidden)]
+#[cold]
+#[allow(clippy::panic, reason = "the way in which a native test fails")]
+pub fn broken(line: &str) -> ! {
+    Level::Error.log(line);
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    panic!("{line}");
+}
+
 impl Level {
     /// Logs a line of at most [`perigee_abi::names::LOG_MAX`] bytes. For setup and rare events: a hostcall, and the host
     /// takes only so many of them.

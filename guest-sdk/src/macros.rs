@@ -89,6 +89,28 @@ macro_rules! log {
     }};
 }
 
+/// Says that something must hold. Where it does not, the instance logs one line at level error that begins with `invariant:`
+/// (needs the grant of the hostcall `log`), and traps: a run counts that as a failure, and `perigee sim --seeds` stops there and
+/// says how to see it again.
+///
+/// ```
+/// # let (number, last) = (2_u32, 1_u32);
+/// perigee_guest::invariant!(number > last, "packet {number} comes after packet {last}");
+/// ```
+///
+/// In other languages it is the same: such a line, and a trap. In a native test it panics.
+#[macro_export]
+macro_rules! invariant {
+    ($holds:expr, $($arg:tt)+) => {
+        if !$holds {
+            let mut line = $crate::Text::<{ $crate::abi::names::LOG_MAX }>::new();
+            line.push("invariant: ");
+            let _ = ::core::fmt::Write::write_fmt(&mut line, ::core::format_args!($($arg)+));
+            $crate::broken(line.as_str());
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __counters {

@@ -2,7 +2,7 @@
 //! a native twin on the same port and pool can take turns with it. Not for any other use.
 
 use crate::parts::Parts;
-use crate::setup;
+use crate::setup::{self, Plan, Time};
 use crate::snapshot::{chain_stats, pool_stats};
 use perigee_config::{Config, Severity};
 use perigee_core::clock::Now;
@@ -20,6 +20,7 @@ pub use perigee_wasm::engine::Target;
 use perigee_wasm::ticker::Ticker;
 use std::ffi::c_void;
 use std::path::Path;
+use std::sync::Arc;
 
 /// CPU time of the calling thread, by the clock that deadlines are checked with.
 #[must_use]
@@ -63,8 +64,11 @@ impl Loop {
         let engines = Engines::for_target(target);
         let ticker = Ticker::start(&engines);
         let options = crate::Options::default();
-        let loader = options.loader(&config.load, base)?;
-        let (parts, mut lcores) = setup::build(config, base, &engines, loader, &options, &config.captures())?;
+        let loader = Arc::new(options.loader(&config.load, base)?);
+        let uploads = &setup::read_modules(config, base, &loader)?;
+        let (engines, options, captures, time) = (&engines, &options, &config.captures(), &Time::Real);
+        let plan = Plan { config, base, engines, loader, options, captures, uploads, time };
+        let (parts, mut lcores) = setup::build(&plan)?;
         let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
         let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
         Affinity::pin(lcore.cpu as usize).map_err(fail)?;
@@ -96,7 +100,7 @@ impl Loop {
     /// DPDK's number of port `number`, for a twin.
     #[must_use]
     pub fn dpdk_port(&self, number: usize) -> u16 {
-        self.parts.ports[number].dpdk_id()
+        self.parts.ports[number].dpdk_id().unwrap_or(u16::MAX)
     }
 
     /// The `rte_mempool` of a chain's rooms (generator), or of its port, for a twin.
@@ -104,7 +108,7 @@ impl Loop {
     pub fn mempool(&self, chain: usize) -> *mut c_void {
         let pool = match &self.lcore.chains[chain].source {
             Source::Rooms(pool) => pool,
-            Source::Port(rx) => &rx.port.pool,
+            Source::Port(rx) => self.parts.ports[usize::from(rx.facts.number)].pool(),
             Source::Ring(..) => &self.parts.pools[0],
         };
         pool.as_ptr().cast()

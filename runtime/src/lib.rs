@@ -22,6 +22,7 @@ mod options;
 mod parts;
 mod run;
 mod setup;
+pub mod sim;
 mod snapshot;
 mod swap;
 mod target;

@@ -27,10 +27,17 @@ pub(crate) fn shortfalls(parts: &Parts, ports: &[PortStats]) -> Vec<String> {
     ports.iter().enumerate().filter_map(of).collect()
 }
 
+/// Wires whose counts do not add up.
+pub(crate) fn of_wires(parts: &Parts) -> Vec<String> {
+    let wrong = parts.ports.iter().filter(|port| port.wire().is_some_and(|end| !end.is_balanced()));
+    wrong.map(|port| format!("port {:?}: what its wire was given is not what it has told of", port.name())).collect()
+}
+
 /// Takes off what ports have sent what is not in their files, which their drivers have closed.
-pub(crate) fn correct(snapshot: &mut Snapshot, outputs: &[Arc<Outputs>]) -> Vec<String> {
+pub(crate) fn correct(snapshot: &mut Snapshot, outputs: &[Option<Arc<Outputs>>]) -> Vec<String> {
     let mut told = Vec::new();
     for (port, outputs) in snapshot.ports.iter_mut().zip(outputs) {
+        let Some(outputs) = outputs else { continue };
         let (packets, bytes) = (port.tx_packets, port.tx_bytes);
         port.unwritten_bytes = outputs.missing(packets, bytes);
         let Some(unwritten) = outputs.unwritten(packets, bytes) else { continue };

@@ -4,6 +4,7 @@
 use perigee_config::Load;
 use perigee_load::Loader;
 use perigee_report::Error;
+use perigee_wasm::engine::Metering;
 use std::path::Path;
 
 /// Options of [`crate::Run::start_with`].
@@ -32,6 +33,11 @@ impl Options {
     /// # Errors
     /// As for [`Loader::start`].
     pub fn loader(&self, load: &Load, base: &Path) -> Result<Loader, Error> {
-        Loader::start(load, base, &self.compiler, self.allow_downgrade)
+        self.loader_for(load, base, Metering::Epochs)
+    }
+
+    /// As [`Self::loader`], for engines that measure calls so.
+    pub(crate) fn loader_for(&self, load: &Load, base: &Path, metering: Metering) -> Result<Loader, Error> {
+        Loader::start(load, base, &self.compiler, self.allow_downgrade, metering)
     }
 }

@@ -4,11 +4,13 @@ use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
 use crate::losses;
 use crate::options::Options;
 use crate::parts::{Parts, PlacedChain};
-use crate::setup;
+use crate::setup::{self, Plan, Time};
 use crate::snapshot::{self, Sources};
 use crate::swap::{Changes, SwapOptions};
 use perigee_config::{Captures, Config, Severity};
 use perigee_core::counters::{Counter, Counters};
+use perigee_core::lock;
+use perigee_datapath::health::Pulse;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::{Command, InstanceReport};
 use perigee_jail as jail;
@@ -20,8 +22,8 @@ use perigee_wasm::request::Request;
 use perigee_wasm::ticker::Ticker;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,14 +32,41 @@ const LINK_WAIT: Duration = Duration::from_secs(9);
 
 /// Packets flowing through modules, until [`Run::stop`].
 pub struct Run {
-    lcores: Vec<JoinHandle<Lcore>>,
+    lcores: Lcores,
     pub(crate) parts: Parts,
-    ticker: Ticker,
+    /// `None` in a simulation, which has no other threads.
+    ticker: Option<Ticker>,
     /// When the lcores started, in nanoseconds of the run's clock.
     started_ns: u64,
-    keeper: Keeper,
-    watchdog: Watchdog,
+    pub(crate) keeper: Keeper,
+    pulses: Vec<Arc<Pulse>>,
+    watchdog: Option<Watchdog>,
     pub(crate) changes: Changes,
+}
+
+/// Who has the lcores.
+enum Lcores {
+    /// Each has a thread.
+    Threads(Vec<JoinHandle<Lcore>>),
+    /// Whoever lets time pass, and turns them.
+    Here(Arc<Mutex<Vec<Lcore>>>),
+}
+
+impl Lcores {
+    fn len(&self) -> usize {
+        match self {
+            Self::Threads(threads) => threads.len(),
+            Self::Here(lcores) => lock(lcores).len(),
+        }
+    }
+
+    /// Ends the threads and takes back what they had; `None` for one that panicked.
+    fn take(&mut self) -> Vec<Option<Lcore>> {
+        match self {
+            Self::Threads(threads) => threads.drain(..).map(|thread| thread.join().ok()).collect(),
+            Self::Here(lcores) => lock(lcores).drain(..).map(Some).collect(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Run {
@@ -66,13 +95,15 @@ impl Run {
         }
         let captures = captures(config)?;
         // The first of all: it starts a process, which has nothing of ours but a socket.
-        let loader = options.loader(&config.load, base)?;
+        let loader = Arc::new(options.loader(&config.load, base)?);
         let engines = Engines::default();
         // With its first engine wasmtime takes the signals that traps are made of, which the jail allows nobody later on.
         engines.of(WASM_STACK as u64)?;
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
-        let built = setup::build(config, base, &engines, loader, options, &captures);
+        let uploads = &setup::read_modules(config, base, &loader)?;
+        let (engines, captures, time) = (&engines, &captures, &Time::Real);
+        let built = setup::build(&Plan { config, base, engines, loader, options, captures, uploads, time });
         // What DPDK said comes before the error that it explains.
         perigee_dpdk::log::emit();
         let (mut parts, lcores) = built?;
@@ -80,16 +111,45 @@ impl Run {
         let links = Links::new(&mut parts);
         let keeper = Keeper::start(&parts, links)?;
         let started_ns = parts.clock.ns(parts.clock.cycles());
-        let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
-        let watchdog = Watchdog::start(&parts, pulses)?;
-        let changes = Changes::default();
-        let mut run = Self { lcores: Vec::new(), keeper, watchdog, started_ns, parts, ticker, changes };
+        let pulses: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
+        let watchdog = Some(Watchdog::start(&parts, pulses.clone())?);
+        let (ticker, changes, threads) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
+        let mut run = Self { lcores: threads, keeper, pulses, watchdog, started_ns, parts, ticker, changes };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in lcores {
-            run.lcores.push(spawn(lcore)?);
+            let thread = spawn(lcore)?;
+            if let Lcores::Threads(threads) = &mut run.lcores {
+                threads.push(thread);
+            }
         }
         Ok(run)
+    }
+
+    /// A run without threads, whose lcores the caller turns: for a simulation. What it consists of was built.
+    pub(crate) fn here(mut parts: Parts, lcores: Vec<Lcore>) -> (Self, Arc<Mutex<Vec<Lcore>>>) {
+        let pulses = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
+        let (clock, lcores) = (parts.clock, Arc::new(Mutex::new(lcores)));
+        let served = Arc::clone(&lcores);
+        let serve = move |lcore: usize| {
+            if let Some(lcore) = lock(&served).get_mut(lcore) {
+                lcore.serve(clock.cycles());
+            }
+        };
+        parts.orders = std::mem::take(&mut parts.orders).served_by(Arc::new(serve));
+        let links = Links::new(&mut parts);
+        let keeper = Keeper::here(&parts, links);
+        let run = Self {
+            lcores: Lcores::Here(Arc::clone(&lcores)),
+            keeper,
+            pulses,
+            watchdog: None,
+            started_ns: clock.now_ns(),
+            parts,
+            ticker: None,
+            changes: Changes::default(),
+        };
+        (run, lcores)
     }
 
     /// All counters now.
@@ -115,7 +175,7 @@ impl Run {
     /// Whether an lcore gives a sign of life. False where all have been stuck for longer than `[run] watchdog`.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.watchdog.pulses().iter().any(|pulse| pulse.stuck_ns() == 0)
+        self.pulses.iter().any(|pulse| pulse.stuck_ns() == 0)
     }
 
     /// True where nothing more will come: every source is a capture file that was read to its end, or a ring behind
@@ -223,7 +283,7 @@ impl Run {
     pub fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error> {
         let report = self.changes.of(&self.parts).apply(new, files)?;
         if report.restart.is_empty() {
-            self.watchdog.set(new);
+            self.watchdog.iter().for_each(|watchdog| watchdog.set(new));
         }
         Ok(report)
     }
@@ -231,10 +291,10 @@ impl Run {
     fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
         let sources = Sources {
             parts: &self.parts,
-            pulses: self.watchdog.pulses(),
+            pulses: &self.pulses,
             elapsed_ns: self.elapsed_ns(),
             kept_for: self.keeper.elapsed(),
-            ticker: self.ticker.gaps(),
+            ticker: self.ticker.as_ref().map(Ticker::gaps).unwrap_or_default(),
         };
         sources.snapshot(reports)
     }
@@ -257,7 +317,12 @@ impl Run {
     /// Stops: sources first, then what is on its way leaves, and the rest is freed and counted. Ports are closed, and
     /// each pool must have its packets back.
     #[must_use]
-    pub fn stop(mut self) -> Summary {
+    pub fn stop(self) -> Summary {
+        self.stop_and_tell().0
+    }
+
+    /// As [`Self::stop`]; and what modules have said is broken.
+    pub(crate) fn stop_and_tell(mut self) -> (Summary, Vec<String>) {
         // What the keeper is about to write may take a while. Until then nothing more flows, and nothing more is counted.
         self.parts.control.stop.store(true, Ordering::Relaxed);
         let elapsed = self.elapsed_ns();
@@ -279,14 +344,16 @@ impl Run {
             stats.discarded = port.discard_waiting();
         }
         let mut told = losses::shortfalls(&self.parts, &snapshot.ports);
-        let outputs: Vec<_> = self.parts.ports.iter().map(|port| Arc::clone(port.outputs())).collect();
+        told.extend(losses::of_wires(&self.parts));
+        let outputs: Vec<_> = self.parts.ports.iter().map(|port| port.outputs().map(Arc::clone)).collect();
         perigee_jail::with_rights(|| self.parts.ports.clear());
         told.extend(losses::correct(&mut snapshot, &outputs));
         perigee_dpdk::log::emit();
         let pools = self.parts.pools.iter().map(|pool| snapshot::pool_stats(pool));
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains, snapshot.ports.iter().map(|port| port.unwritten).sum());
-        Summary { snapshot, accounting, pools, losses: told, invalid: self.keeper.board().invalid() }
+        let board = self.keeper.board();
+        (Summary { snapshot, accounting, pools, losses: told, invalid: board.invalid() }, board.broken())
     }
 
     /// What is left in a ring is freed with it, and counted where it would have gone.
@@ -315,12 +382,11 @@ impl Run {
     /// Ends the lcores' threads and takes back what they had; `None` for one that panicked.
     fn join(&mut self) -> Vec<Option<Lcore>> {
         self.parts.control.stop.store(true, Ordering::Relaxed);
-        let lcores = std::mem::take(&mut self.lcores);
-        lcores.into_iter().map(|thread| thread.join().ok()).collect()
+        self.lcores.take()
     }
 
     fn elapsed_ns(&self) -> u64 {
-        self.parts.clock.ns(self.parts.clock.cycles()) - self.started_ns
+        self.parts.clock.now_ns() - self.started_ns
     }
 }
 

@@ -6,8 +6,8 @@ use perigee_core::counters::{Counter, Counters};
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::health::Pulse;
 use perigee_datapath::orders::InstanceReport;
+use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::port::Port;
 use perigee_report::{
     BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, TickerGaps,
 };
@@ -117,7 +117,7 @@ pub(crate) fn pool_stats(pool: &Pool) -> PoolStats {
 }
 
 fn port_stats(parts: &Parts) -> Vec<PortStats> {
-    let with_flows = |(port, flows): (&Arc<Port>, &Option<Arc<PortFlows>>)| PortStats {
+    let with_flows = |(port, flows): (&Arc<dyn Port>, &Option<Arc<PortFlows>>)| PortStats {
         flows: flows.as_ref().map(|flows| flows.stats()).unwrap_or_default(),
         ..port.stats()
     };

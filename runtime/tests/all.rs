@@ -14,6 +14,8 @@ mod hostcalls;
 mod model;
 mod offloads;
 mod requests;
+mod sim;
 mod swap;
 mod swap_state;
 mod wasi;
+mod wires;

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod corpus;
+mod theory;
 mod trial;

@@ -12,7 +12,7 @@ from bed import *  # noqa: F403
 SETTINGS = JOB["settings"]
 PINGS = 10_000
 # For each card: what an emulated CPU does not get done in this time is left out, and the number is printed.
-SECONDS = 15
+SECONDS = JOB["ping_seconds"]
 
 
 def shuffle_pages():

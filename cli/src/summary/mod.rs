@@ -13,6 +13,8 @@ pub(crate) enum End {
     Signal,
     /// A client of the control server asked for it.
     Client,
+    /// Its virtual time was over.
+    Simulated,
     /// All sources have given what they had, or a generator has failed.
     Sources,
 }
@@ -27,6 +29,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         chains(snapshot),
         times(snapshot),
         drops(snapshot),
+        wires(snapshot),
         flows(snapshot),
         remarks(snapshot),
         port_remarks(snapshot),
@@ -46,6 +49,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let head = format!("After {elapsed:.3} s; rates are means over this window.\n");
     let parts = [head, ports(snapshot), believed(snapshot), chains(snapshot), times(snapshot), drops(snapshot)];
     let parts = parts.into_iter().chain([
+        wires(snapshot),
         flows(snapshot),
         remarks(snapshot),
         port_remarks(snapshot),
@@ -81,6 +85,7 @@ fn head(snapshot: &Snapshot, end: End) -> String {
         End::Signal => "a signal asked for it",
         End::Client => "perigee ctl asked for it",
         End::Sources => "its sources have ended",
+        End::Simulated => return simulated(snapshot),
     };
     format!(
         "\nStopped: {why}. Measured over {:.3} s, from the start to the request to stop; rates are means over\n\
@@ -89,6 +94,14 @@ fn head(snapshot: &Snapshot, end: End) -> String {
         Duration::from_nanos(snapshot.elapsed_ns).as_secs_f64(),
         count(snapshot.tsc_hz / 1_000_000),
         Duration::from_nanos(snapshot.ticker_worst_gap_ns).as_secs_f64() * 1e3,
+    )
+}
+
+fn simulated(snapshot: &Snapshot) -> String {
+    format!(
+        "\nSimulated: {:.6} s of virtual time; rates are means over it, bits are those of frames without FCS, preamble and\n\
+         gap, cycles are nanoseconds that the configuration's `cost` says.\n",
+        Duration::from_nanos(snapshot.elapsed_ns).as_secs_f64(),
     )
 }
 
@@ -187,6 +200,38 @@ fn drops(snapshot: &Snapshot) -> String {
 }
 
 /// Which rules packets have met, and who did what they say.
+/// What became of packets on simulated wires, where that was something else than to arrive.
+fn wires(snapshot: &Snapshot) -> String {
+    let heads = [
+        "<sent into a wire by",
+        "lost",
+        "queue full",
+        "early drops",
+        "cut",
+        "twice",
+        "corrupted",
+        "late",
+        "on the way",
+    ];
+    let mut table = Table::new(&heads);
+    for (port, wire) in snapshot.ports.iter().filter_map(|port| Some((port, port.wire.as_ref()?))) {
+        let counts = [
+            wire.lost,
+            wire.queue_full,
+            wire.early,
+            wire.cut,
+            wire.duplicated,
+            wire.corrupted,
+            wire.reordered,
+            wire.under_way,
+        ];
+        if counts.iter().any(|count| *count != 0) {
+            table.row([port.name.clone()].into_iter().chain(counts.map(count)));
+        }
+    }
+    table.text_unless_empty()
+}
+
 fn flows(snapshot: &Snapshot) -> String {
     let mut table = Table::new(&["<flow rule of port", "rule", "<match", "<action", "<done by", "hits"]);
     for port in &snapshot.ports {

@@ -125,6 +125,15 @@ const KNOWN: &[Driver] = &[
         // With zero-copy=yes a queue keeps what its ring holds, 16,384 at most; without, nothing.
         rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
     },
+    Driver {
+        name: "wire:",
+        arguments: Some(&[
+            ("end", Value::Any), ("rate", Value::Any), ("service", Value::Word(&["fixed", "exp"])), ("delay", Value::Any),
+            ("jitter", Value::Any), ("loss", Value::Any), ("gemodel", Value::Any), ("duplicate", Value::Any), ("corrupt", Value::Any),
+            ("reorder", Value::Any), ("reorder-by", Value::Any), ("queue", Value::Any), ("red", Value::Any),
+        ]),
+        rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
+    },
     other("net_virtio_user"), other("virtio_user"), other("net_bonding"), other("net_failsafe"), other("net_softnic"),
     other("net_vdev_netvsc"), other("net_vhost"),
 ];
@@ -224,6 +233,7 @@ impl<'a> DeviceText<'a> {
         match self.driver?.name {
             "net_null" => Some((1_024, 1_024)),
             "net_ring" => Some((16, 16)),
+            "wire:" => Some((1, 1_024)),
             "net_tap" | "net_tun" => Some((TAP_QUEUES, TAP_QUEUES)),
             "net_af_packet" => Some((number("qpairs"), number("qpairs"))),
             "net_af_xdp" => Some((number("queue_count"), number("queue_count"))),
@@ -272,7 +282,7 @@ impl Port {
         keeps.packets(self.rx_descriptors, self)
     }
 
-    /// Packets that each of its tx queues may keep.
+    /// Packets that each of its tx queues may keep; of a wire, `Config::under_way` says it.
     pub(super) fn kept_by_tx_queue(&self) -> u32 {
         let keeps = self.device_text().driver().map_or(Keeps::Descriptors(u32::MAX), |driver| driver.tx_keeps);
         keeps.packets(self.tx_descriptors, self)
@@ -300,7 +310,7 @@ impl Keeps {
 
 /// The names of all drivers that are known, for messages.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|driver| driver.name)
+    KNOWN.iter().map(|driver| driver.name).filter(|name| *name != super::wire::PREFIX)
 }
 
 #[cfg(test)]

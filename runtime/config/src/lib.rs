@@ -22,10 +22,12 @@ mod rss;
 mod run;
 mod shares;
 mod short;
+pub mod sim;
 pub mod sizes;
 pub mod user;
 mod validate;
 pub mod values;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +63,10 @@ pub struct Config {
     /// How modules are loaded, and which may be.
     #[serde(default)]
     pub load: Load,
-    /// The DPDK ports. A port's number is its position here.
+    /// What a simulation has beside a run, which does not look at it.
+    #[serde(default)]
+    pub sim: sim::Sim,
+    /// The ports. A port's number is its position here.
     #[serde(default, rename = "port")]
     pub ports: Vec<Port>,
     /// The modules, each compiled once.

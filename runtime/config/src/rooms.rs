@@ -145,9 +145,9 @@ impl Config {
         let kept = |index: usize| {
             let chain = &self.chains[index];
             let workers = if alone == Some(index) { 1 } else { u32::try_from(chain.width()).unwrap_or(u32::MAX) };
-            let ports = chain.granted_ports().filter_map(|name| self.port(name)).map(|port| &self.ports[port]);
-            let ports = ports.filter(|port| such(port));
-            let each = ports.map(|port| u32::from(port.tx_queues_per_lcore).saturating_mul(port.kept_by_tx_queue()));
+            let ports = chain.granted_ports().filter_map(|name| self.port(name)).filter(|port| such(&self.ports[*port]));
+            let queues = |port: usize| u32::from(self.ports[port].tx_queues_per_lcore);
+            let each = ports.map(|port| queues(port).saturating_mul(self.kept_by_tx_queue(port)));
             each.fold(0, u32::saturating_add).saturating_mul(workers)
         };
         found.into_iter().map(kept).fold(0, u32::saturating_add)
@@ -158,8 +158,7 @@ impl Config {
         let from = &self.chains[from];
         match &self.chains[to].source {
             Source::Port { port, .. } => {
-                let carries = self.port(port).is_some_and(|port| self.ports[port].device_text().is("net_ring"));
-                carries && from.granted_ports().any(|granted| granted == port)
+                self.sent_to(port).is_some_and(|name| from.granted_ports().any(|granted| granted == name))
             }
             Source::Ring { ring } => {
                 let mut modules = from.modules().filter_map(|module| self.module(module));

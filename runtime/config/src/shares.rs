@@ -30,9 +30,9 @@ impl Config {
             }),
             Source::Port { port, .. } => {
                 let Some(index) = self.port(port) else { return false };
-                let gives_out = self.ports[index].device.starts_with("net_ring");
+                let sent_to = self.sent_to(port);
                 let beside = matches!(&sender.source, Source::Port { port: other, .. } if other == port);
-                gives_out && sender.granted_ports().any(|granted| granted == port)
+                sent_to.is_some_and(|name| sender.granted_ports().any(|granted| granted == name))
                     || beside && self.flow_queues(index).iter().any(|queue| reader.reads(port, *queue))
             }
             Source::Module { .. } => false,

@@ -18,6 +18,7 @@ impl Config {
         Self {
             load: super::Load::default(),
             run: Run::default(),
+            sim: super::sim::Sim::default(),
             ports: vec![Port::new("out", device)],
             modules: vec![module],
             rings: Vec::new(),
@@ -41,6 +42,7 @@ impl Config {
         Self {
             load: super::Load::default(),
             run: Run::default(),
+            sim: super::sim::Sim::default(),
             ports: vec![Port::new("a", device_a), Port::new("b", device_b)],
             rings: Vec::new(),
             chains: vec![direction("a", "b"), direction("b", "a")],

@@ -78,6 +78,26 @@ impl Clock {
         }
     }
 
+    /// Lets time pass, where somebody sets it; the machine's passes by itself.
+    pub fn pass(&self, ns: u64) {
+        if let Hand::Set(now) = self.hand {
+            now.fetch_add(ns, Ordering::Relaxed);
+        }
+    }
+
+    /// What the calling thread has used of its CPU; of a time that is set, all of it.
+    pub fn thread_time(&self) -> Duration {
+        match self.hand {
+            Hand::Tsc => thread_cpu_time(),
+            Hand::Set(now) => Duration::from_nanos(now.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Nanoseconds from the run's beginning until now.
+    pub fn now_ns(&self) -> u64 {
+        self.ns(self.cycles())
+    }
+
     /// Nanoseconds from the run's beginning to `cycles`.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]

@@ -5,7 +5,7 @@ use crate::seat::Seat;
 use crate::source::Source;
 use crate::stage::Stage;
 use perigee_abi::{PortInfo, batch_flags};
-use perigee_core::clock::Now;
+use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Shared};
 use perigee_dpdk::burst::Burst;
 use perigee_wasm::instance::Refusal;
@@ -136,6 +136,21 @@ impl Chain {
     /// It makes packets: when it has none, it waits for rooms that are about to come back.
     pub fn generates(&self) -> bool {
         matches!(self.source, Source::Rooms(_)) && !self.ended
+    }
+
+    /// When it has something to do next, in nanoseconds of the run's clock (0: at once), as far as it can be known; and whether it
+    /// must be asked again after a while, because it cannot.
+    pub fn due(&mut self, clock: &Clock) -> (u64, bool) {
+        let (tick, waiting) = (clock.ns(self.next_tick), self.out.due());
+        let waits = waiting.is_some() && self.out.room() == 0;
+        let (source, again) = match &mut self.source {
+            _ if waits => (None, waiting == Some(0)),
+            Source::Rooms(_) => (None, !self.ended),
+            Source::Ring(end) => ((end.ring.count() != 0).then_some(0), false),
+            Source::Port(rx) => (rx.end.due(), rx.sorter.as_ref().is_some_and(|sorter| sorter.waiting() != 0)),
+        };
+        let waiting = waiting.filter(|at| *at != 0);
+        ([source, waiting].into_iter().flatten().fold(tick, u64::min), again)
     }
 
     /// Tells all instances what has become of a port's link.

@@ -8,8 +8,8 @@ use crate::source::Source;
 use crate::stage::Stage;
 use crate::switch::{self, Answer, At, Ousted, Retired, Task};
 use crossbeam_queue::ArrayQueue;
+use perigee_core::clock::Clock;
 use perigee_core::clock::Now;
-use perigee_core::clock::{Clock, thread_cpu_time};
 use perigee_core::counters::Counter;
 use perigee_dpdk::eal::Registered;
 use perigee_machine::Affinity;
@@ -25,6 +25,14 @@ enum Phase {
     /// Its last packets leave, until this moment at the latest.
     Flushing(u64),
     Done,
+}
+
+/// How far an lcore is on its way to the end.
+#[derive(Debug)]
+pub struct Ending {
+    begin: u64,
+    phases: Vec<Phase>,
+    last_packet: Vec<u64>,
 }
 
 /// An lcore's thread takes this and gives it back.
@@ -43,12 +51,32 @@ pub struct Lcore {
     pub nap: bool,
     /// Whose turn it is.
     pub shares: Shares,
+    /// What turns cost in a simulation: of each chain. Empty in a run, where they take what they take.
+    pub costs: Vec<Cost>,
     /// Its sign of life.
     pub pulse: Arc<Pulse>,
     /// Instances that nobody took back: dropped with the lcore, on the control thread.
     pub retired: Vec<Retired>,
     /// Changes whose pause has just ended, to be told at the next look.
     pub changed: Vec<Answer>,
+}
+
+/// What a turn costs in a simulation, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// A poll in which packets come.
+    pub batch: u64,
+    /// Each of them.
+    pub packet: u64,
+    /// How many times slower the lcore is than it should be.
+    pub factor: u64,
+}
+
+impl Cost {
+    fn of(self, packets: usize) -> u64 {
+        let batch = if packets == 0 { 0 } else { self.batch };
+        batch.saturating_add(self.packet.saturating_mul(packets as u64)).saturating_mul(self.factor.max(1))
+    }
 }
 
 /// Empty polls before an lcore naps, and for how long: long enough to leave the core to others, short enough for the
@@ -81,9 +109,8 @@ impl Lcore {
     /// Runs on the calling thread until the run stops.
     pub fn run(mut self) -> Self {
         self.poll_until_stop();
-        self.tend();
-        self.finish();
-        self.pulse.done();
+        let mut ending = self.begin_end();
+        while !self.end_step(&mut ending) {}
         self
     }
 
@@ -111,7 +138,7 @@ impl Lcore {
     /// One turn: each chain polls once, unless it waits for its share. Returns how many packets came; `cycles` is the time, and
     /// goes on meanwhile.
     #[inline]
-    fn turn(&mut self, cycles: &mut u64) -> usize {
+    pub fn turn(&mut self, cycles: &mut u64) -> usize {
         let (mut packets, round) = (0, *cycles);
         for (i, chain) in self.chains.iter_mut().enumerate() {
             if self.shares.waits(i) {
@@ -119,12 +146,16 @@ impl Lcore {
             }
             let now = Now { cycles: *cycles, ns: self.clock.ns(*cycles), flags: 0 };
             let n = chain.poll(now);
+            if let Some(cost) = self.costs.get(i) {
+                self.clock.pass(cost.of(n));
+            }
             *cycles = self.clock.cycles();
             account(chain, n, *cycles - now.cycles);
             self.shares.charge(i, n, now.cycles, *cycles);
             packets += n;
         }
-        if self.shares.settle(*cycles, thread_cpu_time, &self.clock) {
+        let clock = self.clock;
+        if self.shares.settle(*cycles, || clock.thread_time(), &clock) {
             self.count_waiting(*cycles - round);
         }
         packets
@@ -140,7 +171,7 @@ impl Lcore {
 
     /// Does one thing that the control thread asked for. The last poll has ended at `since`. One only: an answer wakes the
     /// asker, which may take this CPU to prepare what it asks for next, and packets should flow before that is looked at.
-    fn serve(&mut self, since: u64) {
+    pub fn serve(&mut self, since: u64) {
         self.tend();
         if let Some(command) = self.commands.pop() {
             match command {
@@ -238,25 +269,32 @@ impl Lcore {
         stages.map(report).collect()
     }
 
-    /// Lets everything leave that is on its way: sources first, then the rings that they filled.
-    fn finish(&mut self) {
+    /// The run stops: what is on its way leaves by [`Self::end_step`].
+    pub fn begin_end(&mut self) -> Ending {
+        self.tend();
         let begin = self.clock.cycles();
-        let mut phases = vec![Phase::Running; self.chains.len()];
-        let mut last_packet = vec![begin; self.chains.len()];
-        while phases.iter().any(|p| *p != Phase::Done) {
-            for i in 0..self.chains.len() {
-                let cycles = self.clock.cycles();
-                self.pulse.beat(cycles);
-                let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
-                let late = self.clock.ns(cycles) - self.clock.ns(begin) > END_NS;
-                phases[i] = match phases[i] {
-                    Phase::Running => self.end_source(i, now, &mut last_packet[i], late),
-                    Phase::Flushing(until) if self.flush(i, cycles >= until || late) => Phase::Done,
-                    Phase::Flushing(until) => Phase::Flushing(until),
-                    Phase::Done => Phase::Done,
-                };
-            }
+        Ending { begin, phases: vec![Phase::Running; self.chains.len()], last_packet: vec![begin; self.chains.len()] }
+    }
+
+    /// Lets everything leave that is on its way: sources first, then the rings that they filled. True at the end.
+    pub fn end_step(&mut self, ending: &mut Ending) -> bool {
+        for i in 0..self.chains.len() {
+            let cycles = self.clock.cycles();
+            self.pulse.beat(cycles);
+            let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+            let late = self.clock.ns(cycles) - self.clock.ns(ending.begin) > END_NS;
+            ending.phases[i] = match ending.phases[i] {
+                Phase::Running => self.end_source(i, now, &mut ending.last_packet[i], late),
+                Phase::Flushing(until) if self.flush(i, cycles >= until || late) => Phase::Done,
+                Phase::Flushing(until) => Phase::Flushing(until),
+                Phase::Done => Phase::Done,
+            };
         }
+        let is_over = ending.phases.iter().all(|phase| *phase == Phase::Done);
+        if is_over {
+            self.pulse.done();
+        }
+        is_over
     }
 
     fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {

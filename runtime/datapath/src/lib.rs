@@ -14,6 +14,7 @@ mod offload;
 pub mod on_wire;
 pub mod orders;
 pub mod outlet;
+pub mod port;
 pub mod rebuild;
 pub mod seat;
 pub mod shares;

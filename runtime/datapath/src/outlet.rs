@@ -1,13 +1,13 @@
 //! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
 
 use crate::offload;
+use crate::port::{Port, PortFacts, TxEnd};
 use perigee_abi::MAX_PORTS;
 use perigee_config::WhenFull;
 use perigee_core::clock::Clock;
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
-use perigee_dpdk::port::Port;
 use perigee_dpdk::ring::Ring;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ const PATIENCE_NS: u64 = 100_000_000;
 /// One tx queue of a port, and the packets that wait for it.
 #[derive(Debug)]
 struct Lane {
-    port: Arc<Port>,
-    queue: u16,
+    end: TxEnd,
+    facts: PortFacts,
     burst: Box<Burst>,
     bytes: u64,
     /// Some packet asks for a hardware offload.
@@ -94,18 +94,18 @@ impl Outlets {
     }
 
     /// Grants tx queues `first..first + count` of a port. The first port granted as `next` is where Next leads.
-    pub fn add_port(&mut self, port: &Arc<Port>, first: u16, count: u16, next: bool) {
-        let lane = self.lanes.len();
+    pub fn add_port(&mut self, port: &Arc<dyn Port>, first: u16, count: u16, next: bool) {
+        let (lane, facts) = (self.lanes.len(), port.facts());
         self.lanes.extend((first..first + count).map(|queue| Lane {
-            port: Arc::clone(port),
-            queue,
+            end: Arc::clone(port).tx_end(queue),
+            facts,
             burst: Burst::new(),
             bytes: 0,
             prepare: false,
             stuck: Stuck::default(),
         }));
         let entry = u8::try_from(lane).ok().zip(u8::try_from(count).ok());
-        self.by_port[usize::from(port.number)] = entry;
+        self.by_port[usize::from(facts.number)] = entry;
         if next && self.next.is_none() {
             self.next = Some(lane);
         }
@@ -118,7 +118,7 @@ impl Outlets {
 
     /// Number of the port that Next leads to; 0xffff where there is none.
     pub fn next_port(&self) -> u32 {
-        self.next.map_or(0xffff, |lane| u32::from(self.lanes[lane].port.number))
+        self.next.map_or(0xffff, |lane| u32::from(self.lanes[lane].facts.number))
     }
 
     /// True where packets may be sent to this port.
@@ -157,11 +157,11 @@ impl Outlets {
 
     fn tx_lane(&mut self, index: usize, mut packet: Packet) {
         let lane = &mut self.lanes[index];
-        if packet.len() > lane.port.max_frame() {
+        if packet.len() > lane.facts.max_frame {
             return self.drop_one(Counter::TooLong, packet);
         }
         if offload::has_tx_flags(packet.flags()) {
-            match offload::prepare(&mut packet, lane.port.offloads) {
+            match offload::prepare(&mut packet, lane.facts.offloads) {
                 Ok(hardware) => lane.prepare |= hardware,
                 Err(()) => return self.drop_one(Counter::BadOffload, packet),
             }
@@ -196,7 +196,7 @@ impl Outlets {
     #[inline]
     fn tx_lane_all(&mut self, index: usize, burst: &mut Box<Burst>, shape: Shape) {
         let lane = &mut self.lanes[index];
-        if lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.port.max_frame() {
+        if lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.facts.max_frame {
             std::mem::swap(&mut lane.burst, burst);
             lane.bytes = shape.bytes;
             return;
@@ -261,10 +261,10 @@ impl Outlets {
             self.prepare_lane(index);
         }
         let lane = &mut self.lanes[index];
-        if lane.port.is_shut() {
+        if lane.end.is_shut() {
             return self.hold_lane(index);
         }
-        let sent = lane.port.tx(lane.queue, &mut lane.burst);
+        let sent = lane.end.tx(&mut lane.burst);
         self.note_sent(index, sent);
         if !self.lanes[index].burst.is_empty() {
             self.untaken(index, sent);
@@ -302,7 +302,7 @@ impl Outlets {
     fn prepare_lane(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
         loop {
-            let ready = lane.port.tx_prepare(lane.queue, &mut lane.burst);
+            let ready = lane.end.tx_prepare(&mut lane.burst);
             // Where all are ready, there is none behind them.
             let Some(packet) = lane.burst.remove(ready) else { return };
             lane.bytes -= u64::from(packet.len());
@@ -325,6 +325,13 @@ impl Outlets {
     pub fn pending(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|l| l.burst.len()).sum();
         lanes + self.rings.iter().map(|r| r.burst.len()).sum::<usize>()
+    }
+
+    /// When what waits may go on, in nanoseconds of the run's clock; `None` where nothing waits, 0 where nobody can say.
+    pub fn due(&self) -> Option<u64> {
+        let lanes = self.lanes.iter().filter(|lane| !lane.burst.is_empty()).map(|lane| lane.end.due().unwrap_or(0));
+        let rings = self.rings.iter().filter(|ring| !ring.burst.is_empty()).map(|_| 0);
+        lanes.chain(rings).min()
     }
 
     /// Lets a benchmark have what waits to be sent.

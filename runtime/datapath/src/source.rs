@@ -4,12 +4,14 @@ use super::border::Border;
 use crate::filter::Filter;
 use crate::flow::Sorter;
 use crate::offload;
+use crate::port::{PortFacts, RxEnd};
 use perigee_core::counters::{Counter, Counters};
 use perigee_core::judge::MIN_LEN;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::port::{Port, RxTimestamp, VlanStrip};
+use perigee_dpdk::port::VlanStrip;
 use perigee_dpdk::ring::Ring;
+use perigee_dpdk::timestamp::RxTimestamp;
 use perigee_dpdk_sys::flags;
 use std::sync::Arc;
 
@@ -36,14 +38,14 @@ pub enum Source {
 /// An rx queue, and what it takes to bring its packets into the window.
 #[derive(Debug)]
 pub struct RxQueue {
-    /// The port.
-    pub port: Arc<Port>,
+    /// Where its packets come from.
+    pub end: RxEnd,
+    /// What it knows of its port.
+    pub facts: PortFacts,
     /// The queue's number.
     pub queue: u16,
     /// Where its packets come in.
     pub border: Border,
-    /// The port hands on mbufs with the flags of their last way (net_ring).
-    pub stale_flags: bool,
     /// It reads a capture, which ends.
     pub ends: bool,
     /// The port's flow rules that are done in software.
@@ -67,7 +69,7 @@ impl Source {
     /// What the first stage is told of it.
     pub fn meta(&self) -> Meta {
         match self {
-            Self::Port(rx) => Meta { queue: rx.queue, timestamp: rx.port.timestamp },
+            Self::Port(rx) => Meta { queue: rx.queue, timestamp: rx.facts.timestamp },
             _ => Meta::default(),
         }
     }
@@ -123,8 +125,8 @@ impl Source {
 
 impl RxQueue {
     #[inline]
-    fn receive(&self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
-        let n = self.port.rx(self.queue, burst, max);
+    fn receive(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+        let n = self.end.rx(burst, max);
         counters.add(Counter::Received, n);
         if n == 0 && self.ends {
             counters.add(Counter::Dry, 1);
@@ -151,7 +153,7 @@ impl RxQueue {
 
     /// Where mbufs come with the flags of their last way, rules and filters would believe them.
     fn forget_marks(&self, burst: &mut Burst) {
-        if self.stale_flags {
+        if self.facts.stale_flags {
             let stale = flags::RX_FDIR | flags::RX_FDIR_ID | flags::RX_VLAN_STRIPPED;
             burst.iter_mut().for_each(|packet| packet.set_flags(packet.flags() & !stale));
         }
@@ -165,7 +167,7 @@ impl RxQueue {
         }
         let (mut foreign, mut short) = (false, false);
         // A mark of a port that hands on mbufs is one of their last way, unless it was made here.
-        let stale_marks = self.stale_flags && self.sorter.is_none();
+        let stale_marks = self.facts.stale_flags && self.sorter.is_none();
         for packet in burst.iter_mut() {
             foreign |= self.border.is_foreign(packet);
             short |= packet.len() < MIN_LEN;
@@ -175,17 +177,16 @@ impl RxQueue {
             }
         }
         // The driver has written its own number of the port, which is mostly ours too.
-        let number = self.port.number;
-        if self.stale_flags || number != self.port.dpdk_id() {
-            burst.iter_mut().for_each(|p| p.set_port(number));
+        if self.facts.renumbers {
+            burst.iter_mut().for_each(|p| p.set_port(self.facts.number));
         }
         if foreign {
             self.border.bring_in(burst, counters);
         }
-        if self.stale_flags {
+        if self.facts.stale_flags {
             burst.iter_mut().for_each(|p| p.set_flags(0));
         }
-        if self.port.vlan_strip != VlanStrip::Off {
+        if self.facts.vlan_strip != VlanStrip::Off {
             self.strip_tags(burst);
         }
         if short {
@@ -206,7 +207,7 @@ impl RxQueue {
     #[cold]
     fn strip_tags(&self, burst: &mut Burst) {
         for packet in burst.iter_mut() {
-            if self.port.vlan_strip == VlanStrip::Software && packet.flags() & flags::RX_VLAN_STRIPPED == 0 {
+            if self.facts.vlan_strip == VlanStrip::Software && packet.flags() & flags::RX_VLAN_STRIPPED == 0 {
                 // Without a tag there is nothing to take off.
                 packet.vlan_strip();
             }

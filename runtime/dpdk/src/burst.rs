@@ -88,6 +88,28 @@ impl Burst {
         taken
     }
 
+    /// Hands packets on from the front, until one comes back; that one and those behind it stay, in order. Returns how many went.
+    pub fn take_front(&mut self, mut take: impl FnMut(Packet) -> Result<(), Packet>) -> usize {
+        let (len, mut taken, mut full) = (self.len, 0, false);
+        self.change(|packet| {
+            if full {
+                return Some(packet);
+            }
+            match take(packet) {
+                Ok(()) => {
+                    taken += 1;
+                    None
+                }
+                Err(packet) => {
+                    full = true;
+                    Some(packet)
+                }
+            }
+        });
+        debug_assert!(self.len + taken == len);
+        taken
+    }
+
     /// Takes all packets out, one by one, in order.
     #[inline]
     pub fn drain(&mut self) -> impl Iterator<Item = Packet> {

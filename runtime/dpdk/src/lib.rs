@@ -23,6 +23,7 @@ pub mod region;
 pub mod ring;
 mod rss;
 mod rx_tx;
+pub mod timestamp;
 pub mod trust;
 
 pub use describe::describe;

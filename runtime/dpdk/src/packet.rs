@@ -164,6 +164,30 @@ impl Packet {
         unsafe { at.cast::<u64>().read_unaligned() }
     }
 
+    /// Writes a number of 64 bits into a dynamic field.
+    #[inline]
+    pub fn set_dynamic_u64(&mut self, offset: usize, value: u64) {
+        debug_assert!(offset + 8 <= size_of::<sys::Mbuf>());
+        // SAFETY:
+        // - as for [`Self::dynamic_u64`].
+        let at = unsafe { self.0.cast::<u8>().add(offset) };
+        // SAFETY:
+        // - as above; the handle has the only reference to the header.
+        unsafe { at.cast::<u64>().write_unaligned(value) };
+    }
+
+    /// Turns one bit of the first segment over, counted from the first byte's highest; beyond its end nothing happens.
+    pub fn turn_bit_over(&mut self, bit: u64) {
+        let Some(byte) = usize::try_from(bit / 8).ok().filter(|byte| *byte < usize::from(self.len())) else { return };
+        let at = self.room().wrapping_add(self.data_off().into()).wrapping_add(byte) as *mut u8;
+        // SAFETY:
+        // - the byte lies among the first `len` behind `data_off`, which lie in the live mbuf's room.
+        let before = unsafe { at.read() };
+        // SAFETY:
+        // - as above.
+        unsafe { at.write(before ^ 0x80 >> (bit % 8)) };
+    }
+
     /// It has no bytes in its first segment.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -8,14 +8,15 @@ use super::on_interface::OnInterface;
 use super::packet_socket::{PacketSockets, TooLong};
 use super::pool::Pool;
 use super::port_info::{packet_socket_counts, sockets_of, xdp_socket_drops};
+use super::timestamp::RxTimestamp;
 use perigee_abi::offloads;
 use perigee_config as config;
 use perigee_config::sizes::MAX_L2;
 use perigee_dpdk_sys::{self as sys, offload};
 use perigee_pcap::capture::Outputs;
 use perigee_report::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// How many queues a port needs: known when all chains are placed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,17 +68,6 @@ pub enum VlanStrip {
     Port,
     /// The host, in software.
     Software,
-}
-
-/// Where a port leaves its rx timestamps.
-#[derive(Clone, Copy, Debug)]
-pub struct RxTimestamp {
-    /// The flag of packets that have one, in `ol_flags`.
-    pub flag: u64,
-    /// Where it stands in the mbuf.
-    pub offset: usize,
-    /// Nanoseconds in one unit.
-    pub unit_ns: u64,
 }
 
 impl Port {
@@ -353,22 +343,12 @@ fn real_queues(abilities: &Abilities, wanted: Queues) -> Queues {
     if paired { Queues { rx: rx.max(tx), tx: rx.max(tx) } } else { Queues { rx, tx } }
 }
 
-/// Ports whose driver gives timestamps, and in which unit. DPDK has one field for all ports of the process.
+/// Ports whose driver gives timestamps, and in which unit.
 fn rx_timestamp(abilities: &Abilities, rx_offloads: u64) -> Option<RxTimestamp> {
-    static FIELD: OnceLock<Option<(i32, u64)>> = OnceLock::new();
-    let unit_ns = match abilities.driver.as_str() {
+    match abilities.driver.as_str() {
         // net_pcap gives the time of the record in microseconds, asked or not.
-        "net_pcap" => 1_000,
-        _ if rx_offloads & offload::RX_TIMESTAMP != 0 => 1,
-        _ => return None,
-    };
-    let field = *FIELD.get_or_init(|| {
-        let (mut offset, mut flag) = (0, 0);
-        // SAFETY:
-        // - EAL is started, and both places are valid.
-        let code = unsafe { sys::rte_mbuf_dyn_rx_timestamp_register(&raw mut offset, &raw mut flag) };
-        (code == 0).then_some((offset, flag))
-    });
-    let (offset, flag) = field?;
-    Some(RxTimestamp { flag, offset: usize::try_from(offset).ok()?, unit_ns })
+        "net_pcap" => RxTimestamp::of_dynamic_field(1_000),
+        _ if rx_offloads & offload::RX_TIMESTAMP != 0 => RxTimestamp::of_dynamic_field(1),
+        _ => None,
+    }
 }

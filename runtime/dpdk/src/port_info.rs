@@ -115,6 +115,7 @@ impl Port {
             events: self.events.told(),
             speed_mbps,
             xstats,
+            wire: None,
             means: meaning(&self.abilities.driver, &self.device.device, self.outputs().is_unchecked()),
             flows: Vec::new(),
         };

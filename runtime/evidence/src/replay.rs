@@ -12,7 +12,7 @@ use perigee_core::clock::Clock;
 use perigee_load::{Compiler, Loader, Upload};
 use perigee_report::Error;
 use perigee_report::text;
-use perigee_wasm::engine::{Engines, WASM_STACK};
+use perigee_wasm::engine::{Engines, Metering, WASM_STACK};
 use perigee_wasm::host::{Host, LogQueue};
 use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::stack::with_guest_stack;
@@ -113,7 +113,7 @@ impl Replay {
     pub fn run(bundle: &Path, until: Option<usize>) -> Result<Self, Error> {
         let recording = Recording::read(bundle)?;
         let load = config::Load { cache: config::Directory::Off, ..config::Load::default() };
-        recording.replay(until, &Loader::start(&load, Path::new(""), &Compiler::InProcess, false)?)
+        recording.replay(until, &Loader::start(&load, Path::new(""), &Compiler::InProcess, false, Metering::Epochs)?)
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod canaries;
 pub mod failing;
 pub mod sequence;
+pub mod simulated;
 
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 use perigee_runtime::{Error, Run, Summary, config::Config};

@@ -6,6 +6,7 @@ use super::directory::{self, Purpose};
 use super::versions::Versions;
 use perigee_config as config;
 use perigee_wasm::compile::Native;
+use perigee_wasm::engine::Metering;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,10 +22,12 @@ pub(super) struct Plan {
     /// Limits of one compilation.
     pub(super) time: Duration,
     pub(super) memory: u64,
+    /// For which engine.
+    pub(super) metering: Metering,
 }
 
 impl Plan {
-    pub(super) fn new(load: &config::Load, base: &Path) -> Self {
+    pub(super) fn new(load: &config::Load, base: &Path, metering: Metering) -> Self {
         let asked = matches!(load.cache, config::Directory::Path(_));
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let cache = directory::path(&load.cache, Purpose::Cache, base);
@@ -35,6 +38,7 @@ impl Plan {
             state: state.map(absolute),
             time: load.time,
             memory: load.memory,
+            metering,
         }
     }
 }

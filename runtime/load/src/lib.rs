@@ -31,7 +31,7 @@ use perigee_report::Error;
 use perigee_report::ModuleInfo;
 use perigee_report::Origin;
 use perigee_wasm::compile::{self, translate};
-use perigee_wasm::engine::Engines;
+use perigee_wasm::engine::{Engines, Metering};
 use perigee_wasm::limits::Limits;
 use perigee_wasm::module::Module;
 use perigee_wasm::ticker::Ticker;
@@ -81,13 +81,19 @@ impl std::fmt::Debug for Backend {
 
 impl Loader {
     /// Reads the policy and starts the compiler; paths start from `base`. With `allow_downgrade` signed modules are accepted of a
-    /// version older than the highest seen.
+    /// version older than the highest seen. Code is made for engines that measure calls so.
     ///
     /// # Errors
     /// The policy cannot be read, the compile server does not start, or a directory can be written by others.
-    pub fn start(load: &config::Load, base: &Path, compiler: &Compiler, allow_downgrade: bool) -> Result<Self, Error> {
+    pub fn start(
+        load: &config::Load,
+        base: &Path,
+        compiler: &Compiler,
+        allow_downgrade: bool,
+        metering: Metering,
+    ) -> Result<Self, Error> {
         let policy = load.policy.as_ref().map(|file| Policy::read(&base.join(file))).transpose()?;
-        let plan = Plan::new(load, base);
+        let plan = Plan::new(load, base, metering);
         let backend = match compiler {
             Compiler::InProcess => Backend::Here(Keeper::open(&plan).map_err(Error::Request)?),
             Compiler::Process { program, arguments } => Backend::Server(Client::start(program, arguments, &plan)?),

@@ -45,7 +45,7 @@ fn serve_on(stream: &mut (impl Read + Write)) -> io::Result<()> {
     let Request::Begin(plan) = wire::receive(stream)? else {
         return Err(io::Error::other("the first request must say how to work"));
     };
-    let engine = perigee_wasm::engine::for_worker().map_err(io::Error::other)?;
+    let engine = perigee_wasm::engine::for_worker(plan.metering).map_err(io::Error::other)?;
     let digest = compile::engine_digest(&engine);
     let mut keeper = match Keeper::open(&plan) {
         Ok(keeper) => keeper,

@@ -49,10 +49,36 @@ pub struct PortStats {
     pub speed_mbps: u32,
     /// All further counters of the driver that are not 0.
     pub xstats: BTreeMap<String, u64>,
+    /// What became of what it sent, where it is an end of a simulated wire.
+    pub wire: Option<WireStats>,
     /// What these counters mean with this driver.
     pub means: PortMeaning,
     /// Its flow rules, in the order of the configuration.
     pub flows: Vec<FlowStats>,
+}
+
+/// What became of the packets that an end of a simulated wire has sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct WireStats {
+    /// Lost on the line.
+    pub lost: u64,
+    /// Dropped because the wire's queue was full.
+    pub queue_full: u64,
+    /// Dropped from that queue by random early detection.
+    pub early: u64,
+    /// On the line when the link went down.
+    pub cut: u64,
+    /// Came twice.
+    pub duplicated: u64,
+    /// Should have come twice, but the receiving port's pool was empty.
+    pub not_duplicated: u64,
+    /// Came with one bit turned over.
+    pub corrupted: u64,
+    /// Came late, behind others.
+    pub reordered: u64,
+    /// Have not been fetched yet.
+    pub under_way: u64,
 }
 
 /// What a port's counters mean.

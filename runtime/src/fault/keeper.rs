@@ -6,21 +6,24 @@ use super::board::Board;
 use super::links::Links;
 use crate::parts::{Maker, Orders, Parts, Seats};
 use perigee_config::{OnFault, Restart};
+use perigee_core::clock::Clock;
 use perigee_core::lock;
 use perigee_datapath::faults::Fault;
 use perigee_datapath::orders::{Command, Control};
+use perigee_datapath::port::Port;
 use perigee_datapath::seat::Seat;
 use perigee_datapath::stage::Stage;
-use perigee_dpdk::port::Port;
 use perigee_jail as jail;
 use perigee_report::Error;
 use perigee_report::{FaultClass, ModuleState};
 use perigee_wasm::engine::THREAD_STACK;
-use std::sync::Arc;
+use perigee_wasm::log::emit;
+use perigee_wire::trace::Trace;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two looks while some instance is down: the least that a restart takes.
 const BUSY: Duration = Duration::from_micros(500);
@@ -29,13 +32,24 @@ const IDLE: Duration = Duration::from_millis(5);
 /// A new instance is watched closely for this long: what fails soon fails again.
 const RESTLESS: Duration = Duration::from_millis(50);
 
-/// The running thread.
+/// How a module begins the line in which it says that something is broken.
+const INVARIANT: &str = "invariant:";
+
+/// Whoever keeps the run going: a thread, or in a simulation the one that lets time pass.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     stop: Arc<AtomicBool>,
     board: Arc<Board>,
-    begin: Instant,
-    thread: Option<JoinHandle<Restarts>>,
+    clock: Clock,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    Thread(JoinHandle<Restarts>),
+    /// Behind a lock, because a run can be looked at from other threads; nobody waits for it.
+    Here(Mutex<Box<Restarts>>),
+    Over,
 }
 
 impl Keeper {
@@ -44,33 +58,32 @@ impl Keeper {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(parts: &Parts, links: Links) -> Result<Self, Error> {
-        let (stop, begin) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let board = Arc::new(Board::default());
-        let mut restarts = Restarts {
-            maker: Arc::clone(&parts.maker),
-            ports: parts.ports.clone(),
-            orders: parts.orders.clone(),
-            control: Arc::clone(&parts.control),
-            board: Arc::clone(&board),
-            all: Arc::clone(&parts.seats),
-            known: Arc::default(),
-            seats: Vec::new(),
-            links,
-            begin,
-            busy_until: begin,
-        };
+        let mut restarts = Restarts::new(parts, links, &board);
+        let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("perigee-keeper".to_owned()).stack_size(THREAD_STACK);
         let work = move |()| {
             while !stopped.load(Ordering::Relaxed) {
-                let busy = restarts.look();
-                std::thread::sleep(if busy { BUSY } else { IDLE });
+                std::thread::sleep(restarts.look());
             }
             restarts
         };
         let thread = jail::spawn(thread, jail::Kind::Control, || (), work);
         let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the keeper: {e}") })?;
-        Ok(Self { stop, board, begin, thread: Some(thread) })
+        Ok(Self { stop, board, clock: parts.clock, work: Work::Thread(thread) })
+    }
+
+    /// Without a thread: [`Self::look`] is called where it would look.
+    pub(crate) fn here(parts: &Parts, links: Links) -> Self {
+        let board = Arc::new(Board::default());
+        let restarts = Mutex::new(Box::new(Restarts::new(parts, links, &board)));
+        Self { stop: Arc::default(), board, clock: parts.clock, work: Work::Here(restarts) }
+    }
+
+    /// Does what is due, where there is no thread for it; when to call it again.
+    pub(crate) fn look(&mut self) -> Duration {
+        if let Work::Here(restarts) = &mut self.work { lock(restarts).look() } else { IDLE }
     }
 
     /// What is known of the run.
@@ -78,15 +91,19 @@ impl Keeper {
         &self.board
     }
 
-    /// How long it has run: the clock of the times on its board.
+    /// The clock of the times on its board.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.begin.elapsed()
+        Duration::from_nanos(self.clock.now_ns())
     }
 
     /// Ends the thread; what it had is dropped with the value that this returns.
     pub(crate) fn end(&mut self) -> Option<Restarts> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.take()?.join().ok()
+        match std::mem::replace(&mut self.work, Work::Over) {
+            Work::Thread(thread) => thread.join().ok(),
+            Work::Here(restarts) => restarts.into_inner().ok().map(|restarts| *restarts),
+            Work::Over => None,
+        }
     }
 }
 
@@ -96,11 +113,11 @@ impl Drop for Keeper {
     }
 }
 
-/// What the thread works with.
+/// What it works with.
 #[derive(Debug)]
 pub(crate) struct Restarts {
     maker: Arc<Maker>,
-    ports: Vec<Arc<Port>>,
+    ports: Vec<Arc<dyn Port>>,
     orders: Orders,
     control: Arc<Control>,
     board: Arc<Board>,
@@ -109,8 +126,9 @@ pub(crate) struct Restarts {
     known: Arc<Vec<Arc<Seat>>>,
     seats: Vec<SeatRestart>,
     links: Links,
-    begin: Instant,
-    busy_until: Instant,
+    clock: Clock,
+    trace: Option<Arc<Trace>>,
+    busy_until: Duration,
 }
 
 /// One seat, and what is done about it.
@@ -144,18 +162,39 @@ impl SeatRestart {
 }
 
 impl Restarts {
-    /// Does what is due. True where some seat is on its way to a new instance, or was a moment ago.
-    fn look(&mut self) -> bool {
+    fn new(parts: &Parts, links: Links, board: &Arc<Board>) -> Self {
+        Self {
+            maker: Arc::clone(&parts.maker),
+            ports: parts.ports.clone(),
+            orders: parts.orders.clone(),
+            control: Arc::clone(&parts.control),
+            board: Arc::clone(board),
+            all: Arc::clone(&parts.seats),
+            known: Arc::default(),
+            seats: Vec::new(),
+            links,
+            clock: parts.clock,
+            trace: parts.trace.clone(),
+            busy_until: Duration::ZERO,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.clock.now_ns())
+    }
+
+    /// Does what is due; when to look again: soon where some seat is on its way to a new instance, or was a moment ago.
+    fn look(&mut self) -> Duration {
         self.hear();
         self.follow();
         for number in 0..self.seats.len() {
             self.tend(number);
             if matches!(self.seats[number].step, Step::Waiting(_) | Step::Ready(_) | Step::Installing(_)) {
-                self.busy_until = Instant::now() + RESTLESS;
+                self.busy_until = self.now() + RESTLESS;
             }
         }
         self.links.look();
-        Instant::now() < self.busy_until
+        if self.now() < self.busy_until { BUSY } else { IDLE }
     }
 
     /// Seats have come, gone or moved since the last look.
@@ -196,7 +235,16 @@ impl Restarts {
     fn hear(&mut self) {
         perigee_dpdk::log::emit();
         for cared in &self.seats {
-            cared.seat.log.emit(&cared.seat.module);
+            let module = &cared.seat.module;
+            while let Some((level, line)) = cared.seat.log.pop() {
+                if let Some(trace) = &self.trace {
+                    trace.note(line.as_bytes());
+                }
+                if level == 1 && line.starts_with(INVARIANT) {
+                    self.board.breaks(format!("module {module:?}: {line}"));
+                }
+                emit(module, level, &line);
+            }
         }
         while let Some(fault) = self.maker.faults.pop() {
             self.note(&fault);
@@ -209,7 +257,11 @@ impl Restarts {
             module = seat.module, chain = seat.chain_name, lcore = seat.lcore, class = %fault.trapped.class,
             at_ns = fault.at_ns, batch = fault.sequence, "{}", fault.trapped
         );
-        seat.health.status().last_fault = Some(fault.trapped.to_string());
+        let text = fault.trapped.to_string();
+        if let Some(trace) = &self.trace {
+            trace.note(format!("{} {} {text}", fault.at_ns, fault.sequence).as_bytes());
+        }
+        seat.health.status().last_fault = Some(text);
         if let Some(case) = &fault.evidence {
             self.maker.keep(seat, fault.trapped.class.name(), case);
         }
@@ -217,8 +269,9 @@ impl Restarts {
 
     /// One step of one seat.
     fn tend(&mut self, number: usize) {
+        let now = self.now();
         let cared = &mut self.seats[number];
-        let (is_down, now) = (cared.seat.health.is_down(), self.begin.elapsed());
+        let is_down = cared.seat.health.is_down();
         let wanted = cared.seat.health.take_wanted();
         match std::mem::replace(&mut cared.step, Step::Running) {
             Step::Running if !is_down => return,
@@ -255,7 +308,7 @@ impl Restarts {
 
     /// An instance has failed, or a new one did not start: what its entry says.
     fn decide(&mut self, number: usize) {
-        let now = self.begin.elapsed();
+        let now = self.now();
         let cared = &mut self.seats[number];
         let Seat { module, chain_name: chain, lcore, .. } = &*cared.seat;
         // The entry is that of the module as it is now. It is there as long as its instances are.

@@ -1,12 +1,13 @@
 //! The links of a run's ports: looked at beside the data path, told to people and to instances.
 
 use crate::parts::{Orders, Parts};
+use perigee_core::clock::Clock;
 use perigee_datapath::orders::Command;
-use perigee_dpdk::port::Port;
+use perigee_datapath::port::Port;
 use perigee_machine::netlink::Netlink;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two looks at the links.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -19,37 +20,37 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is known of the links.
 #[derive(Debug)]
 pub(crate) struct Links {
-    ports: Vec<Arc<Port>>,
+    ports: Vec<Arc<dyn Port>>,
     orders: Orders,
     /// `None` where no port is on an interface.
     netlink: Option<Netlink>,
     /// As instances were told.
     told: Vec<bool>,
-    next: Instant,
-    next_others: Instant,
+    clock: Clock,
+    next: Duration,
+    next_others: Duration,
 }
 
 impl Links {
     /// The links as they are now.
     pub(crate) fn new(parts: &mut Parts) -> Self {
-        let (ports, now) = (parts.ports.clone(), Instant::now());
+        let (ports, clock) = (parts.ports.clone(), parts.clock);
+        let now = Duration::from_nanos(clock.now_ns());
         let told = ports.iter().map(|port| port.link_up()).collect();
         let (orders, netlink) = (parts.orders.clone(), parts.netlink.take());
-        Self { ports, orders, netlink, told, next: now, next_others: now + OTHERS }
+        Self { ports, orders, netlink, told, clock, next: now, next_others: now + OTHERS }
     }
 
     /// Does what is due.
     pub(super) fn look(&mut self) {
-        let now = Instant::now();
+        let now = Duration::from_nanos(self.clock.now_ns());
         let others = now >= self.next_others;
         if now < self.next && !others {
             return;
         }
         if others {
             self.next_others = now + OTHERS;
-            self.ports.iter().for_each(|port| port.look_at_card());
-            self.ports.iter().for_each(|port| port.look_at_peer());
-            self.ports.iter().for_each(|port| port.watch_outputs());
+            self.ports.iter().for_each(|port| port.look());
         }
         if let Some(netlink) = &mut self.netlink {
             self.ports.iter().for_each(|port| port.look_below(netlink));

@@ -30,7 +30,6 @@ impl Patience {
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     stop: Arc<AtomicBool>,
-    pulses: Vec<Arc<Pulse>>,
     patience: Arc<Mutex<Patience>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,17 +67,12 @@ impl Watchdog {
         };
         let thread = jail::spawn(thread, jail::Kind::Watchdog, || (), work);
         let thread = thread.map_err(|e| Error::Lcore { lcore: 0, what: format!("no thread for the watchdog: {e}") })?;
-        Ok(Self { stop, pulses, patience, thread: Some(thread) })
+        Ok(Self { stop, patience, thread: Some(thread) })
     }
 
     /// Its times are those of another configuration from now on.
     pub(crate) fn set(&self, config: &Config) {
         *lock(&self.patience) = Patience::of(config);
-    }
-
-    /// The lcores' signs of life, by number.
-    pub(crate) fn pulses(&self) -> &[Arc<Pulse>] {
-        &self.pulses
     }
 }
 

@@ -12,9 +12,9 @@ use perigee_core::lock;
 use perigee_datapath::border::{Border, Span};
 use perigee_datapath::faults::Faults;
 use perigee_datapath::guard::{Guard, Rate, Rights, Sources};
+use perigee_datapath::port::Port;
 use perigee_datapath::seat::Seat;
 use perigee_datapath::stage::{Place, Stage, StageParts, View};
-use perigee_dpdk::port::Port;
 use perigee_dpdk::region::Region;
 use perigee_evidence::{self as evidence, Case, Evidence, FaultPlace, Kind, Probe, Started, Witness};
 use perigee_load::{Loader, Upload};
@@ -31,7 +31,9 @@ use std::sync::{Arc, Mutex};
 /// What instances are made with.
 #[derive(Debug)]
 pub(crate) struct Maker {
-    pub(crate) loader: Loader,
+    pub(crate) loader: Arc<Loader>,
+    /// Fuel for a microsecond of a deadline, in a simulation.
+    pub(crate) fuel_per_us: u64,
     pub(crate) engines: Engines,
     /// The configuration in force: a change of the chains puts another one in place.
     pub(crate) config: Mutex<Arc<Config>>,
@@ -116,7 +118,7 @@ impl Maker {
 
     /// A stage with a new instance of the module that its seat names: its window mapped, initialised, ready for a batch.
     /// `ports` are the run's, by number.
-    pub(crate) fn stage(&self, seat: &Arc<Seat>, ports: &[Arc<Port>]) -> Result<Stage, Error> {
+    pub(crate) fn stage(&self, seat: &Arc<Seat>, ports: &[Arc<dyn Port>]) -> Result<Stage, Error> {
         let loaded = self.loaded(&seat.module)?;
         self.stage_of(seat, ports, &loaded, &self.config())
     }
@@ -137,7 +139,7 @@ impl Maker {
     pub(crate) fn stage_of(
         &self,
         seat: &Arc<Seat>,
-        ports: &[Arc<Port>],
+        ports: &[Arc<dyn Port>],
         loaded: &Loaded,
         config: &Config,
     ) -> Result<Stage, Error> {
@@ -148,7 +150,7 @@ impl Maker {
     fn stage_here(
         &self,
         seat: &Arc<Seat>,
-        ports: &[Arc<Port>],
+        ports: &[Arc<dyn Port>],
         loaded: &Loaded,
         config: &Config,
     ) -> Result<Stage, Error> {
@@ -168,6 +170,7 @@ impl Maker {
         if self.evidence.as_ref().is_some_and(|e| e.records()) {
             host.record_times();
         }
+        host.deadline.set_fuel_per_us(self.fuel_per_us);
         let domain = &self.domains[seat.domain];
         let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
@@ -267,7 +270,7 @@ impl Maker {
     }
 
     /// Tells an instance where it is.
-    fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<Port>], rights: &Rights) {
+    fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<dyn Port>], rights: &Rights) {
         for (number, port) in ports.iter().enumerate() {
             let wired = seat.may_tx.get(number).is_some_and(|may| *may);
             let may_tx = wired && u16::try_from(number).is_ok_and(|number| rights.tx(number));
@@ -307,7 +310,7 @@ fn settings(entry: &config::Module) -> serde_json::Value {
 }
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.
-fn splitmix(seed: u64) -> u64 {
+pub(crate) fn splitmix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -6,26 +6,27 @@ pub(crate) mod orders;
 mod seats;
 
 pub(crate) use domains::{Domain, Sealed};
-pub(crate) use maker::{Loaded, Maker};
+pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
 pub(crate) use seats::{Common, PlacedChain, Seats};
 
 use perigee_core::clock::Clock;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::orders::Control;
+use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::port::Port;
 use perigee_dpdk::ring::Ring;
 use perigee_machine::netlink::Netlink;
 use perigee_pcap::capture::Ends;
 use perigee_report::Error;
+use perigee_wire::trace::Trace;
 use std::sync::Arc;
 
 /// Everything of a run that is not an lcore's. Fields are dropped in this order: what uses memory before the memory.
 pub(crate) struct Parts {
     /// The flow rules of each port, by number: taken back before the ports are closed.
     pub(crate) flows: Vec<Option<Arc<PortFlows>>>,
-    pub(crate) ports: Vec<Arc<Port>>,
+    pub(crate) ports: Vec<Arc<dyn Port>>,
     /// Where the kernel is asked about interfaces: opened before the jail is entered. `None` where no port is on one.
     pub(crate) netlink: Option<Netlink>,
     pub(crate) rings: Vec<Arc<Ring>>,
@@ -34,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) ends: Ends,
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
+    /// What is kept of a simulation.
+    pub(crate) trace: Option<Arc<Trace>>,
     /// The chains as placed, with their counters.
     pub(crate) placed: Vec<PlacedChain>,
     /// What is asked of the lcores.

@@ -47,6 +47,7 @@ impl Builder<'_> {
                     clock: self.parts.clock,
                     nap,
                     shares: Shares::default(),
+                    costs: Vec::new(),
                     pulse: Arc::new(Pulse::new(p.lcore)),
                     retired: Vec::new(),
                     changed: Vec::new(),
@@ -138,20 +139,20 @@ impl Builder<'_> {
             From::Port { port, .. } => {
                 let number = self.config.port(port).unwrap_or(0);
                 let port = &self.parts.ports[number];
-                let of_port = self.config.port_domain(usize::from(port.number));
+                let facts = port.facts();
+                let of_port = self.config.port_domain(number);
                 let domain = entry.or(of_port).unwrap_or(0);
                 let mut border = maker.border(domain);
-                if port.plain_pool.is_some() && of_port == Some(domain) {
+                if port.has_plain_pool() && of_port == Some(domain) {
                     // All of its packets are copied: it has a pool of rooms of its own.
-                    border.copies = Arc::clone(&port.pool);
+                    border.copies = Arc::clone(port.pool());
                 }
-                let stale_flags = port.hands_on_mbufs();
                 let (queue, ends) = (placed.queue.unwrap_or(0), self.parts.ends.queue(index).is_some());
                 let waits = chain.when_full() == WhenFull::Wait;
                 let flows = self.parts.flows[number].as_ref().filter(|flows| flows.needs_sorting());
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
-                let (port, filter) = (Arc::clone(port), filter(flags::RX_VLAN_STRIPPED));
-                Source::Port(RxQueue { port, queue, border, stale_flags, ends, sorter, filter })
+                let (end, filter) = (Arc::clone(port).rx_end(queue), filter(flags::RX_VLAN_STRIPPED));
+                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter })
             }
             From::Ring { ring } => {
                 let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);

@@ -25,24 +25,40 @@ use perigee_pcap::capture::{Ends, Queue};
 use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::engine::Engines;
-use ports::{open_netlink, start_eal, start_ports};
+use perigee_wire::trace::Trace;
+use ports::{Making, open_netlink, start_eal};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+/// Whose time a run lives in.
+pub(crate) enum Time {
+    /// The machine's.
+    Real,
+    /// What somebody says it is, who also watches the wires.
+    Virtual { clock: Clock, trace: Arc<Trace> },
+}
+
+/// What a run is made of.
+pub(crate) struct Plan<'a> {
+    pub(crate) config: &'a Config,
+    /// Where the configuration's paths start.
+    pub(crate) base: &'a Path,
+    pub(crate) engines: &'a Engines,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) options: &'a Options,
+    pub(crate) captures: &'a Captures,
+    /// The modules' files, in the order of the configuration.
+    pub(crate) uploads: &'a [Upload],
+    pub(crate) time: &'a Time,
+}
+
 /// Makes memory, ports, modules and instances, in this order: what needs rights comes before they are given up, and what
 /// is made of a module's bytes after that.
-pub(crate) fn build(
-    config: &Config,
-    base: &Path,
-    engines: &Engines,
-    loader: Loader,
-    options: &Options,
-    captures: &Captures,
-) -> Result<(Parts, Vec<Lcore>), Error> {
+pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
+    let Plan { config, base, engines, options, captures, uploads, time, .. } = *plan;
     tsc::begin();
     let jail_mode = options.jail.or(config.run.jail).unwrap_or_default();
-    let uploads = read_modules(config, base, &loader)?;
     leftovers::remove_leftovers(config);
     let evidence =
         options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
@@ -54,21 +70,27 @@ pub(crate) fn build(
     let placed = config.placement(&allowed_cpus());
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
-    let devices = config.ports.iter().map(|p| Device::probe(config, p)).collect::<Result<Vec<_>, _>>()?;
+    let probe = |port: &perigee_config::Port| (!port.is_wire()).then(|| Device::probe(config, port)).transpose();
+    let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
     let memory = Memory::new(config, &needs)?;
-    let ports = start_ports(config, &placed, &needs, devices, &memory)?;
-    let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(port, &entry.flows));
+    let (clock, trace) = match time {
+        Time::Real => (Clock::start(tsc::hz()), None),
+        Time::Virtual { clock, trace } => (*clock, Some(trace)),
+    };
+    let making = Making { config, placed: &placed, needs: &needs, memory: &memory, clock, trace };
+    let ports = making.ports(devices)?;
+    let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
     let flows = flows.collect::<Result<_, _>>()?;
     let filters = filters(config)?;
     let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let clock = Clock::start(tsc::hz());
     let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
     let files = jail::Files { writable: &options.writable, removed: &options.removed };
     jail::enter_process(config, jail_mode, files, &folders)?;
-    let modules = load_modules(config, &uploads, engines, &loader, evidence.is_some())?;
+    let modules = load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?;
     let maker = Maker {
-        loader,
+        loader: Arc::clone(&plan.loader),
+        fuel_per_us: config.sim.fuel_per_us,
         engines: engines.clone(),
         config: Mutex::new(Arc::new(config.clone())),
         modules: Mutex::new(modules),
@@ -90,6 +112,7 @@ pub(crate) fn build(
         ends: ends(config, &placed, captures),
         control: Arc::new(Control::default()),
         clock,
+        trace: trace.map(Arc::clone),
         placed: Vec::new(),
         orders: Orders::default(),
         seats: Arc::default(),
@@ -121,7 +144,7 @@ fn ends(config: &Config, placed: &[Placed], captures: &Captures) -> Ends {
 }
 
 /// The modules' files, in the order of the configuration.
-fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
+pub(crate) fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
     config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
 }
 

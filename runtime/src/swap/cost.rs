@@ -7,7 +7,6 @@ use perigee_datapath::seat::{Seat, Spot};
 use perigee_datapath::switch::{At, Switched, SwitchedPlace};
 use perigee_report::{SeatReport, SwapReport};
 use std::sync::Arc;
-use std::time::Instant;
 
 impl Swapping<'_> {
     /// What was switched, and what it cost: `before` is from before the first order.
@@ -35,7 +34,8 @@ impl Swapping<'_> {
             }
         }
         let after = Traffic::of(self.parts, seats);
-        let seconds = after.at.duration_since(before.at).as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "a time")]
+        let seconds = after.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
         report.missed = after.missed.saturating_sub(before.missed);
         let cost = report.lost + report.missed;
         #[allow(clippy::cast_precision_loss, reason = "a rate")]
@@ -43,7 +43,7 @@ impl Swapping<'_> {
         report.offered_per_second = offered;
         #[allow(clippy::cast_precision_loss, reason = "a time")]
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time of seconds")]
-        let blocked = if offered > 0.0 { (cost as f64 / offered * 1e9) as u64 } else { 0 };
+        let blocked = if offered > 0.0 && offered.is_finite() { (cost as f64 / offered * 1e9) as u64 } else { 0 };
         report.blocked_ns = blocked;
     }
 }
@@ -64,7 +64,7 @@ fn seat_report(place: At, done: &SwitchedPlace) -> SeatReport {
 
 /// What has come to the chains of some seats so far.
 pub(super) struct Traffic {
-    at: Instant,
+    at_ns: u64,
     packets: u64,
     missed: u64,
 }
@@ -83,6 +83,10 @@ impl Traffic {
             let stats = parts.ports[*port].stats();
             stats.rx_missed + stats.rx_nombuf
         };
-        Self { at: Instant::now(), packets: chains.iter().map(came).sum(), missed: ports.iter().map(missed).sum() }
+        Self {
+            at_ns: parts.clock.now_ns(),
+            packets: chains.iter().map(came).sum(),
+            missed: ports.iter().map(missed).sum(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Swapping;
 use crate::parts::PlacedChain;
-use crate::parts::orders::{full, outcome, silent};
+use crate::parts::orders::{full, silent};
 use perigee_config::{Action, Config};
 use perigee_core::lock;
 use perigee_datapath::orders::Command;
@@ -144,7 +144,7 @@ impl Swapping<'_> {
             }
             return Err(full(lcore));
         }
-        let rebuilt = outcome(&ticket, &answer).ok_or_else(|| silent(lcore))?;
+        let rebuilt = self.parts.orders.outcome(lcore, &ticket, &answer).ok_or_else(|| silent(lcore))?;
         self.parts.seats.put(plan.chain, plan.after.iter().map(|(seat, _)| Arc::clone(seat)));
         Ok(rebuilt)
     }

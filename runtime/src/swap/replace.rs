@@ -5,7 +5,7 @@ use super::canary::{self, Cage};
 use super::cost::Traffic;
 use super::options::SwapOptions;
 use crate::parts::Loaded;
-use crate::parts::orders::{SWITCH_PATIENCE, full, outcome, silent};
+use crate::parts::orders::{SWITCH_PATIENCE, full, silent};
 use perigee_abi::names;
 use perigee_config::ModuleConfig;
 use perigee_core::HEADROOM;
@@ -41,7 +41,8 @@ struct Grace {
     old: Arc<Loaded>,
     /// By lcore and place.
     places: Vec<(usize, At)>,
-    until: Instant,
+    /// In nanoseconds of the run's clock.
+    until: u64,
 }
 
 /// Which step of a swap failed, and why; nothing has changed then.
@@ -119,7 +120,7 @@ impl Swapping<'_> {
             module: module.to_owned(),
             old,
             places: places.collect(),
-            until: Instant::now() + options.grace,
+            until: self.parts.clock.now_ns().saturating_add(nanos(options.grace)),
         };
         ledger.graces.push(grace);
         if options.grace.is_zero() {
@@ -174,7 +175,7 @@ impl Swapping<'_> {
                 Some(_) if begin.elapsed() > SWITCH_PATIENCE => {
                     return Err("the state region of the last swap is not settled yet: try again".to_owned());
                 }
-                Some(_) => std::thread::sleep(Duration::from_millis(5)),
+                Some(_) => self.parts.orders.rest(Duration::from_millis(5)),
             }
         }
     }
@@ -203,7 +204,7 @@ impl Swapping<'_> {
         }
         let mut switched = Vec::new();
         for (lcore, ticket, answer) in waiting {
-            match outcome(&ticket, &answer) {
+            match self.parts.orders.outcome(lcore, &ticket, &answer) {
                 Some(s) => {
                     refused = refused.or_else(|| s.refused.clone());
                     switched.push((lcore, s));
@@ -247,7 +248,7 @@ impl Swapping<'_> {
         // A swap that is under way does it itself.
         let Ok(mut ledger) = self.changes.ledger.try_lock() else { return };
         self.hear_of_failures(&mut ledger);
-        let now = Instant::now();
+        let now = self.parts.clock.now_ns();
         self.end_graces(&mut ledger, |grace| grace.until <= now);
     }
 

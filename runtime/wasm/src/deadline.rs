@@ -22,12 +22,30 @@ pub struct Deadline {
     /// What a call on the data path may use, and what any other may.
     data: Duration,
     control: Duration,
+    fuel_per_us: u64,
 }
+
+/// Fuel for a microsecond, where nobody says another number: some instructions for each nanosecond, as a CPU of today makes.
+pub const FUEL_PER_US: u64 = 1_000;
 
 impl Deadline {
     /// So long for a call on the data path, so long for any other.
     pub fn new(data: Duration, control: Duration) -> Self {
-        Self { seen: Duration::ZERO, counts: false, allowed: control, data, control }
+        Self { seen: Duration::ZERO, counts: false, allowed: control, data, control, fuel_per_us: FUEL_PER_US }
+    }
+
+    /// So much fuel stands for a microsecond, where calls are measured by that.
+    pub fn set_fuel_per_us(&mut self, fuel: u64) {
+        self.fuel_per_us = fuel;
+    }
+
+    /// Fuel of a call on the data path, and of any other.
+    pub fn fuel(&self) -> (u64, u64) {
+        let of = |time: Duration| {
+            let fuel = time.as_nanos().saturating_mul(self.fuel_per_us.into()) / 1_000;
+            u64::try_from(fuel).unwrap_or(u64::MAX).max(1)
+        };
+        (of(self.data), of(self.control))
     }
 
     /// A call on the data path begins.

@@ -3,6 +3,7 @@
 use super::memory::Creator;
 use super::ticker::Ticker;
 use perigee_core::lock;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
@@ -23,11 +24,23 @@ pub enum Target {
     Common,
 }
 
+/// How a call's time is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metering {
+    /// By the machine's time: a tick each millisecond.
+    #[default]
+    Epochs,
+    /// By what is executed, which is the same each time (wasmtime's fuel: mostly one for an instruction); and nothing else of the
+    /// machine shows either: NaN has one form.
+    Fuel,
+}
+
 /// The engines of a run: the size of a guest's stack is a fact of its engine, so there is one for each size in use. They
 /// differ in nothing else, and what one has compiled the others can run.
 #[derive(Clone, Debug, Default)]
 pub struct Engines {
     target: Target,
+    metering: Metering,
     made: Arc<Mutex<BTreeMap<u64, wasmtime::Engine>>>,
 }
 
@@ -38,13 +51,25 @@ impl Engines {
         Self { target, ..Self::default() }
     }
 
+    /// None yet; calls into what they run are measured so.
+    #[must_use]
+    pub fn metered(metering: Metering) -> Self {
+        Self { metering, ..Self::default() }
+    }
+
+    /// How calls are measured.
+    #[must_use]
+    pub fn metering(&self) -> Metering {
+        self.metering
+    }
+
     /// The engine for guests with a stack of so many bytes; made when it is first asked for.
     pub fn of(&self, stack: u64) -> Result<wasmtime::Engine, perigee_report::Error> {
         let mut engines = lock(&self.made);
         if let Some(engine) = engines.get(&stack) {
             return Ok(engine.clone());
         }
-        let mut settings = settings();
+        let mut settings = settings(self.metering);
         settings.max_wasm_stack(usize::try_from(stack).unwrap_or(WASM_STACK));
         if self.target == Target::Common {
             common(&mut settings)?;
@@ -70,8 +95,8 @@ pub fn new() -> Result<(wasmtime::Engine, Ticker), perigee_report::Error> {
 
 /// An engine for a process that compiles one module: with one thread, whose memory can be limited. What it compiles, all
 /// engines of a run can run.
-pub fn for_worker() -> Result<wasmtime::Engine, perigee_report::Error> {
-    make(settings().parallel_compilation(false))
+pub fn for_worker(metering: Metering) -> Result<wasmtime::Engine, perigee_report::Error> {
+    make(settings(metering).parallel_compilation(false))
 }
 
 fn make(config: &Config) -> Result<wasmtime::Engine, perigee_report::Error> {
@@ -81,7 +106,8 @@ fn make(config: &Config) -> Result<wasmtime::Engine, perigee_report::Error> {
 }
 
 /// Our memories, and as few features as modules need.
-fn settings() -> Config {
+fn settings(metering: Metering) -> Config {
+    let virtual_time = metering == Metering::Fuel;
     let mut config = Config::new();
     config
         .with_host_memory(Arc::new(Creator))
@@ -91,7 +117,9 @@ fn settings() -> Config {
         .memory_reservation(4 << 30)
         .memory_guard_size(32 << 20)
         .guard_before_linear_memory(false)
-        .epoch_interruption(true)
+        .epoch_interruption(!virtual_time)
+        .consume_fuel(virtual_time)
+        .cranelift_nan_canonicalization(virtual_time)
         .cranelift_opt_level(OptLevel::Speed)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_simd(true)

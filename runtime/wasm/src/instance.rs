@@ -35,6 +35,10 @@ pub struct Instance {
     calls: Calls,
     /// Ticks within which no call on the data path can have been late.
     patience: u64,
+    /// Fuel of a call on the data path, and of any other, where calls are measured by that.
+    fuel: Option<(u64, u64)>,
+    /// The next call on the data path gets none.
+    exhausted: bool,
     numbers: Numbers,
     /// The engine's handle: what is exported beside the callbacks.
     instance: wasmtime::Instance,
@@ -108,8 +112,9 @@ impl Instance {
         if let Some(lacks) = module.describe().window_lacks(region_len as u64) {
             return Err(lacks);
         }
-        let patience = host.deadline.patience();
+        let (patience, fuel) = (host.deadline.patience(), host.deadline.fuel());
         let (mut store, instance) = instantiate(&module.pre, host)?;
+        let fuel = store.get_fuel().is_ok().then_some(fuel);
         store.data_mut().set_batch(n.batch);
         let memory = instance.get_memory(&mut store, names::MEMORY).ok_or("exports no memory")?;
         let base = NonNull::new(memory.data_ptr(&store)).ok_or("its memory is empty")?;
@@ -152,6 +157,8 @@ impl Instance {
             state_version: n.state_version,
             calls,
             patience,
+            fuel,
+            exhausted: false,
             numbers: n,
             instance,
             code_shift: 0,
@@ -185,6 +192,10 @@ impl Instance {
     #[inline]
     fn data_call(&mut self, callback: Callback, count: u32) -> Result<(), wasmtime::Error> {
         let before = ticks();
+        if let Some((fuel, _)) = self.fuel {
+            let exhausted = std::mem::take(&mut self.exhausted);
+            self.store.set_fuel(if exhausted { 0 } else { fuel })?;
+        }
         self.store.data_mut().deadline.begin();
         let (store, calls) = (&mut self.store, &self.calls);
         match callback {
@@ -204,6 +215,10 @@ impl Instance {
         &mut self,
         call: impl FnOnce(&mut Store<Host>) -> Result<T, wasmtime::Error>,
     ) -> Result<T, wasmtime::Error> {
+        if let Some((_, fuel)) = self.fuel {
+            self.store.set_fuel(fuel)?;
+            return call(&mut self.store);
+        }
         self.store.data_mut().deadline.begin_control();
         self.store.set_epoch_deadline(1);
         let answer = call(&mut self.store);
@@ -221,6 +236,11 @@ impl Instance {
     /// No tick reaches its calls until [`Self::resume_deadline`]: for a benchmark, whose modules end by themselves.
     pub fn suspend_deadline(&mut self) {
         self.store.set_epoch_deadline(u64::MAX / 2);
+    }
+
+    /// Its next call on the data path fails at once, as if it had used up its time: in a simulation, which measures by fuel.
+    pub fn exhaust(&mut self) {
+        self.exhausted = self.fuel.is_some();
     }
 
     /// Gives the configuration; the module is ready afterwards.

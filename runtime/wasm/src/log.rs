@@ -78,18 +78,16 @@ impl LogQueue {
         let line = self.lines.pop()?;
         Some((line.level, line.words()))
     }
+}
 
-    /// Hands what came to the host's log.
-    pub fn emit(&self, module: &str) {
-        while let Some((level, text)) = self.pop() {
-            match level {
-                1 => tracing::error!(module, "{text}"),
-                2 => tracing::warn!(module, "{text}"),
-                3 => tracing::info!(module, "{text}"),
-                4 => tracing::debug!(module, "{text}"),
-                _ => tracing::trace!(module, "{text}"),
-            }
-        }
+/// Hands a line of a module to the host's log.
+pub fn emit(module: &str, level: i32, line: &str) {
+    match level {
+        1 => tracing::error!(module, "{line}"),
+        2 => tracing::warn!(module, "{line}"),
+        3 => tracing::info!(module, "{line}"),
+        4 => tracing::debug!(module, "{line}"),
+        _ => tracing::trace!(module, "{line}"),
     }
 }
 

@@ -142,6 +142,8 @@ pub fn instantiate(pre: &InstancePre<Host>, host: Host) -> Result<(Store<Host>, 
     store.epoch_deadline_callback(host::on_deadline);
     store.data_mut().deadline.begin_control();
     store.set_epoch_deadline(1);
+    // Fails where the engine does not measure by fuel.
+    let _ = store.set_fuel(store.data().deadline.fuel().1);
     let instance = pre.instantiate(&mut store).map_err(|e| format!("does not start: {}", ended("start", &e)))?;
     if let Ok(start) = instance.get_typed_func::<(), ()>(&mut store, names::INITIALIZE) {
         start.call(&mut store, ()).map_err(|e| ended(names::INITIALIZE, &e))?;

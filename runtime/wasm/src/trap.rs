@@ -19,7 +19,7 @@ pub fn class_of(error: &wasmtime::Error) -> FaultClass {
         Some(Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger) => {
             FaultClass::Arithmetic
         }
-        Some(Trap::Interrupt) => FaultClass::Deadline,
+        Some(Trap::Interrupt | Trap::OutOfFuel) => FaultClass::Deadline,
         Some(_) => FaultClass::Trap,
         // What is no trap was made by a hostcall.
         None => FaultClass::Hostcall,

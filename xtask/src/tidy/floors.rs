@@ -16,7 +16,7 @@ struct House {
 #[rustfmt::skip]
 const HOUSES: &[House] = &[
     House { folder: "runtime/src/", floors: &[
-        &["target"],
+        &["target", "sim"],
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot"],
@@ -33,12 +33,12 @@ const HOUSES: &[House] = &[
         &["seat"],
         &["source", "health"],
         &["flow", "filter", "offload", "border"],
-        &["on_wire"],
+        &["on_wire", "port"],
     ] },
     House { folder: "cli/src/", floors: &[
         &["main"],
         &["short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
-        &["run"],
+        &["run", "sim"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
         &["ctl", "conformance"],

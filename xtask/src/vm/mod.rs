@@ -42,7 +42,13 @@ pub(crate) struct Options {
     /// vm: so many guests at once. Default: a guest for each two CPUs and one more, for guests wait much
     #[arg(long, value_name = "NUMBER")]
     guests: Option<usize>,
+    /// vm: how long each card may take for its 10,000 pings in the jobs about memory. An emulated CPU needs up to 90
+    #[arg(long, value_name = "SECONDS", default_value_t = PING_SECONDS)]
+    ping_seconds: u64,
 }
+
+/// So that all jobs fit a quarter of an hour; what is not done by then is left out, and said.
+const PING_SECONDS: u64 = 15;
 
 /// The bed, with the accelerator that works here.
 pub(crate) fn bed(repository: &Repository, options: &Options) -> Result<(Bed, Accel)> {
@@ -72,7 +78,7 @@ pub(crate) fn run(repository: &Repository, options: &Options, only: &[String]) -
     let next = || waiting.lock().ok()?.pop_front();
     let work = || -> Result<()> {
         while let Some(job) = next() {
-            let (checks, last) = perform(repository, &bed, accel, &perigee, job)?;
+            let (checks, last) = perform(repository, &bed, (accel, options.ping_seconds), &perigee, job)?;
             if let Ok(mut report) = report.lock() {
                 report.add(job, checks, last);
             }
@@ -104,7 +110,7 @@ fn compile(repository: &Repository, bed: &Bed, accel: Accel, perigee: &Path) -> 
         return Ok(());
     }
     let _ = fs::remove_dir_all(compiled(bed));
-    let (checks, last) = perform(repository, bed, accel, perigee, &jobs::COMPILE)?;
+    let (checks, last) = perform(repository, bed, (accel, PING_SECONDS), perigee, &jobs::COMPILE)?;
     if checks.iter().any(Check::is_failed) {
         last.iter().for_each(|line| println!("  | {line}"));
         bail!("the modules could not be compiled in a guest");
@@ -121,7 +127,7 @@ fn compiled(bed: &Bed) -> PathBuf {
 fn perform(
     repository: &Repository,
     bed: &Bed,
-    accel: Accel,
+    (accel, ping_seconds): (Accel, u64),
     perigee: &Path,
     job: &Job,
 ) -> Result<(Vec<Check>, Vec<String>)> {
@@ -131,7 +137,7 @@ fn perform(
     let told = json!({
         "name": job.name, "script": scripts.join(job.script), "perigee": perigee, "root": repository.path(""),
         "tools": bed.folder.join("tools"), "kernel": bed.folder.join("kernel"), "accel": accel.name(),
-        "compiled": compiled(bed), "huge_pages": job.huge_pages, "cards": job.cards(), "settings": job.settings(),
+        "compiled": compiled(bed), "ping_seconds": ping_seconds, "huge_pages": job.huge_pages, "cards": job.cards(), "settings": job.settings(),
     });
     fs::write(folder.join("job.json"), told.to_string()).context("cannot tell the guest its job")?;
     let guest = Guest {

@@ -8,6 +8,7 @@ mod isolation;
 mod kill;
 mod loops;
 mod race;
+mod seeds;
 mod swaps;
 mod traps;
 
@@ -19,6 +20,7 @@ pub const ALL: &[Scenario] = &[
     hostile::SCENARIO,
     generated::SCENARIO,
     traps::SCENARIO,
+    seeds::SCENARIO,
     swaps::SCENARIO,
     isolation::SCENARIO,
     race::SCENARIO,

@@ -3,7 +3,7 @@
 
 use super::super::drivers::{self, DeviceText, Driver, Value};
 use super::super::{Config, Port, is_pci_address};
-use super::{Problems, closest};
+use super::{Problems, closest, wires};
 
 /// Longest name of an interface (IFNAMSIZ, without its end).
 pub(super) const LONGEST_NAME: usize = 15;
@@ -32,12 +32,13 @@ pub(super) fn device(config: &Config, index: usize, port: &Port, found: &mut Pro
         found.error(path, format!("{who}: device is empty"), help);
         return;
     }
-    if !is_pci_address(name) && !name.starts_with("net_") && !name.starts_with("virtio_user") {
+    if port.is_wire() {
+        wires::end(config, index, port, found);
+    } else if !is_pci_address(name) && !name.starts_with("net_") && !name.starts_with("virtio_user") {
         let help = "virtual devices are called like \"net_null0\", PCI addresses look like \"0000:01:00.0\"";
         found.error(path, format!("{who}: device {name:?} is neither a virtual device nor a PCI address"), help);
         return;
-    }
-    if let Some(first) = config.ports[..index].iter().find(|other| other.device_text().is_same_device(&device)) {
+    } else if let Some(first) = config.ports[..index].iter().find(|other| other.device_text().is_same_device(&device)) {
         let help = if is_pci_address(name) {
             "a card is one port, which several chains may read and send to"
         } else {

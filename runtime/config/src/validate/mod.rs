@@ -15,6 +15,8 @@ mod interfaces;
 mod load;
 mod memory;
 mod queues;
+mod sim;
+mod wires;
 
 use super::{Config, allowed_cpus};
 use crate::Grants;
@@ -43,6 +45,7 @@ impl Config {
         flows::rss(self, &mut found);
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
+        sim::sim(self, &mut found);
         found.0
     }
 

@@ -9,12 +9,12 @@ mod sorter;
 #[cfg(test)]
 mod tests;
 
+use crate::port::Port;
 use perigee_config::INBOX;
 use perigee_config::flow::Rule;
 use perigee_config::flow::key::Key;
 use perigee_config::{FlowAction, FlowRule};
 use perigee_dpdk::flow::Offloaded;
-use perigee_dpdk::port::Port;
 use perigee_dpdk::ring::Ring;
 use perigee_report::Error;
 use perigee_report::FlowStats;
@@ -59,7 +59,7 @@ impl Placed {
 
 impl PortFlows {
     /// Gives the rules to a port that has started, as far as it takes them; `None` where there are none.
-    pub fn new(port: &Port, rules: &[FlowRule]) -> Result<Option<Arc<Self>>, Error> {
+    pub fn new(port: &dyn Port, rules: &[FlowRule]) -> Result<Option<Arc<Self>>, Error> {
         if rules.is_empty() {
             return Ok(None);
         }
@@ -88,10 +88,10 @@ impl PortFlows {
             Ok((queue, Arc::new(Ring::new(&name, INBOX)?)))
         };
         // Of one queue nothing has to be brought anywhere.
-        let queues: BTreeSet<u16> = queues.filter(|_| port.queues.rx > 1).collect();
+        let queues: BTreeSet<u16> = queues.filter(|_| port.rx_queues() > 1).collect();
         let inboxes = queues.into_iter().map(inbox).collect::<Result<_, Error>>()?;
         let row = || placed.iter().map(|_| AtomicU64::new(0)).collect();
-        let hits = (0..port.queues.rx).map(|_| row()).collect();
+        let hits = (0..port.rx_queues()).map(|_| row()).collect();
         Ok(Some(Arc::new(Self { rules: placed, hits, inboxes, readers: AtomicUsize::new(0) })))
     }
 

@@ -45,9 +45,9 @@ impl Outlets {
     /// Drops what the driver says is too long for it. Returns how many others it took meanwhile.
     fn drop_too_long(&mut self, index: usize) -> usize {
         let mut sent = 0;
-        while self.lanes[index].port.tells_too_long() && !self.lanes[index].burst.is_empty() {
+        while self.lanes[index].end.tells_too_long() && !self.lanes[index].burst.is_empty() {
             let lane = &mut self.lanes[index];
-            let (taken, is_too_long) = lane.port.tx_told(lane.queue, &mut lane.burst);
+            let (taken, is_too_long) = lane.end.tx_told(&mut lane.burst);
             self.note_sent(index, taken);
             sent += taken;
             if is_too_long {
@@ -75,7 +75,7 @@ impl Outlets {
         let mut taken = 0;
         while taken == 0 && lane.burst.len() > 1 {
             lane.burst.move_first(aside);
-            taken = lane.port.tx(lane.queue, &mut lane.burst);
+            taken = lane.end.tx(&mut lane.burst);
         }
         if taken == 0 {
             lane.burst.move_first(aside);
@@ -88,7 +88,7 @@ impl Outlets {
         let before = bytes(aside);
         lane.bytes = lane.bytes.saturating_sub(before);
         // The port may have become free just between the two: then it takes these now.
-        let late = lane.port.tx(lane.queue, aside);
+        let late = lane.end.tx(aside);
         let late_bytes = before.saturating_sub(bytes(aside));
         let refused = aside.free_all();
         self.counters.add(Counter::Sent, late);

@@ -194,6 +194,11 @@ impl Stage {
         called
     }
 
+    /// Batches that its instances have had so far.
+    pub fn batches(&self) -> u64 {
+        self.sequence
+    }
+
     /// The low half of the sequence number: with the slot, the identity of what this batch hands over.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the generation is the low half by definition")]

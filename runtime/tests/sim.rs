@@ -1,0 +1,162 @@
+//! Simulations: a seed gives the same again, whatever happens meanwhile; what breaks is found; nothing is left behind.
+
+use perigee_abi::verdict as v;
+use perigee_lab::sequence::function;
+use perigee_lab::simulated::{EVENTS, LINE, lay_modules};
+use perigee_lab::{Bench, each, module, verdict};
+use perigee_runtime::config::Config;
+use perigee_runtime::sim::{Outcome, Pace, Simulator};
+use perigee_runtime::{Error, FaultClass, Options};
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    lay_modules(&bench.path(""));
+    bench
+}
+
+fn simulator(bench: &Bench, text: &str) -> Result<Simulator, Error> {
+    let config = Config::parse(text, "sim.toml").unwrap_or_else(|e| panic!("{e}"));
+    Simulator::new(&config, &bench.path(""), &Options::default())
+}
+
+fn simulate(bench: &Bench, text: &str, seed: u64) -> Outcome {
+    simulator(bench, text).unwrap().simulate(seed, None, None).unwrap()
+}
+
+fn whole(outcome: &Outcome) {
+    assert_eq!(outcome.broken, Vec::<String>::new(), "seed {}: {:#?}", outcome.seed, outcome.happened);
+    let sent = outcome.summary.snapshot.ports[0].tx_packets;
+    assert!((3_000..=5_000).contains(&sent), "{sent} of some 5,000");
+}
+
+#[test]
+fn a_seed_gives_the_same_again_whatever_happens() {
+    let bench = bench();
+    for text in [LINE.to_owned(), LINE.to_owned() + EVENTS] {
+        let simulator = simulator(&bench, &text).unwrap();
+        let first = simulator.simulate(5, None, None).unwrap();
+        let other = simulator.simulate(6, None, None).unwrap();
+        let again = simulator.simulate(5, None, None).unwrap();
+        let anew = simulate(&bench, &text, 5);
+        whole(&first);
+        whole(&other);
+        assert_eq!((&first.digest, &first.happened), (&again.digest, &again.happened), "in one process");
+        assert_eq!(first.digest, anew.digest, "by another simulator");
+        assert_ne!(first.digest, other.digest, "another seed");
+        assert_eq!(first.happened.len(), if text == LINE { 0 } else { 9 }, "{:#?}", first.happened);
+    }
+}
+
+#[test]
+fn hundreds_of_seeds_hold_and_leave_nothing_behind() {
+    let bench = bench();
+    let simulator = simulator(&bench, &(LINE.to_owned() + EVENTS)).unwrap();
+    let left = || {
+        let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
+        (count("/proc/self/fd"), count("/proc/self/task"))
+    };
+    whole(&simulator.simulate(0, None, None).unwrap());
+    let before = left();
+    for seed in 1..=200 {
+        whole(&simulator.simulate(seed, None, None).unwrap());
+    }
+    assert_eq!(left(), before, "descriptors and threads");
+}
+
+/// A stage that spoils a number in long bursts: jitter brings some 30 packets at a time, an lcore that was held up more.
+#[test]
+fn what_breaks_is_found_and_shown_again() {
+    let bench = bench();
+    let late = format!(
+        "{} (if (i32.and (i32.gt_u (local.get $n) (i32.const 48)) (i32.eq (local.get $i) (i32.const 3)))
+           (then (i64.store offset=14 (i32.load (local.get $d)) (i64.const 0))))",
+        verdict(v::NEXT)
+    );
+    bench.module("fn.wat", &module(&each("process", &late)));
+    let events = "[[sim.event]]\nat = \"1ms..4ms\"\nchance = \"10%\"\njump = { by = \"20us..60us\" }\n\
+                  [[sim.event]]\nat = \"1ms\"\nloss = { port = \"load\", part = \"1%\", lasts = \"1ms\" }\n";
+    let simulator = simulator(&bench, &format!("{LINE}{events}")).unwrap();
+    let found = (0..200).map(|seed| simulator.simulate(seed, None, None).unwrap()).find(|o| !o.broken.is_empty());
+    let found = found.expect("one seed in ten breaks it");
+    assert!(found.broken[0].contains("module \"check\" has failed"), "{:?}", found.broken);
+    let again = simulator.simulate(found.seed, Some(&[0]), None).unwrap();
+    assert_eq!(again.broken.len(), found.broken.len());
+    let without = simulator.simulate(found.seed, Some(&[1]), None).unwrap();
+    assert_eq!(without.broken, Vec::<String>::new(), "without the jump it holds: {:?} {:?}", found.happened, found.broken);
+}
+
+/// A call that never ends is ended by its fuel, in the same packet each time.
+#[test]
+fn a_deadline_is_fuel() {
+    let bench = bench();
+    let body = format!(
+        "(if (i64.eq (i64.load offset=14 (i32.load (local.get $d))) (i64.const 77)) (then (loop (br 0)))) {}",
+        verdict(v::NEXT)
+    );
+    bench.module("fn.wat", &module(&each("process", &body)));
+    let text = LINE
+        .replace("failures = 100", "failures = 2")
+        .replace("grants = { hold = 512 }", "grants = { deadline = \"1ms\" }");
+    let outcomes = [(); 2].map(|()| simulate(&bench, &text, 1));
+    assert_eq!(outcomes[0].digest, outcomes[1].digest);
+    let module = &outcomes[0].summary.snapshot.modules[1];
+    assert_eq!(module.faults.get(FaultClass::Deadline.name()), Some(&1), "{module:?}");
+    assert!(outcomes[0].broken[0].contains("module \"fn\" has failed"), "{:?}", outcomes[0].broken);
+}
+
+#[test]
+fn lines_that_begin_with_invariant_are_told() {
+    let bench = bench();
+    let process = each("process", "(call $log (i32.const 1) (i32.const 64) (i32.const 15)) (unreachable)");
+    let text = module(&process).replace(
+        "(memory (export",
+        "(import \"perigee\" \"log\" (func $log (param i32 i32 i32))) (data (i32.const 64) \"invariant: away\") (memory (export",
+    );
+    bench.module("check.wat", &text);
+    let config = LINE.replace("file = \"check.wat\"", "file = \"check.wat\"\ngrants = { hostcalls = [\"log\"] }");
+    let broken = simulate(&bench, &config, 1).broken;
+    assert_eq!(broken[0], "module \"check\": invariant: away");
+}
+
+/// Somebody who lets time go on in steps.
+struct Steps {
+    by: u64,
+    reached: Vec<u64>,
+}
+
+impl Pace for Steps {
+    fn until(&mut self, reached: u64) -> Result<u64, Error> {
+        self.reached.push(reached);
+        if reached >= 3_000_000 { Err(Error::Request("gone".to_owned())) } else { Ok(reached + self.by) }
+    }
+}
+
+#[test]
+fn somebody_else_can_own_the_time() {
+    let bench = bench();
+    let simulator = simulator(&bench, &LINE.replace("duration = \"5ms\"", "duration = \"2ms\"")).unwrap();
+    let alone = simulator.simulate(3, None, None).unwrap();
+    let mut steps = Steps { by: 70_000, reached: Vec::new() };
+    let paced = simulator.simulate(3, None, Some(&mut steps)).unwrap();
+    assert_eq!(alone.digest, paced.digest, "it is the same simulation");
+    assert_eq!(steps.reached[..3], [0, 70_000, 140_000]);
+    let simulator = self::simulator(&bench, LINE).unwrap();
+    let lost = simulator.simulate(3, None, Some(&mut steps));
+    assert!(matches!(lost, Err(Error::Request(what)) if what == "gone"));
+}
+
+#[test]
+fn what_cannot_be_simulated_is_named() {
+    let bench = bench();
+    let device = LINE
+        .replace("wire:lab,end=a,rate=10G,delay=5us,jitter=2us", "net_null0")
+        .replace("wire:lab,end=b", "net_ring0");
+    let told = simulator(&bench, &device).unwrap_err().to_string();
+    assert!(told.contains("port \"load\": \"net_null0\" cannot be simulated"), "{told}");
+    assert!(told.contains("port \"in\": \"net_ring0\" cannot be simulated"), "{told}");
+    let endless = simulator(&bench, &LINE.replace("duration = \"5ms\"", "")).unwrap_err().to_string();
+    assert!(endless.contains("a simulation needs an end"), "{endless}");
+    let fast = function(0);
+    bench.module("fn.wat", &fast);
+    whole(&simulate(&bench, LINE, 1));
+}
