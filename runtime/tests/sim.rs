@@ -82,7 +82,13 @@ fn what_breaks_is_found_and_shown_again() {
     let again = simulator.simulate(found.seed, Some(&[0]), None).unwrap();
     assert_eq!(again.broken.len(), found.broken.len());
     let without = simulator.simulate(found.seed, Some(&[1]), None).unwrap();
-    assert_eq!(without.broken, Vec::<String>::new(), "without the jump it holds: {:?} {:?}", found.happened, found.broken);
+    assert_eq!(
+        without.broken,
+        Vec::<String>::new(),
+        "without the jump it holds: {:?} {:?}",
+        found.happened,
+        found.broken
+    );
 }
 
 /// A call that never ends is ended by its fuel, in the same packet each time.

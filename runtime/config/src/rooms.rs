@@ -145,7 +145,8 @@ impl Config {
         let kept = |index: usize| {
             let chain = &self.chains[index];
             let workers = if alone == Some(index) { 1 } else { u32::try_from(chain.width()).unwrap_or(u32::MAX) };
-            let ports = chain.granted_ports().filter_map(|name| self.port(name)).filter(|port| such(&self.ports[*port]));
+            let ports =
+                chain.granted_ports().filter_map(|name| self.port(name)).filter(|port| such(&self.ports[*port]));
             let queues = |port: usize| u32::from(self.ports[port].tx_queues_per_lcore);
             let each = ports.map(|port| queues(port).saturating_mul(self.kept_by_tx_queue(port)));
             each.fold(0, u32::saturating_add).saturating_mul(workers)
