@@ -2,16 +2,16 @@
 
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
+use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
 use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
 use crate::sim::SimArgs;
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
 use perigee_runtime::config::{parse_duration, parse_metrics_address};
-use perigee_runtime::jail::Mode;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -294,40 +294,6 @@ pub(crate) struct RunOptions {
     /// without which it is on.
     #[arg(long, value_name = "MODE")]
     pub(crate) jail: Option<Jail>,
-}
-
-/// The jail of a command that runs a module's code and no packets.
-#[derive(Args, Debug, Default)]
-pub(crate) struct JailOption {
-    /// What the process gives up before it looks at the module, as for `run`: on, log, off.
-    #[arg(long = "jail", value_name = "MODE", default_value = "on")]
-    mode: Jail,
-}
-
-impl JailOption {
-    /// How strict it is.
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode.into()
-    }
-}
-
-/// How strict the jail is.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Jail {
-    #[default]
-    On,
-    Log,
-    Off,
-}
-
-impl From<Jail> for Mode {
-    fn from(jail: Jail) -> Self {
-        match jail {
-            Jail::On => Self::On,
-            Jail::Log => Self::Log,
-            Jail::Off => Self::Off,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]

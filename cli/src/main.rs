@@ -9,6 +9,7 @@ mod control;
 mod ctl;
 mod doctor;
 mod inspect;
+mod jail;
 mod live;
 mod load;
 mod log;

@@ -17,6 +17,7 @@
 pub mod bench;
 
 mod fault;
+mod lcores;
 mod losses;
 mod options;
 mod parts;

@@ -1,6 +1,7 @@
 //! A run, as the control thread sees it: start, look, ask, stop.
 
 use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
+use crate::lcores::Lcores;
 use crate::losses;
 use crate::options::Options;
 use crate::parts::{Parts, PlacedChain};
@@ -13,18 +14,16 @@ use perigee_core::lock;
 use perigee_datapath::health::Pulse;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::{Command, InstanceReport};
-use perigee_jail as jail;
 use perigee_load::Upload;
 use perigee_report::ModuleInfo;
 use perigee_report::{Accounting, ApplyReport, Error, Snapshot, Summary, SwapReport, Swaps};
-use perigee_wasm::engine::{Engines, THREAD_STACK, WASM_STACK};
+use perigee_wasm::engine::{Engines, WASM_STACK};
 use perigee_wasm::request::Request;
 use perigee_wasm::ticker::Ticker;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
@@ -42,31 +41,6 @@ pub struct Run {
     pulses: Vec<Arc<Pulse>>,
     watchdog: Option<Watchdog>,
     pub(crate) changes: Changes,
-}
-
-/// Who has the lcores.
-enum Lcores {
-    /// Each has a thread.
-    Threads(Vec<JoinHandle<Lcore>>),
-    /// Whoever lets time pass, and turns them.
-    Here(Arc<Mutex<Vec<Lcore>>>),
-}
-
-impl Lcores {
-    fn len(&self) -> usize {
-        match self {
-            Self::Threads(threads) => threads.len(),
-            Self::Here(lcores) => lock(lcores).len(),
-        }
-    }
-
-    /// Ends the threads and takes back what they had; `None` for one that panicked.
-    fn take(&mut self) -> Vec<Option<Lcore>> {
-        match self {
-            Self::Threads(threads) => threads.drain(..).map(|thread| thread.join().ok()).collect(),
-            Self::Here(lcores) => lock(lcores).drain(..).map(Some).collect(),
-        }
-    }
 }
 
 impl std::fmt::Debug for Run {
@@ -118,10 +92,7 @@ impl Run {
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in lcores {
-            let thread = spawn(lcore)?;
-            if let Lcores::Threads(threads) = &mut run.lcores {
-                threads.push(thread);
-            }
+            run.lcores.spawn(lcore)?;
         }
         Ok(run)
     }
@@ -405,14 +376,6 @@ impl Drop for Run {
         drop(self.keeper.end());
         drop(self.join());
     }
-}
-
-fn spawn(lcore: Lcore) -> Result<JoinHandle<Lcore>, Error> {
-    let cpu = lcore.cpu as usize;
-    let thread = std::thread::Builder::new().name(format!("perigee-lcore{cpu}")).stack_size(THREAD_STACK);
-    let ready = move || lcore.prepare();
-    let thread = jail::spawn(thread, jail::Kind::Lcore, ready, |(lcore, _registered)| lcore.run());
-    thread.map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })
 }
 
 fn wait_for_links(parts: &Parts) {

@@ -4,7 +4,7 @@ mod pace;
 mod shrink;
 mod told;
 
-use crate::args::JailOption;
+use crate::jail::JailOption;
 use crate::load::{self, LoadOptions};
 use crate::output::{self, JsonOption};
 use crate::read::read;

@@ -20,7 +20,7 @@ const HOUSES: &[House] = &[
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot"],
-        &["parts", "options"],
+        &["parts", "options", "lcores"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
         &["lcore"],
@@ -38,11 +38,11 @@ const HOUSES: &[House] = &[
     House { folder: "cli/src/", floors: &[
         &["main"],
         &["short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
-        &["run", "sim"],
+        &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["ctl", "conformance"],
-        &["live", "summary", "load", "module_config", "new"],
+        &["ctl", "conformance", "sim"],
+        &["live", "summary", "load", "module_config", "new", "jail"],
         &["read", "table"],
         &["output"],
         &["terminal"],

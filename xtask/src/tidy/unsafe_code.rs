@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/dpdk/src/pool.rs", "calls C: mempools over the region"),
     ("runtime/dpdk/src/port.rs", "calls C: queues, and the start of ports"),
     ("runtime/dpdk/src/port_info.rs", "calls C: what is read of ports"),
+    ("runtime/dpdk/src/timestamp.rs", "asks DPDK for the field of rx timestamps"),
     ("runtime/dpdk/src/region.rs", "maps the packets' memory in the host"),
     ("runtime/dpdk/src/ring.rs", "calls C: rings between lcores"),
     ("runtime/dpdk/src/rx_tx.rs", "calls C: rx and tx of bursts"),

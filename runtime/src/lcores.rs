@@ -1,0 +1,54 @@
+//! Who turns the lcores of a run: threads of their own, or in a simulation whoever lets time pass.
+
+use perigee_core::lock;
+use perigee_datapath::lcore::Lcore;
+use perigee_jail as jail;
+use perigee_report::Error;
+use perigee_wasm::engine::THREAD_STACK;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Who has the lcores.
+pub(crate) enum Lcores {
+    /// Each has a thread.
+    Threads(Vec<JoinHandle<Lcore>>),
+    /// Whoever lets time pass, and turns them.
+    Here(Arc<Mutex<Vec<Lcore>>>),
+}
+
+impl Lcores {
+    /// Gives an lcore a thread.
+    ///
+    /// # Errors
+    /// The system has none.
+    pub(crate) fn spawn(&mut self, lcore: Lcore) -> Result<(), Error> {
+        match self {
+            Self::Threads(threads) => threads.push(spawn(lcore)?),
+            Self::Here(lcores) => lock(lcores).push(lcore),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Threads(threads) => threads.len(),
+            Self::Here(lcores) => lock(lcores).len(),
+        }
+    }
+
+    /// Ends the threads and takes back what they had; `None` for one that panicked.
+    pub(crate) fn take(&mut self) -> Vec<Option<Lcore>> {
+        match self {
+            Self::Threads(threads) => threads.drain(..).map(|thread| thread.join().ok()).collect(),
+            Self::Here(lcores) => lock(lcores).drain(..).map(Some).collect(),
+        }
+    }
+}
+
+fn spawn(lcore: Lcore) -> Result<JoinHandle<Lcore>, Error> {
+    let cpu = lcore.cpu as usize;
+    let thread = std::thread::Builder::new().name(format!("perigee-lcore{cpu}")).stack_size(THREAD_STACK);
+    let ready = move || lcore.prepare();
+    let thread = jail::spawn(thread, jail::Kind::Lcore, ready, |(lcore, _registered)| lcore.run());
+    thread.map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })
+}
