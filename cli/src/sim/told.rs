@@ -20,7 +20,7 @@ pub(super) fn text(tried: &Tried, args: &SimArgs) -> String {
     }
     let _ = writeln!(
         text,
-        "{} of virtual time in {:.3} s ({:.1} times as fast): {} turns, {} packets seen on wires",
+        "{} of virtual time in {:.3} s, {:.1} times as fast as it passes: {} turns, {} packets seen on wires",
         seconds(tried.simulated),
         tried.took.as_secs_f64(),
         tried.simulated.as_secs_f64() / tried.took.as_secs_f64().max(1e-9),

@@ -26,12 +26,24 @@ pub struct Region {
     is_registered: bool,
 }
 
+/// What a region is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Backing {
+    /// Whether its pages are huge.
+    pub huge: HugePages,
+    /// Cards reach it: it lies at addresses that an IOMMU with few bits can translate, too.
+    pub for_cards: bool,
+    /// All pages are there from the beginning, so that no packet waits for one, and none that lacks ends the process later.
+    pub at_once: bool,
+}
+
 /// A piece of a region: as many whole huge pages as there are in it, or what is left.
 #[derive(Debug)]
 struct Part {
     file: File,
     at: usize,
     len: usize,
+    at_once: bool,
 }
 
 /// Address space of the host's: `len` bytes from `base` on are the region's.
@@ -53,11 +65,11 @@ unsafe impl Sync for Mapping {}
 
 impl Region {
     /// Makes a region of at least `len` bytes. Where huge pages may be used, those that are free are taken; where they must
-    /// be, too few are an error. `for_cards`: at addresses that an IOMMU with few bits can translate, too.
-    pub fn new(len: usize, huge: HugePages, for_cards: bool) -> Result<Self, Error> {
+    /// be, too few are an error.
+    pub fn new(len: usize, backing: Backing) -> Result<Self, Error> {
         let len = len.next_multiple_of(PAGE);
-        let mapping = Mapping::reserve(len, for_cards).map_err(|e| too_much(len, &e))?;
-        let parts = Self::fill(&mapping, huge)?;
+        let mapping = Mapping::reserve(len, backing.for_cards).map_err(|e| too_much(len, &e))?;
+        let parts = Self::fill(&mapping, backing)?;
         let mut region = Self { parts, mapping, used: 0, is_registered: false };
         let at = region.mapping.base.as_ptr().cast();
         // SAFETY:
@@ -72,12 +84,12 @@ impl Region {
 
     /// Lays memory behind the addresses. Whoever looks for free huge pages and then takes them may come too late: taking them is the
     /// only question, and the answer may be no.
-    fn fill(mapping: &Mapping, huge: HugePages) -> Result<Vec<Part>, Error> {
+    fn fill(mapping: &Mapping, Backing { huge, at_once, .. }: Backing) -> Result<Vec<Part>, Error> {
         let len = mapping.len;
         let whole = if huge == HugePages::Off { 0 } else { len / HUGE * HUGE };
         let mut parts = Vec::new();
         if whole > 0 {
-            match Part::new(mapping, 0, whole, libc::MFD_HUGETLB | libc::MFD_HUGE_2MB) {
+            match Part::new(mapping, 0, whole, libc::MFD_HUGETLB | libc::MFD_HUGE_2MB, true) {
                 Ok(part) => parts.push(part),
                 Err(error) if huge == HugePages::On => return Err(no_huge_pages(whole, &error)),
                 Err(error) => tracing::debug!("{} MiB of rooms without huge pages: {error}", whole >> 20),
@@ -85,7 +97,7 @@ impl Region {
         }
         let done = parts.first().map_or(0, |part| part.len);
         if done < len {
-            parts.push(Part::new(mapping, done, len - done, 0).map_err(|e| too_much(len, &e))?);
+            parts.push(Part::new(mapping, done, len - done, 0, at_once).map_err(|e| too_much(len, &e))?);
         }
         Ok(parts)
     }
@@ -132,7 +144,7 @@ impl Region {
 
 impl Part {
     /// Makes `len` bytes and maps them `at` bytes behind the mapping's base.
-    fn new(mapping: &Mapping, at: usize, len: usize, flags: libc::c_uint) -> io::Result<Self> {
+    fn new(mapping: &Mapping, at: usize, len: usize, flags: libc::c_uint, at_once: bool) -> io::Result<Self> {
         // SAFETY:
         // - the name is a terminated string.
         let fd = unsafe { libc::memfd_create(c"perigee-rooms".as_ptr(), libc::MFD_CLOEXEC | flags) };
@@ -143,7 +155,7 @@ impl Part {
         // - the descriptor is open, and nobody else owns it.
         let file = unsafe { File::from_raw_fd(fd) };
         file.set_len(len as u64)?;
-        let part = Self { file, at, len };
+        let part = Self { file, at, len, at_once };
         if flags & libc::MFD_HUGETLB != 0 {
             part.ask()?;
         }
@@ -151,7 +163,9 @@ impl Part {
         // SAFETY:
         // - at + len lies inside the mapping, which is the caller's and has nothing there that is in use.
         unsafe { part.map(start) }?;
-        populate(start, len)?;
+        if at_once {
+            populate(start, len)?;
+        }
         Ok(part)
     }
 
@@ -179,7 +193,8 @@ impl Part {
     /// `at..at + len` is a mapping that the caller owns and may replace; `at` is a multiple of this part's page size.
     unsafe fn map(&self, at: *mut u8) -> io::Result<()> {
         let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_POPULATE | libc::MAP_FIXED;
+        let populate = if self.at_once { libc::MAP_POPULATE } else { 0 };
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED | populate;
         // SAFETY:
         // - over what the caller owns; the file has len bytes.
         let base = unsafe { libc::mmap(at.cast(), self.len, prot, flags, self.file.as_raw_fd(), 0) };
@@ -258,11 +273,15 @@ impl Drop for Mapping {
 mod test {
     use super::*;
 
+    fn backing(huge: HugePages) -> Backing {
+        Backing { huge, for_cards: false, at_once: true }
+    }
+
     /// The parts of a region of that length, as (start, length, in huge pages).
     fn parts(len: usize, huge: HugePages) -> Result<Vec<(usize, usize, bool)>, Error> {
         let mapping = Mapping::reserve(len, false).expect("address space");
         assert_eq!(mapping.base.addr().get() % HUGE, 0);
-        let parts = Region::fill(&mapping, huge)?;
+        let parts = Region::fill(&mapping, backing(huge))?;
         // All of it is there and can be written, whatever it is made of.
         for at in (0..len).step_by(PAGE) {
             let byte = mapping.base.as_ptr().wrapping_add(at);
@@ -297,7 +316,7 @@ mod test {
     fn huge_pages_that_lack_are_told_with_numbers() {
         // A terabyte of them has no machine of tests; nothing is taken of what it has.
         let mapping = Mapping::reserve(1 << 40, false).expect("address space");
-        let error = Region::fill(&mapping, HugePages::On).expect_err("too many").to_string();
+        let error = Region::fill(&mapping, backing(HugePages::On)).expect_err("too many").to_string();
         assert!(error.contains("huge_pages = \"on\": 524288 pages of 2 MiB for rooms cannot be had"), "{error}");
         assert!(error.contains(" are free now"), "{error}");
     }
@@ -306,7 +325,7 @@ mod test {
     #[test]
     fn a_question_that_fails_leaves_the_addresses_as_they_were() {
         let mapping = Mapping::reserve(1 << 40, false).expect("address space");
-        Region::fill(&mapping, HugePages::On).expect_err("too many");
+        Region::fill(&mapping, backing(HugePages::On)).expect_err("too many");
         for at in (0..mapping.len).step_by(1 << 30) {
             let page = mapping.base.as_ptr().wrapping_add(at);
             // SAFETY:

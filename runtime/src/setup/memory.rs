@@ -6,7 +6,7 @@ use perigee_config::needs::{Needs, Place, PlannedPool};
 use perigee_config::{Config, HugePages};
 use perigee_dpdk::dma::{self, Addressing};
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::region::Region;
+use perigee_dpdk::region::{Backing, Region};
 use perigee_report::Error;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ struct Regions {
 }
 
 impl Regions {
-    fn new(needs: &Needs, huge: HugePages, for_cards: bool) -> Result<Self, Error> {
-        let region = |(place, bytes)| Ok((place, Region::new(bytes, huge, for_cards)?));
+    fn new(needs: &Needs, backing: Backing) -> Result<Self, Error> {
+        let region = |(place, bytes)| Ok((place, Region::new(bytes, backing)?));
         let regions = needs.regions().into_iter().map(region);
         Ok(Self { room: needs.room, pools: Vec::new(), by_place: regions.collect::<Result<_, Error>>()? })
     }
@@ -48,10 +48,13 @@ impl Regions {
 
 impl Memory {
     /// Maps what is planned, in huge pages as the configuration says, or as cards need it.
-    pub(super) fn new(config: &Config, needs: &Needs) -> Result<Self, Error> {
+    /// A simulation takes ordinary pages, and those only that it touches: it has no time to lose to others.
+    pub(super) fn new(config: &Config, needs: &Needs, is_simulated: bool) -> Result<Self, Error> {
         let for_cards = (!config.all_virtual()).then(Addressing::now);
         let huge = if for_cards == Some(Addressing::Physical) { HugePages::On } else { config.run.huge_pages };
-        let mut regions = Regions::new(needs, huge, for_cards.is_some())?;
+        let huge = if is_simulated { HugePages::Off } else { huge };
+        let backing = Backing { huge, for_cards: for_cards.is_some(), at_once: !is_simulated };
+        let mut regions = Regions::new(needs, backing)?;
         let port_pools = needs.ports.iter().map(|pool| regions.pool(pool)).collect::<Result<Vec<_>, _>>()?;
         let mut rooms = Vec::new();
         for generator in &needs.generators {

@@ -39,6 +39,16 @@ pub(crate) enum Time {
     Virtual { clock: Clock, trace: Arc<Trace> },
 }
 
+impl Time {
+    /// The clock, and who watches the wires.
+    fn begin(&self) -> (Clock, Option<&Arc<Trace>>) {
+        match self {
+            Self::Real => (Clock::start(tsc::hz()), None),
+            Self::Virtual { clock, trace } => (*clock, Some(trace)),
+        }
+    }
+}
+
 /// What a run is made of.
 pub(crate) struct Plan<'a> {
     pub(crate) config: &'a Config,
@@ -56,27 +66,18 @@ pub(crate) struct Plan<'a> {
 /// Makes memory, ports, modules and instances, in this order: what needs rights comes before they are given up, and what
 /// is made of a module's bytes after that.
 pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
-    let Plan { config, base, engines, options, captures, uploads, time, .. } = *plan;
+    let Plan { config, engines, options, captures, uploads, time, .. } = *plan;
     tsc::begin();
     let jail_mode = options.jail.or(config.run.jail).unwrap_or_default();
     leftovers::remove_leftovers(config);
-    let evidence =
-        options.evidence.clone().or_else(|| Some(EvidenceOptions::new(&base.join(config.run.evidence.as_ref()?))));
-    let kept = |evidence: EvidenceOptions| {
-        let directory = jail::folder(config, jail_mode, &evidence.directory)?;
-        Evidence::new(&evidence, directory, engines).map(Arc::new)
-    };
-    let evidence = evidence.map(kept).transpose()?;
+    let evidence = kept_evidence(plan, jail_mode)?;
     let placed = config.placement(&allowed_cpus());
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
     let probe = |port: &perigee_config::Port| (!port.is_wire()).then(|| Device::probe(config, port)).transpose();
     let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
-    let memory = Memory::new(config, &needs)?;
-    let (clock, trace) = match time {
-        Time::Real => (Clock::start(tsc::hz()), None),
-        Time::Virtual { clock, trace } => (*clock, Some(trace)),
-    };
+    let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
+    let (clock, trace) = time.begin();
     let making = Making { config, placed: &placed, needs: &needs, memory: &memory, clock, trace };
     let ports = making.ports(devices)?;
     let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
@@ -121,6 +122,14 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
     parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
     Ok((parts, lcores))
+}
+
+/// Where evidence of failures goes, if somebody wants it.
+fn kept_evidence(plan: &Plan<'_>, mode: jail::Mode) -> Result<Option<Arc<Evidence>>, Error> {
+    let in_config = || Some(EvidenceOptions::new(&plan.base.join(plan.config.run.evidence.as_ref()?)));
+    let Some(options) = plan.options.evidence.clone().or_else(in_config) else { return Ok(None) };
+    let directory = jail::folder(plan.config, mode, &options.directory)?;
+    Ok(Some(Arc::new(Evidence::new(&options, directory, plan.engines)?)))
 }
 
 /// The chains' filters, by number. libpcap may look names up in files and over the network: so, before the jail.

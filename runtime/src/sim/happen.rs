@@ -19,7 +19,7 @@ pub(super) enum End {
     Loss(usize),
     Slow(String),
     /// The rooms that were taken away.
-    Pool(Vec<Box<Burst>>),
+    Pool(#[allow(clippy::vec_box, reason = "bursts are made in boxes")] Vec<Box<Burst>>),
 }
 
 impl Ends {

@@ -7,8 +7,8 @@ use perigee_dpdk::packet::Packet;
 use std::sync::Mutex;
 use twox_hash::XxHash3_128;
 
-/// Longest piece of a packet that is looked at.
-const LONGEST: usize = 16_384;
+/// Bytes of the longest packet, and of what is noted beside it.
+const LONGEST: usize = 16_384 + 64;
 
 /// A digest that grows.
 pub struct Trace(Mutex<Inner>);
@@ -52,12 +52,16 @@ impl Trace {
     }
 
     fn packet(&self, numbers: &[u64], packet: &Packet) {
-        let inner = &mut *lock(&self.0);
-        inner.packets += 1;
-        numbers.iter().for_each(|number| inner.digest.write(&number.to_le_bytes()));
-        inner.digest.write(&packet.total_len().to_le_bytes());
-        let n = packet.head(&mut inner.bytes);
-        inner.digest.write(&inner.bytes[..n]);
+        let Inner { digest, packets, bytes } = &mut *lock(&self.0);
+        *packets += 1;
+        // One piece: to feed a digest has its price.
+        let mut at = 0;
+        for number in numbers.iter().copied().chain([packet.total_len().into()]) {
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+            at += 8;
+        }
+        at += packet.head(&mut bytes[at..]);
+        digest.write(&bytes[..at]);
     }
 
     /// Something else has happened: a message, a failure, a number that was read.

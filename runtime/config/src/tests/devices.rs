@@ -164,3 +164,46 @@ fn a_list_of_lcores_has_some() {
     let said = Config::read(&text, "x").expect_err("it names no CPU").to_string();
     assert!(said.contains("lcores is an empty list; name CPUs, or leave the key away to get one by load"), "{said}");
 }
+
+#[test]
+fn wires_have_two_ends_that_differ() {
+    let wire = |arguments: &str| format!("wire:lab,{arguments}");
+    let told = |ports: &[&str]| {
+        problems(&ports.iter().map(|port| wire(port)).collect::<Vec<_>>().iter().map(|p| &**p).collect::<Vec<_>>())
+    };
+    assert_eq!(told(&["end=a,rate=10G,delay=5us", "end=b"]), [""; 0]);
+    for (ports, expected) in [
+        (
+            &["end=a"][..],
+            "port \"a\": wire \"lab\" has no other end: add a port with device = \"wire:lab,end=...\", and another name for its end",
+        ),
+        (
+            &["end=a", "end=a"],
+            "port \"b\": end \"a\" of wire \"lab\" is port \"a\" already: the two ends of a wire have different names",
+        ),
+        (
+            &["end=a", "end=b", "end=c"],
+            "port \"c\": wire \"lab\" has two ends already: a wire joins two ports; give this one a wire of its own",
+        ),
+        (&["end=a,rate=0", "end=b"], "port \"a\": rate is 0: nothing would ever arrive: "),
+        (
+            &["end=a,dealy=5us", "end=b"],
+            "port \"a\": wire: has no argument \"dealy\": did you mean \"delay\"? known arguments: end, rate, ",
+        ),
+        (&["end=a,loss=", "end=b"], "port \"a\": argument \"loss\" has no value: write loss=VALUE"),
+        (&["end=a,loss=1%,loss=2%", "end=b"], "port \"a\": argument \"loss\" is there twice: once is enough"),
+        (&["rate=1G", "end=b"], "port \"a\": wire \"lab\": this end has no name: "),
+    ] {
+        let found = told(ports);
+        assert!(found.iter().any(|found| found.starts_with(expected)), "{ports:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_wire_has_one_rx_queue() {
+    let two = "[[port]]\nname = \"a\"\ndevice = \"wire:lab,end=a\"\nrx_queues = 2\n[[port]]\nname = \"b\"\ndevice = \"wire:lab,end=b\"\n\
+               [[module]]\nname = \"m\"\nfile = \"m\"\n[[chain]]\nsource = { port = \"a\", queue = 1 }\nstages = [\"m\"]\ntx = [\"b\"]\n";
+    let config = Config::read(two, "x").unwrap();
+    let found: Vec<String> = config.validate_cpus(&[0]).iter().map(ToString::to_string).collect();
+    assert!(found.iter().any(|found| found.contains("\"a\"") && found.contains("rx queue")), "{found:#?}");
+}

@@ -338,3 +338,33 @@ fn what_is_unused_is_a_warning() {
         ]
     );
 }
+
+#[test]
+fn what_a_simulation_names_is_there() {
+    let sim = "[sim.costs.lod]\nbatch = \"1us\"\n[[sim.event]]\nat = \"1ms\"\nlink = { port = \"c\", down = \"1ms\" }\n[[sim.event]]\nat = \"1ms\"\n\
+               trap = { module = \"cuont\" }\n[[sim.event]]\nat = \"1ms\"\npool = { lasts = \"1ms\" }\n[sim]\nturn = 0\nfuel_per_us = 0\n";
+    let config = Config::read(&format!("{GOOD}{sim}"), "x").unwrap();
+    let found: Vec<String> = config.validate().iter().map(ToString::to_string).collect();
+    for said in [
+        "unknown chain \"lod\"; did you mean \"load\"?",
+        "unknown port \"c\"",
+        "unknown module \"cuont\"; did you mean \"count\"?",
+        "pool is that of one port or one chain",
+        "turn is 0",
+        "fuel_per_us is 0",
+    ] {
+        let said = said.replace("; did", ": did");
+        assert!(found.iter().any(|found| found.contains(&said)), "{said}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_wire_carries_packets_to_the_chain_at_its_other_end() {
+    let text = GOOD.replace("net_null0", "wire:w,end=a,rate=1G,delay=1ms").replace("net_null1", "wire:w,end=b");
+    let config = Config::read(&text, "x").unwrap();
+    assert_eq!((config.wire_peer(0), config.wire_peer(1), config.groups()), (Some(1), Some(0), vec![0, 0]));
+    // 1,488 of the shortest frames in a millisecond, and both rings.
+    assert_eq!(config.under_way(0), 1_488 + 2_048);
+    assert_eq!(config.cable(1), config.cable(0), "an end that says nothing sends as the other one does");
+    assert!(config.generator_pool(0) > 1_488 + 2_048);
+}
