@@ -25,11 +25,16 @@ impl Loaded {
 
 /// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
 pub(crate) fn read(file: &Path) -> Result<Loaded> {
+    read_for(file, |config, base| config.problems(base))
+}
+
+/// As [`read`], where something else is asked of it.
+pub(crate) fn read_for(file: &Path, problems: impl Fn(&Config, &Path) -> Vec<Problem>) -> Result<Loaded> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let name = file.display().to_string();
     let config = Config::read(&text, &name)?;
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    let (errors, warnings): (Vec<_>, Vec<_>) = locate(&text, &name, &config.problems(&base))
+    let (errors, warnings): (Vec<_>, Vec<_>) = locate(&text, &name, &problems(&config, &base))
         .into_iter()
         .partition(|problem| problem.severity == Severity::Error);
     for warning in warnings {

@@ -35,4 +35,5 @@ mod ports_fail;
 mod ports_start;
 mod provenance;
 mod signals;
+mod sim;
 mod texts;

@@ -110,6 +110,52 @@ fn a_deadline_is_fuel() {
     assert!(outcomes[0].broken[0].contains("module \"fn\" has failed"), "{:?}", outcomes[0].broken);
 }
 
+/// A slow chain falls behind, whether it is said how slow it is or follows from what its module does.
+#[test]
+fn what_a_turn_costs_fills_queues() {
+    let bench = bench();
+    let waited = |cost: &str| {
+        let text = LINE.replace("cost = { batch = \"100ns\", packet = \"10ns\" }", cost);
+        let summary = simulate(&bench, &text, 1).summary;
+        summary.snapshot.chains[1].batch_time.p50_ns
+    };
+    let (free, by_packet, by_fuel) =
+        (waited(""), waited("costs.forward = { packet = \"500ns\" }"), waited("costs.forward = { fuel = \"20ns\" }"));
+    assert_eq!(free, 0);
+    assert!(by_packet >= 500 && by_fuel >= 500, "{by_packet} {by_fuel}");
+}
+
+/// Chains that share an lcore get in each other's way where turns cost something, and what they carry is the same.
+#[test]
+fn the_machine_has_as_many_lcores_as_it_is_told() {
+    let bench = bench();
+    let of = |lcores: &str| simulate(&bench, &format!("{LINE}{lcores}"), 1);
+    let (each, one, many) = (of(""), of("lcores = 1\n"), of("lcores = 100\n"));
+    let lcores = |outcome: &Outcome| outcome.summary.snapshot.lcores.len();
+    assert_eq!((lcores(&each), lcores(&one), lcores(&many)), (3, 1, 3));
+    assert_eq!(each.digest, many.digest);
+    assert_ne!(each.digest, one.digest);
+    let came =
+        |outcome: &Outcome| outcome.summary.snapshot.ports[1].rx_packets + outcome.summary.snapshot.ports[1].discarded;
+    assert_eq!(came(&each), came(&one));
+    whole(&one);
+}
+
+/// A bulk operation costs a unit for each byte, so it is ended by its deadline as well. The page about simulating says so.
+#[test]
+fn a_bulk_operation_costs_fuel_by_its_length() {
+    let bench = bench();
+    let used = |bytes: u32| {
+        let fill = format!("(memory.fill (i32.const 1024) (i32.const 0) (i32.const {bytes})) {}", verdict(v::NEXT));
+        bench.module("fn.wat", &module(&each("process", &fill)));
+        let text =
+            LINE.replace("cost = { batch = \"100ns\", packet = \"10ns\" }", "costs.forward = { fuel = \"1ns\" }");
+        simulate(&bench, &text, 1).summary.snapshot.chains[1].batch_time.p50_ns
+    };
+    let (short, long) = (used(1), used(60_000));
+    assert!(short < 1_000 && long > 50_000, "{short} {long}");
+}
+
 #[test]
 fn lines_that_begin_with_invariant_are_told() {
     let bench = bench();

@@ -19,6 +19,7 @@ mod start;
 mod steps;
 mod system;
 mod tidy;
+mod timings;
 mod toolchain;
 mod unprivileged;
 mod vm;

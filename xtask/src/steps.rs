@@ -1,7 +1,7 @@
 //! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
 
 use crate::command::{self, Repository};
-use crate::{codegen, conformance, modules, setup, start, tidy, unprivileged};
+use crate::{codegen, conformance, modules, setup, start, tidy, timings, unprivileged};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ fn fmt(repository: &Repository) -> Result<()> {
 }
 
 fn build(repository: &Repository) -> Result<()> {
-    command::run(repository.cargo("build").args(["--release", "--workspace"]))
+    command::run(repository.cargo("build").args(["--release", "--workspace", "--timings"]))?;
+    timings::print_slowest(repository)
 }
 
 fn clippy(repository: &Repository) -> Result<()> {

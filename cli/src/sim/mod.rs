@@ -7,7 +7,7 @@ mod told;
 use crate::jail::JailOption;
 use crate::load::{self, LoadOptions};
 use crate::output::{self, JsonOption};
-use crate::read::read;
+use crate::read::read_for;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueHint};
 use pace::Owner;
@@ -36,6 +36,9 @@ pub(crate) struct SimArgs {
     /// Of the events in `[[sim.event]]` only these happen, by their numbers from 0.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     pub(crate) events: Option<Vec<usize>>,
+    /// How many lcores the simulated machine has. Default: the configuration's, else one for each chain.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) lcores: Option<u32>,
     /// Let somebody else say how far time may go: a Unix socket of our own user, to which this connects.
     #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath)]
     pub(crate) clock_from: Option<PathBuf>,
@@ -67,9 +70,19 @@ struct Tried {
 
 /// `perigee sim`.
 pub(crate) fn sim(args: &SimArgs) -> Result<ExitCode> {
-    let loaded = read(&args.config)?;
-    let mut config = loaded.config.clone();
-    config.run.duration = args.duration.or(config.run.duration);
+    let asked = |config: &Config| {
+        let mut config = config.clone();
+        config.run.duration = args.duration.or(config.run.duration);
+        config.sim.lcores = args.lcores.or(config.sim.lcores);
+        config
+    };
+    let loaded = read_for(&args.config, |config, base| {
+        let config = asked(config);
+        let mut problems = config.problems_on(base, &config.simulated_cpus());
+        problems.extend(config.validate_sim());
+        problems
+    })?;
+    let mut config = asked(&loaded.config);
     load::apply(&args.load, &mut config)?;
     let mut options = load::options(&args.load)?;
     options.jail = Some(args.jail.mode());

@@ -48,6 +48,9 @@ fn command(tried: &Tried, args: &SimArgs) -> String {
     if let Some(duration) = args.duration {
         let _ = write!(command, " --for {}ns", duration.as_nanos());
     }
+    if let Some(lcores) = args.lcores {
+        let _ = write!(command, " --lcores {lcores}");
+    }
     if let Some(events) = tried.needed.as_ref().or(args.events.as_ref()) {
         let numbers: Vec<String> = events.iter().map(ToString::to_string).collect();
         if numbers.is_empty() {

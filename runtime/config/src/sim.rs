@@ -1,9 +1,10 @@
 //! What a simulation has beside a run: `[sim]`. A run does not look at it.
 
 use crate::values::{self, parse_duration};
+use crate::{Chain, Config};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a simulation has beside a run: `[sim]`.
@@ -13,6 +14,8 @@ pub struct Sim {
     /// How often an lcore looks that could make packets at any time; and the least that such a turn takes.
     #[serde(deserialize_with = "values::duration")]
     pub turn: Duration,
+    /// How many lcores the simulated machine has; `None`: [`Config::simulated_cpus`] says it.
+    pub lcores: Option<u32>,
     /// Fuel that stands for a microsecond of a module's deadline.
     pub fuel_per_us: u64,
     /// What a turn costs in virtual time, for each chain.
@@ -28,11 +31,25 @@ impl Default for Sim {
     fn default() -> Self {
         Self {
             turn: Duration::from_micros(1),
+            lcores: None,
             fuel_per_us: 1_000,
             cost: Cost::default(),
             costs: BTreeMap::new(),
             events: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// The CPUs of the simulated machine, which has nothing to do with this one: one for each worker of each chain, unless the
+    /// configuration says how many, and those that chains name.
+    #[must_use]
+    pub fn simulated_cpus(&self) -> Vec<u32> {
+        let workers: usize = self.chains.iter().map(Chain::width).sum();
+        let own = self.sim.lcores.unwrap_or_else(|| u32::try_from(workers).unwrap_or(u32::MAX));
+        let named = self.chains.iter().flat_map(|chain| &chain.lcores).copied();
+        let named = named.filter(|_| self.sim.lcores.is_none());
+        (0..own).chain(named).collect::<BTreeSet<u32>>().into_iter().collect()
     }
 }
 
@@ -46,6 +63,9 @@ pub struct Cost {
     /// Each of its packets.
     #[serde(deserialize_with = "values::duration")]
     pub packet: Duration,
+    /// Each unit of fuel that its modules use: mostly an instruction.
+    #[serde(deserialize_with = "values::duration")]
+    pub fuel: Duration,
 }
 
 /// A time, or one that a seed draws from a range.
@@ -261,6 +281,15 @@ fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 #[cfg(test)]
 mod test {
     use crate::Config;
+
+    #[test]
+    fn a_simulated_machine_has_the_lcores_that_are_wanted() {
+        let chain = "[[chain]]\nsource = { ring = \"r\" }\n";
+        let of = |text: &str| read(text).expect("a configuration").simulated_cpus();
+        assert_eq!(of(&format!("{chain}{chain}")), [0, 1]);
+        assert_eq!(of(&format!("{chain}lcores = [7, 8]\n{chain}")), [0, 1, 2, 7, 8]);
+        assert_eq!(of(&format!("{chain}lcores = [7, 8]\n{chain}[sim]\nlcores = 1\n")), [0]);
+    }
 
     fn read(text: &str) -> Result<Config, String> {
         Config::read(text, "x.toml").map_err(|e| e.to_string())

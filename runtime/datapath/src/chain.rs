@@ -111,6 +111,11 @@ impl Chain {
         (self.tick_cycles, self.next_tick) = (cycles, 0);
     }
 
+    /// Fuel that its instances have used since this was asked last, in a simulation.
+    pub fn take_used_fuel(&mut self) -> u64 {
+        self.stages.iter_mut().map(|stage| stage.instance.take_used_fuel()).sum()
+    }
+
     /// Counts a poll in which packets came.
     #[inline]
     pub fn account(&mut self, cycles: u64) {

@@ -68,14 +68,18 @@ pub struct Cost {
     pub batch: u64,
     /// Each of them.
     pub packet: u64,
+    /// Each unit of fuel that its modules use.
+    pub fuel: u64,
     /// How many times slower the lcore is than it should be.
     pub factor: u64,
 }
 
 impl Cost {
-    fn of(self, packets: usize) -> u64 {
+    fn of(self, packets: usize, chain: &mut Chain) -> u64 {
         let batch = if packets == 0 { 0 } else { self.batch };
-        batch.saturating_add(self.packet.saturating_mul(packets as u64)).saturating_mul(self.factor.max(1))
+        let fuel = if self.fuel == 0 { 0 } else { chain.take_used_fuel().saturating_mul(self.fuel) };
+        let cost = batch.saturating_add(self.packet.saturating_mul(packets as u64)).saturating_add(fuel);
+        cost.saturating_mul(self.factor.max(1))
     }
 }
 
@@ -147,7 +151,7 @@ impl Lcore {
             let now = Now { cycles: *cycles, ns: self.clock.ns(*cycles), flags: 0 };
             let n = chain.poll(now);
             if let Some(cost) = self.costs.get(i) {
-                self.clock.pass(cost.of(n));
+                self.clock.pass(cost.of(n, chain));
             }
             *cycles = self.clock.cycles();
             account(chain, n, *cycles - now.cycles);

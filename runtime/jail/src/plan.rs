@@ -21,7 +21,7 @@ pub(super) struct Plan {
 /// Drivers of ports, as far as they differ in what they ask of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Driver {
-    /// Only memory: net_null, net_ring.
+    /// Only memory: net_null, net_ring, simulated wires.
     Memory,
     Pcap,
     Tap,
@@ -65,6 +65,9 @@ impl Plan {
 
 impl Driver {
     fn of(device: &str) -> Self {
+        if device.starts_with(perigee_config::wire::PREFIX) {
+            return Self::Memory;
+        }
         let name = device.split(',').next().unwrap_or_default();
         match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
             "net_null" | "net_ring" => Self::Memory,
@@ -111,6 +114,7 @@ mod test {
     fn drivers_are_known_by_their_names() {
         let of = |device| (Driver::of(device), Driver::of(device).kept().len());
         assert_eq!(of("net_null0"), (Driver::Memory, 0));
+        assert_eq!(of("wire:lab,end=a"), (Driver::Memory, 0));
         assert_eq!(of("net_af_packet12,iface=eth0"), (Driver::AfPacket, 1));
         assert_eq!(of("net_af_xdp0,iface=eth0"), (Driver::AfXdp, 1));
         assert_eq!(of("0000:01:00.0"), (Driver::Other, 3));

@@ -40,6 +40,14 @@ pub(crate) enum Time {
 }
 
 impl Time {
+    /// The CPUs that there are.
+    fn cpus(&self, config: &Config) -> Vec<u32> {
+        match self {
+            Self::Real => allowed_cpus(),
+            Self::Virtual { .. } => config.simulated_cpus(),
+        }
+    }
+
     /// The clock, and who watches the wires.
     fn begin(&self) -> (Clock, Option<&Arc<Trace>>) {
         match self {
@@ -71,7 +79,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let jail_mode = options.jail.or(config.run.jail).unwrap_or_default();
     leftovers::remove_leftovers(config);
     let evidence = kept_evidence(plan, jail_mode)?;
-    let placed = config.placement(&allowed_cpus());
+    let placed = config.placement(&time.cpus(config));
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
     let probe = |port: &perigee_config::Port| (!port.is_wire()).then(|| Device::probe(config, port)).transpose();

@@ -222,7 +222,12 @@ impl Turns {
 }
 
 fn set_costs(config: &Config, run: &Run, lcores: &mut [Lcore]) {
-    let cost = |asked: &Asked| Cost { batch: nanos(asked.batch), packet: nanos(asked.packet), factor: 1 };
+    let cost = |asked: &Asked| Cost {
+        batch: nanos(asked.batch),
+        packet: nanos(asked.packet),
+        fuel: nanos(asked.fuel),
+        factor: 1,
+    };
     for (number, lcore) in lcores.iter_mut().enumerate() {
         let here = run.parts.placed.iter().filter(|placed| placed.at.lcore == number);
         let of = |name: &str| cost(config.sim.costs.get(name).unwrap_or(&config.sim.cost));

@@ -89,7 +89,7 @@ impl Simulator {
     /// # Errors
     /// The configuration cannot be simulated, a module's file cannot be read, or DPDK does not start.
     pub fn new(config: &Config, base: &Path, options: &Options) -> Result<Self, Error> {
-        let mut problems = config.problems(base);
+        let mut problems = config.problems_on(base, &config.simulated_cpus());
         problems.extend(config.validate_sim());
         problems.retain(|problem| problem.severity == Severity::Error);
         if !problems.is_empty() {

@@ -39,6 +39,8 @@ pub struct Instance {
     fuel: Option<(u64, u64)>,
     /// The next call on the data path gets none.
     exhausted: bool,
+    /// Fuel that calls on the data path have used since somebody asked.
+    used: u64,
     numbers: Numbers,
     /// The engine's handle: what is exported beside the callbacks.
     instance: wasmtime::Instance,
@@ -159,6 +161,7 @@ impl Instance {
             patience,
             fuel,
             exhausted: false,
+            used: 0,
             numbers: n,
             instance,
             code_shift: 0,
@@ -195,6 +198,7 @@ impl Instance {
         if let Some((fuel, _)) = self.fuel {
             let exhausted = std::mem::take(&mut self.exhausted);
             self.store.set_fuel(if exhausted { 0 } else { fuel })?;
+            self.used += fuel;
         }
         self.store.data_mut().deadline.begin();
         let (store, calls) = (&mut self.store, &self.calls);
@@ -203,6 +207,10 @@ impl Instance {
             Callback::Tick => calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ())),
             _ => calls.generate.as_ref().map_or(Ok(()), |f| f.call(store, count)),
         }?;
+        if self.fuel.is_some() {
+            self.used -= self.store.get_fuel()?;
+            return Ok(());
+        }
         // One that came back by itself may be late all the same: in one long bulk operation nobody looks at the epoch.
         if ticks().wrapping_sub(before) < self.patience {
             return Ok(());
@@ -236,6 +244,11 @@ impl Instance {
     /// No tick reaches its calls until [`Self::resume_deadline`]: for a benchmark, whose modules end by themselves.
     pub fn suspend_deadline(&mut self) {
         self.store.set_epoch_deadline(u64::MAX / 2);
+    }
+
+    /// Fuel that its calls on the data path have used since this was asked last: of one that failed, all that it had.
+    pub fn take_used_fuel(&mut self) -> u64 {
+        std::mem::take(&mut self.used)
     }
 
     /// Its next call on the data path fails at once, as if it had used up its time: in a simulation, which measures by fuel.

@@ -103,14 +103,20 @@ impl Config {
     /// All that can be found without starting anything, on this machine.
     #[must_use]
     pub fn problems(&self, base: &Path) -> Vec<Problem> {
-        let (mut found, cpus) = (self.validate(), allowed_cpus());
-        found.extend(self.validate_cpus(&cpus));
+        self.problems_on(base, &allowed_cpus())
+    }
+
+    /// As [`Self::problems`], on a machine with these CPUs.
+    #[must_use]
+    pub fn problems_on(&self, base: &Path, cpus: &[u32]) -> Vec<Problem> {
+        let mut found = self.validate();
+        found.extend(self.validate_cpus(cpus));
         found.extend(self.validate_filters());
         found.extend(self.validate_files(base));
         found.extend(self.validate_interfaces());
         // Numbers that are out of their range add up to nothing that would help.
         if found.iter().all(|problem| problem.severity == Severity::Warning) {
-            found.extend(self.validate_memory(&cpus));
+            found.extend(self.validate_memory(cpus));
         }
         found
     }

@@ -13,6 +13,9 @@ pub(super) fn sim(config: &Config, found: &mut Problems) {
     if config.sim.turn < Duration::from_nanos(1) {
         found.error("sim.turn", "sim: turn is 0: no time would pass", "some nanoseconds to some microseconds");
     }
+    if config.sim.lcores.is_some_and(|lcores| !(1..=128).contains(&lcores)) {
+        found.error("sim.lcores", "sim: lcores must be from 1 to 128", "leave it away for one for each chain");
+    }
     if config.sim.fuel_per_us == 0 {
         found.error("sim.fuel_per_us", "sim: fuel_per_us is 0: no call could do anything", "1000 is usual");
     }
