@@ -194,28 +194,38 @@ impl Instance {
     /// A call on the data path.
     #[inline]
     fn data_call(&mut self, callback: Callback, count: u32) -> Result<(), wasmtime::Error> {
-        let before = ticks();
         if let Some((fuel, _)) = self.fuel {
-            let exhausted = std::mem::take(&mut self.exhausted);
-            self.store.set_fuel(if exhausted { 0 } else { fuel })?;
-            self.used += fuel;
+            return self.fuelled_call(callback, count, fuel);
         }
+        let before = ticks();
         self.store.data_mut().deadline.begin();
-        let (store, calls) = (&mut self.store, &self.calls);
-        match callback {
-            Callback::Process => calls.process.as_ref().map_or(Ok(()), |f| f.call(store, count)),
-            Callback::Tick => calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ())),
-            _ => calls.generate.as_ref().map_or(Ok(()), |f| f.call(store, count)),
-        }?;
-        if self.fuel.is_some() {
-            self.used -= self.store.get_fuel()?;
-            return Ok(());
-        }
+        self.bare_call(callback, count)?;
         // One that came back by itself may be late all the same: in one long bulk operation nobody looks at the epoch.
         if ticks().wrapping_sub(before) < self.patience {
             return Ok(());
         }
         self.store.data().deadline.at_end().map_err(wasmtime::Error::new)
+    }
+
+    /// As [`Self::data_call`], where calls are measured by fuel.
+    #[cold]
+    fn fuelled_call(&mut self, callback: Callback, count: u32, fuel: u64) -> Result<(), wasmtime::Error> {
+        let exhausted = std::mem::take(&mut self.exhausted);
+        self.store.set_fuel(if exhausted { 0 } else { fuel })?;
+        self.used += fuel;
+        self.bare_call(callback, count)?;
+        self.used -= self.store.get_fuel()?;
+        Ok(())
+    }
+
+    #[inline]
+    fn bare_call(&mut self, callback: Callback, count: u32) -> Result<(), wasmtime::Error> {
+        let (store, calls) = (&mut self.store, &self.calls);
+        match callback {
+            Callback::Process => calls.process.as_ref().map_or(Ok(()), |f| f.call(store, count)),
+            Callback::Tick => calls.tick.as_ref().map_or(Ok(()), |f| f.call(store, ())),
+            _ => calls.generate.as_ref().map_or(Ok(()), |f| f.call(store, count)),
+        }
     }
 
     /// Any other call: its time counts from here.
