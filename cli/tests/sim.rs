@@ -59,6 +59,8 @@ fn what_is_asked_wrong_is_said() {
         (&["--clock-from", "sim.toml"], "--clock-from sim.toml: is no socket"),
         (&["--clock-from", "none"], "--clock-from none"),
         (&["--for", "soon"], "\"soon\" is no duration"),
+        (&["--seeds", "0"], "0 is not in 1.."),
+        (&["--lcores", "0"], "sim: lcores must be from 1 to 128"),
     ] {
         let said = bench.perigee(&[&["sim", "sim.toml"], arguments].concat());
         assert_eq!(said.code, Some(1), "{}", said.err);

@@ -141,6 +141,33 @@ fn the_machine_has_as_many_lcores_as_it_is_told() {
     whole(&one);
 }
 
+/// Two chains that have nothing to do with each other, on one lcore whose time is not enough for both: each has its share, and time
+/// goes on in steps that are worth a turn.
+#[test]
+fn chains_that_compete_share_a_simulated_lcore() {
+    let bench = bench();
+    let two = |n: u32| {
+        format!(
+            "[[port]]\nname = \"a{n}\"\ndevice = \"wire:w{n},end=a,rate=10G\"\nrx_descriptors = 256\ntx_descriptors = 256\n[[port]]\nname = \"b{n}\"\ndevice = \"wire:w{n},end=b\"\nrx_descriptors = 256\ntx_descriptors = 256\n\
+             [[module]]\nname = \"gen{n}\"\nfile = \"gen.wat\"\ngrants = {{ packets_per_second = \"2M\" }}\n\
+             [[chain]]\nname = \"load{n}\"\nsource = {{ module = \"gen{n}\" }}\ntx = [\"a{n}\"]\nlcores = [{n}]\n\
+             [[chain]]\nname = \"read{n}\"\nsource = {{ port = \"b{n}\" }}\nlcores = [9]\nweight = {weight}\n",
+            weight = 2 * n + 1
+        )
+    };
+    let text = format!(
+        "[run]\nduration = \"50ms\"\n{}{}[sim.costs]\nread0 = {{ packet = \"1us\" }}\nread1 = {{ packet = \"1us\" }}\n",
+        two(0),
+        two(1)
+    );
+    let outcome = simulate(&bench, &text, 1);
+    let came = |port: usize| outcome.summary.snapshot.ports[port].rx_packets;
+    let (one, three) = (came(1), came(3));
+    assert!(one + three > 45_000 && one + three <= 51_000, "1 M a second between them: {one} and {three}");
+    assert!((2_600..3_400).contains(&(three * 1_000 / one)), "by their weights, 1 to 3: {one} and {three}");
+    assert!(outcome.turns < 400_000, "{}", outcome.turns);
+}
+
 /// A bulk operation costs a unit for each byte, so it is ended by its deadline as well. The page about simulating says so.
 #[test]
 fn a_bulk_operation_costs_fuel_by_its_length() {

@@ -126,9 +126,12 @@ fn has_warning(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "WARN" | "ERROR"))
 }
 
-/// Licences, sources and duplicates. Advisories are left out: they need a database from the network, which build
+/// The lock file of `fuzz/`, which is no part of the workspace; licences, sources and duplicates. Advisories are left out: they need a database from the network, which build
 /// machines do not have; `cargo deny check advisories` looks them up where there is one.
 fn deny(repository: &Repository) -> Result<()> {
+    let fuzz = ["--locked", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"];
+    command::output(repository.cargo("metadata").args(fuzz))
+        .context("fuzz/Cargo.lock is not of these manifests; cargo metadata without --locked writes it anew")?;
     setup::cargo_deny(repository)?;
     let mut deny = repository.command(command::installed("cargo-deny"));
     command::run(deny.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))

@@ -31,7 +31,7 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
     /// Try so many seeds, one after the other, until something breaks that should hold.
-    #[arg(long, value_name = "HOW MANY", conflicts_with = "clock_from")]
+    #[arg(long, value_name = "HOW MANY", conflicts_with = "clock_from", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
     /// Of the events in `[[sim.event]]` only these happen, by their numbers from 0.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
@@ -115,7 +115,7 @@ fn try_seeds(
     if let Some(none) = args.events.iter().flatten().find(|number| **number >= events) {
         return Err(anyhow!("--events {none}: the configuration has {events} events, numbered from 0"));
     }
-    let (first, seeds, begin) = (args.seed.unwrap_or(config.run.seed), args.seeds.unwrap_or(1).max(1), Instant::now());
+    let (first, seeds, begin) = (args.seed.unwrap_or(config.run.seed), args.seeds.unwrap_or(1), Instant::now());
     let (mut packets, mut turns, mut tried) = (0, 0, 0);
     loop {
         let pace = pace.as_mut().map(|pace| &mut **pace as &mut (dyn Pace + Send));

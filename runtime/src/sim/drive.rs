@@ -212,11 +212,14 @@ impl Turns {
     fn next(&self, lcore: &mut Lcore, period: u64) -> u64 {
         let clock = lcore.clock;
         let again = self.last.map_or(0, |last| last + period);
-        let due = |chain: &mut Chain| {
+        let shares = &lcore.shares;
+        let due = |(number, chain): (usize, &mut Chain)| {
             let (at, asks) = chain.due(&clock);
-            if asks { at.min(again) } else { at }
+            let at = if asks { at.min(again) } else { at };
+            // One that waits for its share is passed over, however much waits for it.
+            if shares.waits(number) { at.max(again) } else { at }
         };
-        let first = lcore.chains.iter_mut().map(due).min().unwrap_or(u64::MAX);
+        let first = lcore.chains.iter_mut().enumerate().map(due).min().unwrap_or(u64::MAX);
         first.max(self.free)
     }
 }
