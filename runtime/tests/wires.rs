@@ -45,12 +45,15 @@ fn a_wire_lives_in_real_time_and_accounts_for_every_packet() {
     let rate = a.tx_packets as f64 / (summary.snapshot.elapsed_ns as f64 / 1e9);
     assert!(rate < 148_810.0 * 1.05 + 2_600.0, "{rate} a second");
     assert_eq!(a.tx_packets + wire.duplicated, b.rx_packets + wire.lost + b.discarded + b.rx_missed, "{a:#?} {b:#?}");
-    let part = |n: u64| n as f64 / a.tx_packets as f64;
-    assert!((0.007..0.013).contains(&part(wire.lost)), "{wire:?}");
-    assert!(
-        (0.002..0.008).contains(&part(wire.duplicated)) && (0.002..0.008).contains(&part(wire.reordered)),
-        "{wire:?}"
-    );
+    // How many packets there are depends on the machine: within five standard deviations of what is said, and what is lost neither comes
+    // twice nor late.
+    #[allow(clippy::cast_precision_loss, reason = "counts")]
+    let is_about = |n: u64, part: f64| {
+        let expected = a.tx_packets as f64 * part;
+        (n as f64 - expected).abs() < 5.0 * expected.sqrt() + 1.0
+    };
+    assert!(is_about(wire.lost, 0.01), "{wire:?}");
+    assert!(is_about(wire.duplicated, 0.99 * 0.005) && is_about(wire.reordered, 0.99 * 0.005), "{wire:?}");
     assert!(seen.late > 0 && seen.missing > 0, "{seen:?}");
     let back = b.wire.as_ref().expect("it is the other end");
     assert_eq!((b.tx_packets, back.lost), (0, 0));
