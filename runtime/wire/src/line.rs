@@ -115,11 +115,6 @@ impl Line {
         full.then(|| self.waiting.front().map(|(left, _)| left.div_ceil(PS))).flatten()
     }
 
-    /// Packets that were taken and had not left the port when somebody asked last.
-    pub fn backlog(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Whether a packet is lost beside, with this probability.
     pub fn loses(&mut self, chance: f64) -> bool {
         self.draws.happens(chance)
