@@ -41,11 +41,11 @@ pub struct PacketDesc {
     pub l2_len: u8,
     /// Out: length of the network layer with its options or extension headers in bytes, for checksums.
     pub l3_len: u8,
-    /// Reserved, 0.
-    pub reserved: u16,
+    /// Out: where the host writes the time of departure, in bytes from the packet's beginning ([`crate::tx_flags::STAMP`]).
+    pub stamp: u16,
     /// In the output list: which packet this entry speaks of ([`crate::source`]).
     pub source: u32,
-    /// In: rx timestamp in nanoseconds of the port's clock. Out: departure time or gap.
+    /// In: when it came, in nanoseconds of the run's clock. Out: departure time on the same clock, or gap.
     pub time: u64,
     /// Reserved, 0.
     pub reserved2: u64,
@@ -107,8 +107,10 @@ pub struct Header {
     pub state_len: u32,
     /// Written by a generator alone: anything but 0 when it will make no more packets.
     pub finished: u32,
-    /// Reserved, 0.
-    pub reserved: [u32; 3],
+    /// By what packets leave at the times that the module asks for ([`crate::pacing`]). Written before `init`.
+    pub pacing: u32,
+    /// Packets of this instance that left late: by more than the configuration's `late_after`. Refreshed at each tick.
+    pub late: u64,
 }
 
 /// A port as a module sees it. Written before `init`; the link is refreshed while the run goes on.
@@ -165,6 +167,7 @@ const _: () = {
     assert!(offset_of!(PacketDesc, vlan) == 38);
     assert!(offset_of!(PacketDesc, l2_len) == 40);
     assert!(offset_of!(PacketDesc, l3_len) == 41);
+    assert!(offset_of!(PacketDesc, stamp) == 42);
     assert!(offset_of!(PacketDesc, source) == 44);
     assert!(offset_of!(PacketDesc, time) == 48);
     assert!(size_of::<Header>() == 128);
@@ -183,6 +186,8 @@ const _: () = {
     assert!(offset_of!(Header, state) == 104);
     assert!(offset_of!(Header, state_len) == 108);
     assert!(offset_of!(Header, finished) == 112);
+    assert!(offset_of!(Header, pacing) == 116);
+    assert!(offset_of!(Header, late) == 120);
     assert!(size_of::<PortInfo>() == 32);
     assert!(offset_of!(Batch, ports) == 128);
     assert!(offset_of!(Batch, counters) == 1_152);

@@ -16,7 +16,7 @@ pub use layout::{Batch, Header, PacketDesc, PortInfo};
 
 /// Version of this contract. A module states the version it was built for in its export [`names::ABI`]; the host
 /// refuses any other. `cargo xtask tidy` fails when this crate's code changed and the number did not.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Most packets in one batch.
 pub const MAX_BATCH: usize = 256;
@@ -65,7 +65,7 @@ pub mod rx_flags {
     pub const VLAN_STRIPPED: u32 = 1 << 4;
     /// `hash` holds the port's RSS hash.
     pub const HASH: u32 = 1 << 5;
-    /// `time` holds the port's rx timestamp.
+    /// `time` says when the packet came, by the port: nanoseconds of the run's clock, as `time_ns` of the header.
     pub const TIME: u32 = 1 << 6;
 }
 
@@ -87,13 +87,17 @@ pub mod tx_flags {
     pub const VLAN_INSERT: u32 = 1 << 5;
     /// Send from the lcore's tx queue number `queue` of the port (an lcore owns one, unless the configuration says more).
     pub const QUEUE: u32 = 1 << 6;
-    /// `time` is the departure time in the port's clock, nanoseconds. Honoured by ports that can send on a timestamp,
-    /// counted as ignored by others.
+    /// `time` is the departure time in nanoseconds of the run's clock (`time_ns` of the header). This bit and the next two
+    /// have an effect where `pace = true` is granted, and are counted as ignored elsewhere.
     pub const TIME: u32 = 1 << 7;
-    /// `time` is the gap to the packet before it in nanoseconds. As [`TIME`]: for ports and pacers that can do it.
+    /// `time` is the gap in nanoseconds between the departure of the packet before it and its own. Not with [`TIME`].
     pub const GAP: u32 = 1 << 8;
+    /// The host writes the time of the real departure into the packet, as the last thing before the port has it: 8 bytes of
+    /// nanoseconds of the run's clock, in network order, `stamp` bytes from the packet's beginning; and into the two bytes
+    /// behind them what keeps checksums over all ten right (RFC 7820).
+    pub const STAMP: u32 = 1 << 9;
     /// All bits that have a meaning; a packet with another bit is dropped and counted.
-    pub const ALL: u32 = (1 << 9) - 1;
+    pub const ALL: u32 = (1 << 10) - 1;
 }
 
 /// Bits of [`PortInfo::offloads`]: what a port does in hardware (the rest of it the host does in software).
@@ -112,6 +116,14 @@ pub mod offloads {
     pub const RX_TIME: u32 = 1 << 5;
     /// Sends at a given time.
     pub const TX_TIME: u32 = 1 << 6;
+}
+
+/// Values of [`Header::pacing`]: by what packets leave at their times.
+pub mod pacing {
+    /// They leave when they are made: `pace` is not granted.
+    pub const NONE: u32 = 0;
+    /// The host waits for each packet's time.
+    pub const SOFTWARE: u32 = 1;
 }
 
 /// Values of [`PacketDesc::source`] in the output list: where the host finds the packet that an entry speaks of.

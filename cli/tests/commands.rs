@@ -132,7 +132,7 @@ fn check_tells_the_plan_or_the_problems() {
         "{}",
         said.err
     );
-    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 2, process"));
+    assert!(good(&bench, &["check", "good.wat"]).starts_with("good.wat: ok, ABI version 3, process"));
     assert_eq!(bench.perigee(&["check", "no-window.wat"]).code, Some(1));
 }
 

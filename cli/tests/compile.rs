@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 fn module(items: &str) -> String {
     format!(
         r#"(module (memory (export "memory") 1100)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_window") i32 (i32.const 65536))
   (global (export "perigee_window_len") i32 (i32.const 69206016))

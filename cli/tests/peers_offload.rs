@@ -17,7 +17,7 @@ mod tx_flags {
 /// Asks for what stands in each frame's destination address: flags in bytes 1 and 2, layer lengths in 3 and 4.
 const ASKS: &str = r#"(module
   (memory (export "memory") 1100)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 65536))
   (global (export "perigee_mailbox") i32 (i32.const 131072))
   (global (export "perigee_mailbox_len") i32 (i32.const 65536))

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The least that is a module for Perigee.
 const MODULE: &str = r#"(module (memory (export "memory") 80)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_window") i32 (i32.const 65536))
   (global (export "perigee_window_len") i32 (i32.const 4718592))

@@ -167,11 +167,17 @@ PERIGEE_INLINE void perigee_set_queue(struct perigee_packet *packet, uint16_t qu
     packet->tx_flags |= PERIGEE_TX_QUEUE;
     packet->queue = queue;
 }
-/* Asks to be sent at a time of the port's clock (PERIGEE_TX_TIME), or so long after the packet before it
+/* Asks to be sent at a time of the run's clock (PERIGEE_TX_TIME), or so long after the packet before it
  * (PERIGEE_TX_GAP). */
 PERIGEE_INLINE void perigee_set_time(struct perigee_packet *packet, uint32_t flag, uint64_t nanoseconds) {
     packet->tx_flags |= flag;
     packet->time = nanoseconds;
+}
+
+/* Asks the host to write the time of departure there: 8 bytes, and two that keep checksums right. */
+PERIGEE_INLINE void perigee_set_stamp(struct perigee_packet *packet, uint16_t offset) {
+    packet->tx_flags |= PERIGEE_TX_STAMP;
+    packet->stamp = offset;
 }
 
 /* ---- The output list: packets created, copied, reordered and given back, after those with a verdict in place ---- */

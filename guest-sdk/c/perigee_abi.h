@@ -1,4 +1,4 @@
-/* The contract between Perigee and packet modules, ABI version 2: its numbers and what lies in shared memory, for
+/* The contract between Perigee and packet modules, ABI version 3: its numbers and what lies in shared memory, for
  * C11 and C++17. docs/abi.md explains each of them; perigee.h, which includes this file, is what modules are written
  * with.
  *
@@ -15,7 +15,7 @@
 #define PERIGEE_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define PERIGEE_ABI_VERSION 2u
+#define PERIGEE_ABI_VERSION 3u
 #define PERIGEE_MAX_BATCH 256u        /* packets in a batch */
 #define PERIGEE_MAX_SPARES 64u        /* spare rooms */
 #define PERIGEE_MAX_OUTPUTS 256u      /* entries of the output list */
@@ -56,9 +56,11 @@
 #define PERIGEE_TX_IPV6 16u        /* the network layer is IPv6 */
 #define PERIGEE_TX_VLAN_INSERT 32u /* a tag with the TCI in `vlan`; set beforehand where the host stripped one */
 #define PERIGEE_TX_QUEUE 64u       /* from the lcore's tx queue number `queue` */
-#define PERIGEE_TX_TIME 128u       /* at `time`, in nanoseconds of the port's clock */
+#define PERIGEE_TX_TIME 128u       /* at `time` of the run's clock; this and the next two need the grant `pace` */
 #define PERIGEE_TX_GAP 256u        /* `time` nanoseconds after the packet before it */
-#define PERIGEE_TX_ALL 511u        /* all that have a meaning; a packet with another bit is dropped */
+#define PERIGEE_TX_STAMP 512u      /* the host writes the departure at `stamp`, 8 bytes in network order; the two
+                                    * behind them keep checksums right */
+#define PERIGEE_TX_ALL 1023u       /* all that have a meaning; a packet with another bit is dropped */
 
 /* `offloads` of a port: what it does in hardware. */
 #define PERIGEE_OFFLOAD_TX_VLAN 1u
@@ -93,9 +95,9 @@ struct perigee_packet {
     uint16_t vlan;     /* TCI of the tag that was stripped or is to be inserted */
     uint8_t l2_len;    /* length of the Ethernet header and its tags, for checksums */
     uint8_t l3_len;    /* length of the IP header with options or extension headers, for checksums */
-    uint16_t reserved;
+    uint16_t stamp;    /* out: where the departure is written, with PERIGEE_TX_STAMP */
     uint32_t source;   /* in the output list: which packet the entry speaks of */
-    uint64_t time;     /* in: rx timestamp in nanoseconds. Out: departure time or gap */
+    uint64_t time;     /* in: when it came, nanoseconds of the run's clock. Out: departure time or gap */
     uint64_t reserved2;
 };
 
@@ -126,7 +128,8 @@ struct perigee_header {
     uint32_t state;         /* address of the flat state region; 0 where there is none */
     uint32_t state_len;     /* bytes of it */
     uint32_t finished;      /* a generator's: not 0 when it will make no more packets */
-    uint32_t reserved[3];
+    uint32_t pacing;        /* by what packets leave at their times: 0 nothing, 1 the host's software */
+    uint64_t late;          /* packets of this instance that left late */
 };
 
 /* A port of the run. */

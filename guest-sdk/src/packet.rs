@@ -161,7 +161,7 @@ impl Packet<'_> {
         self.known(rx_flags::VLAN_STRIPPED).then(|| self.room.desc().vlan)
     }
 
-    /// Time at which it came, in nanoseconds of the port's clock, where the port gave one.
+    /// Time at which it came, in nanoseconds of the run's clock, where the port gave one.
     #[inline]
     #[must_use]
     pub fn rx_time(&self) -> Option<u64> {
@@ -232,18 +232,26 @@ impl Packet<'_> {
         self.room.facts().set_queue(queue);
     }
 
-    /// Asks to be sent at `time`, in nanoseconds of the port's clock.
+    /// Asks to be sent at `time`, in nanoseconds of the run's clock. Where `pace` is granted.
     #[inline]
     pub fn set_departure(&mut self, time: u64) {
         self.ask(tx_flags::TIME);
         self.room.facts().set_time(time);
     }
 
-    /// Asks for a gap of `time` nanoseconds to the packet before it.
+    /// Asks for a gap of `time` nanoseconds to the packet before it. Where `pace` is granted.
     #[inline]
     pub fn set_gap(&mut self, time: u64) {
         self.ask(tx_flags::GAP);
         self.room.facts().set_time(time);
+    }
+
+    /// Asks the host to write the time of its departure into it, where `pace` is granted: 8 bytes at `offset`, in nanoseconds of
+    /// the run's clock and in network order, and behind them two bytes that keep checksums over all ten right (RFC 7820).
+    #[inline]
+    pub fn set_stamp(&mut self, offset: u16) {
+        self.ask(tx_flags::STAMP);
+        self.room.facts().set_stamp(offset);
     }
 
     #[inline]

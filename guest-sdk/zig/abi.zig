@@ -1,10 +1,10 @@
-//! The contract between Perigee and packet modules, ABI version 2: its numbers, and what lies in shared memory.
+//! The contract between Perigee and packet modules, ABI version 3: its numbers, and what lies in shared memory.
 //! docs/abi.md explains each of them. All integers are little-endian, as in WebAssembly.
 
 const std = @import("std");
 
 /// Version of this contract; the host refuses a module that was built for another.
-pub const version: u32 = 2;
+pub const version: u32 = 3;
 /// Most packets in a batch.
 pub const max_batch = 256;
 /// Most spare rooms that a module can ask for.
@@ -91,11 +91,13 @@ pub const TxFlags = packed struct(u32) {
     vlan_insert: bool = false,
     /// From the lcore's tx queue number `queue`.
     queue: bool = false,
-    /// At `time`, in nanoseconds of the port's clock.
+    /// At `time`, in nanoseconds of the run's clock. This and the next two need the grant `pace`.
     time: bool = false,
     /// `time` nanoseconds after the packet before it.
     gap: bool = false,
-    reserved: u23 = 0,
+    /// The host writes the real departure at `stamp`, 8 bytes in network order; the two behind keep checksums right.
+    stamp: bool = false,
+    reserved: u22 = 0,
 };
 
 /// What a port does in hardware.
@@ -171,7 +173,10 @@ pub const Header = extern struct {
     state_len: u32,
     /// Written by a generator: not 0 when it will make no more packets.
     finished: u32,
-    reserved: [3]u32,
+    /// By what packets leave at their times: 0 nothing, 1 the host's software.
+    pacing: u32,
+    /// Packets of this instance that left late.
+    late: u64,
 };
 
 /// A port of the run.
@@ -212,6 +217,8 @@ comptime {
         .room_len = 96,
         .state_version = 100,
         .state = 104,
+        .pacing = 116,
+        .late = 120,
     }, 128);
     assertLayout(Port, .{ .mtu = 6, .link_up = 8, .speed_mbps = 12, .offloads = 16, .may_tx = 20 }, 32);
 }
@@ -228,5 +235,6 @@ test "verdicts and flags are the numbers of the contract" {
     try std.testing.expectEqual(4, bits.of(BatchFlags{ .drain = true }));
     try std.testing.expectEqual(64, bits.of(RxFlags{ .time = true }));
     try std.testing.expectEqual(256, bits.of(TxFlags{ .gap = true }));
+    try std.testing.expectEqual(512, bits.of(TxFlags{ .stamp = true }));
     try std.testing.expectEqual(64, bits.of(Offloads{ .tx_time = true }));
 }

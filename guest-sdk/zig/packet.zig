@@ -61,10 +61,11 @@ pub const Packet = extern struct {
     l2_len: u8,
     /// Length of the IP header with options or extension headers, for checksums.
     l3_len: u8,
-    reserved: u16,
+    /// Where the host writes the time of departure, where `tx` says so: bytes from the packet's beginning.
+    stamp: u16,
     /// In the output list: which packet an entry speaks of.
     source: u32,
-    /// In: rx timestamp in nanoseconds. Out: departure time or gap.
+    /// In: when it came, in nanoseconds of the run's clock. Out: departure time, or gap.
     time: u64,
     reserved2: u64,
 

@@ -113,7 +113,7 @@ fn a_module_that_is_not_fit_to_replace_one_does_not() {
     let bench = Bench::new();
     let run = line(&bench, &counting(0));
     let pass = each("process", &verdict(v::NEXT));
-    let other_abi = function(1).replace("\"perigee_abi\") i32 (i32.const 2)", "\"perigee_abi\") i32 (i32.const 1)");
+    let other_abi = function(1).replace("\"perigee_abi\") i32 (i32.const 3)", "\"perigee_abi\") i32 (i32.const 1)");
     let refuse = r#"(func (export "restore") (param i32) (result i32)
         (i32.store (i32.const 131072) (i32.const 0x646c6f)) (i32.const -3))"#;
     let nothing = r#"(func (export "save") (result i32) (i32.const 0))

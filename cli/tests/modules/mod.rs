@@ -8,7 +8,7 @@ use tempfile::TempDir;
 pub(crate) const GOOD: &str = r#"
 (module
   (memory (export "memory") 528)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 0x1000))
   (global (export "perigee_window") i32 (i32.const 0x100000))
   (global (export "perigee_window_len") i32 (i32.const 0x2000000))
@@ -26,7 +26,7 @@ pub(crate) const GOOD: &str = r#"
 
 /// Bad ones: the good one with one text replaced.
 const BAD: &[(&str, &str, &str)] = &[
-    ("wrong-abi.wat", "\"perigee_abi\") i32 (i32.const 2)", "\"perigee_abi\") i32 (i32.const 99)"),
+    ("wrong-abi.wat", "\"perigee_abi\") i32 (i32.const 3)", "\"perigee_abi\") i32 (i32.const 99)"),
     ("no-window.wat", "\"perigee_window\"", "\"perigee_wnidow\""),
     ("no-process.wat", "(func (export \"process\")", "(func (export \"proces\")"),
     ("no-memory.wat", "(export \"memory\")", "(export \"mem\")"),

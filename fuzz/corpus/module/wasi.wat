@@ -1,7 +1,7 @@
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1057)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 0))
   (global (export "perigee_window") i32 (i32.const 65536))
   (global (export "perigee_window_len") i32 (i32.const 69206016))

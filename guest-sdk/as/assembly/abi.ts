@@ -50,7 +50,7 @@ export namespace RxFlags {
   export const VLAN_STRIPPED: u32 = 1 << 4;
   /** `hash` holds the RSS hash. */
   export const HASH: u32 = 1 << 5;
-  /** `time` holds the rx timestamp. */
+  /** `time` says when it came, in nanoseconds of the run's clock. */
   export const TIME: u32 = 1 << 6;
 }
 
@@ -70,10 +70,12 @@ export namespace TxFlags {
   export const VLAN_INSERT: u32 = 1 << 5;
   /** Send from the lcore's tx queue number `queue` of the port. */
   export const QUEUE: u32 = 1 << 6;
-  /** `time` is the departure time. */
+  /** `time` is the departure time, in nanoseconds of the run's clock; where `pace` is granted, as the next two. */
   export const TIME: u32 = 1 << 7;
-  /** `time` is the gap to the packet before. */
+  /** `time` is the gap to the packet before, in nanoseconds. */
   export const GAP: u32 = 1 << 8;
+  /** The host writes the real departure at `stamp`, 8 bytes in network order; the two behind keep checksums right. */
+  export const STAMP: u32 = 1 << 9;
 }
 
 /** Bits of `Port.offloads`: what a port does in hardware. */

@@ -5,7 +5,7 @@
 // begins behind it.
 
 /** The ABI version that this kit is written for. */
-export const perigee_abi: i32 = 2;
+export const perigee_abi: i32 = 3;
 
 /** Address of the batch area: header, ports, counters, descriptors. */
 export const perigee_batch: usize = memory.data(38528, 64);

@@ -62,9 +62,10 @@ export class Packet {
   l2Len: u8;
   /** Length of the IP header with options or extension headers, for checksums. */
   l3Len: u8;
-  private reserved: u16;
+  /** Where the host writes the time of departure, with `TxFlags.STAMP`: bytes from the packet's beginning. */
+  stamp: u16;
   private source: u32;
-  /** Rx timestamp, with `RxFlags.TIME`; departure time or gap, with `TxFlags.TIME` or `GAP`. Nanoseconds. */
+  /** When it came, with `RxFlags.TIME`; departure time or gap, with `TxFlags.TIME` or `GAP`. Nanoseconds of the run's clock. */
   time: u64;
   private reserved2: u64;
 

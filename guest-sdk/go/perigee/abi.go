@@ -22,7 +22,7 @@ package perigee
 import "unsafe"
 
 // Version is the ABI version that this package is written for.
-const Version = 2
+const Version = 3
 
 // Limits of the batch area.
 const (
@@ -84,7 +84,7 @@ const (
 	RxVLANStripped
 	// RxHash: Hash gives the RSS hash.
 	RxHash
-	// RxTime: Time holds the rx timestamp.
+	// RxTime: Time says when it came, in nanoseconds of the run's clock.
 	RxTime
 )
 
@@ -104,10 +104,12 @@ const (
 	TxVLANInsert
 	// TxQueue sends from the lcore's tx queue number Queue of the port.
 	TxQueue
-	// TxTime: Time is the departure time.
+	// TxTime: Time is the departure time, in nanoseconds of the run's clock. It and the next two need the grant pace.
 	TxTime
-	// TxGap: Time is the gap to the packet before.
+	// TxGap: Time is the gap to the packet before, in nanoseconds.
 	TxGap
+	// TxStamp: the host writes the real departure at Stamp, 8 bytes in network order; the two behind keep checksums right.
+	TxStamp
 )
 
 // Bits of PortInfo.Offloads: what a port does in hardware.
@@ -188,7 +190,10 @@ type Header struct {
 	StateLen uint32
 	// Finished is a generator's to write: not 0 when it will make no more packets.
 	Finished uint32
-	reserved [3]uint32
+	// Pacing is by what packets leave at their times: 0 nothing, 1 the host's software.
+	Pacing uint32
+	// Late is how many packets of this instance left late.
+	Late uint64
 }
 
 // PortInfo is a port as a module sees it.
@@ -230,10 +235,11 @@ type Packet struct {
 	// L2Len is the length of the Ethernet header and its tags, for checksums.
 	L2Len uint8
 	// L3Len is the length of the IP header with options or extension headers, for checksums.
-	L3Len    uint8
-	reserved uint16
-	source   uint32
-	// Time is the rx timestamp, with RxTime; departure time or gap, with TxTime or TxGap. In nanoseconds.
+	L3Len uint8
+	// Stamp is where the host writes the time of departure, with TxStamp: bytes from the packet's beginning.
+	Stamp  uint16
+	source uint32
+	// Time says when it came, with RxTime; departure time or gap, with TxTime or TxGap. In nanoseconds of the run's clock.
 	Time      uint64
 	reserved2 uint64
 }

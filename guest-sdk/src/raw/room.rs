@@ -186,4 +186,9 @@ impl Facts<'_> {
     pub(crate) fn set_time(&mut self, time: u64) {
         self.0.time = time;
     }
+
+    #[inline]
+    pub(crate) fn set_stamp(&mut self, offset: u16) {
+        self.0.stamp = offset;
+    }
 }

@@ -21,6 +21,8 @@ pub struct Grants {
     pub rings: Vec<String>,
     /// It may make packets: from spare rooms, and as copies. A chain's source may without.
     pub create: bool,
+    /// It may say when its packets leave, and have the time of departure written into them.
+    pub pace: bool,
     /// Most packets that it may send in a second, all of its instances together; `None`: as many as come.
     #[serde(deserialize_with = "values::some_rate")]
     pub packets_per_second: Option<u64>,
@@ -95,6 +97,7 @@ impl Default for Grants {
             tx_queues: Vec::new(),
             rings: Vec::new(),
             create: false,
+            pace: false,
             packets_per_second: None,
             bits_per_second: None,
             source_mac: Vec::new(),
@@ -115,13 +118,14 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// What `perigee gen` and `perigee forward` grant, where the module is the operator's own: these ports, making packets,
-    /// the log, counters and the precise time.
+    /// What `perigee gen` and `perigee forward` grant, where the module is the operator's own: these ports, making packets, their
+    /// times, the log, counters and the precise time.
     #[must_use]
     pub fn own(ports: &[&str]) -> Self {
         Self {
             tx: ports.iter().map(|&port| port.to_owned()).collect(),
             create: true,
+            pace: true,
             hostcalls: vec![Hostcall::Log, Hostcall::Counter, Hostcall::Time],
             clock: ClockGrant::Precise,
             ..Self::default()
@@ -144,6 +148,9 @@ impl Grants {
         names_beyond("hostcalls", &self.hostcalls, &bound.hostcalls, &mut found);
         if self.create && !bound.create {
             found.push("create".to_owned());
+        }
+        if self.pace && !bound.pace {
+            found.push("pace".to_owned());
         }
         if self.clock == ClockGrant::Precise && bound.clock == ClockGrant::Batch {
             found.push("clock = \"precise\"".to_owned());

@@ -254,6 +254,11 @@ impl Port {
         !self.is_card()
     }
 
+    /// Whether its packets are those of capture files, by net_pcap.
+    pub fn reads_capture(&self) -> bool {
+        self.device_text().values("rx_pcap").next().is_some()
+    }
+
     /// Whether it is a card on the PCI bus.
     pub fn is_card(&self) -> bool {
         is_pci_address(&self.device)

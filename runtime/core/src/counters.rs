@@ -50,6 +50,12 @@ counters! {
     Bypassed = "bypassed",
     /// Times that a generator's pool was empty.
     PoolEmpty = "pool_empty",
+    /// Packets that left later than they should have by more than the operator allows.
+    SentLate = "sent_late",
+    /// The worst of these, in nanoseconds.
+    WorstLate = "late_worst_ns",
+    /// Packets whose time has come and that are still here.
+    Owed = "owed",
     /// Polls in which a port that reads a capture gave nothing.
     Dry = "dry",
     /// 1: the generator has said that it makes no more.
@@ -102,6 +108,8 @@ counters! {
     RingFull = "ring_full",
     /// Longer than the port's MTU allows.
     TooLong = "too_long",
+    /// Its time had passed by more than the operator allows, who wants such packets dropped.
+    Late = "late",
     /// Unknown tx flags, or layer lengths that do not fit the packet.
     BadOffload = "bad_offload",
     /// The module holds as much as it may.

@@ -73,11 +73,15 @@ pub fn has_room(asked: u32, l2_len: u8, l3_len: u16, len: u16) -> bool {
     (ETHERNET..=MAX_L2).contains(&l2) && l3 >= ip && l2 + l3 + l4 <= len.into()
 }
 
+/// Bytes of a time of departure in a packet, and of what keeps checksums over it right (RFC 7820).
+pub const STAMP: u16 = 8 + 2;
+
 /// What a module asks for is known, contradicts nothing, and fits the packet.
 #[inline]
 pub fn makes_sense(desc: &PacketDesc) -> bool {
     let has = |bit: u32| desc.tx_flags & bit != 0;
-    if has(!tx_flags::ALL) {
+    let fits = !has(tx_flags::STAMP) || desc.stamp.checked_add(STAMP).is_some_and(|end| end <= desc.len);
+    if has(!tx_flags::ALL) || !fits || (has(tx_flags::TIME) && has(tx_flags::GAP)) {
         return false;
     }
     if !has(tx_flags::IP_CHECKSUM | tx_flags::UDP_CHECKSUM | tx_flags::TCP_CHECKSUM) {

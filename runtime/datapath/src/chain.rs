@@ -69,7 +69,10 @@ impl Chain {
             return 0;
         }
         // A generator that has used up its rate makes fewer, or none.
-        let most = self.burst_size.min(room);
+        let most = self.out.wants(self.burst_size.min(room), now);
+        if most == 0 {
+            return 0;
+        }
         let max = self.stages.first_mut().map_or(most, |stage| stage.affords(most, now));
         if max == 0 {
             return 0;
@@ -95,7 +98,21 @@ impl Chain {
         }
         let is_over = |first: &Stage| first.failed.is_some() || first.instance.area.is_finished();
         self.ended |= matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(is_over);
+        self.tell_pace(now);
         self.publish();
+    }
+
+    /// Paces what its modules ask for, from their first tick on, and tells them what has become of it.
+    fn tell_pace(&mut self, now: Now) {
+        if self.out.pacer.is_none() {
+            self.out.pacer = self.stages.iter_mut().find_map(|stage| stage.pacer.take());
+        }
+        let Some(pacer) = &mut self.out.pacer else { return };
+        self.out.counters.set(Counter::Owed, pacer.owed(now.ns));
+        let late = self.out.counters.get(Counter::SentLate);
+        for stage in self.stages.iter_mut().filter(|stage| stage.may_pace()) {
+            stage.instance.area.update_header(|header| header.late = late);
+        }
     }
 
     /// As `tick`, for one stage.
@@ -127,7 +144,7 @@ impl Chain {
     pub fn publish(&mut self) {
         let held: usize = self.stages.iter().map(Stage::held).sum();
         self.out.counters.set(Counter::Held, held as u64);
-        self.out.counters.set(Counter::Pending, (self.out.pending() + self.source.waiting()) as u64);
+        self.out.counters.set(Counter::Pending, (self.out.pending() + self.out.paced() + self.source.waiting()) as u64);
         self.out.counters.set(Counter::Finished, self.is_finished().into());
         self.shared.publish(&self.out.counters);
     }
@@ -143,6 +160,11 @@ impl Chain {
         matches!(self.source, Source::Rooms(_)) && !self.ended
     }
 
+    /// Packets leave it at times of their own, which are known.
+    pub fn is_paced(&self) -> bool {
+        self.out.pacer.is_some()
+    }
+
     /// When it has something to do next, in nanoseconds of the run's clock (0: at once), as far as it can be known; and whether it
     /// must be asked again after a while, because it cannot.
     pub fn due(&mut self, clock: &Clock) -> (u64, bool) {
@@ -150,12 +172,17 @@ impl Chain {
         let waits = waiting.is_some() && self.out.room() == 0;
         let (source, again) = match &mut self.source {
             _ if waits => (None, waiting == Some(0)),
-            Source::Rooms(_) => (None, !self.ended),
+            Source::Rooms(_) => match self.out.pacer.as_ref().and_then(|pacer| pacer.next_made()) {
+                // Its rooms may be on their way still.
+                Some(at) if at > clock.now_ns() => (Some(at), false),
+                _ => (None, !self.ended),
+            },
             Source::Ring(end) => ((end.ring.count() != 0).then_some(0), false),
             Source::Port(rx) => (rx.end.due(), rx.sorter.as_ref().is_some_and(|sorter| sorter.waiting() != 0)),
         };
         let waiting = waiting.filter(|at| *at != 0);
-        ([source, waiting].into_iter().flatten().fold(tick, u64::min), again)
+        let leaves = self.out.pacer.as_ref().filter(|_| !waits).and_then(|pacer| pacer.next_leaves());
+        ([source, waiting, leaves].into_iter().flatten().fold(tick, u64::min), again)
     }
 
     /// Tells all instances what has become of a port's link.

@@ -331,7 +331,7 @@ impl Lcore {
     fn flush(&mut self, i: usize, give_up: bool) -> bool {
         let chain = &mut self.chains[i];
         chain.out.flush();
-        if chain.out.pending() != 0 && !give_up {
+        if chain.out.pending() + chain.out.paced() != 0 && !give_up {
             return false;
         }
         chain.close();

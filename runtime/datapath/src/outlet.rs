@@ -1,14 +1,17 @@
 //! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
 
 use crate::offload;
+use crate::pacer::{Pacer, Taken, Waiting};
 use crate::port::{Port, PortFacts, TxEnd};
+use crate::stamp;
 use perigee_abi::MAX_PORTS;
 use perigee_config::WhenFull;
-use perigee_core::clock::Clock;
+use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::ring::Ring;
+use perigee_dpdk::timestamp::TxMarks;
 use std::sync::Arc;
 
 mod untaken;
@@ -28,6 +31,8 @@ struct Lane {
     /// Some packet asks for a hardware offload.
     prepare: bool,
     stuck: Stuck,
+    /// Some packet asks for the time of its departure.
+    stamps: Option<TxMarks>,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct Outlets {
     patience: u64,
     /// Where packets stand while those behind them are tried; empty otherwise.
     aside: Box<Burst>,
+    /// Where packets leave at times of their own.
+    pub pacer: Option<Box<Pacer>>,
     /// What the chain has counted.
     pub counters: Counters,
 }
@@ -77,6 +84,19 @@ impl Shape {
     }
 }
 
+impl Lane {
+    /// Hands the burst to the port; what it does not take stays. The time of departure is written last of all.
+    #[inline]
+    fn send(&mut self, clock: &Clock) -> usize {
+        if let Some(marks) = self.stamps {
+            let now = clock.now_ns();
+            let asked = self.burst.iter_mut().filter(|packet| packet.flags() & marks.stamp != 0);
+            asked.for_each(|packet| stamp::write(packet, now));
+        }
+        self.end.tx(&mut self.burst)
+    }
+}
+
 impl Outlets {
     /// No way out yet.
     pub fn new(when_full: WhenFull, clock: Clock) -> Self {
@@ -89,6 +109,7 @@ impl Outlets {
             clock,
             patience: clock.cycles_in(PATIENCE_NS),
             aside: Burst::new(),
+            pacer: None,
             counters: Counters::default(),
         }
     }
@@ -103,6 +124,7 @@ impl Outlets {
             bytes: 0,
             prepare: false,
             stuck: Stuck::default(),
+            stamps: None,
         }));
         let entry = u8::try_from(lane).ok().zip(u8::try_from(count).ok());
         self.by_port[usize::from(facts.number)] = entry;
@@ -160,18 +182,70 @@ impl Outlets {
         if packet.len() > lane.facts.max_frame {
             return self.drop_one(Counter::TooLong, packet);
         }
+        let mut prepare = false;
         if offload::has_tx_flags(packet.flags()) {
+            let len = packet.len();
             match offload::prepare(&mut packet, lane.facts.offloads) {
-                Ok(hardware) => lane.prepare |= hardware,
+                Ok(hardware) => prepare = hardware,
                 Err(()) => return self.drop_one(Counter::BadOffload, packet),
             }
+            stamp::move_place(&mut packet, packet.len().saturating_sub(len));
         }
+        if self.pacer.is_some() {
+            return self.pace(Waiting { lane: index, prepare, packet });
+        }
+        lane.prepare |= prepare;
+        self.push(index, packet);
+    }
+
+    /// Puts a packet into a lane, to leave with what is there.
+    fn push(&mut self, index: usize, packet: Packet) {
+        let lane = &mut self.lanes[index];
         lane.bytes += u64::from(packet.len());
         if let Err(packet) = lane.burst.push(packet) {
             lane.bytes -= u64::from(packet.len());
             self.flush_lane(index);
             self.retry(index, packet);
         }
+    }
+
+    /// A packet waits for its time, or joins those that leave now.
+    fn pace(&mut self, waiting: Waiting) {
+        let Some(pacer) = &mut self.pacer else { return waiting.packet.free() };
+        match pacer.take(waiting, &self.clock, &mut self.counters) {
+            Taken::Waits => {}
+            Taken::Leaves(waiting) => self.leave(waiting),
+            Taken::Full(waiting) => self.drop_one(Counter::TxFull, waiting.packet),
+        }
+    }
+
+    fn leave(&mut self, waiting: Waiting) {
+        let Waiting { lane: index, prepare, packet } = waiting;
+        let lane = &mut self.lanes[index];
+        lane.prepare |= prepare;
+        if let Some(marks) = self.pacer.as_ref().map(|pacer| pacer.marks()).filter(|m| packet.flags() & m.stamp != 0) {
+            lane.stamps = Some(marks);
+        }
+        self.push(index, packet);
+    }
+
+    /// Hands to the lanes what is due, as long as no port keeps packets waiting.
+    fn release(&mut self) {
+        if self.pending() != 0 {
+            return;
+        }
+        let now = self.clock.now_ns();
+        for _ in 0..MAX_BATCH {
+            let due = self.pacer.as_mut().and_then(|pacer| pacer.pop(now, &mut self.counters));
+            let Some(waiting) = due else { return };
+            self.leave(waiting);
+        }
+    }
+
+    /// How many packets may come in now, of `most`.
+    #[inline]
+    pub fn wants(&mut self, most: usize, now: Now) -> usize {
+        self.pacer.as_mut().map_or(most, |pacer| pacer.wants(most, now))
     }
 
     /// The lane was full and has been flushed: once more, then the packet is lost.
@@ -196,7 +270,8 @@ impl Outlets {
     #[inline]
     fn tx_lane_all(&mut self, index: usize, burst: &mut Box<Burst>, shape: Shape) {
         let lane = &mut self.lanes[index];
-        if lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.facts.max_frame {
+        let paced = self.pacer.as_ref().is_some_and(|pacer| pacer.has_schedule());
+        if lane.burst.is_empty() && !paced && !shape.tx_flags && shape.max_len <= lane.facts.max_frame {
             std::mem::swap(&mut lane.burst, burst);
             lane.bytes = shape.bytes;
             return;
@@ -242,6 +317,9 @@ impl Outlets {
     /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
     #[inline]
     pub fn flush(&mut self) {
+        if self.pacer.is_some() {
+            self.release();
+        }
         for index in 0..self.lanes.len() {
             if !self.lanes[index].burst.is_empty() {
                 self.flush_lane(index);
@@ -264,7 +342,7 @@ impl Outlets {
         if lane.end.is_shut() {
             return self.hold_lane(index);
         }
-        let sent = lane.end.tx(&mut lane.burst);
+        let sent = lane.send(&self.clock);
         self.note_sent(index, sent);
         if !self.lanes[index].burst.is_empty() {
             self.untaken(index, sent);
@@ -272,6 +350,7 @@ impl Outlets {
         let lane = &mut self.lanes[index];
         if lane.burst.is_empty() {
             lane.prepare = false;
+            lane.stamps = None;
             lane.stuck = Stuck::default();
         }
     }
@@ -321,6 +400,11 @@ impl Outlets {
         }
     }
 
+    /// Packets that wait for their time.
+    pub fn paced(&self) -> usize {
+        self.pacer.as_ref().map_or(0, |pacer| pacer.len())
+    }
+
     /// Packets that wait for a full port or ring.
     pub fn pending(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|l| l.burst.len()).sum();
@@ -346,7 +430,8 @@ impl Outlets {
     pub fn give_up(&mut self) {
         let lanes: usize = self.lanes.iter_mut().map(|l| l.burst.free_all()).sum();
         let rings: usize = self.rings.iter_mut().map(|r| r.burst.free_all()).sum();
-        self.counters.add(Counter::Stop, lanes + rings);
+        let paced = self.pacer.as_mut().map_or(0, |pacer| pacer.give_up());
+        self.counters.add(Counter::Stop, lanes + rings + paced);
     }
 }
 

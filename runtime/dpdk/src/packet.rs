@@ -221,6 +221,35 @@ impl Packet {
         n
     }
 
+    /// Copies `to.len()` bytes from `at` on; false, and nothing copied, where they do not all lie in the first segment.
+    #[inline]
+    pub fn read_at(&self, at: usize, to: &mut [u8]) -> bool {
+        let Some(from) = self.within(at, to.len()) else { return false };
+        // SAFETY:
+        // - `within` has checked that the bytes lie in the live mbuf's room, which is host memory.
+        // - they are copied before anything is made of them, to memory that is not the room's.
+        unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.as_mut_ptr(), to.len()) };
+        true
+    }
+
+    /// Writes bytes from `at` on; false, and nothing written, where they do not all fit the first segment.
+    #[inline]
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> bool {
+        let Some(to) = self.within(at, bytes.len()) else { return false };
+        // SAFETY:
+        // - `within` has checked that the bytes lie in the live mbuf's room, which is host memory and ours.
+        // - `bytes` is not the room's memory.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to as *mut u8, bytes.len()) };
+        true
+    }
+
+    /// Where `len` bytes from `at` on lie, if they are among the first segment's.
+    #[inline]
+    fn within(&self, at: usize, len: usize) -> Option<usize> {
+        let end = at.checked_add(len)?;
+        (end <= self.len().into()).then(|| self.room().wrapping_add(self.data_off().into()).wrapping_add(at))
+    }
+
     /// How much IP carries, where its header fits the layer lengths and the packet, which must have room for it.
     pub fn l4_len(&self, flags: u64, l2_len: u8, l3_len: u8) -> Option<u32> {
         // SAFETY:

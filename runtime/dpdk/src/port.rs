@@ -8,7 +8,7 @@ use super::on_interface::OnInterface;
 use super::packet_socket::{PacketSockets, TooLong};
 use super::pool::Pool;
 use super::port_info::{packet_socket_counts, sockets_of, xdp_socket_drops};
-use super::timestamp::RxTimestamp;
+use super::timestamp::{Origin, RxTimestamp};
 use perigee_abi::offloads;
 use perigee_config as config;
 use perigee_config::sizes::MAX_L2;
@@ -87,7 +87,7 @@ impl Port {
             (true, true) => VlanStrip::Port,
             (true, false) => VlanStrip::Software,
         };
-        let timestamp = rx_timestamp(&abilities, rx_offloads);
+        let timestamp = rx_timestamp(&abilities, rx_offloads, config);
         let queues = real_queues(&abilities, queues);
         let mut port = Self {
             events: Events::new(&device.name),
@@ -343,12 +343,14 @@ fn real_queues(abilities: &Abilities, wanted: Queues) -> Queues {
     if paired { Queues { rx: rx.max(tx), tx: rx.max(tx) } } else { Queues { rx, tx } }
 }
 
-/// Ports whose driver gives timestamps, and in which unit.
-fn rx_timestamp(abilities: &Abilities, rx_offloads: u64) -> Option<RxTimestamp> {
+/// Ports whose driver gives timestamps, in which unit, and by which clock.
+fn rx_timestamp(abilities: &Abilities, rx_offloads: u64, config: &config::Port) -> Option<RxTimestamp> {
     match abilities.driver.as_str() {
-        // net_pcap gives the time of the record in microseconds, asked or not.
-        "net_pcap" => RxTimestamp::of_dynamic_field(1_000),
-        _ if rx_offloads & offload::RX_TIMESTAMP != 0 => RxTimestamp::of_dynamic_field(1),
+        // net_pcap gives the time of the record in microseconds, asked or not. A file's are of another time.
+        "net_pcap" if config.reads_capture() => RxTimestamp::of_dynamic_field(1_000, Origin::Unknown),
+        "net_pcap" => RxTimestamp::of_dynamic_field(1_000, Origin::Unix),
+        "net_af_packet" if rx_offloads & offload::RX_TIMESTAMP != 0 => RxTimestamp::of_dynamic_field(1, Origin::Unix),
+        _ if rx_offloads & offload::RX_TIMESTAMP != 0 => RxTimestamp::of_dynamic_field(1, Origin::Unknown),
         _ => None,
     }
 }

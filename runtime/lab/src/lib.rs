@@ -47,7 +47,7 @@ pub fn module(items: &str) -> String {
         r#"(module
   (import "perigee" "counter" (func $counter (param i32 i32 i32)))
   (memory (export "memory") 1100)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 65536))
   (global (export "perigee_mailbox") i32 (i32.const {MAILBOX}))
   (global (export "perigee_mailbox_len") i32 (i32.const 65536))

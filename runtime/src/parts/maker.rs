@@ -1,7 +1,7 @@
 //! Makes instances and the stages around them: at the beginning, and while the run goes on.
 
 use super::{Domain, Sealed, module_error};
-use perigee_abi::{SLOT_UNIT, names};
+use perigee_abi::{SLOT_UNIT, names, pacing};
 use perigee_config::Grants;
 use perigee_config::{self as config, Config, ModuleConfig};
 use perigee_core::HEADROOM;
@@ -12,6 +12,7 @@ use perigee_core::lock;
 use perigee_datapath::border::{Border, Span};
 use perigee_datapath::faults::Faults;
 use perigee_datapath::guard::{Guard, Rate, Rights, Sources};
+use perigee_datapath::pacer::{Pacer, Terms};
 use perigee_datapath::port::Port;
 use perigee_datapath::seat::Seat;
 use perigee_datapath::stage::{Place, Stage, StageParts, View};
@@ -202,6 +203,7 @@ impl Maker {
             pool: Arc::clone(&domain.copies),
             meta: seat.meta,
             open: !seat.generates && entry.passes_by(),
+            pacer: rights.marks.map(|marks| Box::new(Pacer::new(None, Terms::of_module(seat.generates), marks))),
             rights,
             place: self.place(seat, grants, config),
             faults: Arc::clone(&self.faults),
@@ -288,6 +290,7 @@ impl Maker {
             h.headroom = HEADROOM.into();
             h.next_port = seat.next_port;
             h.room_len = u32::from(room.saturating_sub(HEADROOM));
+            h.pacing = if rights.marks.is_some() { pacing::SOFTWARE } else { pacing::NONE };
         });
     }
 }

@@ -174,7 +174,7 @@ impl<'a> Drive<'a> {
             lcore.serve(cycles);
             turns.next_look = at + LOOK;
         }
-        let makes = lcore.chains.iter().any(Chain::generates);
+        let makes = lcore.chains.iter().any(|chain| chain.generates() && !chain.is_paced());
         turns.last = Some(at);
         turns.free = self.hand.load(Ordering::Relaxed).max(at + if makes { self.turn } else { 1 });
         if !self.traps.is_empty() {

@@ -7,7 +7,7 @@ use perigee_abi::{PortInfo, offloads};
 use perigee_config::wire::Cable;
 use perigee_core::clock::Clock;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::timestamp::RxTimestamp;
+use perigee_dpdk::timestamp::{Origin, RxTimestamp};
 use perigee_report::{PortMeaning, PortStats, WireStats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +76,7 @@ pub fn lay(one: EndOptions, other: EndOptions, clock: Clock, trace: Option<&Arc<
         number: options.number,
         mtu: options.mtu,
         pool: options.pool,
-        timestamp: RxTimestamp::of_dynamic_field(1),
+        timestamp: RxTimestamp::of_dynamic_field(1, Origin::Run),
         strips_vlan: options.strips_vlan,
         rx_descriptors: options.rx_descriptors,
         speed_mbps: u32::try_from(options.cable.rate.unwrap_or(0) / 1_000_000).unwrap_or(u32::MAX),

@@ -62,7 +62,7 @@ const AT_LOAD: [&str; 3] = [
 fn module(items: &str) -> String {
     format!(
         r#"(module (memory (export "memory") 130)
-  (global (export "perigee_abi") i32 (i32.const 2))
+  (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 64))
   (global (export "perigee_mailbox") i32 (i32.const 40960))
   (global (export "perigee_mailbox_len") i32 (i32.const 4096))

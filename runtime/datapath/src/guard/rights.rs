@@ -2,6 +2,7 @@
 
 use perigee_config::Config;
 use perigee_config::Grants;
+use perigee_dpdk::timestamp::TxMarks;
 
 /// What the verdicts and requests of a module may name.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Rights {
     rings: Box<[bool]>,
     /// It may make packets of spare rooms, and copies.
     pub create: bool,
+    /// Where it may say when its packets leave.
+    pub marks: Option<TxMarks>,
 }
 
 impl Rights {
@@ -28,6 +31,7 @@ impl Rights {
             queues: queues.fold(1, |bits, queue| bits | queue),
             rings: config.rings.iter().map(|ring| grants.rings.contains(&ring.name)).collect(),
             create: grants.create,
+            marks: grants.pace.then(TxMarks::get).flatten(),
         }
     }
 

@@ -70,12 +70,12 @@ impl Outlets {
     /// Tries what stands behind the first packet, then behind the second, and so on. Where something is taken, all before it
     /// is refused, and dropped if it still is; where nothing is, all stays as it was.
     fn look_behind(&mut self, index: usize) {
-        let Self { lanes, aside, .. } = self;
+        let Self { lanes, aside, clock, .. } = self;
         let lane = &mut lanes[index];
         let mut taken = 0;
         while taken == 0 && lane.burst.len() > 1 {
             lane.burst.move_first(aside);
-            taken = lane.end.tx(&mut lane.burst);
+            taken = lane.send(clock);
         }
         if taken == 0 {
             lane.burst.move_first(aside);
@@ -88,7 +88,9 @@ impl Outlets {
         let before = bytes(aside);
         lane.bytes = lane.bytes.saturating_sub(before);
         // The port may have become free just between the two: then it takes these now.
-        let late = lane.end.tx(aside);
+        std::mem::swap(&mut lane.burst, aside);
+        let late = lane.send(clock);
+        std::mem::swap(&mut lane.burst, aside);
         let late_bytes = before.saturating_sub(bytes(aside));
         let refused = aside.free_all();
         self.counters.add(Counter::Sent, late);

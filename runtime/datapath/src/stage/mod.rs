@@ -4,6 +4,7 @@
 use crate::faults::Faults;
 use crate::guard::Rights;
 use crate::outlet::{Outlets, Shape};
+use crate::pacer::Pacer;
 use crate::source::Meta;
 use perigee_abi::{MAX_BATCH, SLOT_UNIT, batch_flags, verdict};
 use perigee_core::clock::Now;
@@ -67,6 +68,8 @@ pub struct Stage {
     faults: Arc<Faults>,
     /// Who was here before, and who failed.
     pub succession: Succession,
+    /// For its chain, where it may say when packets leave.
+    pub pacer: Option<Box<Pacer>>,
     /// Rooms of its pool that a generator has not seen.
     unseen: standby::Unseen,
 }
@@ -105,6 +108,7 @@ impl Stage {
             place: parts.place,
             faults: parts.faults,
             succession: Succession::default(),
+            pacer: parts.pacer,
             unseen: standby::Unseen::default(),
         };
         let quota = stage.custody.held.quota();
@@ -192,6 +196,11 @@ impl Stage {
         let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
         self.place.seat.health.set_called(false);
         called
+    }
+
+    /// It may say when its packets leave.
+    pub fn may_pace(&self) -> bool {
+        self.rights.marks.is_some()
     }
 
     /// Batches that its instances have had so far.

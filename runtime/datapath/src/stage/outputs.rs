@@ -1,6 +1,6 @@
 //! The output list: packets that a module gives back, makes, copies or reorders.
 
-use super::requests::ignores_time;
+use super::requests::{asks_time, mark};
 use super::{BAD_DESCRIPTOR, BAD_OFFLOAD, Fate, Stage, fits};
 use crate::offload;
 use crate::outlet::Outlets;
@@ -132,11 +132,11 @@ impl Stage {
         }
         packet.set_mark(desc.mark);
         if !dropped && fate != BAD_DESCRIPTOR {
-            if ignores_time(desc) {
-                out.counters.add(Counter::TxTimeIgnored, 1);
-            }
             if offload::request(&mut packet, desc).is_err() {
                 fate = BAD_OFFLOAD;
+            }
+            if asks_time(desc) && !mark(&mut packet, desc, self.rights.marks, fate) {
+                out.counters.add(Counter::TxTimeIgnored, 1);
             }
         }
         let queue = if desc.tx_flags & tx_flags::QUEUE != 0 { desc.queue } else { 0 };

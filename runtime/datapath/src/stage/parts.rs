@@ -6,6 +6,7 @@ use crate::border::Border;
 use crate::faults::Faults;
 use crate::guard::{Guard, Rights};
 use crate::outlet::Shape;
+use crate::pacer::Pacer;
 use crate::seat::Seat;
 use crate::source::Meta;
 use perigee_abi::{MAX_BATCH, MAX_OUTPUTS};
@@ -105,6 +106,8 @@ pub struct StageParts {
     pub open: bool,
     /// What its verdicts may name.
     pub rights: Rights,
+    /// For its chain, where it may say when packets leave.
+    pub pacer: Option<Box<Pacer>>,
     /// Where it stands in its chain.
     pub place: Place,
     /// Where its failures are told.

@@ -90,7 +90,7 @@ impl Stage {
 fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: Meta) {
     let ol_flags = packet.flags();
     let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
-    let time = time.map(|t| packet.dynamic_u64(t.offset).wrapping_mul(t.unit_ns));
+    let time = time.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset)));
     let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
     let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
     let timed = time.map_or(0, |_| perigee_abi::rx_flags::TIME);

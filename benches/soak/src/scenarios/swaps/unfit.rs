@@ -35,7 +35,7 @@ impl Unfit {
         let init = r#"(func (export "init") (param i32) (result i32) unreachable)"#;
         let refuse = r#"(func (export "restore") (param i32) (result i32)
             (i32.store (i32.const 131072) (i32.const 0x646c6f)) (i32.const -3))"#;
-        let abi = function(1).replace("\"perigee_abi\") i32 (i32.const 2)", "\"perigee_abi\") i32 (i32.const 1)");
+        let abi = function(1).replace("\"perigee_abi\") i32 (i32.const 3)", "\"perigee_abi\") i32 (i32.const 1)");
         let cases = vec![
             case(abi, "load", "ABI version 1"),
             case(module(&format!("{pass} {} {init}", words(1))), "canary", "trap in \"init\""),

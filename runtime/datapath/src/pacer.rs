@@ -1,0 +1,245 @@
+//! When packets leave a chain: made ahead of their time, they wait here for it.
+//!
+//! A stream's schedule says when each packet leaves, or the module that makes it does (the ABI's TIME and GAP). Those whose time has
+//! come are handed to the lanes of their ports in one burst; the clock is read once for it, but each has its own time. Nothing that
+//! waits depends on what comes behind it.
+
+use perigee_config::Late;
+use perigee_core::clock::{Clock, Now};
+use perigee_core::counters::{Counter, Counters};
+use perigee_dpdk::packet::Packet;
+use perigee_dpdk::timestamp::TxMarks;
+use perigee_pace::{Schedule, Wheel};
+
+/// Packets are made this long before they leave, nanoseconds: enough for an lcore's longest turn, and so short that a change of rate is
+/// felt at once.
+const AHEAD: u64 = 50_000;
+/// Packets that wait at most.
+const PLACES: usize = 1_024;
+/// Nanoseconds in a bucket of the wheel.
+const GRAIN: u64 = 256;
+/// Buckets of the wheel.
+const BUCKETS: usize = 4_096;
+
+/// Without a stream, a packet is late from so many nanoseconds on.
+const LATE_AFTER: u64 = 10_000;
+
+/// A packet that waits for its time.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The lane that it leaves by.
+    pub lane: usize,
+    /// The lane's port is to prepare offloads.
+    pub prepare: bool,
+    /// The packet itself.
+    pub packet: Packet,
+}
+
+/// What a pacer is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What becomes of the schedule when a packet is late.
+    pub late: Late,
+    /// From so many nanoseconds on a packet is late.
+    pub late_after: u64,
+    /// The module says the times of the stream's packets.
+    pub by_module: bool,
+    /// Packets are made when they are due, and not received.
+    pub makes: bool,
+    /// What finds no place waits outside, and is not dropped.
+    pub waits: bool,
+}
+
+impl Terms {
+    /// For the times that a module asks for, without a stream.
+    pub fn of_module(makes: bool) -> Self {
+        Self { late: Late::CatchUp, late_after: LATE_AFTER, by_module: true, makes, waits: makes }
+    }
+}
+
+/// What became of a packet that came to the pacer.
+#[derive(Debug)]
+pub enum Taken {
+    /// It waits for its time.
+    Waits,
+    /// Nothing is asked of its time: it leaves now.
+    Leaves(Waiting),
+    /// There is no place for it.
+    Full(Waiting),
+}
+
+/// Holds the packets of one chain on one lcore until their time has come.
+#[derive(Debug)]
+pub struct Pacer {
+    schedule: Option<Schedule>,
+    terms: Terms,
+    marks: TxMarks,
+    wheel: Wheel<Waiting>,
+    /// By so much all that the schedule says is moved, nanoseconds: what was late, where it is not to be made up for.
+    shift: u64,
+    /// The departure of the packet before.
+    last: u64,
+}
+
+impl Pacer {
+    /// Nothing waits. Without a schedule only the module's own times count.
+    pub fn new(schedule: Option<Schedule>, terms: Terms, marks: TxMarks) -> Self {
+        Self { schedule, terms, marks, wheel: Wheel::new(GRAIN, BUCKETS, PLACES), shift: 0, last: 0 }
+    }
+
+    /// The stream's schedule, for who changes its rate.
+    pub fn schedule(&mut self) -> Option<&mut Schedule> {
+        self.schedule.as_mut()
+    }
+
+    /// What stands in packets of their times.
+    pub fn marks(&self) -> TxMarks {
+        self.marks
+    }
+
+    /// Packets that wait.
+    pub fn len(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// None waits.
+    pub fn is_empty(&self) -> bool {
+        self.wheel.len() == 0
+    }
+
+    /// How many packets may come in, of `most`: as many as are due soon, where they are made for it, and as have a place.
+    #[inline]
+    pub fn wants(&mut self, most: usize, now: Now) -> usize {
+        let free = PLACES - self.wheel.len();
+        let most = if self.terms.waits || self.terms.makes { most.min(free) } else { most };
+        if !self.terms.makes {
+            return most;
+        }
+        match &mut self.schedule {
+            // Half of the time ahead must be used up first, so that packets are made in bursts.
+            Some(schedule) => {
+                let now = now.ns.saturating_sub(self.shift);
+                let soon = schedule.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
+                if soon { schedule.due(now, AHEAD, most) } else { 0 }
+            }
+            None if self.wheel.len() == 0 || self.last <= now.ns.saturating_add(AHEAD / 2) => most,
+            None => 0,
+        }
+    }
+
+    /// When packets are to be made next, in nanoseconds of the run's clock; never, where the stream has paused or is over; `None` where
+    /// nobody can say.
+    pub fn next_made(&self) -> Option<u64> {
+        match &self.schedule {
+            Some(schedule) => {
+                let next = schedule.peek().map(|next| next.saturating_add(self.shift).saturating_sub(AHEAD / 2));
+                Some(next.unwrap_or(u64::MAX))
+            }
+            None if self.wheel.len() == 0 => None,
+            None => Some(self.last.saturating_sub(AHEAD / 2)),
+        }
+    }
+
+    /// When the next one that waits leaves, in nanoseconds of the run's clock.
+    pub fn next_leaves(&self) -> Option<u64> {
+        Some(self.wheel.next_time()?.saturating_add(self.shift))
+    }
+
+    /// All packets have a time of their own, whether they ask for it or not.
+    #[inline]
+    pub fn has_schedule(&self) -> bool {
+        self.schedule.is_some()
+    }
+
+    /// Takes a packet in.
+    #[inline]
+    pub fn take(&mut self, waiting: Waiting, clock: &Clock, counters: &mut Counters) -> Taken {
+        let packet = &waiting.packet;
+        let asked = packet.flags() & (self.marks.time | self.marks.gap);
+        let at = match &mut self.schedule {
+            Some(schedule) if !self.terms.by_module => {
+                counters.add(Counter::TxTimeIgnored, usize::from(asked != 0));
+                if !self.terms.makes {
+                    keep_up(schedule, clock.now_ns().saturating_sub(self.shift));
+                }
+                schedule.take(packet.len())
+            }
+            _ if asked == 0 => return Taken::Leaves(waiting),
+            schedule => {
+                if let Some(schedule) = schedule {
+                    schedule.take(packet.len());
+                }
+                self.asked_time(packet.dynamic_u64(self.marks.offset), asked == self.marks.gap, clock)
+            }
+        };
+        self.last = at;
+        match self.wheel.push(at, waiting) {
+            Ok(()) => Taken::Waits,
+            Err(waiting) => Taken::Full(waiting),
+        }
+    }
+
+    /// The time that a module asks for, on the schedule's clock.
+    fn asked_time(&self, time: u64, is_gap: bool, clock: &Clock) -> u64 {
+        if !is_gap {
+            return time.saturating_sub(self.shift);
+        }
+        let at = self.last.saturating_add(time);
+        // Of a stream the gaps follow each other; without one, from the packet that left before, or from now on.
+        let follows = self.schedule.is_some() && self.last != 0;
+        if follows { at } else { at.max(clock.now_ns().saturating_sub(self.shift)) }
+    }
+
+    /// The next packet whose time has come; what is too late for the operator is dropped on the way.
+    #[inline]
+    pub fn pop(&mut self, now_ns: u64, counters: &mut Counters) -> Option<Waiting> {
+        while let Some((at, mut waiting)) = self.wheel.pop_due(now_ns.saturating_sub(self.shift)) {
+            let at = at.saturating_add(self.shift);
+            let late = now_ns.saturating_sub(at);
+            let mut intended = at;
+            if late > self.terms.late_after {
+                counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
+                match self.terms.late {
+                    Late::Drop => {
+                        counters.add(Counter::Late, 1);
+                        waiting.packet.free();
+                        continue;
+                    }
+                    Late::Shift => {
+                        self.shift += late;
+                        intended = now_ns;
+                    }
+                    Late::CatchUp => {}
+                }
+                counters.add(Counter::SentLate, 1);
+            }
+            waiting.packet.set_dynamic_u64(self.marks.offset, intended);
+            return Some(waiting);
+        }
+        None
+    }
+
+    /// Packets whose time has come and that are still here, or not even made: at most `u16::MAX` of these.
+    pub fn owed(&mut self, now_ns: u64) -> u64 {
+        let now = now_ns.saturating_sub(self.shift);
+        let overdue = self.wheel.next_time().is_some_and(|at| at.saturating_add(self.terms.late_after) < now);
+        let waiting = if overdue { self.wheel.len() } else { 0 };
+        let unmade = match &mut self.schedule {
+            Some(schedule) if self.terms.makes => schedule.due(now, 0, u16::MAX.into()),
+            _ => 0,
+        };
+        (waiting + unmade) as u64
+    }
+
+    /// Takes out all that waits, when the run stops.
+    pub fn give_up(&mut self) -> usize {
+        self.wheel.drain().map(|(_, waiting)| waiting.packet.free()).count()
+    }
+}
+
+/// A schedule for packets that come when they come: what was not there in time is not owed.
+fn keep_up(schedule: &mut Schedule, now: u64) {
+    if let Some(late) = schedule.peek().and_then(|next| now.checked_sub(next)) {
+        schedule.shift(late);
+    }
+}
