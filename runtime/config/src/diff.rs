@@ -1,5 +1,6 @@
 //! What differs between two configurations, as a list of actions. Nothing is done here: `crate::Run::apply` does it.
 
+use super::stream::Stream;
 use super::{Chain, Config, Module, Port, Ring};
 use std::fmt;
 
@@ -92,6 +93,7 @@ impl Config {
         by_name(&mut actions, "port", &self.ports, &new.ports, |p| &p.name, port);
         by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
         by_name(&mut actions, "chain", &self.chains, &with_stages_of(&new.chains, &self.chains), |c| &c.name, chain);
+        by_name(&mut actions, "stream", &self.streams, &new.streams, |s| &s.name, stream);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);
         actions
@@ -204,6 +206,12 @@ fn ring(old: &Ring, new: &Ring) -> Vec<String> {
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {
     changes!(old, new; lcores, weight, source, filter, tx, when_full)
+}
+
+fn stream(old: &Stream, new: &Stream) -> Vec<String> {
+    let rates = [old.rate, new.rate].map(|rate| rate.map_or_else(|| "unset".to_owned(), |rate| rate.to_string()));
+    let rate = (old.rate != new.rate).then(|| format!("rate {} -> {}", rates[0], rates[1]));
+    rate.into_iter().chain(changes!(old, new; chain, late, late_after, start, after, duration, count, paused)).collect()
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {

@@ -24,6 +24,7 @@ mod shares;
 mod short;
 pub mod sim;
 pub mod sizes;
+pub mod stream;
 pub mod user;
 mod validate;
 pub mod values;
@@ -78,6 +79,9 @@ pub struct Config {
     /// The chains: each takes packets from one source through its stages to ports and rings.
     #[serde(default, rename = "chain")]
     pub chains: Vec<Chain>,
+    /// The streams: when the packets of chains leave. Those of a chain without one leave as soon as they can.
+    #[serde(default, rename = "stream")]
+    pub streams: Vec<stream::Stream>,
 }
 
 /// A DPDK port: `[[port]]`.

@@ -23,6 +23,7 @@ impl Config {
             modules: vec![module],
             rings: Vec::new(),
             chains: vec![chain],
+            streams: Vec::new(),
         }
     }
 
@@ -46,6 +47,7 @@ impl Config {
             ports: vec![Port::new("a", device_a), Port::new("b", device_b)],
             rings: Vec::new(),
             chains: vec![direction("a", "b"), direction("b", "a")],
+            streams: Vec::new(),
             modules: vec![module],
         }
     }

@@ -6,6 +6,7 @@ mod flows;
 mod machine;
 mod meaning;
 mod rooms;
+mod streams;
 mod text;
 
 use super::*;

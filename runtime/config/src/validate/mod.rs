@@ -16,6 +16,7 @@ mod load;
 mod memory;
 mod queues;
 mod sim;
+mod streams;
 mod wires;
 
 use super::{Config, allowed_cpus};
@@ -45,6 +46,7 @@ impl Config {
         flows::rss(self, &mut found);
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
+        streams::streams(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }
@@ -90,6 +92,7 @@ impl Config {
         files::devices(self, &mut found);
         devices::interfaces(self, &mut found);
         load::files(self, base, &mut found);
+        streams::files(self, base, &mut found);
         found.0
     }
 
