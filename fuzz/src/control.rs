@@ -3,7 +3,7 @@
 use perigee_control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
-use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, Snapshot, SwapOptions, SwapReport, Swaps};
+use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, PaceStats, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -29,6 +29,10 @@ impl Target for Fake {
 
     fn restart(&self, module: &str) -> Result<usize, Error> {
         Ok(module.len())
+    }
+
+    fn change_stream(&self, stream: &str, _: Change) -> Result<PaceStats, Error> {
+        Err(Error::Request(format!("there is no stream {stream:?}")))
     }
 
     fn swap(&self, module: &str, upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {

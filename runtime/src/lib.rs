@@ -31,6 +31,7 @@ mod target;
 pub use perigee_config as config;
 #[doc(hidden)]
 pub use perigee_datapath::filter::Lone as LoneFilter;
+pub use perigee_datapath::stream::Change as StreamChange;
 pub use perigee_dpdk::describe;
 pub use perigee_evidence::{EvidenceOptions, Recording, Replay, Verdict};
 pub use perigee_jail as jail;
@@ -40,8 +41,8 @@ pub use perigee_pcap::capture::count_packets;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, Error, EvidenceStats, FaultClass, FlowStats,
-    LcoreStats, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PoolLevel, PoolStats, PortDescription,
-    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, Summary, SwapReport, Swaps, TickerGaps, UNWRITTEN,
+    LcoreStats, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PaceStats, PoolLevel, PoolStats, PortDescription,
+    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, Summary, SwapReport, Swaps, TickerGaps, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

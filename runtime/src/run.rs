@@ -15,8 +15,9 @@ use perigee_datapath::health::Pulse;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::{Command, InstanceReport};
 use perigee_load::Upload;
+use perigee_datapath::stream::Change;
 use perigee_report::ModuleInfo;
-use perigee_report::{Accounting, ApplyReport, Error, Snapshot, Summary, SwapReport, Swaps};
+use perigee_report::{Accounting, ApplyReport, Error, PaceStats, Snapshot, Summary, SwapReport, Swaps};
 use perigee_wasm::engine::{Engines, WASM_STACK};
 use perigee_wasm::request::Request;
 use perigee_wasm::ticker::Ticker;
@@ -223,6 +224,26 @@ impl Run {
         let seats = self.parts.seats.of_module(module);
         let down = seats.iter().filter(|seat| seat.health.is_down());
         Ok(down.inspect(|seat| seat.health.want()).count())
+    }
+
+    /// Gives a stream another rate while packets flow, or lets it pause or go on; how it stands then. The change comes to each lcore
+    /// within a millisecond.
+    ///
+    /// # Errors
+    /// No such stream, a rate that its pattern or its link cannot have, or an lcore that does not answer.
+    pub fn change_stream(&self, name: &str, change: Change) -> Result<PaceStats, Error> {
+        let stream = self.parts.streams.iter().find(|stream| stream.asked.name == name);
+        let stream = stream.ok_or_else(|| Error::Request(format!("there is no stream {name:?}")))?;
+        let at_ns = self.parts.clock.now_ns();
+        for chain in self.parts.placed.iter().filter(|chain| chain.name == stream.asked.chain) {
+            let order = |reply| Command::Stream { chain: chain.at.chain, change, at_ns, reply };
+            let done = self.parts.orders.ask(chain.at.lcore, order).map_err(Error::Request)?;
+            done.map_err(|what| Error::Request(format!("stream {name:?}: {what}")))?;
+        }
+        if let Change::Rate(rate) = change {
+            stream.set_rate(rate);
+        }
+        Ok(stream.stats(&self.parts.placed, self.parts.clock.now_ns()))
     }
 
     /// Replaces a module while packets flow. The new one is loaded, checked and tried on packets that nobody misses; then

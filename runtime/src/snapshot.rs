@@ -63,6 +63,7 @@ impl Sources<'_> {
             faults_lost: parts.maker.faults.lost(),
             ports: port_stats(parts),
             chains: chains.collect(),
+            streams: parts.streams.iter().map(|s| s.stats(&parts.placed, parts.clock.now_ns())).collect(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),

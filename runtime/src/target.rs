@@ -4,7 +4,9 @@ use crate::run::Run;
 use crate::swap::SwapOptions;
 use perigee_config::Grants;
 use perigee_config::{Action, Config, Module};
+use perigee_datapath::stream::Change;
 use perigee_load::Upload;
+use perigee_report::PaceStats;
 use perigee_report::Error;
 use perigee_report::Snapshot;
 use perigee_report::{ApplyReport, SwapReport, Swaps};
@@ -27,6 +29,11 @@ pub trait Target: Send + Sync + 'static {
     /// # Errors
     /// As for [`Run::restart`].
     fn restart(&self, module: &str) -> Result<usize, Error>;
+    /// Changes a stream; how it stands then.
+    ///
+    /// # Errors
+    /// As for [`Run::change_stream`].
+    fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error>;
     /// Replaces a module.
     ///
     /// # Errors
@@ -93,6 +100,10 @@ impl Target for Run {
 
     fn restart(&self, module: &str) -> Result<usize, Error> {
         Run::restart(self, module)
+    }
+
+    fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error> {
+        Run::change_stream(self, stream, change)
     }
 
     fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error> {

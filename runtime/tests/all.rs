@@ -13,6 +13,7 @@ mod grants;
 mod hostcalls;
 mod model;
 mod offloads;
+mod pacing;
 mod requests;
 mod sim;
 mod swap;

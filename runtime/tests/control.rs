@@ -5,7 +5,7 @@ use perigee_control::{self as control, Listener, ModuleEntry, Settings, Target};
 use perigee_lab::{Bench, CHAIN, check, each, module, verdict};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
-use perigee_runtime::{ApplyReport, Error, Run, Snapshot, SwapOptions, SwapReport, Swaps};
+use perigee_runtime::{ApplyReport, Error, PaceStats, Run, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -97,6 +97,10 @@ impl Target for Slow {
 
     fn restart(&self, _module: &str) -> Result<usize, Error> {
         Ok(0)
+    }
+
+    fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error> {
+        Err(Error::Request(format!("no stream {stream:?} to change: {change:?}")))
     }
 
     fn swap(&self, _module: &str, _upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {

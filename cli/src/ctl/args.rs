@@ -2,8 +2,9 @@
 
 use crate::module_config::ConfigArgs;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use perigee_runtime::config::parse_duration;
+use perigee_runtime::config::stream::Rate;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +24,15 @@ pub(crate) struct CtlArgs {
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// What becomes of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Hold {
+    /// No packets until it goes on.
+    Pause,
+    /// It goes on.
+    Resume,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +61,28 @@ pub(super) enum Verb {
     Restart {
         /// The module's name in the configuration.
         module: String,
+    },
+    /// The streams: their rates, and what became of them.
+    Streams,
+    /// Give a stream another rate.
+    #[command(after_long_help = "Examples:
+  perigee ctl rate voice '1.5 Mpps'
+  perigee ctl rate voice '25 %'")]
+    Rate {
+        /// The stream's name in the configuration.
+        stream: String,
+        /// Packets per second (`1 Mpps`), bits per second of frames (`1 Gbit/s`) or on layer 1 (`1 Gbit/s l1`), or a part of the
+        /// link (`25 %`).
+        #[arg(value_parser = Rate::parse)]
+        rate: Rate,
+    },
+    /// Let a stream pause, or go on.
+    Stream {
+        /// Which of the two.
+        #[arg(value_enum)]
+        what: Hold,
+        /// The stream's name in the configuration.
+        stream: String,
     },
     /// Replace a module while packets flow, and print what it cost.
     ///

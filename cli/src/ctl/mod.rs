@@ -10,7 +10,7 @@ pub(crate) use args::CtlArgs;
 use crate::output;
 use crate::read::content;
 use anyhow::{Context, Result, bail};
-use args::Verb;
+use args::{Hold, Verb};
 use client::Client;
 use perigee_runtime::{Snapshot, text};
 use serde_json::{Value, json};
@@ -40,6 +40,11 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
             let path = format!("/v1/modules/{}/restart", client::encode(module));
             tell(&client.send("POST", &path, Vec::new())?, is_json, show::restarted)
         }
+        Verb::Streams => tell(&client.get("/v1/streams")?, is_json, show::streams),
+        Verb::Rate { stream, rate } => change(&client, stream, &json!({ "rate": rate.to_string() }), is_json),
+        Verb::Stream { what, stream } => {
+            change(&client, stream, &json!({ "paused": *what == Hold::Pause }), is_json)
+        }
         Verb::Swap { module, .. } => {
             let path = format!("/v1/modules/{}/swap", client::encode(module));
             tell(&client.send("POST", &path, upload::swap(&args.verb)?)?, is_json, show::swap)
@@ -60,6 +65,12 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
         Verb::Stop { no_wait } => stop(&client, *no_wait),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Changes a stream, and shows how it stands.
+fn change(client: &Client, stream: &str, what: &Value, is_json: bool) -> Result<()> {
+    let path = format!("/v1/streams/{}", client::encode(stream));
+    tell(&client.send("POST", &path, what.to_string().into())?, is_json, show::stream)
 }
 
 /// Shows an answer: as it came, or as text for people.

@@ -3,9 +3,11 @@
 use crate::summary;
 use crate::table::{Table, count};
 use anyhow::{Context, Result};
-use perigee_runtime::{Snapshot, text};
+use perigee_runtime::{PaceStats, Snapshot, text};
 use serde_json::Value;
 use std::time::Duration;
+
+const OTHER_VERSION: &str = "the server's numbers are of another version";
 
 /// A text as one line: what answers may come from anybody.
 fn text(value: &Value) -> String {
@@ -131,6 +133,18 @@ pub(super) fn swap(report: &Value) -> Result<String> {
     let seats = report["seats"].as_array().map(Vec::as_slice).unwrap_or_default();
     let begins = if seats.iter().all(|seat| seat["state_moved"] == true) { "" } else { BEGINS_ANEW };
     Ok(lines + &table.text() + begins)
+}
+
+/// All streams.
+pub(super) fn streams(answer: &Value) -> Result<String> {
+    let streams: Vec<PaceStats> = serde_json::from_value(answer.clone()).context(OTHER_VERSION)?;
+    Ok(if streams.is_empty() { "no streams\n".to_owned() } else { summary::streams(&streams) })
+}
+
+/// One stream.
+pub(super) fn stream(answer: &Value) -> Result<String> {
+    let stream: PaceStats = serde_json::from_value(answer.clone()).context(OTHER_VERSION)?;
+    Ok(summary::streams(&[stream]))
 }
 
 /// How many instances are on their way.

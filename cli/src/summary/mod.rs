@@ -1,7 +1,7 @@
 //! The summary of a run, for people.
 
 use crate::table::{Table, bit_rate, count, packet_rate, port_bit_rate};
-use perigee_runtime::{ChainStats, ModuleStats, Snapshot, Summary, UNWRITTEN};
+use perigee_runtime::{ChainStats, ModuleStats, PaceStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
 /// Why a run came to its end.
@@ -29,6 +29,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         chains(snapshot),
         times(snapshot),
         drops(snapshot),
+        streams(&snapshot.streams),
         wires(snapshot),
         flows(snapshot),
         remarks(snapshot),
@@ -49,6 +50,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let head = format!("After {elapsed:.3} s; rates are means over this window.\n");
     let parts = [head, ports(snapshot), believed(snapshot), chains(snapshot), times(snapshot), drops(snapshot)];
     let parts = parts.into_iter().chain([
+        streams(&snapshot.streams),
         wires(snapshot),
         flows(snapshot),
         remarks(snapshot),
@@ -69,6 +71,33 @@ fn times(snapshot: &Snapshot) -> String {
         table.row([chain.name.clone(), chain.lcore.to_string(), count(time.count)].into_iter().chain(quantiles));
     }
     table.text_unless_empty()
+}
+
+/// What streams were to send, and did.
+pub(crate) fn streams(streams: &[PaceStats]) -> String {
+    let heads =
+        ["<stream", "<state", "<pattern", "<rate", "<paced by", "sent", "got", "", "late", "worst us", "owed", "dropped late"];
+    let mut table = Table::new(&heads);
+    for stream in streams {
+        let worst = format!("{:.1}", Duration::from_nanos(stream.late_worst_ns).as_secs_f64() * 1e6);
+        table.row([
+            stream.name.clone(),
+            stream.state.to_string(),
+            stream.pattern.clone(),
+            stream.rate.clone(),
+            stream.method.clone(),
+            count(stream.sent),
+            packet_rate(stream.sent, stream.ran_ns),
+            bit_rate(stream.sent_bytes, stream.ran_ns),
+            count(stream.late),
+            worst,
+            count(stream.owed),
+            count(stream.dropped_late),
+        ]);
+    }
+    let missed = streams.iter().filter_map(|stream| Some((stream, stream.missed.as_ref()?)));
+    let missed = missed.map(|(stream, missed)| format!("stream {} MISSED its rate: {missed}\n", stream.name));
+    table.text_unless_empty() + &missed.collect::<String>()
 }
 
 fn levels(snapshot: &Snapshot) -> String {

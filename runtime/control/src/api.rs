@@ -2,7 +2,8 @@
 
 use super::CTL_AGENT;
 use super::handlers::{
-    apply, diff, log_level, message, metrics, module, modules, restart, set_log_level, stats, status, stop, swap, swaps,
+    apply, diff, log_level, message, metrics, module, modules, restart, set_log_level, stats, status, stop, stream,
+    streams, swap, swaps,
 };
 use super::problem::Problem;
 use super::wire::ControlStatus;
@@ -188,6 +189,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/v1/modules/{name}", get(module))
         .route("/v1/modules/{name}/message", post(message))
         .route("/v1/modules/{name}/restart", post(restart))
+        .route("/v1/streams", get(streams))
+        .route("/v1/streams/{name}", post(stream))
         .route("/v1/modules/{name}/swap", post(swap))
         .route("/v1/swaps", get(swaps))
         .route("/v1/config/diff", post(diff))

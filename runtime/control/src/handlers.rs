@@ -4,7 +4,8 @@ use super::api::{Api, Inside};
 use super::metrics::{self, Format, Moment};
 use super::problem::Problem;
 use super::wire::{
-    Answer, Answers, ConfigRequest, Differences, LogLevel, ModuleAnswer, Restarted, Status, SwapRequest, bytes_of,
+    Answer, Answers, ConfigRequest, Differences, LogLevel, ModuleAnswer, Restarted, Status, StreamRequest, SwapRequest,
+    bytes_of,
 };
 use super::{LogFilter, ModuleEntry, Observer};
 use axum::Json;
@@ -17,8 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use perigee_config::Action;
 use perigee_load::Upload;
 use perigee_report::text;
-use perigee_report::{ApplyReport, SwapReport};
-use perigee_runtime::SwapOptions;
+use perigee_report::{ApplyReport, PaceStats, SwapReport};
+use perigee_runtime::{StreamChange as Change, SwapOptions};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -105,6 +106,33 @@ pub(super) async fn restart(State(api): State<Arc<Api>>, name: Name) -> Result<J
     api.known(&name).await?;
     let Inside { target, change, .. } = api.inside()?;
     Ok(Json(Restarted { instances: change.run(move || target.restart(&name)).await?? }))
+}
+
+pub(super) async fn streams(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    Ok(Json(&api.snapshot().await?.streams).into_response())
+}
+
+pub(super) async fn stream(
+    State(api): State<Arc<Api>>,
+    name: Name,
+    body: Bytes,
+) -> Result<Json<PaceStats>, Problem> {
+    let name = name_of(name)?;
+    let change = match json(&body)? {
+        StreamRequest { rate: Some(rate), paused: None } => Change::Rate(rate),
+        StreamRequest { rate: None, paused: Some(paused) } => if paused { Change::Pause } else { Change::Resume },
+        _ => {
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", "neither, or both, of `rate` and `paused`");
+            return Err(problem.hint("{\"rate\": \"1 Mpps\"} or {\"paused\": true}"));
+        }
+    };
+    let known = api.snapshot().await?.streams.iter().map(|stream| stream.name.clone()).collect::<Vec<_>>();
+    if !known.contains(&name) {
+        let problem = Problem::new(StatusCode::NOT_FOUND, format!("stream {name:?}"), "there is no such stream");
+        return Err(problem.hint(format!("streams: {}", known.join(", "))));
+    }
+    let Inside { target, change: worker, .. } = api.inside()?;
+    Ok(Json(worker.run(move || target.change_stream(&name, change)).await??))
 }
 
 pub(super) async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {

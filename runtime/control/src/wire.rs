@@ -5,6 +5,7 @@ use super::problem::Problem;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use perigee_config::stream::Rate;
 use perigee_config::{Config, ConfigError, ModuleConfig, values};
 use perigee_load::Upload;
 use perigee_report::ModuleStats;
@@ -53,6 +54,16 @@ pub(super) struct ModuleAnswer {
 #[derive(Debug, Serialize)]
 pub(super) struct Restarted {
     pub(super) instances: usize,
+}
+
+/// `POST /v1/streams/NAME`: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamRequest {
+    /// The rate from now on, as the configuration has it.
+    pub(super) rate: Option<Rate>,
+    /// Whether it holds its packets back.
+    pub(super) paused: Option<bool>,
 }
 
 /// `GET` and `PUT /v1/log-level`.

@@ -54,6 +54,8 @@ counters! {
     SentLate = "sent_late",
     /// The worst of these, in nanoseconds.
     WorstLate = "late_worst_ns",
+    /// By so much the schedule was moved because packets were late, in nanoseconds.
+    Moved = "late_moved_ns",
     /// Packets whose time has come and that are still here.
     Owed = "owed",
     /// Polls in which a port that reads a capture gave nothing.

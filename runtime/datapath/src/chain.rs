@@ -108,6 +108,8 @@ impl Chain {
             self.out.pacer = self.stages.iter_mut().find_map(|stage| stage.pacer.take());
         }
         let Some(pacer) = &mut self.out.pacer else { return };
+        pacer.tend(now.ns);
+        self.ended |= pacer.is_over() && matches!(self.source, Source::Rooms(_));
         self.out.counters.set(Counter::Owed, pacer.owed(now.ns));
         let late = self.out.counters.get(Counter::SentLate);
         for stage in self.stages.iter_mut().filter(|stage| stage.may_pace()) {
@@ -152,7 +154,8 @@ impl Chain {
     /// Its generator has said that it makes no more.
     fn is_finished(&self) -> bool {
         let has_said = |first: &Stage| first.failed.is_none() && first.instance.area.is_finished();
-        matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(has_said)
+        let is_over = self.out.pacer.as_ref().is_some_and(|pacer| pacer.is_over());
+        matches!(self.source, Source::Rooms(_)) && (is_over || self.stages.first().is_some_and(has_said))
     }
 
     /// It makes packets: when it has none, it waits for rooms that are about to come back.

@@ -22,4 +22,5 @@ pub mod shares;
 pub mod source;
 pub mod stage;
 mod stamp;
+pub mod stream;
 pub mod switch;

@@ -2,6 +2,7 @@
 
 use super::seat::Seat;
 use super::stage::Stage;
+use super::stream::Change;
 use super::switch::{Ousted, Task};
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::PortInfo;
@@ -45,6 +46,17 @@ pub enum Command {
         number: usize,
         /// What is told of it now.
         info: PortInfo,
+    },
+    /// Another rate for the stream of a chain, or it pauses, or goes on.
+    Stream {
+        /// The chain's place on the lcore.
+        chain: usize,
+        /// What becomes of it.
+        change: Change,
+        /// When, nanoseconds of the run's clock: the same for all of its lcores.
+        at_ns: u64,
+        /// Where the answer goes: why it cannot be.
+        reply: Sender<Result<(), String>>,
     },
     /// Tell the counters and the state of all instances.
     Report {

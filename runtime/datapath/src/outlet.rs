@@ -4,7 +4,7 @@ use crate::offload;
 use crate::pacer::{Pacer, Taken, Waiting};
 use crate::port::{Port, PortFacts, TxEnd};
 use crate::stamp;
-use perigee_abi::MAX_PORTS;
+use perigee_abi::{MAX_BATCH, MAX_PORTS};
 use perigee_config::WhenFull;
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Counters};
@@ -189,7 +189,8 @@ impl Outlets {
                 Ok(hardware) => prepare = hardware,
                 Err(()) => return self.drop_one(Counter::BadOffload, packet),
             }
-            stamp::move_place(&mut packet, packet.len().saturating_sub(len));
+            let longer = packet.len().saturating_sub(len);
+            stamp::move_place(&mut packet, longer);
         }
         if self.pacer.is_some() {
             return self.pace(Waiting { lane: index, prepare, packet });
@@ -270,8 +271,14 @@ impl Outlets {
     #[inline]
     fn tx_lane_all(&mut self, index: usize, burst: &mut Box<Burst>, shape: Shape) {
         let lane = &mut self.lanes[index];
-        let paced = self.pacer.as_ref().is_some_and(|pacer| pacer.has_schedule());
-        if lane.burst.is_empty() && !paced && !shape.tx_flags && shape.max_len <= lane.facts.max_frame {
+        let whole = lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.facts.max_frame;
+        let leaves = match &mut self.pacer {
+            Some(pacer) if pacer.has_schedule() => {
+                whole && pacer.takes_all(burst.len(), self.clock.now_ns(), &mut self.counters)
+            }
+            _ => whole,
+        };
+        if leaves {
             std::mem::swap(&mut lane.burst, burst);
             lane.bytes = shape.bytes;
             return;

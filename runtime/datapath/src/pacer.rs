@@ -4,12 +4,14 @@
 //! come are handed to the lanes of their ports in one burst; the clock is read once for it, but each has its own time. Nothing that
 //! waits depends on what comes behind it.
 
-use perigee_config::Late;
+use crate::stream::{Change, Stream};
+use perigee_config::stream::Late;
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::timestamp::TxMarks;
 use perigee_pace::{Schedule, Wheel};
+use std::sync::Arc;
 
 /// Packets are made this long before they leave, nanoseconds: enough for an lcore's longest turn, and so short that a change of rate is
 /// felt at once.
@@ -68,10 +70,41 @@ pub enum Taken {
     Full(Waiting),
 }
 
+/// A stream on one lcore.
+#[derive(Debug)]
+pub struct Paced {
+    /// When its packets leave here.
+    pub schedule: Schedule,
+    /// What its lcores share.
+    pub stream: Arc<Stream>,
+    /// How far it is here.
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Running,
+    Over,
+}
+
+impl Paced {
+    /// One that has not begun; the times of its schedule are from its beginning on.
+    pub fn new(schedule: Schedule, stream: Arc<Stream>) -> Self {
+        Self { schedule, stream, phase: Phase::Waiting }
+    }
+
+    /// The departure of the next packet that is not made.
+    #[inline]
+    fn peek(&self) -> Option<u64> {
+        if self.phase == Phase::Running { self.schedule.peek() } else { None }
+    }
+}
+
 /// Holds the packets of one chain on one lcore until their time has come.
 #[derive(Debug)]
 pub struct Pacer {
-    schedule: Option<Schedule>,
+    paced: Option<Paced>,
     terms: Terms,
     marks: TxMarks,
     wheel: Wheel<Waiting>,
@@ -83,13 +116,46 @@ pub struct Pacer {
 
 impl Pacer {
     /// Nothing waits. Without a schedule only the module's own times count.
-    pub fn new(schedule: Option<Schedule>, terms: Terms, marks: TxMarks) -> Self {
-        Self { schedule, terms, marks, wheel: Wheel::new(GRAIN, BUCKETS, PLACES), shift: 0, last: 0 }
+    pub fn new(paced: Option<Paced>, terms: Terms, marks: TxMarks) -> Self {
+        Self { paced, terms, marks, wheel: Wheel::new(GRAIN, BUCKETS, PLACES), shift: 0, last: 0 }
     }
 
-    /// The stream's schedule, for who changes its rate.
-    pub fn schedule(&mut self) -> Option<&mut Schedule> {
-        self.schedule.as_mut()
+    /// Looks, once a tick, whether the stream begins or is over here.
+    pub fn tend(&mut self, now_ns: u64) {
+        let Some(paced) = &mut self.paced else { return };
+        if paced.phase == Phase::Waiting
+            && let Some(begin) = paced.stream.begin(now_ns)
+        {
+            paced.schedule.shift(begin);
+            paced.phase = Phase::Running;
+        }
+        if paced.phase == Phase::Running && paced.schedule.is_over() && self.wheel.len() == 0 {
+            paced.stream.end(now_ns);
+            paced.phase = Phase::Over;
+        }
+    }
+
+    /// Its stream has no more packets.
+    pub fn is_over(&self) -> bool {
+        self.paced.as_ref().is_some_and(|paced| paced.phase == Phase::Over)
+    }
+
+    /// Changes the stream, where there is one here.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn change(&mut self, change: Change, now_ns: u64) -> Result<(), String> {
+        let Some(paced) = &mut self.paced else { return Err("no stream paces this chain".to_owned()) };
+        let now = now_ns.saturating_sub(self.shift);
+        match change {
+            Change::Rate(rate) => paced.schedule.set_rate(rate, now)?,
+            Change::Pause => paced.schedule.pause(now),
+            Change::Resume => paced.schedule.resume(now),
+        }
+        if change == Change::Pause || change == Change::Resume {
+            paced.stream.set_paused(change == Change::Pause);
+        }
+        Ok(())
     }
 
     /// What stands in packets of their times.
@@ -115,12 +181,12 @@ impl Pacer {
         if !self.terms.makes {
             return most;
         }
-        match &mut self.schedule {
+        match &mut self.paced {
             // Half of the time ahead must be used up first, so that packets are made in bursts.
-            Some(schedule) => {
+            Some(paced) => {
                 let now = now.ns.saturating_sub(self.shift);
-                let soon = schedule.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
-                if soon { schedule.due(now, AHEAD, most) } else { 0 }
+                let soon = paced.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
+                if soon { paced.schedule.due(now, AHEAD, most) } else { 0 }
             }
             None if self.wheel.len() == 0 || self.last <= now.ns.saturating_add(AHEAD / 2) => most,
             None => 0,
@@ -130,9 +196,9 @@ impl Pacer {
     /// When packets are to be made next, in nanoseconds of the run's clock; never, where the stream has paused or is over; `None` where
     /// nobody can say.
     pub fn next_made(&self) -> Option<u64> {
-        match &self.schedule {
-            Some(schedule) => {
-                let next = schedule.peek().map(|next| next.saturating_add(self.shift).saturating_sub(AHEAD / 2));
+        match &self.paced {
+            Some(paced) => {
+                let next = paced.peek().map(|next| next.saturating_add(self.shift).saturating_sub(AHEAD / 2));
                 Some(next.unwrap_or(u64::MAX))
             }
             None if self.wheel.len() == 0 => None,
@@ -148,7 +214,7 @@ impl Pacer {
     /// All packets have a time of their own, whether they ask for it or not.
     #[inline]
     pub fn has_schedule(&self) -> bool {
-        self.schedule.is_some()
+        self.paced.is_some()
     }
 
     /// Takes a packet in.
@@ -156,20 +222,18 @@ impl Pacer {
     pub fn take(&mut self, waiting: Waiting, clock: &Clock, counters: &mut Counters) -> Taken {
         let packet = &waiting.packet;
         let asked = packet.flags() & (self.marks.time | self.marks.gap);
-        let at = match &mut self.schedule {
-            Some(schedule) if !self.terms.by_module => {
+        let at = match &mut self.paced {
+            Some(paced) if asked == 0 || !self.terms.by_module => {
                 counters.add(Counter::TxTimeIgnored, usize::from(asked != 0));
                 if !self.terms.makes {
-                    keep_up(schedule, clock.now_ns().saturating_sub(self.shift));
+                    keep_up(&mut paced.schedule, clock.now_ns().saturating_sub(self.shift));
                 }
-                schedule.take(packet.len())
+                paced.schedule.take(packet.len())
             }
-            _ if asked == 0 => return Taken::Leaves(waiting),
-            schedule => {
-                if let Some(schedule) = schedule {
-                    schedule.take(packet.len());
-                }
-                self.asked_time(packet.dynamic_u64(self.marks.offset), asked == self.marks.gap, clock)
+            None if asked == 0 => return Taken::Leaves(waiting),
+            _ => {
+                let (time, is_gap) = (packet.dynamic_u64(self.marks.offset), asked == self.marks.gap);
+                self.asked_time(time, is_gap, packet.len(), clock)
             }
         };
         self.last = at;
@@ -180,14 +244,37 @@ impl Pacer {
     }
 
     /// The time that a module asks for, on the schedule's clock.
-    fn asked_time(&self, time: u64, is_gap: bool, clock: &Clock) -> u64 {
-        if !is_gap {
-            return time.saturating_sub(self.shift);
+    fn asked_time(&mut self, time: u64, is_gap: bool, len: u16, clock: &Clock) -> u64 {
+        match &mut self.paced {
+            Some(paced) if is_gap => paced.schedule.take_after(time, len),
+            Some(paced) => paced.schedule.take_at(time.saturating_sub(self.shift), len),
+            // Without a stream nothing is owed: from the packet that left before, or from now on.
+            None if is_gap => self.last.saturating_add(time).max(clock.now_ns()),
+            None => time,
         }
-        let at = self.last.saturating_add(time);
-        // Of a stream the gaps follow each other; without one, from the packet that left before, or from now on.
-        let follows = self.schedule.is_some() && self.last != 0;
-        if follows { at } else { at.max(clock.now_ns().saturating_sub(self.shift)) }
+    }
+
+    /// All packets of a burst are due now, and leave at once, without a wait in the wheel. Then the schedule has gone on.
+    #[inline]
+    pub fn takes_all(&mut self, packets: usize, now_ns: u64, counters: &mut Counters) -> bool {
+        let Some(paced) = self.paced.as_mut().filter(|_| self.wheel.len() == 0) else { return false };
+        let now = now_ns.saturating_sub(self.shift);
+        let is_plain = self.terms.makes && !self.terms.by_module;
+        let in_time = |at| self.terms.late == Late::CatchUp || now.saturating_sub(at) <= self.terms.late_after;
+        if !is_plain || !paced.peek().is_some_and(in_time) {
+            return false;
+        }
+        let Some(due) = paced.schedule.take_due(now, u16::try_from(packets).unwrap_or(u16::MAX)) else { return false };
+        let late = now.saturating_sub(due.first);
+        if late > self.terms.late_after {
+            counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
+            // They are evenly spaced: as many are late as lie before that moment.
+            let (until, apart) = (late - self.terms.late_after, (due.last - due.first) / (packets as u64 - 1).max(1));
+            let n = until.div_ceil(apart.max(1)).min(packets as u64);
+            counters.add(Counter::SentLate, usize::try_from(n).unwrap_or(packets));
+        }
+        self.last = due.last;
+        true
     }
 
     /// The next packet whose time has come; what is too late for the operator is dropped on the way.
@@ -207,6 +294,7 @@ impl Pacer {
                     }
                     Late::Shift => {
                         self.shift += late;
+                        counters.set(Counter::Moved, self.shift);
                         intended = now_ns;
                     }
                     Late::CatchUp => {}
@@ -220,12 +308,12 @@ impl Pacer {
     }
 
     /// Packets whose time has come and that are still here, or not even made: at most `u16::MAX` of these.
-    pub fn owed(&mut self, now_ns: u64) -> u64 {
+    pub fn owed(&self, now_ns: u64) -> u64 {
         let now = now_ns.saturating_sub(self.shift);
         let overdue = self.wheel.next_time().is_some_and(|at| at.saturating_add(self.terms.late_after) < now);
         let waiting = if overdue { self.wheel.len() } else { 0 };
-        let unmade = match &mut self.schedule {
-            Some(schedule) if self.terms.makes => schedule.due(now, 0, u16::MAX.into()),
+        let unmade = match &self.paced {
+            Some(paced) if self.terms.makes && paced.phase == Phase::Running => paced.schedule.due(now, 0, u16::MAX.into()),
             _ => 0,
         };
         (waiting + unmade) as u64

@@ -4,6 +4,7 @@
 mod error;
 mod fault;
 mod module;
+mod pace;
 mod port;
 mod problem;
 mod snapshot;
@@ -13,6 +14,7 @@ pub mod text;
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 pub use module::{ModuleInfo, Numbers, Origin};
+pub use pace::{PaceStats, StreamState};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{

@@ -1,7 +1,7 @@
 //! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
 //! asked for.
 
-use super::{ModuleState, Origin, PortStats};
+use super::{ModuleState, Origin, PaceStats, PortStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub ports: Vec<PortStats>,
     /// The chains, one entry per lcore that runs them.
     pub chains: Vec<ChainStats>,
+    /// The streams, in the order of the configuration.
+    pub streams: Vec<PaceStats>,
     /// The lcores, in the order in which they were placed.
     pub lcores: Vec<LcoreStats>,
     /// The modules, one entry per instance.

@@ -4,11 +4,13 @@ mod domains;
 mod maker;
 pub(crate) mod orders;
 mod seats;
+mod streams;
 
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
 pub(crate) use seats::{Common, PlacedChain, Seats};
+pub(crate) use streams::PlacedStream;
 
 use perigee_core::clock::Clock;
 use perigee_datapath::flow::PortFlows;
@@ -39,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) trace: Option<Arc<Trace>>,
     /// The chains as placed, with their counters.
     pub(crate) placed: Vec<PlacedChain>,
+    /// The streams, in the order of the configuration.
+    pub(crate) streams: Vec<PlacedStream>,
     /// What is asked of the lcores.
     pub(crate) orders: Orders,
     /// Where the instances work.

@@ -1,5 +1,6 @@
 //! The chains of all lcores.
 
+use super::streams::pacer;
 use crate::parts::{Common, Maker, Parts, PlacedChain, module_error};
 use crossbeam_queue::ArrayQueue;
 use perigee_config::{Config, Idle, Placed, Source as From, WhenFull};
@@ -74,7 +75,8 @@ impl Builder<'_> {
     fn chain(&mut self, index: usize, placed: &Placed, all: &[Placed], at: Spot) -> Result<Chain, Error> {
         let config = self.config;
         let chain = &config.chains[placed.chain];
-        let out = self.outlets(placed, all);
+        let mut out = self.outlets(placed, all);
+        out.pacer = pacer(config, &self.parts.streams, placed, &self.parts.ports)?;
         let source = self.source(index, placed);
         let (port, ring) = match &chain.source {
             From::Port { port, .. } => (config.port(port), None),

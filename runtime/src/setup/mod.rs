@@ -3,6 +3,7 @@
 mod chains;
 mod memory;
 mod ports;
+mod streams;
 
 use crate::options::Options;
 use crate::parts::{Loaded, Maker, Orders, Parts};
@@ -91,6 +92,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
     let flows = flows.collect::<Result<_, _>>()?;
     let filters = filters(config)?;
+    let streams = streams::streams(config, plan.base)?;
     let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
@@ -123,6 +125,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         clock,
         trace: trace.map(Arc::clone),
         placed: Vec::new(),
+        streams,
         orders: Orders::default(),
         seats: Arc::default(),
         maker: Arc::new(maker),

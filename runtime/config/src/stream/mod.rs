@@ -1,6 +1,7 @@
 //! Streams: when the packets of a chain leave. `[[stream]]`.
 
 mod pattern;
+mod probes;
 mod rate;
 
 use crate::values;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use pattern::{Levels, Pattern, Trace};
+pub use probes::Probes;
 pub use rate::{Rate, Ratio, gcd};
 
 /// When the packets of a chain leave: `[[stream]]`.
@@ -47,6 +49,9 @@ pub struct Stream {
     /// It waits until somebody lets it go.
     #[serde(default)]
     pub paused: bool,
+    /// What is measured of it; `None`: nothing but when its packets leave.
+    #[serde(default)]
+    pub probes: Option<Probes>,
 }
 
 /// What becomes of the schedule when a packet is late.
@@ -78,6 +83,7 @@ impl Stream {
             duration: None,
             count: None,
             paused: false,
+            probes: None,
         }
     }
 

@@ -4,6 +4,7 @@ use super::rate::Rate;
 use crate::values::{self, parse_duration};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use std::fmt;
 use std::time::Duration;
 
 /// How a stream's packets follow each other: `pattern`.
@@ -89,6 +90,23 @@ pub struct Trace {
     /// Begins again after the last gap.
     #[serde(default)]
     pub repeat: bool,
+}
+
+/// Its name, as `kind` has it.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+            Self::Module => "module",
+            Self::Bursts { .. } => "bursts",
+            Self::OnOff { .. } => "on-off",
+            Self::Mmpp { .. } => "mmpp",
+            Self::Pareto { .. } => "pareto",
+            Self::Ramp { .. } => "ramp",
+            Self::Trace(_) => "trace",
+        })
+    }
 }
 
 impl Levels {

@@ -1,7 +1,7 @@
 //! Checks of the streams: their names, chains and order, and whether the numbers of their patterns make sense.
 
 use super::Problems;
-use crate::Config;
+use crate::{Config, Source};
 use crate::stream::{Levels, Pattern, Rate, Stream, Trace};
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,6 +11,9 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// Above it gaps are all the same to the nanosecond, and powers are no longer numbers.
 const MOST_SHAPE: f64 = 1_000.0;
+/// Probes that are remembered: a kilobyte, or 32 MiB of bits.
+const MIN_PLACES: u32 = 1 << 13;
+const MAX_PLACES: u32 = 1 << 28;
 
 pub(super) fn streams(config: &Config, found: &mut Problems) {
     found.names("stream", config.streams.iter().map(|stream| &*stream.name));
@@ -30,6 +33,7 @@ pub(super) fn streams(config: &Config, found: &mut Problems) {
         }
         let mut place = Place { path, who, found };
         limits(stream, &mut place);
+        probes(config, stream, &mut place);
         rate(stream, &mut place);
         pattern(config, stream, &mut place);
     }
@@ -82,6 +86,34 @@ fn limits(stream: &Stream, place: &mut Place<'_>) {
     }
     if stream.count == Some(0) {
         place.wrong("count", "count is 0", "leave it away for a stream without a limit");
+    }
+}
+
+/// What is measured, and by whom.
+fn probes(config: &Config, stream: &Stream, place: &mut Place<'_>) {
+    let Some(probes) = &stream.probes else { return };
+    let chains: Vec<&str> = config.chains.iter().map(|chain| &*chain.name).collect();
+    if probes.received_by.is_empty() {
+        place.wrong("probes.received_by", "nobody receives its probes", "name the chains that read the ports where they come");
+    }
+    for name in &probes.received_by {
+        let path = format!("{}.probes.received_by", place.path);
+        place.found.known(path, &place.who, "chain", name, &chains);
+        let chain = config.chains.iter().find(|chain| chain.name == *name);
+        if chain.is_some_and(|chain| !matches!(chain.source, Source::Port { .. })) {
+            let what = format!("chain {name:?} reads no port");
+            place.wrong("probes.received_by", &what, "probes are looked at as they come from a port");
+        }
+    }
+    if probes.every == 0 {
+        place.wrong("probes.every", "every is 0", "1 makes all packets probes, 10 one in ten");
+    }
+    if probes.timeout.is_zero() || probes.timeout > LONGEST {
+        place.wrong("probes.timeout", "the time-out is 0 or longer than an hour", "as in timeout = \"100ms\"");
+    }
+    if !probes.places.is_power_of_two() || !(MIN_PLACES..=MAX_PLACES).contains(&probes.places) {
+        let what = format!("{} places are no power of two from {MIN_PLACES} to {MAX_PLACES}", probes.places);
+        place.wrong("probes.places", &what, "as many as probes that leave within the time-out, and some more");
     }
 }
 
