@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 21] = [
+const RULES: [(&str, &[&str]); 22] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
@@ -22,6 +22,7 @@ const RULES: [(&str, &[&str]); 21] = [
     ("runtime/machine", &[]),
     ("runtime/pcap", &["abi", CORE]),
     ("runtime/config", &["abi", REPORT, CORE, MACHINE, PCAP]),
+    ("runtime/pace", &[CORE, CONFIG]),
     ("runtime/jail", &[REPORT, CONFIG]),
     ("runtime/dpdk", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL]),
     ("runtime/wire", &["abi", REPORT, CORE, CONFIG, "runtime/dpdk"]),
@@ -29,8 +30,8 @@ const RULES: [(&str, &[&str]); 21] = [
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire"]),
-    ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire"]),
+    ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
         "runtime/evidence", "runtime/datapath", "runtime/wire"]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
@@ -40,11 +41,12 @@ const CORE: &str = "runtime/core";
 const MACHINE: &str = "runtime/machine";
 const PCAP: &str = "runtime/pcap";
 const CONFIG: &str = "runtime/config";
+const PACE: &str = "runtime/pace";
 const JAIL: &str = "runtime/jail";
 const WASM: &str = "runtime/wasm";
 
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
-const WITHOUT_DPDK: [&str; 8] = [REPORT, CORE, MACHINE, PCAP, CONFIG, "runtime/trial", "runtime/load", WASM];
+const WITHOUT_DPDK: [&str; 9] = [REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
 const OF_DPDK: [&str; 4] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {

@@ -35,6 +35,12 @@ const HOUSES: &[House] = &[
         &["flow", "filter", "offload", "border"],
         &["on_wire", "port"],
     ] },
+    House { folder: "runtime/pace/src/", floors: &[
+        &["schedule", "wheel", "fit"],
+        &["walk"],
+        &["exact"],
+        &["tempo", "draws"],
+    ] },
     House { folder: "cli/src/", floors: &[
         &["main"],
         &["short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
