@@ -3,7 +3,10 @@
 use perigee_control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
-use perigee_runtime::{ApplyReport, ChainStats, Error, ModuleStats, PaceStats, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps};
+use perigee_runtime::{
+    ApplyReport, ChainStats, Error, ModuleStats, PaceStats, Snapshot, StreamChange as Change, SwapOptions, SwapReport,
+    Swaps,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

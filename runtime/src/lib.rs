@@ -41,8 +41,9 @@ pub use perigee_pcap::capture::count_packets;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, Error, EvidenceStats, FaultClass, FlowStats,
-    LcoreStats, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PaceStats, PoolLevel, PoolStats, PortDescription,
-    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, Summary, SwapReport, Swaps, TickerGaps, UNWRITTEN,
+    LcoreStats, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PaceStats, PoolLevel, PoolStats,
+    PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, Summary, SwapReport, Swaps,
+    TickerGaps, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

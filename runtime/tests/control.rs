@@ -5,7 +5,9 @@ use perigee_control::{self as control, Listener, ModuleEntry, Settings, Target};
 use perigee_lab::{Bench, CHAIN, check, each, module, verdict};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
-use perigee_runtime::{ApplyReport, Error, PaceStats, Run, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps};
+use perigee_runtime::{
+    ApplyReport, Error, PaceStats, Run, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps,
+};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

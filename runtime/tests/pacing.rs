@@ -86,7 +86,9 @@ fn simulate(bench: &Bench, text: &str) -> Outcome {
 #[test]
 fn a_constant_rate_has_no_error_that_adds_up() {
     let bench = Bench::new();
-    for (rate, per_second) in [("3 Mpps", 3_000_000), ("700 kpps", 700_000), ("1 kpps", 1_000), ("7654.321 kpps", 7_654_321)] {
+    for (rate, per_second) in
+        [("3 Mpps", 3_000_000), ("700 kpps", 700_000), ("1 kpps", 1_000), ("7654.321 kpps", 7_654_321)]
+    {
         bench.module("gen.wat", &generator());
         bench.module("check.wat", &checker(&away(1_000_000_000, per_second)));
         let stream = format!("[[stream]]\nname = \"s\"\nchain = \"generate\"\nrate = \"{rate}\"\n");
@@ -142,13 +144,16 @@ fn a_module_says_when_its_packets_leave_and_gets_the_time_written() {
         bench.module("gen.wat", &module(&format!("(global $n64 (mut i64) (i64.const 0)) {}", each("generate", &body))));
         // What stands in the packet is its departure, in network order: from the highest byte on.
         let stamp = (0..8)
-            .map(|i| format!("(i64.shl (i64.load8_u offset={} (i32.load (local.get $d))) (i64.const {}))", 20 + i, 56 - 8 * i))
+            .map(|i| {
+                format!(
+                    "(i64.shl (i64.load8_u offset={} (i32.load (local.get $d))) (i64.const {}))",
+                    20 + i,
+                    56 - 8 * i
+                )
+            })
             .reduce(|all, byte| format!("(i64.or {all} {byte})"))
             .unwrap();
-        let wrong = format!(
-            "(i32.or {} (i64.ne (i64.add {stamp} (i64.const {DELAY})) (global.get $t)))",
-            away(by, 1)
-        );
+        let wrong = format!("(i32.or {} (i64.ne (i64.add {stamp} (i64.const {DELAY})) (global.get $t)))", away(by, 1));
         bench.module("check.wat", &checker(&wrong));
         let outcome = simulate(&bench, &config(""));
         let chain = &outcome.summary.snapshot.chains[0];

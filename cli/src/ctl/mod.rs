@@ -42,9 +42,7 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
         }
         Verb::Streams => tell(&client.get("/v1/streams")?, is_json, show::streams),
         Verb::Rate { stream, rate } => change(&client, stream, &json!({ "rate": rate.to_string() }), is_json),
-        Verb::Stream { what, stream } => {
-            change(&client, stream, &json!({ "paused": *what == Hold::Pause }), is_json)
-        }
+        Verb::Stream { what, stream } => change(&client, stream, &json!({ "paused": *what == Hold::Pause }), is_json),
         Verb::Swap { module, .. } => {
             let path = format!("/v1/modules/{}/swap", client::encode(module));
             tell(&client.send("POST", &path, upload::swap(&args.verb)?)?, is_json, show::swap)

@@ -75,8 +75,20 @@ fn times(snapshot: &Snapshot) -> String {
 
 /// What streams were to send, and did.
 pub(crate) fn streams(streams: &[PaceStats]) -> String {
-    let heads =
-        ["<stream", "<state", "<pattern", "<rate", "<paced by", "sent", "got", "", "late", "worst us", "owed", "dropped late"];
+    let heads = [
+        "<stream",
+        "<state",
+        "<pattern",
+        "<rate",
+        "<paced by",
+        "sent",
+        "got",
+        "",
+        "late",
+        "worst us",
+        "owed",
+        "dropped late",
+    ];
     let mut table = Table::new(&heads);
     for stream in streams {
         let worst = format!("{:.1}", Duration::from_nanos(stream.late_worst_ns).as_secs_f64() * 1e6);

@@ -112,17 +112,20 @@ pub(super) async fn streams(State(api): State<Arc<Api>>) -> Result<Response, Pro
     Ok(Json(&api.snapshot().await?.streams).into_response())
 }
 
-pub(super) async fn stream(
-    State(api): State<Arc<Api>>,
-    name: Name,
-    body: Bytes,
-) -> Result<Json<PaceStats>, Problem> {
+pub(super) async fn stream(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<PaceStats>, Problem> {
     let name = name_of(name)?;
     let change = match json(&body)? {
         StreamRequest { rate: Some(rate), paused: None } => Change::Rate(rate),
-        StreamRequest { rate: None, paused: Some(paused) } => if paused { Change::Pause } else { Change::Resume },
+        StreamRequest { rate: None, paused: Some(paused) } => {
+            if paused {
+                Change::Pause
+            } else {
+                Change::Resume
+            }
+        }
         _ => {
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", "neither, or both, of `rate` and `paused`");
+            let problem =
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", "neither, or both, of `rate` and `paused`");
             return Err(problem.hint("{\"rate\": \"1 Mpps\"} or {\"paused\": true}"));
         }
     };

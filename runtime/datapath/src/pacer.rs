@@ -313,7 +313,9 @@ impl Pacer {
         let overdue = self.wheel.next_time().is_some_and(|at| at.saturating_add(self.terms.late_after) < now);
         let waiting = if overdue { self.wheel.len() } else { 0 };
         let unmade = match &self.paced {
-            Some(paced) if self.terms.makes && paced.phase == Phase::Running => paced.schedule.due(now, 0, u16::MAX.into()),
+            Some(paced) if self.terms.makes && paced.phase == Phase::Running => {
+                paced.schedule.due(now, 0, u16::MAX.into())
+            }
             _ => 0,
         };
         (waiting + unmade) as u64

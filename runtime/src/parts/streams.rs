@@ -69,7 +69,10 @@ fn missed(stats: &PaceStats, pool_empty: u64, tx_full: u64) -> Option<String> {
         parts.push(format!("{short} packets short ({share:.3} %)"));
     }
     if stats.moved_ns > 0 {
-        parts.push(format!("all times moved by {:.3} ms", std::time::Duration::from_nanos(stats.moved_ns).as_secs_f64() * 1e3));
+        parts.push(format!(
+            "all times moved by {:.3} ms",
+            std::time::Duration::from_nanos(stats.moved_ns).as_secs_f64() * 1e3
+        ));
     }
     if parts.is_empty() {
         return None;

@@ -53,7 +53,9 @@ pub(super) fn pacer(
     let chain = &config.chains[placed.chain];
     let Some(stream) = streams.iter().find(|stream| stream.asked.chain == chain.name) else { return Ok(None) };
     let refuse = |what: String| Error::Request(format!("stream {:?}: {what}", stream.asked.name));
-    let Some(marks) = TxMarks::get() else { return Err(refuse("DPDK has no place for times in its packets".to_owned())) };
+    let Some(marks) = TxMarks::get() else {
+        return Err(refuse("DPDK has no place for times in its packets".to_owned()));
+    };
     let port = chain.granted_ports().next().and_then(|name| config.port(name)).map(|number| &ports[number]);
     let speed = port.map(|port| u64::from(port.info(true).speed_mbps) * 1_000_000).filter(|speed| *speed != 0);
     let [worker, width] = [placed.worker, chain.width()].map(|number| u32::try_from(number).unwrap_or(1));

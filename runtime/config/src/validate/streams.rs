@@ -1,8 +1,8 @@
 //! Checks of the streams: their names, chains and order, and whether the numbers of their patterns make sense.
 
 use super::Problems;
-use crate::{Config, Source};
 use crate::stream::{Levels, Pattern, Rate, Stream, Trace};
+use crate::{Config, Source};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -94,7 +94,11 @@ fn probes(config: &Config, stream: &Stream, place: &mut Place<'_>) {
     let Some(probes) = &stream.probes else { return };
     let chains: Vec<&str> = config.chains.iter().map(|chain| &*chain.name).collect();
     if probes.received_by.is_empty() {
-        place.wrong("probes.received_by", "nobody receives its probes", "name the chains that read the ports where they come");
+        place.wrong(
+            "probes.received_by",
+            "nobody receives its probes",
+            "name the chains that read the ports where they come",
+        );
     }
     for name in &probes.received_by {
         let path = format!("{}.probes.received_by", place.path);
