@@ -104,6 +104,12 @@ impl Setup {
         self.chain(&format!("module = \"{module}\", pool = {POOL}"), stages, tx)
     }
 
+    /// Paces a chain, by the keys of a stream.
+    pub(crate) fn stream(mut self, chain: &str, keys: &str) -> Self {
+        let _ = writeln!(self.text, "[[stream]]\nname = \"{chain}\"\nchain = \"{chain}\"\nlate_after = \"1h\"\n{keys}");
+        self
+    }
+
     /// A chain that starts with a port.
     pub(crate) fn receive(self, port: &str, stages: &[&str]) -> Self {
         self.chain(&format!("port = \"{port}\""), stages, port)

@@ -10,6 +10,7 @@ mod instructions;
 mod lab;
 mod lock;
 mod machine;
+mod pacing;
 mod pieces;
 mod pools;
 mod quiet;
@@ -68,6 +69,8 @@ enum Part {
     Stages,
     /// Limits of rate and of addresses, and trust domains
     Grants,
+    /// Streams whose packets are all due
+    Pacing,
     /// Checksums by the guest SDK
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
@@ -161,6 +164,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Grants) {
         grants::measure(lab)?;
+    }
+    if wanted(Part::Pacing) {
+        pacing::measure(lab)?;
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;

@@ -7,10 +7,12 @@ use crate::load::LoadOptions;
 use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
+use crate::rerun::RerunArgs;
 use crate::sim::SimArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
+use perigee_runtime::config::stream::Rate;
 use perigee_runtime::config::{parse_duration, parse_metrics_address};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,9 +65,16 @@ pub(crate) enum Command {
   perigee sim examples/sim/sim.toml
   perigee sim examples/sim/sim.toml --seeds 1000")]
     Sim(SimArgs),
+    /// Repeat a run by the manifest in its summary, and compare.
+    ///
+    /// The summary that `--json` writes has a manifest: configuration, digests of modules, versions, the machine, its clock. Modules are
+    /// looked for by their digests in the folders that you name; devices and other paths of the manifest are shown, and opened only
+    /// with `--yes`. A policy holds as for `run`.
+    Rerun(RerunArgs),
     /// Generate packets with a module and send them on a port.
     #[command(after_long_help = "Examples:
   perigee gen target/modules/udp-gen.wasm --port net_null0 --duration 5s
+  perigee gen target/modules/udp-gen.wasm --port net_tap0 --rate '1.5 kpps' --pattern poisson --duration 5s
   perigee gen target/modules/udp-gen.wasm --port 0000:01:00.0 --lcore 2 --lcore 3 --config 'dst = \"10.0.0.2\"'")]
     Gen {
         #[command(flatten)]
@@ -73,6 +82,8 @@ pub(crate) enum Command {
         /// The port to send on: a virtual device with its arguments, or a PCI address.
         #[arg(long, value_name = "DEVICE")]
         port: String,
+        #[command(flatten)]
+        pace: PaceArgs,
         #[command(flatten)]
         options: RunOptions,
     },
@@ -343,6 +354,25 @@ pub(crate) struct VerifyOptions {
     /// The name that a policy wants in the signature. Default: the file's, without its end.
     #[arg(long, requires = "policy")]
     pub(crate) name: Option<String>,
+}
+
+/// When the packets of `gen` leave.
+#[derive(Args, Debug)]
+pub(crate) struct PaceArgs {
+    /// Packets per second (`1 Mpps`), bits per second of frames (`1 Gbit/s`) or on layer 1 (`1 Gbit/s l1`), or a part of the
+    /// link (`25 %`). Default: as many as can be.
+    #[arg(long, value_parser = Rate::parse)]
+    pub(crate) rate: Option<Rate>,
+    /// How packets follow each other: `constant`, `poisson`, or a pattern with its keys as TOML:
+    /// `{ kind = "bursts", size = 32 }`.
+    #[arg(long, value_name = "NAME|TOML", requires = "rate")]
+    pub(crate) pattern: Option<String>,
+    /// What becomes of the schedule when a packet is late: `catch-up`, `shift` or `drop`.
+    #[arg(long, value_name = "POLICY", requires = "rate")]
+    pub(crate) late: Option<String>,
+    /// How many packets to send; then the run ends.
+    #[arg(long, value_name = "PACKETS", requires = "rate")]
+    pub(crate) count: Option<u64>,
 }
 
 /// The module of `gen` and `forward`.

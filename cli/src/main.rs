@@ -23,6 +23,7 @@ mod provenance;
 mod read;
 mod ready;
 mod replay;
+mod rerun;
 mod run;
 mod short;
 mod signals;
@@ -65,7 +66,8 @@ fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Sim(args) => sim::sim(&args),
         Command::Run { config, options } => run::run(&config, &options),
-        Command::Gen { module, port, options } => short::generate(&module, &port, &options),
+        Command::Rerun(args) => rerun::rerun(&args),
+        Command::Gen { module, port, pace, options } => short::generate(&module, &port, &pace, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),
         Command::Inspect { module, load, json, jail } => inspect::inspect(&module, &load, &json, jail.mode()),

@@ -25,15 +25,36 @@ const LOOK: Duration = Duration::from_millis(5);
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
     let loaded = read(file)?;
-    let ended = session(&name_of(file), loaded.config.clone(), &loaded.base, options);
+    let asked = Session { name: &name_of(file), base: &loaded.base, text: Some(&loaded.text) };
+    let ended = session(&asked, loaded.config.clone(), options);
     ended.map_err(|error| match error.downcast_ref::<Error>() {
         Some(Error::Config { problems }) => ConfigError { problems: loaded.locate(problems) }.into(),
         _ => error,
     })
 }
 
-/// Runs a valid configuration until its end, and tells what came of it. `name` is what the run is called in its socket.
-pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &RunOptions) -> Result<ExitCode> {
+/// What a run is called, and where it comes from.
+pub(crate) struct Session<'a> {
+    /// What it is called in its socket.
+    pub(crate) name: &'a str,
+    /// Where paths of its configuration start.
+    pub(crate) base: &'a Path,
+    /// The configuration as it was written, if it was.
+    pub(crate) text: Option<&'a str>,
+}
+
+/// Runs a valid configuration until its end, and tells what came of it.
+pub(crate) fn session(asked: &Session<'_>, config: Config, options: &RunOptions) -> Result<ExitCode> {
+    session_and_summary(asked, config, options).map(|(code, _)| code)
+}
+
+/// As [`session`], and gives the summary to whoever goes on with it.
+pub(crate) fn session_and_summary(
+    asked: &Session<'_>,
+    mut config: Config,
+    options: &RunOptions,
+) -> Result<(ExitCode, Summary)> {
+    let Session { name, base, text } = *asked;
     let ready = Ready::take(options.ready_fd)?;
     let stop = StopSignal::listen()?;
     let supervisor = Arc::new(Supervisor::connect());
@@ -58,7 +79,11 @@ pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &Run
     );
     supervisor.stopping();
     let socket = server.close();
-    let summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
+    let mut summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
+    if let Some(manifest) = &mut summary.manifest {
+        manifest.config = text.map(str::to_owned);
+        manifest.command = std::env::args().collect();
+    }
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = result.write(&summary);
@@ -69,7 +94,8 @@ pub(crate) fn session(name: &str, mut config: Config, base: &Path, options: &Run
         output::error(&failure);
     }
     written?;
-    Ok(ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 }))
+    let code = ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 });
+    Ok((code, summary))
 }
 
 /// What of the command line concerns the runtime.

@@ -3,6 +3,7 @@
 use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
 use crate::lcores::Lcores;
 use crate::losses;
+use crate::manifest;
 use crate::options::Options;
 use crate::parts::{Parts, PlacedChain};
 use crate::setup::{self, Plan, Time};
@@ -17,7 +18,7 @@ use perigee_datapath::orders::{Command, InstanceReport};
 use perigee_datapath::stream::Change;
 use perigee_load::Upload;
 use perigee_report::ModuleInfo;
-use perigee_report::{Accounting, ApplyReport, Error, PaceStats, Snapshot, Summary, SwapReport, Swaps};
+use perigee_report::{Accounting, ApplyReport, Error, Manifest, PaceStats, Snapshot, Summary, SwapReport, Swaps};
 use perigee_wasm::engine::{Engines, WASM_STACK};
 use perigee_wasm::request::Request;
 use perigee_wasm::ticker::Ticker;
@@ -42,6 +43,8 @@ pub struct Run {
     pulses: Vec<Arc<Pulse>>,
     watchdog: Option<Watchdog>,
     pub(crate) changes: Changes,
+    /// What it is made of; `None` of a simulation.
+    manifest: Option<Manifest>,
 }
 
 impl std::fmt::Debug for Run {
@@ -68,7 +71,7 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let captures = captures(config)?;
+        let (captures, machine) = (captures(config)?, manifest::machine());
         // The first of all: it starts a process, which has nothing of ours but a socket.
         let loader = Arc::new(options.loader(&config.load, base)?);
         let engines = Engines::default();
@@ -89,7 +92,8 @@ impl Run {
         let pulses: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
         let watchdog = Some(Watchdog::start(&parts, pulses.clone())?);
         let (ticker, changes, threads) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
-        let mut run = Self { lcores: threads, keeper, pulses, watchdog, started_ns, parts, ticker, changes };
+        let manifest = Some(manifest::of(&parts, machine, config));
+        let mut run = Self { lcores: threads, keeper, pulses, watchdog, started_ns, parts, ticker, changes, manifest };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in lcores {
@@ -120,6 +124,7 @@ impl Run {
             parts,
             ticker: None,
             changes: Changes::default(),
+            manifest: None,
         };
         (run, lcores)
     }
@@ -345,7 +350,9 @@ impl Run {
         let pools = pools.collect();
         let accounting = Accounting::of(&snapshot.chains, snapshot.ports.iter().map(|port| port.unwritten).sum());
         let board = self.keeper.board();
-        (Summary { snapshot, accounting, pools, losses: told, invalid: board.invalid() }, board.broken())
+        let clock = manifest::clock_quality(&self.parts.clock);
+        let manifest = self.manifest.take().map(|manifest| Manifest { clock, ..manifest });
+        (Summary { snapshot, accounting, pools, losses: told, manifest, invalid: board.invalid() }, board.broken())
     }
 
     /// What is left in a ring is freed with it, and counted where it would have gone.

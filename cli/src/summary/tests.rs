@@ -18,6 +18,7 @@ fn summary() -> Summary {
     Summary {
         invalid: None,
         losses: Vec::new(),
+        manifest: None,
         snapshot: Snapshot {
             elapsed_ns: 2_000_000_000,
             tsc_hz: 2_600_000_000,

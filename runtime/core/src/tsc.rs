@@ -19,6 +19,9 @@ static FIRST: OnceLock<Pair> = OnceLock::new();
 /// Shorter than this nothing is measured. Readings are some 100 ns apart, so the rate is exact to a few millionths.
 const LEAST: Duration = Duration::from_millis(50);
 
+/// Nanoseconds between the reading of one clock and of the other.
+const READING_NS: f64 = 100.0;
+
 /// The measurement begins, if it did not yet: early, so that what is done meanwhile need not be waited for.
 pub fn begin() {
     let _ = FIRST.get_or_init(Pair::read);
@@ -30,6 +33,14 @@ pub fn hz() -> u64 {
     let passed = Pair::read().raw.saturating_sub(first.raw);
     std::thread::sleep(LEAST.saturating_sub(passed));
     rate(*first, Pair::read())
+}
+
+/// How far from the truth [`hz`] may be now, in millionths: both ends are read some 100 ns apart.
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn unsure_ppm() -> f64 {
+    let first = FIRST.get_or_init(Pair::read);
+    let passed = Pair::read().raw.saturating_sub(first.raw).max(LEAST);
+    2.0 * READING_NS / passed.as_nanos() as f64 * 1e6
 }
 
 fn rate(from: Pair, to: Pair) -> u64 {

@@ -79,6 +79,11 @@ impl std::fmt::Debug for Backend {
     }
 }
 
+/// SHA-256 of a module's bytes in hexadecimal, as its [`Origin`] has it.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 impl Loader {
     /// Reads the policy and starts the compiler; paths start from `base`. With `allow_downgrade` signed modules are accepted of a
     /// version older than the highest seen. Code is made for engines that measure calls so.

@@ -3,6 +3,7 @@
 
 mod affinity;
 mod card;
+mod facts;
 mod interface;
 mod memory;
 pub mod netlink;
@@ -10,6 +11,7 @@ mod rights;
 
 pub use affinity::Affinity;
 pub use card::{Card, UIO, Use, VFIO, bind};
+pub use facts::{cpu_name, kernel_release};
 pub use interface::{Interface, Tap};
 pub use memory::{HugePages, Memory};
 pub use rights::Rights;

@@ -3,6 +3,7 @@
 
 mod error;
 mod fault;
+mod manifest;
 mod module;
 mod pace;
 mod port;
@@ -13,6 +14,7 @@ pub mod text;
 
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
+pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, WireStats};

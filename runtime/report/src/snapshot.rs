@@ -1,7 +1,7 @@
 //! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
 //! asked for.
 
-use super::{ModuleState, Origin, PaceStats, PortStats};
+use super::{Manifest, ModuleState, Origin, PaceStats, PortStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -283,6 +283,8 @@ pub struct Summary {
     /// What ports lost though their drivers count otherwise: captures that did not come as they were counted, packets that
     /// are not in the file that they were sent to. A text each, with port, number and cause.
     pub losses: Vec<String>,
+    /// What it was made of; `None` of a simulation.
+    pub manifest: Option<Manifest>,
     /// Why the figures are worth nothing: a module failed on whose failure the run was to end.
     pub invalid: Option<String>,
 }

@@ -1,0 +1,90 @@
+//! What a run was made of: enough to repeat it, and to judge its figures.
+
+use crate::Origin;
+use serde::{Deserialize, Serialize};
+
+/// The version of this table.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// What a run was made of.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Manifest {
+    /// [`MANIFEST_FORMAT`].
+    pub format: u32,
+    /// Perigee's version.
+    pub perigee: String,
+    /// The ABI's.
+    pub abi: u32,
+    /// Wasmtime's.
+    pub wasmtime: String,
+    /// DPDK's.
+    pub dpdk: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Unix time at its beginning, nanoseconds.
+    pub started_unix_ns: u64,
+    /// Where its random numbers began.
+    pub seed: u64,
+    /// The clock by which it measured.
+    pub clock: ClockQuality,
+    /// Its modules.
+    pub modules: Vec<ModuleFacts>,
+    /// Its ports.
+    pub ports: Vec<PortFacts>,
+    /// Its configuration, as it was written; `None` where it was made by a command's arguments.
+    pub config: Option<String>,
+    /// The command that it was started by.
+    pub command: Vec<String>,
+}
+
+/// The machine that a run was on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Machine {
+    /// The CPU, as the kernel calls it.
+    pub cpu: String,
+    /// How many of them the process might use.
+    pub cpus: usize,
+    /// The kernel's release.
+    pub kernel: String,
+}
+
+/// How good the clock was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ClockQuality {
+    /// Cycles of the time stamp counter in a second, as measured at the beginning, by which all times were told.
+    pub tsc_hz: u64,
+    /// By how much that differs from what was measured over the whole run, by CLOCK_MONOTONIC_RAW: millionths; positive where the
+    /// run's clock was slow.
+    pub off_ppm: f64,
+    /// How sure that is: both clocks are read some 100 ns apart. Millionths.
+    pub unsure_ppm: f64,
+}
+
+/// A module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ModuleFacts {
+    /// Name in the configuration.
+    pub name: String,
+    /// The file that the configuration has for it.
+    pub file: String,
+    /// Its digest, and who vouches for it.
+    pub origin: Origin,
+}
+
+/// A port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PortFacts {
+    /// Name in the configuration.
+    pub name: String,
+    /// Its device.
+    pub device: String,
+    /// Its driver.
+    pub driver: String,
+    /// What its link carried at the beginning, Mbit/s; 0 where nobody knows.
+    pub speed_mbps: u32,
+}
