@@ -8,10 +8,13 @@ use perigee_datapath::health::Pulse;
 use perigee_datapath::orders::InstanceReport;
 use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
+use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, TickerGaps,
+    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StreamStats,
+    TickerGaps,
 };
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Where it is counted, and the times of the moment.
@@ -64,6 +67,8 @@ impl Sources<'_> {
             ports: port_stats(parts),
             chains: chains.collect(),
             streams: parts.streams.iter().map(|s| s.stats(&parts.placed, parts.clock.now_ns())).collect(),
+            measured: measured(parts),
+            strangers: parts.probes.readings.get().map(Readings::strangers).unwrap_or_default(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
@@ -71,6 +76,17 @@ impl Sources<'_> {
             pool_levels: parts.pools.iter().map(|pool| pool_level(pool)).collect(),
         }
     }
+}
+
+/// What was measured of the streams that have probes.
+fn measured(parts: &Parts) -> Vec<StreamStats> {
+    let Some(readings) = parts.probes.readings.get() else { return Vec::new() };
+    let streams = (0..).zip(&parts.streams).zip(&parts.probes.too_short);
+    let told = streams.filter_map(|((number, stream), too_short)| {
+        let told = readings.stream(number)?.told(&stream.asked.name);
+        Some(StreamStats { too_short: too_short.load(Ordering::Relaxed), ..told })
+    });
+    told.collect()
 }
 
 /// The counters of a chain on an lcore.

@@ -30,7 +30,7 @@ name = "check"
 file = "check.wat"
 [[chain]]
 name = "generate"
-source = {{ module = "gen" }}
+source = {{ module = "gen", pool = 2047 }}
 tx = ["load"]
 [[chain]]
 name = "check"
@@ -98,7 +98,9 @@ fn a_constant_rate_has_no_error_that_adds_up() {
         let asked = per_second / 100;
         assert!(stream.sent >= asked && stream.sent <= asked + asked / 100 + 2, "{rate}: {} of {asked}", stream.sent);
         assert_eq!((stream.late, stream.dropped_late, stream.missed.as_ref()), (0, 0, None), "{rate}");
-        assert_eq!(outcome.summary.snapshot.ports[1].rx_packets, stream.sent, "{rate}");
+        // Those of the last 5 us are still on the wire when the run ends.
+        let came = outcome.summary.snapshot.ports[1].rx_packets;
+        assert!(came <= stream.sent && came + per_second / 50_000 + 1 >= asked, "{rate}: {came} of {}", stream.sent);
     }
 }
 
@@ -106,14 +108,9 @@ fn a_constant_rate_has_no_error_that_adds_up() {
 fn a_stream_ends_by_its_count_and_the_next_one_follows() {
     let bench = Bench::new();
     bench.module("gen.wat", &generator());
-    // 100 packets 10 us apart, then after 500 us of rest 50 packets 20 us apart.
-    let wrong = "(i64.ne (global.get $t) (i64.add (global.get $first) (if (result i64) (i64.lt_u (global.get $k) (i64.const 100))
-        (then (i64.mul (global.get $k) (i64.const 10000)))
-        (else (global.get $t)))))";
-    let _ = wrong;
     bench.module("check.wat", &checker("(i32.const 0)"));
     let text = config(
-        "[[chain]]\nname = \"second\"\nsource = { module = \"gen\" }\ntx = [\"load\"]\n\
+        "[[chain]]\nname = \"second\"\nsource = { module = \"gen\", pool = 2047 }\ntx = [\"load\"]\n\
          [[stream]]\nname = \"one\"\nchain = \"generate\"\nrate = \"100 kpps\"\ncount = 100\n\
          [[stream]]\nname = \"two\"\nchain = \"second\"\nrate = \"50 kpps\"\nafter = \"one\"\nstart = \"500us\"\ncount = 50\n",
     );

@@ -4,6 +4,8 @@ use crate::table::{Table, bit_rate, count, packet_rate, port_bit_rate};
 use perigee_runtime::{ChainStats, ModuleStats, PaceStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
+mod measured;
+
 /// Why a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -30,6 +32,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         times(snapshot),
         drops(snapshot),
         streams(&snapshot.streams),
+        measured::text(snapshot),
         wires(snapshot),
         flows(snapshot),
         remarks(snapshot),
@@ -51,6 +54,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let parts = [head, ports(snapshot), believed(snapshot), chains(snapshot), times(snapshot), drops(snapshot)];
     let parts = parts.into_iter().chain([
         streams(&snapshot.streams),
+        measured::text(snapshot),
         wires(snapshot),
         flows(snapshot),
         remarks(snapshot),

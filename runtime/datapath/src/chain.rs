@@ -99,6 +99,9 @@ impl Chain {
         let is_over = |first: &Stage| first.failed.is_some() || first.instance.area.is_finished();
         self.ended |= matches!(self.source, Source::Rooms(_)) && self.stages.first().is_some_and(is_over);
         self.tell_pace(now);
+        if let Some(listening) = self.source.listening() {
+            listening.tend(now.ns);
+        }
         self.publish();
     }
 
@@ -238,8 +241,16 @@ impl Chain {
         self.source.sorter().is_none_or(|sorter| sorter.end(give_up, &mut self.out.counters))
     }
 
+    /// Probes may still come in time.
+    pub fn listens(&mut self) -> bool {
+        self.source.listening().is_some_and(|listening| listening.waits())
+    }
+
     /// Frees and counts all that is still here.
     pub fn close(&mut self) {
+        if let Some(listening) = self.source.listening() {
+            listening.finish();
+        }
         for stage in &mut self.stages {
             stage.close(&mut self.out);
         }

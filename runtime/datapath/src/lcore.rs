@@ -317,6 +317,18 @@ impl Lcore {
                 return Phase::Running;
             }
         }
+        if chain.source.listening().is_some() {
+            // What is under way when the run stops is not lost: it is waited for, as long as it would have been.
+            let n = chain.poll(now);
+            account(chain, n, 0);
+            if n != 0 {
+                *last_packet = now.cycles;
+            }
+            let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
+            if !late && (!rests || chain.listens()) {
+                return Phase::Running;
+            }
+        }
         if matches!(chain.source, Source::Ring(..)) {
             let n = chain.poll(now);
             account(chain, n, 0);

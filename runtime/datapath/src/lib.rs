@@ -16,6 +16,7 @@ pub mod orders;
 pub mod outlet;
 pub mod pacer;
 pub mod port;
+pub mod probing;
 pub mod rebuild;
 pub mod seat;
 pub mod shares;

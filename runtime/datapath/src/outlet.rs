@@ -3,6 +3,7 @@
 use crate::offload;
 use crate::pacer::{Pacer, Taken, Waiting};
 use crate::port::{Port, PortFacts, TxEnd};
+use crate::probing::Probing;
 use crate::stamp;
 use perigee_abi::{MAX_BATCH, MAX_PORTS};
 use perigee_config::WhenFull;
@@ -57,6 +58,8 @@ pub struct Outlets {
     aside: Box<Burst>,
     /// Where packets leave at times of their own.
     pub pacer: Option<Box<Pacer>>,
+    /// Where some of its packets are probes.
+    pub probing: Option<Box<Probing>>,
     /// What the chain has counted.
     pub counters: Counters,
 }
@@ -85,15 +88,36 @@ impl Shape {
 }
 
 impl Lane {
-    /// Hands the burst to the port; what it does not take stays. The time of departure is written last of all.
+    /// Hands the burst to the port; what it does not take stays.
     #[inline]
-    fn send(&mut self, clock: &Clock) -> usize {
+    fn send(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> usize {
+        self.send_by(clock, probing, |end, burst| (end.tx(burst), ())).0
+    }
+
+    /// As [`Self::send`], and whether the packet that is now the first one was refused because it is too long for the interface.
+    fn send_told(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> (usize, bool) {
+        self.send_by(clock, probing, |end, burst| end.tx_told(burst))
+    }
+
+    /// Before the port is called, and as the last thing, times are written into the packets that ask for it, and into probes.
+    #[inline]
+    fn send_by<T>(
+        &mut self,
+        clock: &Clock,
+        probing: Option<&mut Probing>,
+        tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
+    ) -> (usize, T) {
         if let Some(marks) = self.stamps {
             let now = clock.now_ns();
             let asked = self.burst.iter_mut().filter(|packet| packet.flags() & marks.stamp != 0);
             asked.for_each(|packet| stamp::write(packet, now));
         }
-        self.end.tx(&mut self.burst)
+        let Some(probing) = probing else { return tx(&mut self.end, &mut self.burst) };
+        let packets = self.burst.len();
+        probing.stamp(&mut self.burst, clock.now_ns());
+        let (taken, told) = tx(&mut self.end, &mut self.burst);
+        probing.sent(packets, taken);
+        (taken, told)
     }
 }
 
@@ -110,6 +134,7 @@ impl Outlets {
             patience: clock.cycles_in(PATIENCE_NS),
             aside: Burst::new(),
             pacer: None,
+            probing: None,
             counters: Counters::default(),
         }
     }
@@ -215,7 +240,10 @@ impl Outlets {
         let Some(pacer) = &mut self.pacer else { return waiting.packet.free() };
         match pacer.take(waiting, &self.clock, &mut self.counters) {
             Taken::Waits => {}
-            Taken::Leaves(waiting) => self.leave(waiting),
+            Taken::Leaves(mut waiting) => {
+                waiting.packet.set_dynamic_u64(pacer.marks().offset, 0);
+                self.leave(waiting);
+            }
             Taken::Full(waiting) => self.drop_one(Counter::TxFull, waiting.packet),
         }
     }
@@ -274,7 +302,7 @@ impl Outlets {
         let whole = lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.facts.max_frame;
         let leaves = match &mut self.pacer {
             Some(pacer) if pacer.has_schedule() => {
-                whole && pacer.takes_all(burst.len(), self.clock.now_ns(), &mut self.counters)
+                whole && self.probing.is_none() && pacer.takes_all(burst.len(), self.clock.now_ns(), &mut self.counters)
             }
             _ => whole,
         };
@@ -349,7 +377,7 @@ impl Outlets {
         if lane.end.is_shut() {
             return self.hold_lane(index);
         }
-        let sent = lane.send(&self.clock);
+        let sent = lane.send(&self.clock, self.probing.as_deref_mut());
         self.note_sent(index, sent);
         if !self.lanes[index].burst.is_empty() {
             self.untaken(index, sent);

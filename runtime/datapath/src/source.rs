@@ -5,6 +5,7 @@ use crate::filter::Filter;
 use crate::flow::Sorter;
 use crate::offload;
 use crate::port::{PortFacts, RxEnd};
+use crate::probing::Listening;
 use perigee_core::counters::{Counter, Counters};
 use perigee_core::judge::MIN_LEN;
 use perigee_dpdk::burst::Burst;
@@ -52,6 +53,8 @@ pub struct RxQueue {
     pub sorter: Option<Box<Sorter>>,
     /// What does not pass goes no further.
     pub filter: Option<Box<Filter>>,
+    /// Where probes of streams come in.
+    pub listening: Option<Box<Listening>>,
 }
 
 /// The end of a ring at which packets come out.
@@ -117,6 +120,11 @@ impl Source {
         if let Self::Port(RxQueue { sorter: Some(sorter), .. }) = self { sorter.waiting() } else { 0 }
     }
 
+    /// Where probes of streams come in.
+    pub fn listening(&mut self) -> Option<&mut Listening> {
+        if let Self::Port(rx) = self { rx.listening.as_deref_mut() } else { None }
+    }
+
     /// The rules of its port, where it takes part in carrying them out.
     pub fn sorter(&mut self) -> Option<&mut Sorter> {
         if let Self::Port(rx) = self { rx.sorter.as_deref_mut() } else { None }
@@ -126,8 +134,14 @@ impl Source {
 impl RxQueue {
     #[inline]
     fn receive(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+        let first = burst.len();
         let n = self.end.rx(burst, max);
         counters.add(Counter::Received, n);
+        if n != 0
+            && let Some(listening) = &mut self.listening
+        {
+            listening.look(burst, first);
+        }
         if n == 0 && self.ends {
             counters.add(Counter::Dry, 1);
         }

@@ -1,7 +1,7 @@
 //! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
 //! asked for.
 
-use super::{Manifest, ModuleState, Origin, PaceStats, PortStats};
+use super::{Manifest, ModuleState, Origin, PaceStats, PortStats, StrangerCounts, StreamStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,10 @@ pub struct Snapshot {
     pub chains: Vec<ChainStats>,
     /// The streams, in the order of the configuration.
     pub streams: Vec<PaceStats>,
+    /// What was measured of those streams that have probes.
+    pub measured: Vec<StreamStats>,
+    /// What came where probes are read, and is none.
+    pub strangers: StrangerCounts,
     /// The lcores, in the order in which they were placed.
     pub lcores: Vec<LcoreStats>,
     /// The modules, one entry per instance.

@@ -12,6 +12,7 @@ pub(crate) use orders::Orders;
 pub(crate) use seats::{Common, PlacedChain, Seats};
 pub(crate) use streams::PlacedStream;
 
+use crate::setup::Probes;
 use perigee_core::clock::Clock;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::orders::Control;
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) trace: Option<Arc<Trace>>,
     /// The chains as placed, with their counters.
     pub(crate) placed: Vec<PlacedChain>,
+    /// What is measured of the streams.
+    pub(crate) probes: Probes,
     /// The streams, in the order of the configuration.
     pub(crate) streams: Vec<PlacedStream>,
     /// What is asked of the lcores.

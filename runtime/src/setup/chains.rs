@@ -77,7 +77,8 @@ impl Builder<'_> {
         let chain = &config.chains[placed.chain];
         let mut out = self.outlets(placed, all);
         out.pacer = pacer(config, &self.parts.streams, placed, &self.parts.ports)?;
-        let source = self.source(index, placed);
+        out.probing = self.parts.probes.sender(config, index);
+        let source = self.source(index, placed)?;
         let (port, ring) = match &chain.source {
             From::Port { port, .. } => (config.port(port), None),
             From::Ring { ring } => (None, config.ring(ring)),
@@ -130,14 +131,14 @@ impl Builder<'_> {
         out
     }
 
-    fn source(&self, index: usize, placed: &Placed) -> Source {
+    fn source(&self, index: usize, placed: &Placed) -> Result<Source, Error> {
         let (chain, maker) = (&self.config.chains[placed.chain], &self.parts.maker);
         let entry = self.config.entry_domain(chain);
         let filter = |tag: u64| {
             let program = self.filters[placed.chain].as_ref().map(Arc::clone);
             program.map(|program| Box::new(Filter::new(program, tag)))
         };
-        match &chain.source {
+        Ok(match &chain.source {
             From::Port { port, .. } => {
                 let number = self.config.port(port).unwrap_or(0);
                 let port = &self.parts.ports[number];
@@ -155,7 +156,8 @@ impl Builder<'_> {
                 let flows = self.parts.flows[number].as_ref().filter(|flows| flows.needs_sorting());
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
                 let (end, filter) = (Arc::clone(port).rx_end(queue), filter(flags::RX_VLAN_STRIPPED));
-                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter })
+                let listening = self.parts.probes.listener(self.config, placed.chain, facts.timestamp)?;
+                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening })
             }
             From::Ring { ring } => {
                 let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);
@@ -169,7 +171,7 @@ impl Builder<'_> {
                 let copies = &maker.domains[entry.unwrap_or(0)].copies;
                 Source::Rooms(Arc::clone(self.rooms[index].as_ref().unwrap_or(copies)))
             }
-        }
+        })
     }
 }
 

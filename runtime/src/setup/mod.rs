@@ -3,6 +3,7 @@
 mod chains;
 mod memory;
 mod ports;
+mod probes;
 mod streams;
 
 use crate::options::Options;
@@ -27,6 +28,7 @@ use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::engine::Engines;
 use perigee_wire::trace::Trace;
+pub(crate) use probes::Probes;
 use ports::{Making, open_netlink, start_eal};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,7 +116,9 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         faults: Arc::default(),
         evidence,
     };
+    let probes = Probes::new(config, &streams, &placed, clock, matches!(time, Time::Real));
     let mut parts = Parts {
+        probes,
         flows,
         ports,
         netlink,
@@ -131,6 +135,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         maker: Arc::new(maker),
     };
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
+    parts.probes.complete();
     parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
     Ok((parts, lcores))
 }

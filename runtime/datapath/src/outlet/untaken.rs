@@ -47,7 +47,7 @@ impl Outlets {
         let mut sent = 0;
         while self.lanes[index].end.tells_too_long() && !self.lanes[index].burst.is_empty() {
             let lane = &mut self.lanes[index];
-            let (taken, is_too_long) = lane.end.tx_told(&mut lane.burst);
+            let (taken, is_too_long) = lane.send_told(&self.clock, self.probing.as_deref_mut());
             self.note_sent(index, taken);
             sent += taken;
             if is_too_long {
@@ -70,12 +70,12 @@ impl Outlets {
     /// Tries what stands behind the first packet, then behind the second, and so on. Where something is taken, all before it
     /// is refused, and dropped if it still is; where nothing is, all stays as it was.
     fn look_behind(&mut self, index: usize) {
-        let Self { lanes, aside, clock, .. } = self;
+        let Self { lanes, aside, clock, probing, .. } = self;
         let lane = &mut lanes[index];
         let mut taken = 0;
         while taken == 0 && lane.burst.len() > 1 {
             lane.burst.move_first(aside);
-            taken = lane.send(clock);
+            taken = lane.send(clock, probing.as_deref_mut());
         }
         if taken == 0 {
             lane.burst.move_first(aside);
@@ -89,7 +89,7 @@ impl Outlets {
         lane.bytes = lane.bytes.saturating_sub(before);
         // The port may have become free just between the two: then it takes these now.
         std::mem::swap(&mut lane.burst, aside);
-        let late = lane.send(clock);
+        let late = lane.send(clock, probing.as_deref_mut());
         std::mem::swap(&mut lane.burst, aside);
         let late_bytes = before.saturating_sub(bytes(aside));
         let refused = aside.free_all();

@@ -1,0 +1,150 @@
+//! Probes of streams, at the ends of queues: written as the last thing before a port has them, read as the first when they came.
+
+use perigee_abi::MAX_BATCH;
+use perigee_core::clock::Clock;
+use perigee_dpdk::burst::Burst;
+use perigee_dpdk::packet::Packet;
+use perigee_dpdk::timestamp::RxTimestamp;
+use perigee_measure::flow::Flow;
+use perigee_measure::probe::{LEAST_FRAME, LEN};
+use perigee_measure::readings::Readings;
+use perigee_measure::receiver::Receiver;
+use perigee_measure::sender::Sender;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes probes of a chain's packets.
+#[derive(Debug)]
+pub struct Probing {
+    sender: Sender,
+    /// Every so many packets one is a probe.
+    every: u32,
+    /// Packets until the next probe.
+    until: u32,
+    /// Where the time stands at which a packet should leave; 0 there: no time is asked of it.
+    intended_at: usize,
+    /// Which packets of the burst were made probes.
+    places: Vec<u16>,
+    /// Packets whose turn it was, and that are too short.
+    too_short: Arc<AtomicU64>,
+}
+
+impl Probing {
+    /// One packet in `every` becomes a probe of the sender's flow.
+    pub fn new(sender: Sender, every: u32, intended_at: usize, too_short: Arc<AtomicU64>) -> Self {
+        let places = Vec::with_capacity(MAX_BATCH);
+        Self { sender, every: every.max(1), until: 0, intended_at, places, too_short }
+    }
+
+    /// Makes probes of those packets whose turn it is. They leave now.
+    #[inline]
+    pub(crate) fn stamp(&mut self, burst: &mut Burst, now_ns: u64) {
+        self.places.clear();
+        let mut until = self.until;
+        for (place, packet) in (0..).zip(burst.iter_mut()) {
+            if until != 0 {
+                until -= 1;
+                continue;
+            }
+            until = self.every - 1;
+            if self.stamp_one(packet, now_ns) {
+                self.places.push(place);
+            } else {
+                self.too_short.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    fn stamp_one(&mut self, packet: &mut Packet, now_ns: u64) -> bool {
+        let len = usize::from(packet.len());
+        let mut tail = [0; LEN];
+        // What lies in several segments has its end elsewhere.
+        if len < LEAST_FRAME || packet.total_len() as usize != len || !packet.read_at(len - LEN, &mut tail) {
+            return false;
+        }
+        let asked = packet.dynamic_u64(self.intended_at);
+        let intended = if asked == 0 { now_ns } else { asked };
+        self.sender.stamp(&mut tail, intended, now_ns);
+        packet.write_at(len - LEN, &tail)
+    }
+
+    /// Of so many stamped packets the port has taken the first `taken`: the others' numbers are given again.
+    #[inline]
+    pub(crate) fn sent(&mut self, packets: usize, taken: usize) {
+        if taken < packets {
+            let first = self.places.partition_point(|place| usize::from(*place) < taken);
+            self.sender.take_back((self.places.len() - first) as u64);
+        }
+        // Where packets taken end the turn stands as it did: of `every` packets the next one is due.
+        let passed = u32::try_from(taken).unwrap_or(u32::MAX) % self.every;
+        self.until = (self.until + self.every - passed) % self.every;
+    }
+
+    /// What its probes belong to.
+    pub fn flow(&self) -> &Arc<Flow> {
+        self.sender.flow()
+    }
+}
+
+/// Reads probes from what comes in by an rx queue.
+pub struct Listening {
+    receiver: Receiver,
+    /// The streams whose probes it reads.
+    streams: Vec<u16>,
+    readings: Arc<OnceLock<Readings>>,
+    timestamp: Option<RxTimestamp>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listening").field("streams", &self.streams).finish_non_exhaustive()
+    }
+}
+
+impl Listening {
+    /// Times of arrival are the port's where it gives any, else those of the clock, read once for a burst when the port has given it.
+    /// `readings` are of the whole run, and there when packets flow.
+    pub fn new(
+        receiver: Receiver,
+        streams: Vec<u16>,
+        readings: Arc<OnceLock<Readings>>,
+        timestamp: Option<RxTimestamp>,
+        clock: Clock,
+    ) -> Self {
+        Self { receiver, streams, readings, timestamp, clock }
+    }
+
+    /// Looks at the packets of a burst from `first` on.
+    #[inline]
+    pub(crate) fn look(&mut self, burst: &mut Burst, first: usize) {
+        let now = self.clock.now_ns();
+        let timestamp = self.timestamp;
+        for packet in burst.iter_mut().skip(first) {
+            let len = packet.len();
+            let mut tail = [0; LEN];
+            let from = usize::from(len).saturating_sub(LEN);
+            let is_read = packet.read_at(from, &mut tail);
+            let stamped = timestamp.filter(|t| packet.flags() & t.flag != 0);
+            let arrival = stamped.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset))).unwrap_or(now);
+            self.receiver.packet(if is_read { &tail } else { &[] }, arrival, len);
+        }
+    }
+
+    /// Calls lost what has not come in time; about once a millisecond.
+    pub(crate) fn tend(&mut self, now_ns: u64) {
+        self.receiver.expire(now_ns);
+    }
+
+    /// Probes may still come in time.
+    pub(crate) fn waits(&self) -> bool {
+        let readings = self.readings.get();
+        readings.is_some_and(|readings| self.streams.iter().any(|stream| readings.counts(*stream).outstanding != 0))
+    }
+
+    /// Nothing comes any more: what has not come is lost.
+    pub(crate) fn finish(&mut self) {
+        self.receiver.finish();
+    }
+}
