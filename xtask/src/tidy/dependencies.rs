@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 21] = [
+const RULES: [(&str, &[&str]); 22] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
@@ -21,6 +21,7 @@ const RULES: [(&str, &[&str]); 21] = [
     ("runtime/core", &["abi", REPORT]),
     ("runtime/machine", &[]),
     ("runtime/pcap", &["abi", CORE]),
+    ("runtime/measure", &[REPORT, CORE]),
     ("runtime/config", &["abi", REPORT, CORE, MACHINE, PCAP]),
     ("runtime/jail", &[REPORT, CONFIG]),
     ("runtime/dpdk", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL]),
@@ -29,14 +30,15 @@ const RULES: [(&str, &[&str]); 21] = [
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire"]),
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", MEASURE]),
     ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
-        "runtime/evidence", "runtime/datapath", "runtime/wire"]),
+        "runtime/evidence", "runtime/datapath", "runtime/wire", MEASURE]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
 
 const REPORT: &str = "runtime/report";
 const CORE: &str = "runtime/core";
+const MEASURE: &str = "runtime/measure";
 const MACHINE: &str = "runtime/machine";
 const PCAP: &str = "runtime/pcap";
 const CONFIG: &str = "runtime/config";
@@ -44,7 +46,7 @@ const JAIL: &str = "runtime/jail";
 const WASM: &str = "runtime/wasm";
 
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
-const WITHOUT_DPDK: [&str; 8] = [REPORT, CORE, MACHINE, PCAP, CONFIG, "runtime/trial", "runtime/load", WASM];
+const WITHOUT_DPDK: [&str; 9] = [REPORT, CORE, MEASURE, MACHINE, PCAP, CONFIG, "runtime/trial", "runtime/load", WASM];
 const OF_DPDK: [&str; 4] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {
