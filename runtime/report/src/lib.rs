@@ -9,6 +9,7 @@ mod pace;
 mod port;
 mod problem;
 mod snapshot;
+mod stream;
 mod swap;
 pub mod text;
 
@@ -22,5 +23,9 @@ pub use problem::{Problem, Severity};
 pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
     Snapshot, Summary, TickerGaps, UNWRITTEN,
+};
+pub use stream::{
+    BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
+    StrangerCounts, StreamStats, TimeStats, Variation,
 };
 pub use swap::{ApplyReport, ChainReport, SeatReport, SwapReport, Swaps};

@@ -11,6 +11,7 @@ const WITHOUT: [&str; 7] = [
     "runtime/core/src/",
     "runtime/datapath/src/",
     "runtime/pace/src/",
+    "runtime/measure/src/",
     "runtime/wasm/src/",
     "runtime/wire/src/",
     "runtime/src/fault/",

@@ -21,6 +21,7 @@ const RULES: [(&str, &[&str]); 22] = [
     ("runtime/core", &["abi", REPORT]),
     ("runtime/machine", &[]),
     ("runtime/pcap", &["abi", CORE]),
+    ("runtime/measure", &[REPORT, CORE]),
     ("runtime/config", &["abi", REPORT, CORE, MACHINE, PCAP]),
     ("runtime/pace", &[CORE, CONFIG]),
     ("runtime/jail", &[REPORT, CONFIG]),
@@ -30,14 +31,15 @@ const RULES: [(&str, &[&str]); 22] = [
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire"]),
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", MEASURE]),
     ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
-        "runtime/evidence", "runtime/datapath", "runtime/wire"]),
+        "runtime/evidence", "runtime/datapath", "runtime/wire", MEASURE]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
 
 const REPORT: &str = "runtime/report";
 const CORE: &str = "runtime/core";
+const MEASURE: &str = "runtime/measure";
 const MACHINE: &str = "runtime/machine";
 const PCAP: &str = "runtime/pcap";
 const CONFIG: &str = "runtime/config";
@@ -46,7 +48,8 @@ const JAIL: &str = "runtime/jail";
 const WASM: &str = "runtime/wasm";
 
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
-const WITHOUT_DPDK: [&str; 9] = [REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
+const WITHOUT_DPDK: [&str; 10] =
+    [REPORT, CORE, MEASURE, MACHINE, PCAP, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
 const OF_DPDK: [&str; 4] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {

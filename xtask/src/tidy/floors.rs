@@ -41,6 +41,16 @@ const HOUSES: &[House] = &[
         &["exact"],
         &["tempo", "draws"],
     ] },
+    House { folder: "runtime/measure/src/", floors: &[
+        &["receiver", "sender"],
+        &["readings"],
+        &["flow", "arrivals"],
+        &["window", "sent", "order", "delay", "gaps", "load"],
+        &["density", "sliding"],
+        &["buckets", "probe"],
+        &["times"],
+        &["tally"],
+    ] },
     House { folder: "cli/src/", floors: &[
         &["main"],
         &["short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
