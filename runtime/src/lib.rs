@@ -41,7 +41,11 @@ pub use perigee_load as load;
 pub use perigee_pcap::capture::count_packets;
 pub use perigee_report::text;
 pub use perigee_report::{
-    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass, FlowStats, GapShare, GapStats, LcoreStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, Origin, PaceStats, PercentileValue, PoolLevel, PoolStats, PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass,
+    FlowStats, GapShare, GapStats, LcoreStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats,
+    Numbers, Origin, PaceStats, PercentileValue, PoolLevel, PoolStats, PortDescription, PortMeaning, PortStats,
+    RingStats, SeatReport, Snapshot, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats,
+    UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

@@ -20,8 +20,18 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
 }
 
 fn probes(streams: &[StreamStats]) -> String {
-    let heads =
-        ["<probes of stream", "sent", "in time", "late", "lost", "loss %", "outstanding", "twice", "reordered", "too short"];
+    let heads = [
+        "<probes of stream",
+        "sent",
+        "in time",
+        "late",
+        "lost",
+        "loss %",
+        "outstanding",
+        "twice",
+        "reordered",
+        "too short",
+    ];
     let mut table = Table::new(&heads);
     for stream in streams {
         let p = &stream.probes;

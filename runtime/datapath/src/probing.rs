@@ -10,8 +10,8 @@ use perigee_measure::probe::{LEAST_FRAME, LEN};
 use perigee_measure::readings::Readings;
 use perigee_measure::receiver::Receiver;
 use perigee_measure::sender::Sender;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Makes probes of a chain's packets.
 #[derive(Debug)]

@@ -46,7 +46,13 @@ struct PlacedFlow {
 
 impl Probes {
     /// The flows of all streams that are measured. In a simulation the key follows from the seed.
-    pub(crate) fn new(config: &Config, streams: &[PlacedStream], placed: &[Placed], clock: Clock, is_real: bool) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        streams: &[PlacedStream],
+        placed: &[Placed],
+        clock: Clock,
+        is_real: bool,
+    ) -> Self {
         let mut flows = Vec::new();
         for (number, stream) in (0..).zip(streams) {
             let Some(probes) = &stream.asked.probes else { continue };

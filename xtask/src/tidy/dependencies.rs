@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 22] = [
+const RULES: [(&str, &[&str]); 23] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
