@@ -81,7 +81,7 @@ impl Buckets {
     /// Counts a time.
     #[inline]
     pub fn record(&self, ns: u64) {
-        // Least and most first: who reads a bucket's count has them already.
+        // Least and most first: who reads a bucket's count has them already. A time is hardly ever new at either end.
         self.min.lower(ns);
         self.max.raise(ns);
         self.sum.add(ns);

@@ -7,6 +7,9 @@ use crate::times::{Lost, Times};
 use hdrhistogram::CreationError;
 use perigee_report::{Percentile, PercentileValue, TimeStats, Variation};
 
+/// Added to numbers with a sign, so that they compare as such without.
+const BIAS: u64 = 1 << 63;
+
 /// Latencies of first copies. Nothing is corrected for what a late generator did not send in time (coordinated omission): the
 /// latency from *intended* departure shows it as it was.
 #[derive(Debug)]
@@ -17,8 +20,9 @@ pub struct Delay {
     ipdv: Buckets,
     /// Their sum with its sign.
     ipdv_sum: Tally,
-    ipdv_fall_max: Tally,
-    ipdv_rise_max: Tally,
+    /// The least and the most of them, with their signs, from [`BIAS`].
+    ipdv_min: Tally,
+    ipdv_max: Tally,
     /// Sixteen times the jitter of RFC 3550.
     jitter: Tally,
     /// The latency of the last probe that came.
@@ -35,8 +39,8 @@ impl Delay {
             intended: Buckets::new(latency)?,
             ipdv: Buckets::new(ipdv)?,
             ipdv_sum: Tally::default(),
-            ipdv_fall_max: Tally::default(),
-            ipdv_rise_max: Tally::default(),
+            ipdv_min: Tally::new(BIAS),
+            ipdv_max: Tally::new(BIAS),
             jitter: Tally::default(),
             last_ns: Tally::default(),
             next: Tally::new(u64::MAX),
@@ -68,7 +72,10 @@ impl Delay {
         if is_successor {
             self.ipdv.record(size);
             self.ipdv_sum.add(difference.cast_unsigned());
-            if difference < 0 { self.ipdv_fall_max.raise(size) } else { self.ipdv_rise_max.raise(size) }
+            // No branch on the sign, which cannot be foretold.
+            let biased = difference.cast_unsigned() ^ BIAS;
+            self.ipdv_min.lower(biased);
+            self.ipdv_max.raise(biased);
         }
     }
 
@@ -80,8 +87,8 @@ impl Delay {
             intended: self.intended.read(),
             ipdv: self.ipdv.read(),
             ipdv_sum: self.ipdv_sum.read().cast_signed(),
-            ipdv_fall_max: self.ipdv_fall_max.read(),
-            ipdv_rise_max: self.ipdv_rise_max.read(),
+            ipdv_fall_max: BIAS - self.ipdv_min.read(),
+            ipdv_rise_max: self.ipdv_max.read() - BIAS,
             jitter_ns: self.jitter.read() as f64 / 16.0,
         }
     }

@@ -3,10 +3,16 @@
 use crate::tally::Tally;
 
 /// The displacement threshold DT: what is farther out of place counts as lost.
-pub const THRESHOLD: u64 = 8;
+pub const THRESHOLD: u64 = IN_PLACE as u64;
 
 /// Arrivals that the algorithm looks at.
-const WINDOW: usize = THRESHOLD as usize + 1;
+const WINDOW: usize = IN_PLACE + 1;
+
+/// The place of displacement 0 among the frequencies.
+const IN_PLACE: usize = 8;
+
+/// No number.
+const NONE: u64 = u64::MAX;
 
 /// The algorithm of RFC 5236, section 4.3, with the names of its text, for numbers from 0.
 ///
@@ -14,8 +20,8 @@ const WINDOW: usize = THRESHOLD as usize + 1;
 /// place. Only around a gap or a packet out of place it works step by step.
 #[derive(Debug)]
 pub struct Density {
-    /// FD: packets by displacement, from -DT to DT.
-    frequencies: [Tally; 2 * THRESHOLD as usize + 1],
+    /// FD: packets by displacement, from -DT to DT; without those that came while all was in order.
+    frequencies: [Tally; 2 * IN_PLACE + 1],
     /// Farther out of place.
     beyond: Tally,
     /// RI: the number that is due.
@@ -26,8 +32,9 @@ pub struct Density {
     waiting: Tally,
     /// Early arrivals whose place has not come, as bits from RI.
     early: Tally,
-    /// The window holds RI, RI + 1, and so on, and nothing is early: what comes in order only moves both on.
-    is_in_order: Tally,
+    /// The number behind the window's, while that is full and holds RI, RI + 1, and so on, and nothing is early: what comes in order
+    /// only moves this on. Else [`NONE`].
+    ahead: Tally,
 }
 
 impl Default for Density {
@@ -39,7 +46,7 @@ impl Default for Density {
             window: Default::default(),
             waiting: Tally::default(),
             early: Tally::default(),
-            is_in_order: Tally::new(1),
+            ahead: Tally::new(NONE),
         }
     }
 }
@@ -48,10 +55,8 @@ impl Density {
     /// The first copy of a packet has come.
     #[inline]
     pub fn arrive(&self, sequence: u64) {
-        let (index, waiting) = (self.receive_index.own(), self.waiting.own());
-        if self.is_in_order.own() == 1 && waiting == WINDOW as u64 && sequence == index.wrapping_add(waiting) {
-            self.frequencies[THRESHOLD as usize].add(1);
-            self.receive_index.set(index + 1);
+        if sequence == self.ahead.own() {
+            self.ahead.set(sequence + 1);
         } else {
             self.arrive_slowly(sequence);
         }
@@ -60,14 +65,7 @@ impl Density {
     #[cold]
     #[inline(never)]
     fn arrive_slowly(&self, sequence: u64) {
-        if self.is_in_order.own() == 1 {
-            // The window was not kept while all was in order.
-            let index = self.receive_index.own();
-            for at in 0..self.waiting.own() {
-                self.window[slot(at)].set(index + at);
-            }
-            self.is_in_order.set(0);
-        }
+        self.catch_up();
         if self.waiting.own() == WINDOW as u64 {
             self.place_oldest();
         }
@@ -75,22 +73,39 @@ impl Density {
         self.window[slot(waiting)].set(sequence);
         self.waiting.set(waiting + 1);
         let index = self.receive_index.own();
-        let is_in_order =
-            self.early.own() == 0 && (0..).zip(self.waiting()).all(|(at, waiting): (u64, _)| waiting == index + at);
-        self.is_in_order.set(u64::from(is_in_order));
+        let is_in_order = (index..).zip(self.waiting()).all(|(number, waiting)| waiting == number);
+        if is_in_order && waiting + 1 == WINDOW as u64 && self.early.own() == 0 {
+            self.ahead.set(sequence + 1);
+        }
+    }
+
+    /// Makes up for what was not kept while all was in order.
+    fn catch_up(&self) {
+        let placed = self.placed_in_order();
+        if self.ahead.own() != NONE {
+            let index = self.receive_index.own() + placed;
+            self.frequencies[IN_PLACE].add(placed);
+            self.receive_index.set(index);
+            self.ahead.set(NONE);
+            self.window.iter().zip(index..).for_each(|(place, number)| place.set(number));
+        }
+    }
+
+    /// Packets that came while all was in order, since that began.
+    fn placed_in_order(&self) -> u64 {
+        match self.ahead.read() {
+            NONE => 0,
+            // Read in the middle, it may have begun anew.
+            ahead => (ahead - WINDOW as u64).saturating_sub(self.receive_index.read()),
+        }
     }
 
     /// No more packets come: the last ones are placed.
     pub fn finish(&self) {
-        if self.is_in_order.own() == 1 {
-            self.frequencies[THRESHOLD as usize].add(self.waiting.own());
-            self.receive_index.add(self.waiting.own());
-            self.waiting.set(0);
-        }
+        self.catch_up();
         while self.waiting.own() > 0 {
             self.place_oldest();
         }
-        self.is_in_order.set(u64::from(self.early.own() == 0));
     }
 
     fn waiting(&self) -> impl Iterator<Item = u64> {
@@ -139,7 +154,9 @@ impl Density {
     /// Packets by displacement: below 0 early, above late. The last DT + 1 arrivals are not in it before [`Self::finish`].
     pub fn read(&self) -> impl Iterator<Item = (i32, u64)> {
         let displacements = -i32::try_from(THRESHOLD).unwrap_or(0)..;
-        displacements.zip(self.frequencies.iter().map(Tally::read)).filter(|(_, n)| *n != 0)
+        let in_order = self.placed_in_order();
+        let of = move |(at, n): (usize, &Tally)| n.read() + if at == IN_PLACE { in_order } else { 0 };
+        displacements.zip(self.frequencies.iter().enumerate().map(of)).filter(|(_, n)| *n != 0)
     }
 
     /// Packets farther out of place than DT.
@@ -183,7 +200,7 @@ mod test {
                 let oldest = window.remove(0);
                 let displacement = index as i64 - oldest as i64;
                 if displacement.unsigned_abs() <= THRESHOLD {
-                    *found.entry(displacement as i32).or_default() += 1;
+                    *found.entry(i32::try_from(displacement).unwrap()).or_default() += 1;
                     buffer.retain(|early| *early != index);
                     if displacement < 0 {
                         buffer.push(oldest);

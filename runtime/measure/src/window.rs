@@ -38,8 +38,10 @@ pub enum Arrival {
     InTime,
     /// The first copy, after the time-out, but before anybody called it lost.
     Late,
-    /// The first copy of a probe that was called lost: it is late now, and lost no more.
+    /// The first copy, after the time-out, of a probe that was called lost: it is late now, and lost no more.
     LateFromLost,
+    /// The first copy of a probe that was called lost too early: it came in time, and whoever reads it was behind.
+    InTimeFromLost,
     /// A further copy.
     Duplicate,
     /// Its place in the ring has been taken by later numbers. A late probe stays lost; it may also be a copy.
@@ -50,7 +52,7 @@ impl Arrival {
     /// The first copy of a probe.
     #[inline]
     pub fn is_first(self) -> bool {
-        matches!(self, Self::InTime | Self::Late | Self::LateFromLost)
+        !matches!(self, Self::Duplicate | Self::TooOld)
     }
 }
 
@@ -105,7 +107,8 @@ impl Window {
             let is_lost = word & bit << 16 != 0;
             match age {
                 _ if word & bit != 0 => (Arrival::Duplicate, word),
-                _ if is_lost => (Arrival::LateFromLost, word | bit),
+                Age::Overdue if is_lost => (Arrival::LateFromLost, word | bit),
+                Age::Young if is_lost => (Arrival::InTimeFromLost, word | bit),
                 Age::Overdue => (Arrival::Late, word | bit),
                 Age::Young => (Arrival::InTime, word | bit),
             }
@@ -213,6 +216,7 @@ mod test {
             assert_eq!(window.expire(4), 0);
             assert_eq!(window.arrive(3, Age::Overdue), Arrival::LateFromLost);
             assert_eq!(window.arrive(3, Age::Overdue), Arrival::Duplicate, "late, then a copy");
+            assert_eq!(window.arrive(2, Age::Young), Arrival::InTimeFromLost);
             assert_eq!(window.arrive(70, Age::Young), Arrival::InTime);
             assert_eq!(window.arrive(4, Age::Overdue), Arrival::TooOld);
             assert_eq!(
@@ -263,7 +267,8 @@ mod test {
                     Step::Arrive(n, age) => {
                         let want = match age {
                             _ if came.contains(&n) => Arrival::Duplicate,
-                            _ if lost.contains(&n) => Arrival::LateFromLost,
+                            Age::Overdue if lost.contains(&n) => Arrival::LateFromLost,
+                            Age::Young if lost.contains(&n) => Arrival::InTimeFromLost,
                             Age::Overdue => Arrival::Late,
                             Age::Young => Arrival::InTime,
                         };
@@ -276,7 +281,7 @@ mod test {
                         came.insert(n);
                         in_time += u64::from(got == Arrival::InTime);
                         late += u64::from(got == Arrival::Late);
-                        from_lost += u64::from(got == Arrival::LateFromLost);
+                        from_lost += u64::from(matches!(got, Arrival::LateFromLost | Arrival::InTimeFromLost));
                     }
                     Step::Expire(boundary) => {
                         window.expire(boundary);
@@ -314,7 +319,7 @@ mod test {
                     for n in (0..N).filter(|n| n % 3 != reader && n % 7 != 0) {
                         let kind = match window.arrive(n, Age::Young) {
                             Arrival::InTime | Arrival::Late => 0,
-                            Arrival::LateFromLost => 1,
+                            Arrival::LateFromLost | Arrival::InTimeFromLost => 1,
                             Arrival::Duplicate => 2,
                             Arrival::TooOld => 3,
                         };
