@@ -1,7 +1,7 @@
 //! What was measured, read at one moment by the control side while packets flow, and told.
 
 use crate::arrivals::{Arrivals, BothGaps};
-use crate::delay::{Delays, told};
+use crate::delay::Delays;
 use crate::flow::Flow;
 use crate::gaps::GapTimes;
 use crate::load::{self, Load};
@@ -162,8 +162,8 @@ impl Measured {
         StreamStats {
             name: name.to_owned(),
             probes: self.counts,
-            latency: told(&self.delays.real, Some(lost)),
-            latency_intended: told(&self.delays.intended, Some(lost)),
+            latency: self.delays.real.told(Some(lost)),
+            latency_intended: self.delays.intended.told(Some(lost)),
             variation: self.delays.variation(),
             order: self.order.clone(),
             arrival_gaps,
