@@ -5,7 +5,10 @@ use crate::probe::Probe;
 use crate::tally::Tally;
 use crate::times::{Lost, Times};
 use hdrhistogram::CreationError;
-use perigee_report::{Percentile, PercentileValue, TimeStats, Variation};
+use perigee_report::{Percentile, PercentileValue, Variation};
+
+/// Added to numbers with a sign, so that they compare as such without.
+const BIAS: u64 = 1 << 63;
 
 /// Added to numbers with a sign, so that they compare as such without.
 const BIAS: u64 = 1 << 63;
@@ -132,26 +135,12 @@ impl Delays {
         };
         Variation {
             jitter_ns: self.jitter_ns,
-            ipdv: told(&self.ipdv, None),
+            ipdv: self.ipdv.told(None),
             ipdv_mean_ns: (pairs > 0).then(|| self.ipdv_sum as f64 / pairs as f64),
             ipdv_fall_max_ns: self.ipdv_fall_max,
             ipdv_rise_max_ns: self.ipdv_rise_max,
             pdv: self.real.percentiles(Lost::default()).into_iter().map(above_min).collect(),
         }
-    }
-}
-
-/// Times as they are told; with percentiles that count what was lost, where that has a meaning.
-pub fn told(times: &Times, lost: Option<Lost>) -> TimeStats {
-    TimeStats {
-        count: times.count(),
-        min_ns: times.min(),
-        mean_ns: times.mean(),
-        max_ns: times.max(),
-        percentiles: times.percentiles(Lost::default()),
-        percentiles_with_lost: lost.map(|lost| times.percentiles(lost)).unwrap_or_default(),
-        beyond: times.beyond(),
-        before_departure: times.negative(),
     }
 }
 
@@ -185,7 +174,7 @@ mod test {
         let read = delay.read();
         assert_eq!((read.real.negative(), read.real.count(), read.real.min()), (1, 1, Some(500)));
         assert_eq!((read.intended.negative(), read.intended.count()), (2, 0));
-        assert_eq!(told(&read.real, None).before_departure, 1);
+        assert_eq!(read.real.told(None).before_departure, 1);
     }
 
     #[test]

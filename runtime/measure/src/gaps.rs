@@ -1,7 +1,6 @@
 //! Times between packets, and how many of them are near the one that was asked for.
 
 use crate::buckets::{Buckets, Precision};
-use crate::delay::told;
 use crate::tally::Tally;
 use crate::times::Times;
 use hdrhistogram::CreationError;
@@ -81,7 +80,7 @@ impl GapTimes {
             GapShare { ns: *ns, count, share: share(count) }
         });
         let within = if self.asked_ns.is_some() { within.collect() } else { Vec::new() };
-        GapStats { gaps: told(&self.times, None), asked_ns: self.asked_ns, within }
+        GapStats { gaps: self.times.told(None), asked_ns: self.asked_ns, within }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Times that were counted, as they were read at one moment: for the control side, which may allocate.
 
 use hdrhistogram::Histogram;
-use perigee_report::{Percentile, PercentileValue};
+use perigee_report::{Percentile, PercentileValue, TimeStats};
 
 /// Which percentiles are told, in parts of 100,000.
 pub const PERCENTILES: [u32; 10] = [1_000, 5_000, 25_000, 50_000, 75_000, 90_000, 99_000, 99_900, 99_990, 99_999];
@@ -102,6 +102,20 @@ impl Times {
             Percentile { name: name(part), value }
         };
         PERCENTILES.into_iter().zip(values).map(of).collect()
+    }
+
+    /// As they are told; with percentiles that count what was lost, where that has a meaning.
+    pub fn told(&self, lost: Option<Lost>) -> TimeStats {
+        TimeStats {
+            count: self.count(),
+            min_ns: self.min(),
+            mean_ns: self.mean(),
+            max_ns: self.max(),
+            percentiles: self.percentiles(Lost::default()),
+            percentiles_with_lost: lost.map(|lost| self.percentiles(lost)).unwrap_or_default(),
+            beyond: self.beyond,
+            before_departure: self.negative,
+        }
     }
 
     /// The time at a part of 100,000, with no regard for how many samples there are; rounded up to its bucket's end, but never past
