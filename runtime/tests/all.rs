@@ -11,6 +11,7 @@ mod faults;
 mod flows;
 mod grants;
 mod hostcalls;
+mod measuring;
 mod model;
 mod offloads;
 mod pacing;

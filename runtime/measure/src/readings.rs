@@ -1,11 +1,7 @@
 //! What was measured, read at one moment by the control side while packets flow, and told.
 
 use crate::arrivals::{Arrivals, BothGaps};
-<<<<<<< HEAD
-use crate::delay::{Delays, told};
-=======
 use crate::delay::Delays;
->>>>>>> measure
 use crate::flow::Flow;
 use crate::gaps::GapTimes;
 use crate::load::{self, Load};
@@ -167,14 +163,8 @@ impl Measured {
             name: name.to_owned(),
             probes: self.counts,
             too_short: 0,
-<<<<<<< HEAD
-            too_short: 0,
-            latency: told(&self.delays.real, Some(lost)),
-            latency_intended: told(&self.delays.intended, Some(lost)),
-=======
             latency: self.delays.real.told(Some(lost)),
             latency_intended: self.delays.intended.told(Some(lost)),
->>>>>>> measure
             variation: self.delays.variation(),
             order: self.order.clone(),
             arrival_gaps,
