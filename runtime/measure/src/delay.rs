@@ -10,9 +10,6 @@ use perigee_report::{Percentile, PercentileValue, Variation};
 /// Added to numbers with a sign, so that they compare as such without.
 const BIAS: u64 = 1 << 63;
 
-/// Added to numbers with a sign, so that they compare as such without.
-const BIAS: u64 = 1 << 63;
-
 /// Latencies of first copies. Nothing is corrected for what a late generator did not send in time (coordinated omission): the
 /// latency from *intended* departure shows it as it was.
 #[derive(Debug)]
