@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::calibrate::CalibrateArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::jail::{Jail, JailOption};
@@ -71,6 +72,11 @@ pub(crate) enum Command {
     /// looked for by their digests in the folders that you name; devices and other paths of the manifest are shown, and opened only
     /// with `--yes`. A policy holds as for `run`.
     Rerun(RerunArgs),
+    /// Measure how well packets of a port leave at their times, rate by rate.
+    ///
+    /// Sends frames at each rate, reads them where they come in, and tells the rate that was got and how even the gaps were. The
+    /// result is kept in $XDG_STATE_HOME/perigee (~/.local/state/perigee), and runs on the same port, machine and versions name it.
+    Calibrate(CalibrateArgs),
     /// Generate packets with a module and send them on a port.
     #[command(after_long_help = "Examples:
   perigee gen target/modules/udp-gen.wasm --port net_null0 --duration 5s

@@ -3,6 +3,7 @@
 //! Each command is a module. Errors become text here and nowhere else.
 
 mod args;
+mod calibrate;
 mod check;
 mod conformance;
 mod control;
@@ -67,6 +68,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Sim(args) => sim::sim(&args),
         Command::Run { config, options } => run::run(&config, &options),
         Command::Rerun(args) => rerun::rerun(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Gen { module, port, pace, options } => short::generate(&module, &port, &pace, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),

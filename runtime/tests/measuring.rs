@@ -63,13 +63,16 @@ fn loss_duplicates_and_order_are_those_that_the_wire_has_injected() {
     let line = "delay=20us,loss=1%,duplicate=2%,reorder=3%,reorder-by=30us";
     for seed in 1..6 {
         let outcome = simulate(&bench, &config(line, "rate = \"1 Mpps\"", ""), seed);
-        let wire = outcome.summary.snapshot.ports[0].wire.unwrap();
+        let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
         let (stream, probes) = (measured(&outcome), &measured(&outcome).probes);
         assert_eq!(outcome.summary.snapshot.ports[0].tx_packets, probes.sent);
         assert_eq!((probes.lost, probes.duplicated, probes.late), (wire.lost, wire.duplicated, 0), "{wire:?}");
         assert_eq!(probes.in_time, probes.sent - wire.lost);
         // One that comes late by itself is reordered, unless nothing overtook it; never one that does not.
-        assert!(stream.order.reordered <= wire.reordered && stream.order.reordered * 10 > wire.reordered * 8, "{stream:?}");
+        assert!(
+            stream.order.reordered <= wire.reordered && stream.order.reordered * 10 > wire.reordered * 8,
+            "{stream:?}"
+        );
         assert_eq!(outcome.summary.snapshot.strangers.foreign, 0);
         assert!(wire.lost > 100 && wire.duplicated > 200 && wire.reordered > 300, "{wire:?}");
     }
@@ -105,7 +108,7 @@ fn what_comes_after_its_time_out_is_late_and_not_lost() {
     bench.module("gen.wat", &generator(80));
     let line = "delay=20us,reorder=5%,reorder-by=3ms";
     let outcome = simulate(&bench, &config(line, "rate = \"200 kpps\"", ""), 2);
-    let wire = outcome.summary.snapshot.ports[0].wire.unwrap();
+    let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
     let probes = measured(&outcome).probes;
     // Those of the last milliseconds were waited for no longer than their time-out.
     assert!(probes.late + probes.lost == wire.reordered && probes.lost < wire.reordered / 4, "{probes:?} {wire:?}");
@@ -120,7 +123,7 @@ fn strangers_and_corrupted_probes_change_no_count() {
     let outcome = simulate(&bench, &config("delay=5us,corrupt=1%", "rate = \"1 Mpps\"", other), 4);
     let (probes, strangers) = (measured(&outcome).probes, outcome.summary.snapshot.strangers);
     let others = outcome.summary.snapshot.streams[1].sent;
-    let wire = outcome.summary.snapshot.ports[0].wire.unwrap();
+    let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
     // Of 80 bytes 32 are the probe; two of these, its complement, are not checked.
     assert!(probes.lost > wire.corrupted / 4 && probes.lost < wire.corrupted / 2, "{probes:?} {wire:?}");
     assert_eq!(strangers.foreign + strangers.corrupted, others + probes.lost, "{strangers:?}");
@@ -140,17 +143,22 @@ fn one_in_ten_is_a_probe_and_none_where_frames_are_too_short() {
     assert_eq!(outcome.summary.snapshot.strangers.foreign, sent - probes.sent);
     bench.module("gen.wat", &generator(45));
     let outcome = simulate(&bench, &config("delay=5us", stream, ""), 1);
-    assert_eq!((measured(&outcome).probes.sent, measured(&outcome).too_short), (0, outcome.summary.snapshot.streams[0].sent));
+    assert_eq!(
+        (measured(&outcome).probes.sent, measured(&outcome).too_short),
+        (0, outcome.summary.snapshot.streams[0].sent)
+    );
 }
 
 #[test]
 fn two_lcores_send_and_two_receive_and_a_seed_gives_the_same_again() {
     let bench = Bench::new();
     bench.module("gen.wat", &generator(80));
-    let text = config("delay=20us,loss=1%", "rate = \"1 Mpps\"", "")
-        .replace("source = { module = \"gen\", pool = 2047 }", "lcores = [0, 1]\nsource = { module = \"gen\", pool = 2047 }");
+    let text = config("delay=20us,loss=1%", "rate = \"1 Mpps\"", "").replace(
+        "source = { module = \"gen\", pool = 2047 }",
+        "lcores = [0, 1]\nsource = { module = \"gen\", pool = 2047 }",
+    );
     let first = simulate(&bench, &text, 7);
-    let wire = first.summary.snapshot.ports[0].wire.unwrap();
+    let wire = first.summary.snapshot.ports[0].wire.clone().unwrap();
     assert_eq!(measured(&first).probes.lost, wire.lost);
     let again = simulate(&bench, &text, 7);
     assert_eq!((first.digest.clone(), measured(&first)), (again.digest.clone(), measured(&again)));

@@ -113,7 +113,9 @@ pub(crate) fn streams(streams: &[PaceStats]) -> String {
     }
     let missed = streams.iter().filter_map(|stream| Some((stream, stream.missed.as_ref()?)));
     let missed = missed.map(|(stream, missed)| format!("stream {} MISSED its rate: {missed}\n", stream.name));
-    table.text_unless_empty() + &missed.collect::<String>()
+    let kept = streams.iter().filter_map(|stream| Some((stream, stream.calibration.as_ref()?)));
+    let kept = kept.map(|(stream, text)| format!("calibration of the port of stream {}: {text}\n", stream.name));
+    table.text_unless_empty() + &missed.chain(kept).collect::<String>()
 }
 
 fn levels(snapshot: &Snapshot) -> String {

@@ -161,6 +161,11 @@ impl Chain {
         matches!(self.source, Source::Rooms(_)) && (is_over || self.stages.first().is_some_and(has_said))
     }
 
+    /// When the next packet leaves that waits for its time.
+    pub fn leaves_at(&self) -> Option<u64> {
+        self.out.pacer.as_ref()?.next_leaves()
+    }
+
     /// It makes packets: when it has none, it waits for rooms that are about to come back.
     pub fn generates(&self) -> bool {
         matches!(self.source, Source::Rooms(_)) && !self.ended
@@ -187,7 +192,7 @@ impl Chain {
             Source::Port(rx) => (rx.end.due(), rx.sorter.as_ref().is_some_and(|sorter| sorter.waiting() != 0)),
         };
         let waiting = waiting.filter(|at| *at != 0);
-        let leaves = self.out.pacer.as_ref().filter(|_| !waits).and_then(|pacer| pacer.next_leaves());
+        let leaves = if waits { None } else { self.leaves_at() };
         ([source, waiting, leaves].into_iter().flatten().fold(tick, u64::min), again)
     }
 

@@ -41,6 +41,8 @@ pub struct PaceStats {
     pub state: StreamState,
     /// By what its packets wait for their time.
     pub method: String,
+    /// The calibration of its port that is known; `None` where there is none.
+    pub calibration: Option<String>,
     /// The rate that was asked for, as people write it; empty where the pattern says it all.
     pub rate: String,
     /// How its packets follow each other.

@@ -42,6 +42,7 @@ impl PlacedStream {
             chain: self.asked.chain.clone(),
             state,
             method: pacing_name(pacing::SOFTWARE).to_owned(),
+            calibration: None,
             rate: lock(&self.rate).map(|rate| rate.to_string()).unwrap_or_default(),
             pattern: self.asked.pattern.to_string(),
             ran_ns,

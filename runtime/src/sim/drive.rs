@@ -197,7 +197,10 @@ impl<'a> Drive<'a> {
             {
                 is_over[number] = lcore.end_step(&mut endings[number]);
             }
-            self.hand.fetch_add(END_STEP, Ordering::Relaxed);
+            let now = self.hand.load(Ordering::Relaxed);
+            let leaves = lcores.iter().flat_map(|lcore| &lcore.chains).filter_map(Chain::leaves_at);
+            let next = leaves.fold(now + END_STEP, u64::min).max(now + 1);
+            self.hand.store(next, Ordering::Relaxed);
         }
         *lock(&self.lcores) = lcores;
         let swaps = self.run.swaps();
