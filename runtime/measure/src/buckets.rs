@@ -85,9 +85,15 @@ impl Buckets {
     /// Counts a time.
     #[inline]
     pub fn record(&self, ns: u64) {
-        // Least and most first: who reads a bucket's count has them already. A time is hardly ever new at either end.
+        // Least and most first: who reads a bucket's count has them already.
         self.min.lower(ns);
         self.max.raise(ns);
+        self.count(ns);
+    }
+
+    /// Counts a time whose most somebody else keeps ([`Times::up_to`]).
+    #[inline]
+    pub fn count(&self, ns: u64) {
         self.sum.add(ns);
         match self.counts.get(self.index(ns)) {
             Some(count) => count.add(1),
