@@ -6,6 +6,7 @@
 use crate::tally::Tally;
 use crate::times::Times;
 use hdrhistogram::{CreationError, Histogram};
+use std::num::NonZero;
 
 /// How far and how finely times are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,10 @@ impl Precision {
 /// Counts of times.
 pub struct Buckets {
     counts: Box<[Tally]>,
-    /// Times with so many bits have buckets of 1 ns; above, each power of two has half as many buckets as those.
+    /// Times below 2 to this have buckets of 1 ns, and each power of two above has as many buckets.
     bits: u32,
+    /// A time of so many bits, and the shortest: never 0.
+    least: NonZero<u64>,
     min: Tally,
     max: Tally,
     sum: Tally,
@@ -51,10 +54,11 @@ impl Buckets {
     /// Without times. All memory is taken here; fails where the precision is one that `hdrhistogram` does not have.
     pub fn new(precision: Precision) -> Result<Self, CreationError> {
         let empty = precision.histogram()?;
-        let bits = (2 * 10_u64.pow(precision.digits.into())).next_power_of_two().ilog2();
+        let bits = (2 * 10_u64.pow(precision.digits.into())).next_power_of_two().ilog2() - 1;
         let mut made = Self {
             counts: Box::default(),
             bits,
+            least: NonZero::<u64>::MIN | 1 << bits,
             min: Tally::new(u64::MAX),
             max: Tally::default(),
             sum: Tally::default(),
@@ -81,9 +85,15 @@ impl Buckets {
     /// Counts a time.
     #[inline]
     pub fn record(&self, ns: u64) {
-        // Least and most first: who reads a bucket's count has them already. A time is hardly ever new at either end.
+        // Least and most first: who reads a bucket's count has them already.
         self.min.lower(ns);
         self.max.raise(ns);
+        self.count(ns);
+    }
+
+    /// Counts a time whose most somebody else keeps ([`Times::up_to`]).
+    #[inline]
+    pub fn count(&self, ns: u64) {
         self.sum.add(ns);
         match self.counts.get(self.index(ns)) {
             Some(count) => count.add(1),
@@ -95,15 +105,15 @@ impl Buckets {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "at most 58 times as many as one power of two has")]
     fn index(&self, ns: u64) -> usize {
-        let shift = (ns | 1 << (self.bits - 1)).ilog2() + 1 - self.bits;
-        ((u64::from(shift) << (self.bits - 1)) + (ns >> shift)) as usize
+        let shift = (self.least | ns).ilog2() - self.bits;
+        ((u64::from(shift) << self.bits) + (ns >> shift)) as usize
     }
 
     /// The shortest time in a bucket.
     fn lowest(&self, index: usize) -> u64 {
         let index = index as u64;
-        let shift = (index >> (self.bits - 1)).saturating_sub(1);
-        (index - (shift << (self.bits - 1))) << shift
+        let shift = (index >> self.bits).saturating_sub(1);
+        (index - (shift << self.bits)) << shift
     }
 
     /// What was counted so far. Times that are counted while it reads may be in it or not; least and most are those of all

@@ -70,25 +70,27 @@ impl Delay {
         let jitter = self.jitter.own();
         self.jitter.set(jitter + size - ((jitter + 8) >> 4));
         if is_successor {
-            self.ipdv.record(size);
-            self.ipdv_sum.add(difference.cast_unsigned());
             // No branch on the sign, which cannot be foretold.
             let biased = difference.cast_unsigned() ^ BIAS;
             self.ipdv_min.lower(biased);
             self.ipdv_max.raise(biased);
+            self.ipdv_sum.add(difference.cast_unsigned());
+            self.ipdv.count(size);
         }
     }
 
     /// What was counted so far.
     #[allow(clippy::cast_precision_loss, reason = "a mean of nanoseconds")]
     pub fn read(&self) -> Delays {
+        let ipdv = self.ipdv.read();
+        let [ipdv_fall_max, ipdv_rise_max] = [BIAS - self.ipdv_min.read(), self.ipdv_max.read() - BIAS];
         Delays {
             real: self.real.read(),
             intended: self.intended.read(),
-            ipdv: self.ipdv.read(),
+            ipdv: ipdv.up_to(ipdv_fall_max.max(ipdv_rise_max)),
             ipdv_sum: self.ipdv_sum.read().cast_signed(),
-            ipdv_fall_max: BIAS - self.ipdv_min.read(),
-            ipdv_rise_max: self.ipdv_max.read() - BIAS,
+            ipdv_fall_max,
+            ipdv_rise_max,
             jitter_ns: self.jitter.read() as f64 / 16.0,
         }
     }
@@ -198,6 +200,20 @@ mod test {
         let told = delay.read().variation();
         assert_eq!((told.ipdv.count, told.ipdv_rise_max_ns, told.ipdv_fall_max_ns), (2, 50, 40));
         assert_eq!(told.ipdv_mean_ns, Some(5.0));
+    }
+
+    #[test]
+    fn an_lcore_that_saw_nothing_changes_nothing() {
+        let (one, none) = (delay(), delay());
+        for (sequence, latency) in [(0, 100), (1, 150), (2, 210), (3, 11_000_000_000)] {
+            one.arrive(&Probe::new(0, sequence, 0, 0), latency);
+        }
+        let (mut sum, alone) = (none.read(), one.read());
+        sum.add(&alone);
+        assert_eq!(sum.variation(), alone.variation());
+        assert_eq!((sum.ipdv.min(), sum.ipdv.max()), (Some(50), Some(10_999_999_790)));
+        assert_eq!((sum.real.min(), sum.real.beyond(), sum.ipdv.beyond()), (Some(100), 1, 1));
+        assert_eq!(none.read().variation().ipdv.min_ns, None);
     }
 
     #[test]

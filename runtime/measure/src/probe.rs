@@ -99,7 +99,8 @@ impl Probe {
     /// When it left, nanoseconds of the run's clock.
     #[inline]
     pub fn real(&self) -> u64 {
-        self.intended.saturating_add_signed(self.late)
+        // Of a probe that was made by `new` this is a time: it neither begins before 0 nor ends after what a number holds.
+        self.intended.wrapping_add_signed(self.late)
     }
 
     /// Flow and lateness in one word.
@@ -145,9 +146,12 @@ pub fn is_tagged(bytes: &[u8; LEN], key: &Key) -> bool {
 /// Reads a frame's last bytes.
 #[inline]
 pub fn read(bytes: &[u8; LEN], key: &Key) -> Seen {
-    if !is_tagged(bytes, key) {
-        return Seen::Foreign;
-    }
+    if is_tagged(bytes, key) { read_tagged(bytes, key) } else { Seen::Foreign }
+}
+
+/// Reads the last bytes of a frame that has the tag.
+#[inline]
+pub fn read_tagged(bytes: &[u8; LEN], key: &Key) -> Seen {
     let [head, origin, sequence, intended] = words(bytes).map(u64::swap_bytes);
     let late = (origin << 16).cast_signed() >> 16;
     let probe = Probe { flow: (origin >> 48) as u16, sequence, intended, late };

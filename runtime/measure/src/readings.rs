@@ -103,7 +103,8 @@ impl Readings {
             in_time: in_time + in_time_from_lost,
             late: late + late_from_lost,
             lost: called_lost - late_from_lost - in_time_from_lost,
-            outstanding: sent - in_time - late - called_lost,
+            // If more came than were sent, that would show: the counts would not balance.
+            outstanding: sent.saturating_sub(in_time + late + called_lost),
             duplicated,
             too_old,
             overrun,

@@ -108,7 +108,7 @@ impl Receiver {
         if usize::from(packet.len) < LEAST_FRAME {
             return Kind::Foreign;
         }
-        match probe::read(bytes, &self.key) {
+        match probe::read_tagged(bytes, &self.key) {
             Seen::Probe(probe) => self.probe(&probe, packet),
             Seen::Corrupted(probe) => self.wrong(&probe, packet.arrival_ns),
             Seen::Foreign => Kind::Foreign,

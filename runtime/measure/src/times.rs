@@ -43,6 +43,17 @@ impl Times {
         self.histogram.len() + self.beyond
     }
 
+    /// The same times, none of which is longer than this, where least and most were not kept. The least is that of its bucket.
+    #[must_use]
+    pub fn up_to(self, max: u64) -> Self {
+        let min = match self.histogram.is_empty() {
+            true if self.beyond == 0 => u64::MAX,
+            true => max,
+            false => self.histogram.min().min(max),
+        };
+        Self { min, max, ..self }
+    }
+
     /// Those that are longer than the histogram holds. They are in all figures but in no bucket.
     pub fn beyond(&self) -> u64 {
         self.beyond

@@ -160,7 +160,8 @@ impl fmt::Display for Percentile {
 pub struct Variation {
     /// Interarrival jitter (RFC 3550, 6.4.1), nanoseconds: of several flows or lcores the largest.
     pub jitter_ns: f64,
-    /// Size of the difference between the latencies of two successive probes (IPDV of RFC 3393, in the form of RFC 5481, 4.1).
+    /// Size of the difference between the latencies of two successive probes (IPDV of RFC 3393, in the form of RFC 5481, 4.1). The
+    /// shortest is known to its bucket.
     pub ipdv: TimeStats,
     /// The mean difference with its sign, nanoseconds.
     pub ipdv_mean_ns: Option<f64>,
