@@ -44,6 +44,7 @@ impl Probing {
         for (place, packet) in (0..).zip(burst.iter_mut()) {
             if until != 0 {
                 until -= 1;
+                self.erase(packet);
                 continue;
             }
             until = self.every - 1;
@@ -67,6 +68,16 @@ impl Probing {
         let intended = if asked == 0 { now_ns } else { asked };
         self.sender.stamp(&mut tail, intended, now_ns);
         packet.write_at(len - LEN, &tail)
+    }
+
+    /// A generator's rooms come again as they were: what was a probe then is none now.
+    #[inline]
+    fn erase(&self, packet: &mut Packet) {
+        let mut tail = [0; LEN];
+        let Some(at) = usize::from(packet.len()).checked_sub(LEN) else { return };
+        if packet.read_at(at, &mut tail) && self.sender.erase(&mut tail) {
+            packet.write_at(at, &tail);
+        }
     }
 
     /// Of so many stamped packets the port has taken the first `taken`: the others' numbers are given again.

@@ -137,6 +137,19 @@ pub fn write(bytes: &mut [u8; LEN], probe: &Probe, key: &Key) {
     }
 }
 
+/// Takes a probe of this run out of a frame that is none: one that was written when the frame's memory was used last. The sum of the
+/// bytes stays what it was. False, and nothing is changed, where there is none.
+#[inline]
+pub fn erase(bytes: &mut [u8; LEN], key: &Key) -> bool {
+    if !is_tagged(bytes, key) {
+        return false;
+    }
+    let old = fold_sum(sum(words(bytes)));
+    *bytes = [0; LEN];
+    bytes[6..8].copy_from_slice(&old.to_le_bytes());
+    true
+}
+
 /// Whether the bytes have this run's tag. Where they do not, they are foreign.
 #[inline]
 pub fn is_tagged(bytes: &[u8; LEN], key: &Key) -> bool {
@@ -196,6 +209,17 @@ mod test {
 
     fn some() -> Probe {
         Probe::new(3, 0x0102_0304_0506_0708, 5_000_000_000, 5_000_000_123)
+    }
+
+    #[test]
+    fn what_is_left_of_a_probe_is_taken_out_and_the_sum_stays() {
+        let key = Key::new(KEY);
+        let mut bytes: [u8; LEN] = std::array::from_fn(|at| u8::try_from(at * 7).unwrap());
+        let before = fold_sum(sum(words(&bytes)));
+        assert!(!erase(&mut bytes, &key));
+        write(&mut bytes, &some(), &key);
+        assert!(erase(&mut bytes, &key));
+        assert_eq!((read(&bytes, &key), fold_sum(sum(words(&bytes)))), (Seen::Foreign, before));
     }
 
     #[test]

@@ -29,6 +29,12 @@ impl Sender {
         Some(sequence)
     }
 
+    /// The frame is no probe, and has no remains of an earlier one. False where it had none anyway.
+    #[inline]
+    pub fn erase(&self, tail: &mut [u8]) -> bool {
+        tail.last_chunk_mut().is_some_and(|place| probe::erase(place, &self.key))
+    }
+
     /// The port did not take the last `n` of this flow's frames: they were not sent. Their numbers are given again, whether these
     /// frames are dropped or stamped anew. In the turn in which they were stamped.
     pub fn take_back(&mut self, n: u64) {
