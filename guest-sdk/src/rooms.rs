@@ -45,6 +45,13 @@ impl<'a> Rooms<'a> {
         self.parts.facts().header.time_ns
     }
 
+    /// Unix time of the call in nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn unix_ns(&self) -> u64 {
+        self.parts.facts().header.start_unix_ns.wrapping_add(self.time_ns())
+    }
+
     /// The run's ports, by number.
     #[inline]
     #[must_use]
