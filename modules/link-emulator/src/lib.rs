@@ -20,7 +20,7 @@ use perigee_guest::{Batch, Buffer, Held, Level, Module, Outputs, Packet, Refusal
 
 perigee_guest::module!(
     LinkEmulator: process, state;
-    heap = 16 * MIB, mailbox = 4 * MIB, spares = 64, state_version = 1
+    window = 192 * MIB, heap = 16 * MIB, mailbox = 4 * MIB, spares = 64, state_version = 1
 );
 
 perigee_guest::counters! {
