@@ -47,6 +47,13 @@ pub(crate) enum Loss {
     Bursts(Bursts),
 }
 
+impl Cable {
+    /// Whether no packet arrives at the moment in which it is sent.
+    pub(crate) fn takes_time(&self) -> bool {
+        self.rate.is_some() || self.delay > 0 || self.jitter > 0
+    }
+}
+
 impl Config {
     /// The cable; an error says what does not fit together.
     pub(crate) fn cable(self) -> Result<Cable, Refusal> {

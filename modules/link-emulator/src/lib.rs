@@ -50,6 +50,8 @@ perigee_guest::counters! {
 pub struct LinkEmulator {
     line: Line,
     flight: Flight,
+    /// All packets are under way for a while.
+    takes_time: bool,
     /// Packets come twice.
     duplicates: bool,
     /// Bytes of a packet that is being copied.
@@ -63,6 +65,7 @@ impl Module for LinkEmulator {
         name_counters(setup);
         let cable = config.cable()?;
         Ok(Self {
+            takes_time: cable.takes_time(),
             duplicates: cable.duplicate.is_possible(),
             flight: Flight::new(cable.reorder.is_possible()),
             line: Line::new(cable, setup.seed())?,
@@ -82,6 +85,11 @@ impl Module for LinkEmulator {
         let mut behind = packets.len();
         for mut packet in packets {
             behind -= 1;
+            // What has no room does not have the line either.
+            if self.takes_time && self.flight.is_full() {
+                self.refuse();
+                continue;
+            }
             match self.line.send(now, packet.len()) {
                 Fate::Queued => QUEUE.add(1),
                 Fate::Lost => LOST.add(1),
@@ -114,14 +122,19 @@ impl LinkEmulator {
     /// Keeps a packet until it is due.
     fn hold(&mut self, packet: Packet<'_>, arrival: Arrival) {
         if self.flight.is_full() {
-            NO_ROOM.add(1);
-            if !self.is_told {
-                self.is_told = true;
-                Level::Warn.log("packets are dropped: more are under way than this module may hold (`grants.hold`)");
-            }
+            self.refuse();
             return;
         }
         self.flight.add(Flying { due: arrival.due, twice: arrival.twice, held: packet.hold() }, arrival.late);
+    }
+
+    /// A packet is dropped because no more may be held, which is told once.
+    fn refuse(&mut self) {
+        NO_ROOM.add(1);
+        if !self.is_told {
+            self.is_told = true;
+            Level::Warn.log("packets are dropped: more are under way than this module may hold (`grants.hold`)");
+        }
     }
 
     /// Lets those go on that are due, as far as the output list has room.

@@ -210,6 +210,15 @@ fn no_more_is_held_than_may_be() {
 }
 
 #[test]
+fn what_finds_no_room_does_not_have_the_line() {
+    let mut host = host(r#"{"rate": "1G"}"#);
+    let came = send(&mut host, 2_000, 200, 10_000);
+    assert_eq!(came.len() as u64 + host.counter("hold_full"), 2_000);
+    // The line was busy all the time: 100 us and 300 packets behind.
+    assert!((430..460).contains(&came.len()), "{}", came.len());
+}
+
+#[test]
 fn more_than_the_list_takes_comes_with_the_next_call() {
     let mut host = host(r#"{"delay": "1us"}"#);
     host.process((0..200).map(packet));
