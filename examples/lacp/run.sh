@@ -45,6 +45,8 @@ for _ in $(seq 90); do [ "$(members)" = 2 ] && break; sleep 0.1; done
 show | grep -E "status|member|partner (sys_id|state)"
 [ "$(members)" = 2 ]
 [ "$(show | grep -c "current attached")" = 2 ]
+# The switch learns by itself when its end is up.
+sleep 1
 ping -c 5 -i 0.2 -w 5 10.98.0.2 | tail -n 2
 wait "$run"
 grep "is in a group" "$work/run"
