@@ -9,6 +9,8 @@ use perigee_guest::{Refusal, Setup, Text};
 
 /// What a frame has before the packet that a port's MTU counts.
 const ETHERNET: usize = 14;
+/// Records of a message, where they fit.
+const RECORDS: u16 = 20;
 /// The port on which collectors listen.
 const IPFIX_PORT: u16 = 4739;
 
@@ -24,7 +26,7 @@ pub(crate) struct Config {
     dst_port: u16,
     flows: u32,
     family: Addresses,
-    pub(crate) records: u16,
+    records: Option<u16>,
     pub(crate) template_every: u64,
     pub(crate) domain: u32,
     pub(crate) sequence: u32,
@@ -52,7 +54,7 @@ impl Default for Config {
             dst_port: IPFIX_PORT,
             flows: 1_000,
             family: Addresses::Ipv4,
-            records: 20,
+            records: None,
             template_every: 100,
             domain: 1,
             sequence: 0,
@@ -89,9 +91,9 @@ impl Config {
         headers
     }
 
-    /// Finds what is right for each key alone, but not together or not in this run.
-    pub(crate) fn check(&self, setup: &Setup<'_>, flows: &Flows) -> Result<(), Refusal> {
-        if self.records == 0 || self.template_every == 0 {
+    /// How many records a message has, and whether the template has a message of its own because both do not fit one.
+    pub(crate) fn layout(&self, setup: &Setup<'_>, flows: &Flows) -> Result<(u16, bool), Refusal> {
+        if self.records == Some(0) || self.template_every == 0 {
             return Err(Refusal::new("records and template_every: at least 1"));
         }
         if self.port.is_some_and(|port| usize::from(port) >= setup.ports().len()) {
@@ -100,13 +102,28 @@ impl Config {
         let port = self.port.or(setup.next_port()).and_then(|port| setup.ports().get(usize::from(port)));
         let mtu = port.map_or(1_500, |port| usize::from(port.mtu));
         let room = usize::try_from(setup.room_len()).unwrap_or(usize::MAX).min(mtu + ETHERNET);
-        let len = |records| Headers::LEN + message_len(flows.family(), records);
-        if len(self.records) > room {
-            let most = (1..self.records).rev().find(|records| len(*records) <= room).unwrap_or(0);
-            let mut text = Text::<240>::from("records: a packet has room for ");
-            text.push_number(most.into()).push(" beside the template");
-            return Err(text.into());
+        let fits = |records, template| Headers::LEN + message_len(flows.family(), records, template) <= room;
+        let wanted = self.records.unwrap_or(RECORDS);
+        let most = (1..=wanted).rev().find(|records| fits(*records, false)).unwrap_or(0);
+        let records = match self.records {
+            Some(records) if records > most => return Err(too_many(most)),
+            Some(records) => records,
+            None => (1..=RECORDS).rev().find(|records| fits(*records, true)).unwrap_or(most),
+        };
+        let is_apart = !fits(records, true);
+        if records == 0 || !fits(0, true) {
+            return Err(too_many(0));
         }
-        Ok(())
+        if is_apart && self.template_every == 1 {
+            return Err(Refusal::new("template_every: at least 2 where the template has no room beside the records"));
+        }
+        Ok((records, is_apart))
     }
+}
+
+/// Says how many records fit.
+fn too_many(most: u16) -> Refusal {
+    let mut text = Text::<240>::from("records: a packet has room for ");
+    text.push_number(most.into());
+    text.into()
 }

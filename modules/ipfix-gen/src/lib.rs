@@ -36,6 +36,8 @@ pub struct IpfixGen {
     flows: Flows,
     /// Records of a message.
     records: u16,
+    /// The template has a message of its own.
+    is_apart: bool,
     /// After how many messages the template comes again.
     template_every: u64,
     domain: u32,
@@ -52,11 +54,12 @@ impl Module for IpfixGen {
         let config: Config = setup.json()?;
         name_counters(setup);
         let flows = config.flows(setup)?;
-        config.check(setup, &flows)?;
+        let (records, is_apart) = config.layout(setup, &flows)?;
         let (instance, _) = setup.instance();
         Ok(Self {
             headers: config.headers(setup),
-            records: config.records,
+            records,
+            is_apart,
             template_every: config.template_every,
             domain: config.domain.wrapping_add(instance),
             sequence: config.sequence,
@@ -95,7 +98,8 @@ impl IpfixGen {
     fn write(&mut self, bytes: &mut [u8], unix_ns: u64) -> Result<u16, Error> {
         let (_, payload) = Headers::of_mut(bytes)?;
         let has_template = self.sent.is_multiple_of(self.template_every);
-        let message = self.message(payload, unix_ns, has_template)?;
+        let records = if has_template && self.is_apart { 0 } else { self.records };
+        let message = self.message(payload, unix_ns, has_template, records)?;
         let len = Headers::LEN + message;
         let frame = bytes.get_mut(..len).ok_or(Error)?;
         let (headers, _) = Headers::of_mut(frame)?;
@@ -103,14 +107,14 @@ impl IpfixGen {
         headers.set_lengths(len)?;
         Headers::fill_checksums(frame);
         self.sent += 1;
-        self.sequence = self.sequence.wrapping_add(self.records.into());
+        self.sequence = self.sequence.wrapping_add(records.into());
         MESSAGES.add(1);
-        RECORDS.add(self.records.into());
+        RECORDS.add(records.into());
         TEMPLATES.add(has_template.into());
         u16::try_from(len).map_err(|_| Error)
     }
 
-    fn message(&mut self, bytes: &mut [u8], unix_ns: u64, has_template: bool) -> Result<usize, Error> {
+    fn message(&mut self, bytes: &mut [u8], unix_ns: u64, has_template: bool, records: u16) -> Result<usize, Error> {
         let mut header = Ipfix::default();
         // It wraps in 2106, as the field does.
         header.set_export_time(u32::try_from(unix_ns / flows::SECOND % (1 << 32)).unwrap_or_default());
@@ -121,17 +125,21 @@ impl IpfixGen {
         if has_template {
             writer.template(id, self.flows.fields())?;
         }
-        writer.data_set(id)?;
-        for _ in 0..self.records {
+        if records > 0 {
+            writer.data_set(id)?;
+        }
+        for _ in 0..records {
             self.flows.write(&mut writer, unix_ns)?;
         }
         Ok(writer.finish())
     }
 }
 
-/// Bytes of a message with this many records, with the template.
-fn message_len(family: Family, records: u16) -> usize {
+/// Bytes of a message with this many records, and with the template where it is to have it.
+fn message_len(family: Family, records: u16, has_template: bool) -> usize {
     let fields = family.fields();
     let record: usize = fields.iter().map(|field| usize::from(field.length)).sum();
-    Ipfix::LEN + SET_HEADER + 4 + 4 * fields.len() + SET_HEADER + usize::from(records) * record
+    let template = if has_template { SET_HEADER + 4 + 4 * fields.len() } else { 0 };
+    let data = if records > 0 { SET_HEADER + usize::from(records) * record } else { 0 };
+    Ipfix::LEN + template + data
 }

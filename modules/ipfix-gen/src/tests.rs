@@ -128,7 +128,7 @@ fn addresses_and_ports_are_as_configured() {
 #[test]
 fn configurations_are_refused() {
     let cases = [
-        (r#"{"records": 100}"#, "records: a packet has room for 30 beside the template"),
+        (r#"{"records": 100}"#, "records: a packet has room for 31"),
         (r#"{"records": 0}"#, "at least 1"),
         (r#"{"template_every": 0}"#, "at least 1"),
         (r#"{"flows": 0}"#, "flows"),
@@ -142,5 +142,21 @@ fn configurations_are_refused() {
     }
     let small = Run { room_len: 100, ..Run::default() };
     let error = Host::<IpfixGen>::start_in(small, "").map(|_| ()).unwrap_err();
-    assert_eq!(error, "records: a packet has room for 0 beside the template");
+    assert_eq!(error, "records: a packet has room for 0");
+}
+
+#[test]
+fn where_both_do_not_fit_the_template_has_a_message_of_its_own() {
+    let small = || Run { room_len: 128, ..Run::default() };
+    let mut host = Host::<IpfixGen>::start_in(small(), r#"{"template_every": 3}"#).unwrap();
+    let mut collector = Collector::default();
+    for output in host.generate(9) {
+        collector.read(&output.bytes);
+    }
+    assert_eq!((collector.records.len(), collector.unknown), (6, 0));
+    let sequence: Vec<_> = collector.headers.iter().map(|header| header.1).collect();
+    assert_eq!(sequence, [0, 0, 1, 2, 2, 3, 4, 4, 5]);
+    assert_eq!((host.counter("records"), host.counter("templates")), (6, 3));
+    let error = Host::<IpfixGen>::start_in(small(), r#"{"template_every": 1}"#).map(|_| ()).unwrap_err();
+    assert!(error.contains("at least 2"), "{error}");
 }
