@@ -211,7 +211,7 @@ fn configuration(args: &CalibrateArgs, rate: Rate) -> String {
     let lcore = |number: usize| args.lcores.get(number).map(|cpu| format!("lcores = [{cpu}]\n")).unwrap_or_default();
     let (sends, receives) = (lcore(0), lcore(1));
     format!(
-        "{ports}[run]\nidle = \"poll\"\n[[module]]\nname = \"generator\"\nfile = \"generator.wat\"\n\
+        "{ports}[run]\nidle = \"spin\"\n[[module]]\nname = \"generator\"\nfile = \"generator.wat\"\n\
          [[chain]]\nname = \"generate\"\nsource = {{ module = \"generator\" }}\ntx = [\"tx\"]\n{sends}\
          [[chain]]\nname = \"receive\"\nsource = {{ port = \"{from}\" }}\n{receives}\
          [[stream]]\nname = \"calibration\"\nchain = \"generate\"\nrate = \"{rate}\"\n\
