@@ -54,7 +54,7 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
 /// Reads the captures that ports would read, as a run does before it starts.
 fn check_captures(loaded: &Loaded) -> Result<()> {
     let (errors, warnings): (Vec<_>, Vec<_>) = loaded
-        .locate(&loaded.config.captures().problems)
+        .locate(&loaded.config.captures(&loaded.base).problems)
         .into_iter()
         .partition(|problem| problem.severity == Severity::Error);
     warnings.iter().for_each(|warning| output::line(&warning.to_string()));

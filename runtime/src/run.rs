@@ -67,7 +67,7 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let captures = captures(config)?;
+        let captures = captures(config, base)?;
         // The first of all: it starts a process, which has nothing of ours but a socket.
         let loader = Arc::new(options.loader(&config.load, base)?);
         let engines = Engines::default();
@@ -362,8 +362,8 @@ impl Run {
 }
 
 /// Looks at what ports will read, and tells what is surprising about it.
-fn captures(config: &Config) -> Result<Captures, Error> {
-    let captures = config.captures();
+pub(crate) fn captures(config: &Config, base: &Path) -> Result<Captures, Error> {
+    let captures = config.captures(base);
     let (problems, warnings): (Vec<_>, Vec<_>) =
         captures.problems.iter().cloned().partition(|problem| problem.severity == Severity::Error);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -13,6 +13,7 @@ mod grants;
 mod hostcalls;
 mod model;
 mod offloads;
+mod replay;
 mod requests;
 mod sim;
 mod swap;

@@ -13,7 +13,7 @@ pub mod text;
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 pub use module::{ModuleInfo, Numbers, Origin};
-pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, WireStats};
+pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
