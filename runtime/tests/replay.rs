@@ -156,7 +156,8 @@ fn flows_are_split_over_the_lcores_that_read() {
     let packets: Vec<Timed> =
         (0..20_000_u32).map(|n| (u64::from(n) * 200, of_flow(u8::try_from(n % 50).unwrap(), n / 50))).collect();
     write(&bench, "in.pcap", &packets);
-    let text = line("file:in.pcap", "").replace("source = { port = \"in\" }", "source = { port = \"in\" }\nlcores = [0, 1]\nstages = [\"m\"]");
+    let text = line("file:in.pcap", "")
+        .replace("source = { port = \"in\" }", "source = { port = \"in\" }\nlcores = [0, 1]\nstages = [\"m\"]");
     let outcome = simulate(&bench, &text).unwrap();
     whole(&outcome, 20_000);
     let received: Vec<u64> = outcome.summary.snapshot.chains[..2].iter().map(|chain| chain.received).collect();

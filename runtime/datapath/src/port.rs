@@ -16,6 +16,8 @@ use perigee_report::{Error, PortStats};
 use perigee_wire as wire;
 use std::sync::Arc;
 
+mod file;
+
 /// What of a port never changes, for whoever holds one of its ends.
 #[derive(Clone, Copy, Debug)]
 pub struct PortFacts {
@@ -388,68 +390,5 @@ impl Port for wire::End {
 
     fn wire(&self) -> Option<&wire::End> {
         Some(self)
-    }
-}
-
-impl Port for replay::Player {
-    fn name(&self) -> &str {
-        replay::Player::name(self)
-    }
-
-    fn facts(&self) -> PortFacts {
-        PortFacts {
-            number: self.number,
-            max_frame: self.mtu.saturating_add(u16::try_from(MAX_L2).unwrap_or(u16::MAX)),
-            offloads: self.offloads(),
-            vlan_strip: if self.strips_vlan { VlanStrip::Software } else { VlanStrip::Off },
-            timestamp: self.timestamp,
-            stale_flags: false,
-            // Its end writes our number.
-            renumbers: false,
-        }
-    }
-
-    fn info(&self, _may_tx: bool) -> PortInfo {
-        replay::Player::info(self)
-    }
-
-    fn stats(&self) -> PortStats {
-        replay::Player::stats(self)
-    }
-
-    fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
-
-    fn rx_end(self: Arc<Self>, queue: u16) -> RxEnd {
-        RxEnd::File(Box::new(replay::Player::rx_end(&self, queue)))
-    }
-
-    fn tx_end(self: Arc<Self>, _queue: u16) -> TxEnd {
-        TxEnd::Nowhere
-    }
-
-    fn rx_queues(&self) -> u16 {
-        replay::Player::rx_queues(self)
-    }
-
-    fn link_up(&self) -> bool {
-        true
-    }
-
-    fn discard_waiting(&self) -> u64 {
-        0
-    }
-
-    fn offer(&self, _rule: &FlowRule) -> Result<Offloaded, String> {
-        Err("a file has no hardware".to_owned())
-    }
-
-    fn sends(&self) -> bool {
-        false
-    }
-
-    fn tape(&self) -> Option<&replay::Tape> {
-        Some(replay::Player::tape(self))
     }
 }
