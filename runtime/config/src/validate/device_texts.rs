@@ -35,7 +35,7 @@ pub(super) fn device(config: &Config, index: usize, port: &Port, found: &mut Pro
     if port.is_wire() {
         wires::end(config, index, port, found);
     } else if port.is_file() {
-        played::file(config, index, port, found);
+        played::file(index, port, found);
     } else if !is_pci_address(name) && !name.starts_with("net_") && !name.starts_with("virtio_user") {
         let help = "virtual devices are called like \"net_null0\", PCI addresses look like \"0000:01:00.0\"";
         found.error(path, format!("{who}: device {name:?} is neither a virtual device nor a PCI address"), help);

@@ -13,14 +13,10 @@ use std::sync::Arc;
 const MIB: u64 = 1 << 20;
 
 /// A device's text.
-pub(super) fn file(config: &Config, index: usize, port: &Port, found: &mut Problems) {
+pub(super) fn file(index: usize, port: &Port, found: &mut Problems) {
     let who = format!("port {:?}", port.name);
     if let Err((what, help)) = FileDevice::parse(&port.device) {
         found.error(format!("port[{index}].device"), format!("{who}: {what}"), help);
-    }
-    if port.rss.is_some() && config.rx_queues(index) > 1 {
-        let help = "a file is spread over the queues by flow: leave `rss` away";
-        found.error(format!("port[{index}].rss"), format!("{who}: a file has no RSS"), help);
     }
 }
 
