@@ -23,7 +23,7 @@ fn ours(path: &Path) -> Vec<Seen> {
     let len = file.metadata().unwrap().len();
     let mut reader = Reader::new(BufReader::new(file), len, "f").unwrap();
     let mut seen = Vec::new();
-    while let Some(record) = reader.next().unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display())) {
+    while let Some(record) = reader.next_record().unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display())) {
         seen.push((record.time.unwrap(), record.bytes.len(), record.original));
     }
     assert_eq!(reader.cut(), None);

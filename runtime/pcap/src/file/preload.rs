@@ -176,7 +176,7 @@ impl Reading<'_> {
         let mut reader =
             Reader::new(BufReader::with_capacity(1 << 16, file), len, path).map_err(|f| of_fault(path, &f))?;
         let mut times = Times::default();
-        while let Some(record) = reader.next().map_err(|fault| of_fault(path, &fault))? {
+        while let Some(record) = reader.next_record().map_err(|fault| of_fault(path, &fault))? {
             self.record(path, &record, &mut times)?;
         }
         if let Some(at) = reader.cut() {

@@ -111,7 +111,7 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// What is wrong with the next record. Behind it nothing is read.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, Fault> {
         if self.is_over {
             return Ok(None);
         }

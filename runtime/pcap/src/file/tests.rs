@@ -16,7 +16,7 @@ fn ours(bytes: &[u8]) -> (Vec<Seen>, Option<Fault>, Option<u64>) {
     };
     let mut seen = Vec::new();
     loop {
-        match reader.next() {
+        match reader.next_record() {
             Ok(Some(record)) => seen.push((record.time, record.bytes.to_vec(), record.original)),
             Ok(None) => return (seen, None, reader.cut()),
             Err(fault) => return (seen, Some(fault), reader.cut()),
@@ -103,7 +103,10 @@ impl Writer {
     }
 
     fn enhanced(self, interface: u32, time: u64, data: &[u8], original: u32) -> Self {
-        let body = Self::new(self.is_big).u32(interface).u32((time >> 32) as u32).u32(time as u32);
+        let body = Self::new(self.is_big)
+            .u32(interface)
+            .u32(u32::try_from(time >> 32).unwrap())
+            .u32(u32::try_from(time & 0xffff_ffff).unwrap());
         let body = body.u32(u32::try_from(data.len()).unwrap()).u32(original).raw(data);
         self.block(6, &body)
     }
