@@ -52,7 +52,6 @@ pub struct PortStats {
     /// What became of what it sent, where it is an end of a simulated wire.
     pub wire: Option<WireStats>,
     /// How its files are played, where it plays any.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayStats>,
     /// What these counters mean with this driver.
     pub means: PortMeaning,
