@@ -2,16 +2,17 @@
 
 use crate::load::LoadOptions;
 use crate::read::{Loaded, read};
-use crate::table::bytes;
+use crate::table::{bytes, count};
 use crate::{load, output};
 use anyhow::Result;
-use perigee_runtime::config::{Config, ConfigError, FlowRule, Module, Port, Severity, Source, allowed_cpus};
+use perigee_runtime::config::{Captures, Config, ConfigError, FlowRule, Module, Port, Severity, Source, allowed_cpus};
 use perigee_runtime::jail::Mode;
 use perigee_runtime::load::{Loader, Upload};
 use perigee_runtime::trial;
-use perigee_runtime::{Error, ModuleInfo, longest_operation};
+use perigee_runtime::{Error, ModuleInfo, RecordingFacts as Facts, longest_operation};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// `perigee check`.
 pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitCode> {
@@ -28,7 +29,7 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     let loaded = read(file)?;
-    check_captures(&loaded)?;
+    let captures = check_captures(&loaded)?;
     let Loaded { mut config, base, .. } = loaded;
     load::apply(args, &mut config)?;
     let loader = load::options(args)?.loader(&config.load, &base)?;
@@ -47,18 +48,18 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
     for what in config.shared_lcores(&allowed_cpus()) {
         output::line(&format!("{}: warning: {what}", file.display()));
     }
-    output::result(&format!("{}: ok\n{}{}", file.display(), plan(&config), uninterrupted(&config)))?;
+    let (plan, played) = (plan(&config), played(&config, &captures));
+    output::result(&format!("{}: ok\n{plan}{played}{}", file.display(), uninterrupted(&config)))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reads the captures that ports would read, as a run does before it starts.
-fn check_captures(loaded: &Loaded) -> Result<()> {
-    let (errors, warnings): (Vec<_>, Vec<_>) = loaded
-        .locate(&loaded.config.captures().problems)
-        .into_iter()
-        .partition(|problem| problem.severity == Severity::Error);
+fn check_captures(loaded: &Loaded) -> Result<Captures> {
+    let captures = loaded.config.captures(&loaded.base);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        loaded.locate(&captures.problems).into_iter().partition(|problem| problem.severity == Severity::Error);
     warnings.iter().for_each(|warning| output::line(&warning.to_string()));
-    if errors.is_empty() { Ok(()) } else { Err(ConfigError { problems: errors }.into()) }
+    if errors.is_empty() { Ok(captures) } else { Err(ConfigError { problems: errors }.into()) }
 }
 
 /// What a module and its grants have to do with each other, where they do not fit: nothing of it keeps a run from starting.
@@ -129,6 +130,21 @@ fn flows(config: &Config) -> String {
         format!("  port {}: flow rule {number}: {} -> {}\n", port.name, rule.matches, rule.action)
     };
     rules.map(line).collect()
+}
+
+/// What ports would play, and what memory that takes.
+fn played(config: &Config, captures: &Captures) -> String {
+    let ports = config.ports.iter().enumerate();
+    let played = ports.filter_map(|(number, port)| Some((port, captures.recording(number)?.facts())));
+    let line = |(port, facts): (&Port, &Facts)| {
+        let (packets, memory) = (count(facts.packets), bytes(facts.memory));
+        let span = Duration::from_nanos(facts.period).as_secs_f64();
+        format!(
+            "  port {}: a round has {packets} packets and lasts {span:.3} s at speed 1; memory: {memory}\n",
+            port.name
+        )
+    };
+    played.map(line).collect()
 }
 
 /// What would run where.

@@ -39,6 +39,7 @@ pub use perigee_jail as jail;
 pub use perigee_load as load;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
+pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass,

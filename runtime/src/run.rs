@@ -71,7 +71,7 @@ impl Run {
         if !problems.is_empty() {
             return Err(Error::Config { problems });
         }
-        let (captures, machine) = (captures(config)?, manifest::machine());
+        let (captures, machine) = (captures(config, base)?, manifest::machine());
         // The first of all: it starts a process, which has nothing of ours but a socket.
         let loader = Arc::new(options.loader(&config.load, base)?);
         let engines = Engines::default();
@@ -135,7 +135,7 @@ impl Run {
         self.changes.of(&self.parts).tend();
         let orders = &self.parts.orders;
         let report = |lcore| orders.ask(lcore, |reply| Command::Report { reply }).unwrap_or_default();
-        self.collect(&(0..orders.len()).map(report).collect::<Vec<_>>())
+        self.collect(&(0..orders.len()).map(report).collect::<Vec<_>>(), self.parts.clock.now_ns())
     }
 
     /// The configuration as it is in force.
@@ -285,11 +285,12 @@ impl Run {
         Ok(report)
     }
 
-    fn collect(&self, reports: &[Vec<InstanceReport>]) -> Snapshot {
+    fn collect(&self, reports: &[Vec<InstanceReport>], until_ns: u64) -> Snapshot {
         let sources = Sources {
             parts: &self.parts,
             pulses: &self.pulses,
             elapsed_ns: self.elapsed_ns(),
+            until_ns,
             kept_for: self.keeper.elapsed(),
             ticker: self.ticker.as_ref().map(Ticker::gaps).unwrap_or_default(),
         };
@@ -322,14 +323,14 @@ impl Run {
     pub(crate) fn stop_and_tell(mut self) -> (Summary, Vec<String>) {
         // What the keeper is about to write may take a while. Until then nothing more flows, and nothing more is counted.
         self.parts.control.stop.store(true, Ordering::Relaxed);
-        let elapsed = self.elapsed_ns();
+        let (elapsed, until_ns) = (self.elapsed_ns(), self.parts.clock.now_ns());
         let restarts = self.keeper.end();
         let lcores = self.join();
         if let Some(mut restarts) = restarts {
             restarts.look_last();
         }
         let reports = lcores.iter().map(|l| l.as_ref().map(Lcore::report).unwrap_or_default()).collect::<Vec<_>>();
-        let mut snapshot = self.collect(&reports);
+        let mut snapshot = self.collect(&reports, until_ns);
         snapshot.elapsed_ns = elapsed;
         // Instances go before the region that lies in their windows, chains before the ports they send to.
         drop(lcores);
@@ -390,8 +391,8 @@ impl Run {
 }
 
 /// Looks at what ports will read, and tells what is surprising about it.
-fn captures(config: &Config) -> Result<Captures, Error> {
-    let captures = config.captures();
+pub(crate) fn captures(config: &Config, base: &Path) -> Result<Captures, Error> {
+    let captures = config.captures(base);
     let (problems, warnings): (Vec<_>, Vec<_>) =
         captures.problems.iter().cloned().partition(|problem| problem.severity == Severity::Error);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

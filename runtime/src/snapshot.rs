@@ -23,6 +23,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) pulses: &'a [Arc<Pulse>],
     /// Since the lcores have started.
     pub(crate) elapsed_ns: u64,
+    /// The end of the window that is looked at, on the run's clock: now, or when the run was asked to stop.
+    pub(crate) until_ns: u64,
     /// On the keeper's clock, by which restarts are due.
     pub(crate) kept_for: Duration,
     pub(crate) ticker: TickerGaps,
@@ -66,7 +68,7 @@ impl Sources<'_> {
             faults_lost: parts.maker.faults.lost(),
             ports: port_stats(parts),
             chains: chains.collect(),
-            streams: parts.streams.iter().map(|s| s.stats(&parts.placed, parts.clock.now_ns())).collect(),
+            streams: parts.streams.iter().map(|s| s.stats(&parts.placed, self.until_ns)).collect(),
             measured: measured(parts),
             strangers: parts.probes.readings.get().map(Readings::strangers).unwrap_or_default(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),

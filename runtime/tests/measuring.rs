@@ -85,13 +85,15 @@ fn latency_is_that_of_the_wire_to_the_nanosecond_from_both_departures() {
     let outcome = simulate(&bench, &config("delay=12345ns", "rate = \"700 kpps\"", ""), 1);
     let stream = measured(&outcome);
     for times in [&stream.latency, &stream.latency_intended] {
-        assert_eq!((times.min_ns, times.max_ns), (Some(12_345), Some(12_345)));
-        assert_eq!(times.mean_ns, Some(12_345.0));
+        assert_eq!(times.min_ns, Some(12_345));
+        assert!((12_345.0..12_345.01).contains(&times.mean_ns.unwrap()), "{times:?}");
         let median = times.percentiles.iter().find(|one| one.name == "p50").unwrap();
         assert_eq!(median.value, PercentileValue::Ns(12_345));
         assert_eq!(times.before_departure, 0);
     }
-    assert_eq!(stream.variation.jitter_ns, 0.0);
+    // A departure is within a nanosecond of its time.
+    assert_eq!((stream.latency.max_ns, stream.variation.jitter_ns), (Some(12_345), 0.0));
+    assert!(stream.latency_intended.max_ns <= Some(12_346));
     let gaps = stream.arrival_gaps.as_ref().unwrap();
     assert_eq!((gaps.asked_ns, gaps.within[0].share), (Some(1_429), 1.0));
     // The lcore stands still for 2 ms: what then leaves late has the wire's latency from its real departure, and more from its time.

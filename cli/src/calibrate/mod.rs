@@ -15,6 +15,7 @@ use perigee_runtime::jail::Mode;
 use perigee_runtime::{GapStats, Options, PercentileValue, Run, Summary};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Rates that are tried where none is given.
@@ -166,7 +167,8 @@ fn measure(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<(Point, store:
     let run = Run::start_with(&config, folder.path(), &options)?;
     std::thread::sleep(args.each);
     let summary = run.stop();
-    let key = store::Key::of(&summary, 0).context("the run has no manifest")?;
+    let mut key = store::Key::of(&summary, 0).context("the run has no manifest")?;
+    key.device.clone_from(&args.tx);
     Ok((point(&summary, size, rate)?, key))
 }
 
@@ -200,13 +202,22 @@ const GENERATOR: &str = r#"(module
   (func (export "generate") (param $n i32) (call $each (local.get $n) (i32.const 1))))
 "#;
 
+/// DPDK keeps the rings of a net_ring that was closed, and complains when it finds them again: each gets a name of its own.
+fn new_name(device: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    match device.strip_prefix("net_ring").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit())) {
+        Some(rest) => format!("net_ring{}{rest}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+        None => device.to_owned(),
+    }
+}
+
 fn configuration(args: &CalibrateArgs, rate: Rate) -> String {
+    let tx = new_name(&args.tx);
     let (ports, from) = match &args.rx {
-        Some(rx) => (
-            format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n[[port]]\nname = \"rx\"\ndevice = {rx:?}\n", args.tx),
-            "rx",
-        ),
-        None => (format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n", args.tx), "tx"),
+        Some(rx) => {
+            (format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n[[port]]\nname = \"rx\"\ndevice = {rx:?}\n", tx), "rx")
+        }
+        None => (format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n", tx), "tx"),
     };
     let lcore = |number: usize| args.lcores.get(number).map(|cpu| format!("lcores = [{cpu}]\n")).unwrap_or_default();
     let (sends, receives) = (lcore(0), lcore(1));

@@ -34,6 +34,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         streams(&snapshot.streams),
         measured::text(snapshot),
         wires(snapshot),
+        played(snapshot),
         flows(snapshot),
         remarks(snapshot),
         port_remarks(snapshot),
@@ -56,6 +57,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
         streams(&snapshot.streams),
         measured::text(snapshot),
         wires(snapshot),
+        played(snapshot),
         flows(snapshot),
         remarks(snapshot),
         port_remarks(snapshot),
@@ -244,6 +246,35 @@ fn drops(snapshot: &Snapshot) -> String {
         table.row([format!("port {}", port.name), "-".to_owned(), cause.to_owned(), count(packets)]);
     }
     table.text_unless_empty()
+}
+
+/// How files were played.
+fn played(snapshot: &Snapshot) -> String {
+    let mut table =
+        Table::new(&["<played by", "packets", "rounds", "late", "latest by us", "in a round", "MiB of memory"]);
+    let mut beside = Table::new(&["<of its files", "<what", "times"]);
+    for (port, replay) in snapshot.ports.iter().filter_map(|port| Some((port, port.replay.as_ref()?))) {
+        let counts = [replay.packets, replay.rounds, replay.late, replay.late_worst_ns / 1_000, replay.in_round];
+        let memory = replay.memory.div_ceil(1 << 20);
+        table.row([port.name.clone()].into_iter().chain(counts.map(count)).chain([count(memory)]));
+        let remarks = [
+            ("packets longer than its mtu allows, left out (too_long)", replay.too_long),
+            ("packets of which nothing makes a frame, left out (not_ethernet)", replay.not_ethernet),
+            ("packets that were cut short when they were captured (snapped)", replay.snapped),
+            ("times earlier than one before (backwards)", replay.backwards),
+            ("packets without a time (timeless)", replay.timeless),
+            ("files that end within a record (cut)", replay.cut),
+            ("polls in which packets were due and no room was free (waited_for_rooms)", replay.waited_for_rooms),
+        ];
+        for (what, times) in remarks.into_iter().filter(|(_, times)| *times != 0) {
+            beside.row([port.name.clone(), what.to_owned(), count(times)]);
+        }
+    }
+    [table.text_unless_empty(), beside.text_unless_empty()]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Which rules packets have met, and who did what they say.

@@ -48,6 +48,8 @@ pub enum Value {
     Number(u64, u64),
     /// One of these words. The first two are told; the others are old names for them.
     Word(&'static [&'static str]),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// An interface that the kernel has.
     Interface,
     /// The name of an interface that the driver makes.
@@ -131,6 +133,14 @@ const KNOWN: &[Driver] = &[
             ("end", Value::Any), ("rate", Value::Any), ("service", Value::Word(&["fixed", "exp"])), ("delay", Value::Any),
             ("jitter", Value::Any), ("loss", Value::Any), ("gemodel", Value::Any), ("duplicate", Value::Any), ("corrupt", Value::Any),
             ("reorder", Value::Any), ("reorder-by", Value::Any), ("queue", Value::Any), ("red", Value::Any),
+        ]),
+        rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
+    },
+    Driver {
+        name: "file:",
+        arguments: Some(&[
+            ("file", Value::Any), ("speed", Value::Any), ("rate", Value::Any), ("loop", Value::Any), ("gap", Value::Any),
+            ("snapped", Value::OneOf(&["refuse", "send", "pad"])), ("link", Value::OneOf(&["ethernet"])), ("memory", Value::Any),
         ]),
         rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
     },
@@ -234,6 +244,7 @@ impl<'a> DeviceText<'a> {
             "net_null" => Some((1_024, 1_024)),
             "net_ring" => Some((16, 16)),
             "wire:" => Some((1, 1_024)),
+            "file:" => Some((256, u16::MAX)),
             "net_tap" | "net_tun" => Some((TAP_QUEUES, TAP_QUEUES)),
             "net_af_packet" => Some((number("qpairs"), number("qpairs"))),
             "net_af_xdp" => Some((number("queue_count"), number("queue_count"))),
@@ -310,7 +321,7 @@ impl Keeps {
 
 /// The names of all drivers that are known, for messages.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|driver| driver.name).filter(|name| *name != super::wire::PREFIX)
+    KNOWN.iter().map(|driver| driver.name).filter(|name| !name.ends_with(':'))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod diff;
 mod domains;
 pub mod drivers;
 mod fault;
+pub mod file;
 pub mod flow;
 mod grants;
 mod load;

@@ -1,7 +1,7 @@
 //! From the text of a file to a [`Config`], with messages that point at the line.
 
 use super::validate::closest;
-use super::{Config, Problem, Severity};
+use super::{Config, Problem, Severity, Source, WhenFull};
 use perigee_report::text;
 use std::fmt;
 use std::ops::Range;
@@ -74,6 +74,11 @@ impl Config {
         for (index, chain) in config.chains.iter_mut().enumerate() {
             if chain.name.is_empty() {
                 chain.name = format!("chain{index}");
+            }
+            // A file can wait as a generator can: it goes on when there is room again.
+            let is_played = |name: &String| config.ports.iter().any(|port| port.name == *name && port.is_file());
+            if matches!(&chain.source, Source::Port { port, .. } if is_played(port)) {
+                chain.when_full.get_or_insert(WhenFull::Wait);
             }
         }
         Ok(config)

@@ -176,6 +176,11 @@ impl Chain {
         self.out.pacer.is_some()
     }
 
+    /// It makes packets, or one is due so soon that an lcore that slept would be late for it.
+    pub fn is_near(&self, now: u64) -> bool {
+        self.generates() || self.source.is_near(now) || self.leaves_at().is_some()
+    }
+
     /// When it has something to do next, in nanoseconds of the run's clock (0: at once), as far as it can be known; and whether it
     /// must be asked again after a while, because it cannot.
     pub fn due(&mut self, clock: &Clock) -> (u64, bool) {
@@ -189,7 +194,10 @@ impl Chain {
                 _ => (None, !self.ended),
             },
             Source::Ring(end) => ((end.ring.count() != 0).then_some(0), false),
-            Source::Port(rx) => (rx.end.due(), rx.sorter.as_ref().is_some_and(|sorter| sorter.waiting() != 0)),
+            Source::Port(rx) => (
+                rx.end.due(),
+                rx.end.comes_when_asked() || rx.sorter.as_ref().is_some_and(|sorter| sorter.waiting() != 0),
+            ),
         };
         let waiting = waiting.filter(|at| *at != 0);
         let leaves = if waits { None } else { self.leaves_at() };

@@ -132,7 +132,8 @@ impl Lcore {
                 next_look = if self.commands.is_empty() { cycles + look } else { cycles };
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
-            if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(Chain::generates) {
+            if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(|chain| chain.is_near(self.clock.ns(cycles)))
+            {
                 std::thread::sleep(NAP);
                 cycles = self.clock.cycles();
             }

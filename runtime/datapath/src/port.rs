@@ -1,5 +1,5 @@
 //! Ports as the data path and the control side see them: the data path holds ends of queues and the facts that it needs, the
-//! control side the port itself. An end is one of two kinds, matched once per burst; behind the control side's trait there may be more.
+//! control side the port itself. An end is one of a few kinds, matched once per burst; behind the control side's trait there may be more.
 
 use perigee_abi::PortInfo;
 use perigee_config::FlowRule;
@@ -11,9 +11,12 @@ use perigee_dpdk::port::{Port as DpdkPort, VlanStrip};
 use perigee_dpdk::timestamp::RxTimestamp;
 use perigee_machine::netlink::Netlink;
 use perigee_pcap::capture::Outputs;
+use perigee_replay as replay;
 use perigee_report::{Error, PortStats};
 use perigee_wire as wire;
 use std::sync::Arc;
+
+mod file;
 
 /// What of a port never changes, for whoever holds one of its ends.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,8 @@ pub enum RxEnd {
     Dpdk(Arc<DpdkPort>, u16),
     /// Of a simulated wire.
     Wire(Box<wire::RxEnd>),
+    /// Of files that are played.
+    File(Box<replay::RxEnd>),
 }
 
 impl RxEnd {
@@ -50,16 +55,28 @@ impl RxEnd {
         match self {
             Self::Dpdk(port, queue) => port.rx(*queue, burst, max),
             Self::Wire(end) => end.rx(burst, max),
+            Self::File(end) => end.rx(burst, max),
         }
     }
 
-    /// When a wire has its next packet, in nanoseconds of the run's clock: 0 where one is there, `None` where none is under way.
-    /// Ports of DPDK's may have one at any time.
+    /// When a wire or a file has its next packet, in nanoseconds of the run's clock: 0 where one is there, `None` where none is under
+    /// way, or where [`Self::comes_when_asked`] says so. Ports of DPDK's may have one at any time.
     pub fn due(&mut self) -> Option<u64> {
         match self {
             Self::Dpdk(..) => Some(0),
             Self::Wire(end) => end.due(),
+            Self::File(end) => end.due(),
         }
+    }
+
+    /// A packet may come whenever somebody asks, which a simulation does not all the time.
+    pub fn comes_when_asked(&self) -> bool {
+        matches!(self, Self::File(end) if end.comes_when_asked())
+    }
+
+    /// A packet is due so soon that an lcore that slept would be late for it.
+    pub fn is_near(&self, now: u64) -> bool {
+        matches!(self, Self::File(end) if end.is_near(now))
     }
 }
 
@@ -70,6 +87,8 @@ pub enum TxEnd {
     Dpdk(Arc<DpdkPort>, u16),
     /// Of a simulated wire.
     Wire(wire::TxEnd),
+    /// Of a port that sends nothing. No chain gets one ([`Port::sends`]).
+    Nowhere,
 }
 
 impl TxEnd {
@@ -79,6 +98,7 @@ impl TxEnd {
         match self {
             Self::Dpdk(port, queue) => port.tx(*queue, burst),
             Self::Wire(end) => end.tx(burst),
+            Self::Nowhere => 0,
         }
     }
 
@@ -88,6 +108,7 @@ impl TxEnd {
         match self {
             Self::Dpdk(port, _) => port.is_shut(),
             Self::Wire(end) => end.is_shut(),
+            Self::Nowhere => true,
         }
     }
 
@@ -96,7 +117,7 @@ impl TxEnd {
         match self {
             Self::Dpdk(port, queue) => port.tx_prepare(*queue, burst),
             // It has no offloads, so none is asked for.
-            Self::Wire(_) => burst.len(),
+            Self::Wire(_) | Self::Nowhere => burst.len(),
         }
     }
 
@@ -110,13 +131,14 @@ impl TxEnd {
         match self {
             Self::Dpdk(port, queue) => port.tx_told(*queue, burst),
             Self::Wire(end) => (end.tx(burst), false),
+            Self::Nowhere => (0, false),
         }
     }
 
     /// When a wire takes packets again, in nanoseconds of the run's clock; `None` where nobody can say.
     pub fn due(&self) -> Option<u64> {
         match self {
-            Self::Dpdk(..) => None,
+            Self::Dpdk(..) | Self::Nowhere => None,
             Self::Wire(end) => end.due(),
         }
     }
@@ -150,6 +172,14 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     /// Why it does not.
     fn offer(&self, rule: &FlowRule) -> Result<Offloaded, String>;
 
+    /// It takes packets.
+    fn sends(&self) -> bool {
+        true
+    }
+    /// What it plays, where it plays files.
+    fn tape(&self) -> Option<&replay::Tape> {
+        None
+    }
     /// The device is a real one.
     fn is_physical(&self) -> bool {
         false

@@ -125,6 +125,11 @@ impl Source {
         if let Self::Port(rx) = self { rx.listening.as_deref_mut() } else { None }
     }
 
+    /// A packet is due so soon that an lcore that slept would be late for it.
+    pub fn is_near(&self, now: u64) -> bool {
+        matches!(self, Self::Port(rx) if rx.end.is_near(now))
+    }
+
     /// The rules of its port, where it takes part in carrying them out.
     pub fn sorter(&mut self) -> Option<&mut Sorter> {
         if let Self::Port(rx) = self { rx.sorter.as_deref_mut() } else { None }

@@ -131,6 +131,23 @@ impl Packet {
         unsafe { at.write_unaligned([lengths, 0]) };
     }
 
+    /// As [`Self::renew`], with these bytes. Where the room does not hold them, the packet is empty, and the answer false.
+    #[inline]
+    pub fn renew_with(&mut self, headroom: u16, bytes: &[u8]) -> bool {
+        let free = usize::from(self.room_len().saturating_sub(headroom));
+        let Some(len) = u16::try_from(bytes.len()).ok().filter(|_| bytes.len() <= free) else {
+            self.renew(headroom, 0);
+            return false;
+        };
+        self.renew(headroom, len);
+        let to = self.room().wrapping_add(headroom.into()) as *mut u8;
+        // SAFETY:
+        // - `headroom` and `len` together are no more than the live mbuf's room has, checked above.
+        // - the bytes are the host's own, and no room: they never overlap.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        true
+    }
+
     /// `data_off` and `refcnt`; `nb_segs` and `port`; `ol_flags`.
     #[inline]
     pub fn first_lanes(&self) -> Lanes {

@@ -116,6 +116,7 @@ impl Port {
             speed_mbps,
             xstats,
             wire: None,
+            replay: None,
             means: meaning(&self.abilities.driver, &self.device.device, self.outputs().is_unchecked()),
             flows: Vec::new(),
         };

@@ -65,7 +65,7 @@ impl Plan {
 
 impl Driver {
     fn of(device: &str) -> Self {
-        if device.starts_with(perigee_config::wire::PREFIX) {
+        if [perigee_config::wire::PREFIX, perigee_config::file::PREFIX].iter().any(|own| device.starts_with(own)) {
             return Self::Memory;
         }
         let name = device.split(',').next().unwrap_or_default();

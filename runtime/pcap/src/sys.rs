@@ -61,6 +61,12 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn pcap_freecode(program: *mut bpf_program);
     #[cfg(test)]
+    pub(crate) fn pcap_open_offline_with_tstamp_precision(
+        name: *const c_char,
+        precision: c_uint,
+        error: *mut c_char,
+    ) -> *mut pcap_t;
+    #[cfg(test)]
     pub(crate) fn pcap_offline_filter(
         program: *const bpf_program,
         header: *const pcap_pkthdr,

@@ -18,7 +18,7 @@ pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
-pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, WireStats};
+pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,

@@ -51,6 +51,8 @@ pub struct PortStats {
     pub xstats: BTreeMap<String, u64>,
     /// What became of what it sent, where it is an end of a simulated wire.
     pub wire: Option<WireStats>,
+    /// How its files are played, where it plays any.
+    pub replay: Option<ReplayStats>,
     /// What these counters mean with this driver.
     pub means: PortMeaning,
     /// Its flow rules, in the order of the configuration.
@@ -79,6 +81,42 @@ pub struct WireStats {
     pub reordered: u64,
     /// Have not been fetched yet.
     pub under_way: u64,
+}
+
+/// How a port's files are played. What is left out of them, and what their times are like, is counted once, whatever the rounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ReplayStats {
+    /// Packets that were played.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Rounds that are over, in all queues.
+    pub rounds: u64,
+    /// Packets that came later than their time by more than [`Self::late_from_ns`].
+    pub late: u64,
+    /// What counts as late, nanoseconds.
+    pub late_from_ns: u64,
+    /// How late the latest one was, nanoseconds.
+    pub late_worst_ns: u64,
+    /// Times that packets were due and no room was free for them: they came later.
+    pub waited_for_rooms: u64,
+    /// Packets in a round.
+    pub in_round: u64,
+    /// Times in the files that are earlier than one before.
+    pub backwards: u64,
+    /// Packets for which the files have no time.
+    pub timeless: u64,
+    /// Packets of which the files have less than they had.
+    pub snapped: u64,
+    /// Packets that are left out because they are longer than the port's MTU allows.
+    pub too_long: u64,
+    /// Packets that are left out because nothing makes a frame of them.
+    pub not_ethernet: u64,
+    /// Files that end within a record.
+    pub cut: u64,
+    /// Memory that they take, bytes.
+    pub memory: u64,
 }
 
 /// What a port's counters mean.

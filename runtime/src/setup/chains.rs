@@ -119,7 +119,7 @@ impl Builder<'_> {
         let mut out = Outlets::new(chain.when_full(), self.parts.clock);
         for name in chain.granted_ports() {
             let next = chain.tx.contains(name);
-            let Some(number) = config.port(name) else { continue };
+            let Some(number) = config.port(name).filter(|number| self.parts.ports[*number].sends()) else { continue };
             let mine = config.senders(all, number).iter().position(|cpu| *cpu == placed.lcore).unwrap_or(0);
             let each = config.ports[number].tx_queues_per_lcore;
             let first = u16::try_from(mine).unwrap_or(0) * each;
@@ -151,7 +151,9 @@ impl Builder<'_> {
                     // All of its packets are copied: it has a pool of rooms of its own.
                     border.copies = Arc::clone(port.pool());
                 }
-                let (queue, ends) = (placed.queue.unwrap_or(0), self.parts.ends.queue(index).is_some());
+                // A file is over when all of it has come; an empty poll says nothing.
+                let ends = self.parts.ends.queue(index).is_some() && port.tape().is_none();
+                let queue = placed.queue.unwrap_or(0);
                 let waits = chain.when_full() == WhenFull::Wait;
                 let flows = self.parts.flows[number].as_ref().filter(|flows| flows.needs_sorting());
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));

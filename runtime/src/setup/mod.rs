@@ -17,6 +17,7 @@ use perigee_core::tsc;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::Control;
+use perigee_datapath::port::Port;
 use perigee_dpdk::device::Device;
 use perigee_dpdk::leftovers;
 use perigee_dpdk::ring::Ring;
@@ -85,11 +86,11 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let placed = config.placement(&time.cpus(config));
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
-    let probe = |port: &perigee_config::Port| (!port.is_wire()).then(|| Device::probe(config, port)).transpose();
+    let probe = |port: &perigee_config::Port| (!port.is_own()).then(|| Device::probe(config, port)).transpose();
     let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
     let (clock, trace) = time.begin();
-    let making = Making { config, placed: &placed, needs: &needs, memory: &memory, clock, trace };
+    let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace };
     let ports = making.ports(devices)?;
     let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
     let flows = flows.collect::<Result<_, _>>()?;
@@ -120,11 +121,11 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let mut parts = Parts {
         probes,
         flows,
+        ends: ends(config, &placed, captures, &ports),
         ports,
         netlink,
         rings,
         pools: memory.pools,
-        ends: ends(config, &placed, captures),
         control: Arc::new(Control::default()),
         clock,
         trace: trace.map(Arc::clone),
@@ -158,11 +159,15 @@ fn filters(config: &Config) -> Result<Vec<Option<Arc<filter::Program>>>, Error> 
 }
 
 /// The rx queues of the placed chains that end.
-fn ends(config: &Config, placed: &[Placed], captures: &Captures) -> Ends {
+fn ends(config: &Config, placed: &[Placed], captures: &Captures, ports: &[Arc<dyn Port>]) -> Ends {
     let queue = |p: &Placed| {
         let From::Port { port, .. } = &config.chains[p.chain].source else { return None };
         let port = config.port(port)?;
-        let packets = captures.packets(port, p.queue.unwrap_or(0).into())?;
+        let queue = p.queue.unwrap_or(0).into();
+        let packets = match ports[port].tape() {
+            Some(tape) => tape.packets(queue)?,
+            None => captures.packets(port, queue)?,
+        };
         Some(Queue { port, packets })
     };
     Ends::new(placed.iter().map(queue).collect())

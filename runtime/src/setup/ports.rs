@@ -2,8 +2,9 @@
 
 use super::memory::Memory;
 use crate::parts::splitmix;
+use perigee_config::file::FileDevice;
 use perigee_config::needs::Needs;
-use perigee_config::{Config, HugePages, Placed};
+use perigee_config::{Captures, Config, HugePages, Placed};
 use perigee_core::clock::Clock;
 use perigee_datapath::port::Port;
 use perigee_dpdk::device::Device;
@@ -13,6 +14,7 @@ use perigee_dpdk::pool::Pool;
 use perigee_dpdk::port::{Port as DpdkPort, Queues};
 use perigee_machine as machine;
 use perigee_machine::netlink::Netlink;
+use perigee_replay::{Player, PlayerOptions, Tape};
 use perigee_report::Error;
 use perigee_wire::trace::Trace;
 use perigee_wire::{End, EndOptions, lay};
@@ -49,6 +51,8 @@ pub(super) struct Making<'a> {
     pub(super) placed: &'a [Placed],
     pub(super) needs: &'a Needs,
     pub(super) memory: &'a Memory,
+    /// What was read before.
+    pub(super) captures: &'a Captures,
     /// The run's clock, by which wires live.
     pub(super) clock: Clock,
     /// Where a simulation's wires are watched.
@@ -57,13 +61,17 @@ pub(super) struct Making<'a> {
 
 impl Making<'_> {
     /// Starts the ports on their devices, and lays the wires between the others. `devices` are in the order of the ports; an
-    /// end of a wire has none.
+    /// end of a wire has none, nor has a file.
     pub(super) fn ports(&self, devices: Vec<Option<Device>>) -> Result<Vec<Arc<dyn Port>>, Error> {
         let mut ends: BTreeMap<usize, End> = BTreeMap::new();
         let mut ports: Vec<Arc<dyn Port>> = Vec::new();
         for (number, device) in devices.into_iter().enumerate() {
             if let Some(device) = device {
                 ports.push(Arc::new(self.start(number, device)?));
+                continue;
+            }
+            if let Some(file) = self.config.ports[number].file() {
+                ports.push(Arc::new(self.player(number, &file)?));
                 continue;
             }
             let lacks = || Error::Request(format!("port {:?} has no other end", self.config.ports[number].name));
@@ -102,6 +110,33 @@ impl Making<'_> {
         port.pool.flush_cache();
         port.plain_pool.iter().for_each(|pool| pool.flush_cache());
         Ok(port)
+    }
+
+    /// A port that plays files, which have been read.
+    fn player(&self, number: usize, file: &FileDevice) -> Result<Player, Error> {
+        let entry = &self.config.ports[number];
+        let lacks = || Error::Request(format!("port {:?} has nothing to play", entry.name));
+        let recording = self.captures.recording(number).ok_or_else(lacks)?;
+        let tape = Tape::new(recording, file, self.config.rx_queues(number));
+        let facts = tape.facts();
+        tracing::info!(
+            port = entry.name,
+            packets = facts.packets,
+            bytes = facts.bytes,
+            memory = facts.memory,
+            "its files are in memory"
+        );
+        Ok(Player::new(PlayerOptions {
+            name: entry.name.clone(),
+            device: entry.device.clone(),
+            number: number_of(number),
+            mtu: entry.mtu,
+            tape,
+            pool: Arc::clone(&self.memory.port_pools[number]),
+            strips_vlan: entry.vlan_strip,
+            clock: self.clock,
+            trace: self.trace.map(Arc::clone),
+        }))
     }
 
     /// An end of a wire. What is drawn on its way out follows from the run's seed and its names.

@@ -13,7 +13,7 @@ mod timeline;
 mod verdict;
 
 use crate::options::Options;
-use crate::run::Run;
+use crate::run::{Run, captures};
 use crate::setup::{self, Plan, Time};
 use drive::Drive;
 use perigee_config::sim::Happening;
@@ -106,7 +106,8 @@ impl Simulator {
         });
         let swaps = files.map(|file| Ok((file.clone(), loader.read(&base.join(file))?)));
         let swaps = swaps.collect::<Result<_, Error>>()?;
-        let (config, base, options, captures) = (config.clone(), base.to_owned(), options.clone(), config.captures());
+        let captures = captures(config, base)?;
+        let (config, base, options) = (config.clone(), base.to_owned(), options.clone());
         Ok(Self { config, base, options, engines, loader, captures, uploads, swaps })
     }
 

@@ -47,7 +47,7 @@ impl Trace {
     }
 
     /// A packet was fetched from that port at `now`.
-    pub(crate) fn received(&self, port: u16, now: u64, packet: &Packet) {
+    pub fn received(&self, port: u16, now: u64, packet: &Packet) {
         self.packet(&[1, port.into(), now], packet);
     }
 

@@ -7,13 +7,14 @@ use crate::source;
 /// What tells a time. `thread_cpu_time` is none of them: it is no clock of packets, and deadlines need it.
 const CLOCKS: [&str; 3] = ["Instant", "SystemTime", "_rdtsc"];
 /// Where nobody asks them.
-const WITHOUT: [&str; 8] = [
+const WITHOUT: [&str; 9] = [
     "runtime/core/src/",
     "runtime/datapath/src/",
     "runtime/pace/src/",
     "runtime/measure/src/",
     "runtime/wasm/src/",
     "runtime/wire/src/",
+    "runtime/replay/src/",
     "runtime/src/fault/",
     "runtime/src/sim/",
 ];

@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 23] = [
+const RULES: [(&str, &[&str]); 24] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
@@ -27,13 +27,14 @@ const RULES: [(&str, &[&str]); 23] = [
     ("runtime/jail", &[REPORT, CONFIG]),
     ("runtime/dpdk", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL]),
     ("runtime/wire", &["abi", REPORT, CORE, CONFIG, "runtime/dpdk"]),
+    ("runtime/replay", &["abi", REPORT, CORE, PCAP, CONFIG, "runtime/dpdk", "runtime/wire"]),
     ("runtime/wasm", &["abi", REPORT, CORE, CONFIG, JAIL]),
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", MEASURE]),
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", "runtime/replay", MEASURE]),
     ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
-        "runtime/evidence", "runtime/datapath", "runtime/wire", MEASURE]),
+        "runtime/evidence", "runtime/datapath", "runtime/wire", "runtime/replay", MEASURE]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
 
@@ -50,7 +51,7 @@ const WASM: &str = "runtime/wasm";
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
 const WITHOUT_DPDK: [&str; 10] =
     [REPORT, CORE, MEASURE, MACHINE, PCAP, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
-const OF_DPDK: [&str; 4] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire"];
+const OF_DPDK: [&str; 5] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire", "runtime/replay"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {
     let inside = |path: &Value| Some(Path::new(path.as_str()?).strip_prefix(root).ok()?.to_string_lossy().into_owned());

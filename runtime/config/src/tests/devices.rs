@@ -210,3 +210,51 @@ fn a_wire_has_one_rx_queue() {
         "{found:#?}"
     );
 }
+
+/// A port that plays a file, a sink, and what else is said.
+fn with_file(device: &str, rest: &str) -> Vec<String> {
+    let text =
+        format!("[[port]]\nname = \"in\"\ndevice = \"{device}\"\n[[chain]]\nsource = {{ port = \"in\" }}\n{rest}");
+    let config = Config::read(&text, "x").unwrap();
+    config.validate().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn files_say_what_is_wrong_with_them() {
+    assert_eq!(with_file("file:a.pcap,file=b.pcap,speed=0.5,loop=3", ""), [""; 0]);
+    for (device, expected) in [
+        ("file:", "port \"in\": no file is named; its path stands behind the colon"),
+        ("file:a,speed=fast", "port \"in\": speed = \"fast\" is not understood; 1 keeps the files' times"),
+        (
+            "file:a,sped=1",
+            "port \"in\": file: has no argument \"sped\"; did you mean \"speed\"? known arguments: file, speed, ",
+        ),
+        ("file:a,speed=1,speed=2", "port \"in\": argument \"speed\" is there twice; once is enough"),
+        ("file:a,rate=1M", "port \"in\": rate = \"1M\" does not say of what; packets, as in rate=100kpps, or bits"),
+        ("file:a,snapped=cut", "port \"in\": snapped is \"cut\"; it must be refuse or send or pad"),
+        ("file:a,link=ip", "port \"in\": link is \"ip\"; it must be ethernet"),
+        ("file:a,loop", "port \"in\": argument \"loop\" has no value; write loop=VALUE"),
+    ] {
+        let found = with_file(device, "");
+        assert!(found.iter().any(|found| found.starts_with(expected)), "{device}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_file_takes_no_packets() {
+    let told = "port \"in\" plays a file, and sends nothing; what is sent needs a port of another kind";
+    let found = with_file("file:a", "tx = [\"in\"]\n");
+    assert!(found.iter().any(|found| found.contains(told)), "{found:#?}");
+    let found =
+        with_file("file:a", "stages = [\"m\"]\n[[module]]\nname = \"m\"\nfile = \"m\"\ngrants = { tx = [\"in\"] }\n");
+    assert!(found.iter().any(|found| found.contains(told)), "{found:#?}");
+}
+
+#[test]
+fn two_ports_may_play_one_file_and_wait_where_there_is_no_place() {
+    let text = "[[port]]\nname = \"a\"\ndevice = \"file:x\"\n[[port]]\nname = \"b\"\ndevice = \"file:x\"\n\
+                [[chain]]\nsource = { port = \"a\" }\n[[chain]]\nsource = { port = \"b\" }\nwhen_full = \"drop\"\n";
+    let config = Config::read(text, "x").unwrap();
+    assert_eq!(config.validate(), []);
+    assert_eq!((config.chains[0].when_full(), config.chains[1].when_full()), (WhenFull::Wait, WhenFull::Drop));
+}

@@ -1,9 +1,11 @@
 //! Checks of what ports read from the machine: captures, which are read to their end, and interfaces, which are asked for.
 
 use super::super::{Config, Port, Source, rooms};
-use super::{Problem, Problems, chains};
+use super::{Problem, Problems, chains, played};
 use perigee_pcap::capture::{Contents, PcapDevice, look};
+use perigee_pcap::file::Recording;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What was found in the captures that a run reads. They are looked at before anything is started, by the reader that
 /// delivers them.
@@ -11,16 +13,24 @@ use std::path::Path;
 pub struct Captures {
     /// Of each port, in the order of the configuration: packets in the file of each rx queue. Empty where it never ends.
     packets: Vec<Vec<u64>>,
+    /// Of each port, the files that it plays, in memory.
+    recordings: Vec<Option<Arc<Recording>>>,
     /// What is wrong with them, and with the interfaces that ports are made on.
     pub problems: Vec<Problem>,
 }
 
 impl Captures {
-    pub(super) fn look(config: &Config) -> Self {
+    pub(super) fn look(config: &Config, base: &Path) -> Self {
         let mut found = Problems::default();
+        let recordings = (0..config.ports.len()).map(|port| played::read(config, base, port, &mut found)).collect();
         let packets = (0..config.ports.len()).map(|port| captures(config, port, &mut found)).collect();
         (0..config.ports.len()).for_each(|port| interfaces(config, port, &mut found));
-        Self { packets, problems: found.0 }
+        Self { packets, recordings, problems: found.0 }
+    }
+
+    /// The files that a port plays; `None` of other ports, and of those whose files cannot be played.
+    pub fn recording(&self, port: usize) -> Option<&Arc<Recording>> {
+        self.recordings.get(port)?.as_ref()
     }
 
     /// Packets that an rx queue will get; `None` where it never ends.

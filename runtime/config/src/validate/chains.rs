@@ -3,7 +3,7 @@
 use super::super::placement::write_cpu_list;
 use super::super::shares::WEIGHTS;
 use super::super::{Chain, Config, Source};
-use super::{Problems, entries};
+use super::{Problems, entries, played};
 use std::collections::HashMap;
 
 pub(super) fn chains(config: &Config, found: &mut Problems) {
@@ -20,6 +20,7 @@ pub(super) fn chains(config: &Config, found: &mut Problems) {
         }
         for (nth, port) in chain.tx.iter().enumerate() {
             found.known(format!("{path}.tx[{nth}]"), &who, "port", port, &ports);
+            played::sends(config, format!("{path}.tx[{nth}]"), &who, port, found);
             if chain.tx[..nth].contains(port) {
                 let help = "once is enough: the first in the list is where packets go by default";
                 found.error(format!("{path}.tx[{nth}]"), format!("{who}: port {port:?} is named twice"), help);

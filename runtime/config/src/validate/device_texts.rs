@@ -3,7 +3,7 @@
 
 use super::super::drivers::{self, DeviceText, Driver, Value};
 use super::super::{Config, Port, is_pci_address};
-use super::{Problems, closest, wires};
+use super::{Problems, closest, played, wires};
 
 /// Longest name of an interface (IFNAMSIZ, without its end).
 pub(super) const LONGEST_NAME: usize = 15;
@@ -13,8 +13,8 @@ const LONGEST_SOCKET: usize = 107;
 const TAP_MTU: u16 = 1_504;
 /// Largest MTU of interfaces with XDP: a page holds the frame, 256 bytes of headroom and the kernel's 320 behind it.
 pub(super) const XDP_MTU: u16 = 4_096 - 256 - 320 - 14;
-/// Arguments that net_pcap takes several times.
-const SEVERAL: [&str; 5] = ["rx_pcap", "tx_pcap", "rx_iface", "rx_iface_in", "tx_iface"];
+/// Arguments that may be there several times: those of net_pcap, and of a file.
+const SEVERAL: [&str; 6] = ["file", "rx_pcap", "tx_pcap", "rx_iface", "rx_iface_in", "tx_iface"];
 
 /// One port's device, told where and of whom.
 struct Checked<'a, 'f> {
@@ -34,6 +34,8 @@ pub(super) fn device(config: &Config, index: usize, port: &Port, found: &mut Pro
     }
     if port.is_wire() {
         wires::end(config, index, port, found);
+    } else if port.is_file() {
+        played::file(index, port, found);
     } else if !is_pci_address(name) && !name.starts_with("net_") && !name.starts_with("virtio_user") {
         let help = "virtual devices are called like \"net_null0\", PCI addresses look like \"0000:01:00.0\"";
         found.error(path, format!("{who}: device {name:?} is neither a virtual device nor a PCI address"), help);
@@ -186,6 +188,11 @@ impl Checked<'_, '_> {
             Value::Word(words) => {
                 if !words.contains(&value) {
                     self.error(format_args!("{key} is {value:?}"), format!("it must be {}", words[..2].join(" or ")));
+                }
+            }
+            Value::OneOf(words) => {
+                if !words.contains(&value) {
+                    self.error(format_args!("{key} is {value:?}"), format!("it must be {}", words.join(" or ")));
                 }
             }
             Value::NewInterface => {

@@ -1,7 +1,7 @@
 //! Checks of what modules are granted.
 
 use super::super::{Config, Module, rooms};
-use super::Problems;
+use super::{Problems, played};
 use crate::{Grants, Hostcall};
 use perigee_abi::MAX_COUNTERS;
 use std::ops::RangeInclusive;
@@ -25,6 +25,7 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     let ports: Vec<&str> = config.ports.iter().map(|port| port.name.as_str()).collect();
     for (nth, port) in grants.tx.iter().enumerate() {
         found.known(format!("{path}.tx[{nth}]"), who, "port", port, &ports);
+        played::sends(config, format!("{path}.tx[{nth}]"), who, port, found);
     }
     let rings: Vec<&str> = config.rings.iter().map(|ring| ring.name.as_str()).collect();
     for (nth, ring) in grants.rings.iter().enumerate() {

@@ -14,6 +14,7 @@ mod grants;
 mod interfaces;
 mod load;
 mod memory;
+mod played;
 mod queues;
 mod sim;
 mod streams;
@@ -90,17 +91,18 @@ impl Config {
         let mut found = Problems::default();
         files::modules(self, base, &mut found);
         files::devices(self, &mut found);
+        played::paths(self, base, &mut found);
         devices::interfaces(self, &mut found);
         load::files(self, base, &mut found);
         streams::files(self, base, &mut found);
         found.0
     }
 
-    /// Reads the captures that ports will read to their ends, and asks for the interfaces that they are made on. What is wrong
+    /// Reads the captures that ports will read to their ends (into memory, those that are played from there), and asks for the interfaces that they are made on. What is wrong
     /// there is in [`Captures::problems`]; it is no part of [`Self::problems`], for it takes as long as the files are long.
     #[must_use]
-    pub fn captures(&self) -> Captures {
-        Captures::look(self)
+    pub fn captures(&self, base: &Path) -> Captures {
+        Captures::look(self, base)
     }
 
     /// All that can be found without starting anything, on this machine.

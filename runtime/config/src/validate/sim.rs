@@ -47,7 +47,7 @@ impl Config {
     #[must_use]
     pub fn validate_sim(&self) -> Vec<Problem> {
         let mut found = Problems::default();
-        for (index, port) in self.ports.iter().enumerate().filter(|(_, port)| !port.is_wire()) {
+        for (index, port) in self.ports.iter().enumerate().filter(|(_, port)| !port.is_own()) {
             let Port { name, device, .. } = port;
             let help =
                 format!("give it a wire for the simulation: device = \"wire:{name},end=a\", and a port at its end b");

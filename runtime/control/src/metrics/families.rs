@@ -143,6 +143,8 @@ pub(super) fn ports(page: &mut Page<'_>, snapshot: &Snapshot) -> Result<(), Erro
         causes.into_iter().zip(numbers).map(move |(cause, n)| (with(label(port), "cause", cause), n))
     });
     page.counter("port_lost_packets", "Packets that a port lost before or behind all chains, by cause", lost)?;
+    let played = ports.iter().filter_map(|port| Some((label(port), port.replay.as_ref()?.late)));
+    page.counter("port_late_packets", "Packets of files that are played which came too late", played)?;
     let unwritten = ports.iter().map(|port| (label(port), port.unwritten_bytes));
     page.counter("port_unwritten_bytes", "Bytes that a port's driver has written and its file has not", unwritten)?;
     let rules = ports.iter().flat_map(|port| port.flows.iter().enumerate().map(move |(n, rule)| (port, n, rule)));

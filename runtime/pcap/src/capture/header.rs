@@ -13,7 +13,7 @@ const FCS_LENGTH: u16 = 13;
 const MOST: u32 = 64 << 10;
 
 /// Says whether the file claims that a frame check sequence ends each packet.
-pub(super) fn has_fcs(file: &mut (impl Read + Seek)) -> Result<bool> {
+pub(crate) fn has_fcs(file: &mut (impl Read + Seek)) -> Result<bool> {
     let mut start = [0; 24];
     file.read_exact(&mut start)?;
     if word(&start, 0, false) == Some(SECTION) {

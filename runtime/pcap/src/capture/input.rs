@@ -29,7 +29,9 @@ pub struct Contents {
 /// Why a capture is not read, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// Why.
     pub what: String,
+    /// What to do; empty where nobody knows.
     pub help: String,
 }
 

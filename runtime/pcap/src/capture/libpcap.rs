@@ -8,7 +8,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 /// A file that is being read.
-pub(super) struct Reader(NonNull<sys::pcap_t>);
+pub(crate) struct Reader(NonNull<sys::pcap_t>);
 
 /// What is known of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,41 @@ impl Reader {
     }
 }
 
+/// For tests of another reader: whole packets, with times in nanoseconds.
+#[cfg(test)]
+impl Reader {
+    pub(crate) fn open_in_nanoseconds(path: &Path) -> Result<Self, String> {
+        const NANOSECONDS: libc::c_uint = 1;
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|e| e.to_string())?;
+        let mut error = [0; sys::PCAP_ERRBUF_SIZE];
+        // SAFETY:
+        // - as in `open`.
+        let file =
+            unsafe { sys::pcap_open_offline_with_tstamp_precision(name.as_ptr(), NANOSECONDS, error.as_mut_ptr()) };
+        NonNull::new(file).map(Self).ok_or_else(|| text(error.as_ptr()))
+    }
+
+    /// Seconds, nanoseconds, bytes, and the original length.
+    pub(crate) fn next_whole(&mut self) -> Option<(i64, i64, Vec<u8>, u32)> {
+        let (mut header, mut data) = (std::ptr::null_mut(), std::ptr::null());
+        // SAFETY:
+        // - the file is open, and both places are valid.
+        let code = unsafe { sys::pcap_next_ex(self.0.as_ptr(), &raw mut header, &raw mut data) };
+        if code != 1 {
+            return None;
+        }
+        // SAFETY:
+        // - libpcap has just said that it points to a packet's header, which lives until the next call.
+        let header = unsafe { &*header };
+        // SAFETY:
+        // - and to so many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(data, header.caplen as usize) };
+        Some((header.ts.tv_sec, header.ts.tv_usec, bytes.to_vec(), header.len))
+    }
+}
+
 /// A link type as people call it: `Raw IP (RAW)`.
-pub(super) fn link_name(link_type: i32) -> String {
+pub(crate) fn link_name(link_type: i32) -> String {
     // SAFETY:
     // - any number may be asked for; the text is a static one, or none.
     let name = unsafe { sys::pcap_datalink_val_to_name(link_type) };

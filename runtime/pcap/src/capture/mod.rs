@@ -17,7 +17,11 @@ mod output;
 
 pub use device::PcapDevice;
 pub use end::{Ends, Given, Lost, Queue};
-pub use input::{Contents, look, look_at_path};
+pub(crate) use header::has_fcs;
+pub use input::{Contents, Refusal, look, look_at_path};
+#[cfg(test)]
+pub(crate) use libpcap::Reader as Libpcap;
+pub(crate) use libpcap::link_name;
 pub use output::{Outputs, why_not_written};
 
 use std::path::Path;
