@@ -5,7 +5,7 @@ use crate::tape::Tape;
 use perigee_abi::{PortInfo, offloads};
 use perigee_core::clock::Clock;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::timestamp::RxTimestamp;
+use perigee_dpdk::timestamp::{Origin, RxTimestamp};
 use perigee_report::{PortMeaning, PortStats, ReplayStats};
 use perigee_wire::trace::Trace;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Player {
     pub fn new(options: PlayerOptions) -> Self {
         let PlayerOptions { name, device, number, mtu, tape, pool, strips_vlan, clock, trace } = options;
         let counts = Arc::new(Counts::new(tape.queues()));
-        let (tape, timestamp) = (Arc::new(tape), RxTimestamp::of_dynamic_field(1));
+        let (tape, timestamp) = (Arc::new(tape), RxTimestamp::of_dynamic_field(1, Origin::Run));
         Self { name, device, number, mtu, pool, timestamp, strips_vlan, tape, counts, clock, trace }
     }
 
