@@ -28,6 +28,8 @@ const MOST_OFF: f64 = 0.001;
 const TRIES: u32 = 3;
 /// A ticker that paused for so long shows that this process did not have its CPUs.
 const MOST_PAUSE_NS: u64 = 5_000_000;
+/// So late nothing is that the lcore itself does.
+const MOST_LATE_NS: u64 = 1_000_000;
 
 /// What is calibrated.
 #[derive(Args, Debug)]
@@ -244,9 +246,13 @@ fn point(summary: &Summary, size: u16, rate: Rate) -> Result<Point> {
     #[allow(clippy::cast_precision_loss, reason = "a rate")]
     let got_pps = stream.sent as f64 * 1e9 / stream.ran_ns.max(1) as f64;
     let off = got_pps / rate.ratio().number() - 1.0;
-    let pause = snapshot.ticker_worst_gap_ns;
-    let disturbed = (pause > MOST_PAUSE_NS)
-        .then(|| format!("the ticker paused for {:.1} ms", Duration::from_nanos(pause).as_secs_f64() * 1e3));
+    let ms = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e3;
+    let (pause, late) = (snapshot.ticker_worst_gap_ns, stream.late_worst_ns);
+    let disturbed = match () {
+        () if late > MOST_LATE_NS => Some(format!("the lcore was taken away for {:.1} ms", ms(late))),
+        () if pause > MOST_PAUSE_NS => Some(format!("the ticker paused for {:.1} ms", ms(pause))),
+        () => None,
+    };
     Ok(Point {
         size,
         asked: rate.to_string(),

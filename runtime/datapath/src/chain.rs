@@ -50,6 +50,10 @@ impl Chain {
             self.next_tick = now.cycles + self.tick_cycles;
             self.tick(Now { flags: batch_flags::TICK, ..now });
         }
+        if self.is_paced() {
+            // What is due leaves first: then packets are made while the next one is furthest away.
+            self.out.flush();
+        }
         let n = self.fill(now);
         if n == 0 {
             self.out.flush();
