@@ -8,12 +8,11 @@ use crate::load::LoadOptions;
 use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
-use crate::rerun::RerunArgs;
+use crate::paced::PaceArgs;
 use crate::sim::SimArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
-use perigee_runtime::config::stream::Rate;
 use perigee_runtime::config::{parse_duration, parse_metrics_address};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -362,25 +361,6 @@ pub(crate) struct VerifyOptions {
     pub(crate) name: Option<String>,
 }
 
-/// When the packets of `gen` leave.
-#[derive(Args, Debug)]
-pub(crate) struct PaceArgs {
-    /// Packets per second (`1 Mpps`), bits per second of frames (`1 Gbit/s`) or on layer 1 (`1 Gbit/s l1`), or a part of the
-    /// link (`25 %`). Default: as many as can be.
-    #[arg(long, value_parser = Rate::parse)]
-    pub(crate) rate: Option<Rate>,
-    /// How packets follow each other: `constant`, `poisson`, or a pattern with its keys as TOML:
-    /// `{ kind = "bursts", size = 32 }`.
-    #[arg(long, value_name = "NAME|TOML", requires = "rate")]
-    pub(crate) pattern: Option<String>,
-    /// What becomes of the schedule when a packet is late: `catch-up`, `shift` or `drop`.
-    #[arg(long, value_name = "POLICY", requires = "rate")]
-    pub(crate) late: Option<String>,
-    /// How many packets to send; then the run ends.
-    #[arg(long, value_name = "PACKETS", requires = "rate")]
-    pub(crate) count: Option<u64>,
-}
-
 /// The module of `gen` and `forward`.
 #[derive(Args, Debug)]
 pub(crate) struct ModuleArgs {
@@ -402,4 +382,27 @@ pub(crate) struct ModuleArgs {
     /// Where the module's random numbers start.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// What is repeated.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:
+  perigee run examples/demo/demo.toml --duration 2s --json summary.json
+  perigee rerun summary.json --modules target/modules             # shows what it would open
+  perigee rerun summary.json --modules target/modules --yes       # does it, and compares")]
+pub(crate) struct RerunArgs {
+    /// The manifest: what `--json` has written at the end of a run.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: PathBuf,
+    /// Where modules are looked for, by their digests; may be given several times.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required = true)]
+    pub(crate) modules: Vec<PathBuf>,
+    /// Where the configuration's other paths start. Default: here.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) base: Option<PathBuf>,
+    /// Open the devices and paths that the manifest names. Without it they are only shown.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
 }

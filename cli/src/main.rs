@@ -18,6 +18,7 @@ mod manual;
 mod module_config;
 mod new;
 mod output;
+mod paced;
 mod pci;
 mod ports;
 mod provenance;

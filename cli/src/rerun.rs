@@ -3,13 +3,12 @@
 //! A manifest comes from somebody else: its modules are found by their digests where the operator says, never by its paths, and its
 //! devices and paths are shown and need his word.
 
-use crate::args::RunOptions;
+use crate::args::RerunArgs;
 use crate::read::refuse_problems;
 use crate::run::{self, Session};
 use crate::table::{Table, packet_rate};
 use crate::{load, output};
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueHint};
 use perigee_runtime::config::Config;
 use perigee_runtime::load::digest;
 use perigee_runtime::{Manifest, Summary, text};
@@ -23,29 +22,6 @@ use std::time::Duration;
 const MAX_FILE: u64 = 64 << 20;
 /// Folders in folders that modules are looked for in.
 const MAX_DEPTH: u32 = 4;
-
-/// What is repeated.
-#[derive(Args, Debug)]
-#[command(after_long_help = "Examples:
-  perigee run examples/demo/demo.toml --duration 2s --json summary.json
-  perigee rerun summary.json --modules target/modules             # shows what it would open
-  perigee rerun summary.json --modules target/modules --yes       # does it, and compares")]
-pub(crate) struct RerunArgs {
-    /// The manifest: what `--json` has written at the end of a run.
-    #[arg(value_hint = ValueHint::FilePath)]
-    manifest: PathBuf,
-    /// Where modules are looked for, by their digests; may be given several times.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required = true)]
-    modules: Vec<PathBuf>,
-    /// Where the configuration's other paths start. Default: here.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    base: Option<PathBuf>,
-    /// Open the devices and paths that the manifest names. Without it they are only shown.
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    options: RunOptions,
-}
 
 /// What is read of a summary.
 #[derive(Deserialize)]

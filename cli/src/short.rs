@@ -1,11 +1,11 @@
 //! The short forms: `gen` and `forward` build the configuration that a file would give, and run it as such.
 
-use crate::args::{ModuleArgs, PaceArgs, RunOptions};
+use crate::args::{ModuleArgs, RunOptions};
+use crate::paced::{PaceArgs, stream};
 use crate::{module_config, read, run};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::Config;
 use perigee_runtime::config::Grants;
-use perigee_runtime::config::stream::Stream;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,25 +15,6 @@ pub(crate) fn generate(args: &ModuleArgs, port: &str, pace: &PaceArgs, options: 
     config.chains[0].lcores.clone_from(&args.lcores);
     config.streams = stream(pace)?.into_iter().collect();
     start("gen", config, args, options)
-}
-
-/// The stream of `perigee gen`, where a rate is given: the one that a file would have.
-fn stream(pace: &PaceArgs) -> Result<Option<Stream>> {
-    let Some(rate) = pace.rate else { return Ok(None) };
-    let mut table = toml::Table::new();
-    let texts = [("name", "generate".to_owned()), ("chain", "generate".to_owned()), ("rate", rate.to_string())];
-    table.extend(texts.map(|(key, text)| (key.to_owned(), text.into())));
-    if let Some(pattern) = &pace.pattern {
-        // A name alone is a text, and no TOML.
-        let value = pattern.parse::<toml::Value>().unwrap_or_else(|_| pattern.as_str().into());
-        table.insert("pattern".to_owned(), value);
-    }
-    table.extend(pace.late.iter().map(|late| ("late".to_owned(), late.as_str().into())));
-    if let Some(count) = pace.count {
-        table.insert("count".to_owned(), i64::try_from(count).context("--count is too large")?.into());
-    }
-    let stream = table.try_into::<Stream>();
-    Ok(Some(stream.map_err(|error| anyhow::anyhow!("--rate, --pattern, --late: {}", error.message()))?))
 }
 
 /// `perigee forward`.

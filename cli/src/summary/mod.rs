@@ -1,10 +1,13 @@
 //! The summary of a run, for people.
 
 use crate::table::{Table, bit_rate, count, packet_rate, port_bit_rate};
-use perigee_runtime::{ChainStats, ModuleStats, PaceStats, Snapshot, Summary, UNWRITTEN};
+use perigee_runtime::{ChainStats, ModuleStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
 mod measured;
+mod streams;
+
+pub(crate) use streams::streams;
 
 /// Why a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,47 +80,6 @@ fn times(snapshot: &Snapshot) -> String {
         table.row([chain.name.clone(), chain.lcore.to_string(), count(time.count)].into_iter().chain(quantiles));
     }
     table.text_unless_empty()
-}
-
-/// What streams were to send, and did.
-pub(crate) fn streams(streams: &[PaceStats]) -> String {
-    let heads = [
-        "<stream",
-        "<state",
-        "<pattern",
-        "<rate",
-        "<paced by",
-        "sent",
-        "got",
-        "",
-        "late",
-        "worst us",
-        "owed",
-        "dropped late",
-    ];
-    let mut table = Table::new(&heads);
-    for stream in streams {
-        let worst = format!("{:.1}", Duration::from_nanos(stream.late_worst_ns).as_secs_f64() * 1e6);
-        table.row([
-            stream.name.clone(),
-            stream.state.to_string(),
-            stream.pattern.clone(),
-            stream.rate.clone(),
-            stream.method.clone(),
-            count(stream.sent),
-            packet_rate(stream.sent, stream.ran_ns),
-            bit_rate(stream.sent_bytes, stream.ran_ns),
-            count(stream.late),
-            worst,
-            count(stream.owed),
-            count(stream.dropped_late),
-        ]);
-    }
-    let missed = streams.iter().filter_map(|stream| Some((stream, stream.missed.as_ref()?)));
-    let missed = missed.map(|(stream, missed)| format!("stream {} MISSED its rate: {missed}\n", stream.name));
-    let kept = streams.iter().filter_map(|stream| Some((stream, stream.calibration.as_ref()?)));
-    let kept = kept.map(|(stream, text)| format!("calibration of the port of stream {}: {text}\n", stream.name));
-    table.text_unless_empty() + &missed.chain(kept).collect::<String>()
 }
 
 fn levels(snapshot: &Snapshot) -> String {

@@ -1,40 +1,28 @@
 //! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
 
 use crate::offload;
-use crate::pacer::{Pacer, Taken, Waiting};
-use crate::port::{Port, PortFacts, TxEnd};
+use crate::pacer::{Pacer, Waiting};
+use crate::port::Port;
 use crate::probing::Probing;
 use crate::stamp;
-use perigee_abi::{MAX_BATCH, MAX_PORTS};
+use perigee_abi::MAX_PORTS;
 use perigee_config::WhenFull;
-use perigee_core::clock::{Clock, Now};
+use perigee_core::clock::Clock;
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::ring::Ring;
-use perigee_dpdk::timestamp::TxMarks;
 use std::sync::Arc;
 
+mod lane;
+mod paced;
 mod untaken;
 
+use lane::Lane;
 use untaken::Stuck;
 
 /// How long a full port may keep packets waiting before it is asked what it refuses, in nanoseconds.
 const PATIENCE_NS: u64 = 100_000_000;
-
-/// One tx queue of a port, and the packets that wait for it.
-#[derive(Debug)]
-struct Lane {
-    end: TxEnd,
-    facts: PortFacts,
-    burst: Box<Burst>,
-    bytes: u64,
-    /// Some packet asks for a hardware offload.
-    prepare: bool,
-    stuck: Stuck,
-    /// Some packet asks for the time of its departure.
-    stamps: Option<TxMarks>,
-}
 
 #[derive(Debug)]
 struct RingLane {
@@ -84,40 +72,6 @@ impl Shape {
             max_len: shape.max_len.max(p.len()),
             tx_flags: shape.tx_flags | offload::has_tx_flags(p.flags()),
         })
-    }
-}
-
-impl Lane {
-    /// Hands the burst to the port; what it does not take stays.
-    #[inline]
-    fn send(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> usize {
-        self.send_by(clock, probing, |end, burst| (end.tx(burst), ())).0
-    }
-
-    /// As [`Self::send`], and whether the packet that is now the first one was refused because it is too long for the interface.
-    fn send_told(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> (usize, bool) {
-        self.send_by(clock, probing, |end, burst| end.tx_told(burst))
-    }
-
-    /// Before the port is called, and as the last thing, times are written into the packets that ask for it, and into probes.
-    #[inline]
-    fn send_by<T>(
-        &mut self,
-        clock: &Clock,
-        probing: Option<&mut Probing>,
-        tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
-    ) -> (usize, T) {
-        if let Some(marks) = self.stamps {
-            let now = clock.now_ns();
-            let asked = self.burst.iter_mut().filter(|packet| packet.flags() & marks.stamp != 0);
-            asked.for_each(|packet| stamp::write(packet, now));
-        }
-        let Some(probing) = probing else { return tx(&mut self.end, &mut self.burst) };
-        let packets = self.burst.len();
-        probing.stamp(&mut self.burst, clock.now_ns());
-        let (taken, told) = tx(&mut self.end, &mut self.burst);
-        probing.sent(packets, taken);
-        (taken, told)
     }
 }
 
@@ -233,48 +187,6 @@ impl Outlets {
             self.flush_lane(index);
             self.retry(index, packet);
         }
-    }
-
-    /// A packet waits for its time, or joins those that leave now.
-    fn pace(&mut self, waiting: Waiting) {
-        let Some(pacer) = &mut self.pacer else { return waiting.packet.free() };
-        match pacer.take(waiting, &self.clock, &mut self.counters) {
-            Taken::Waits => {}
-            Taken::Leaves(mut waiting) => {
-                waiting.packet.set_dynamic_u64(pacer.marks().offset, 0);
-                self.leave(waiting);
-            }
-            Taken::Full(waiting) => self.drop_one(Counter::TxFull, waiting.packet),
-        }
-    }
-
-    fn leave(&mut self, waiting: Waiting) {
-        let Waiting { lane: index, prepare, packet } = waiting;
-        let lane = &mut self.lanes[index];
-        lane.prepare |= prepare;
-        if let Some(marks) = self.pacer.as_ref().map(|pacer| pacer.marks()).filter(|m| packet.flags() & m.stamp != 0) {
-            lane.stamps = Some(marks);
-        }
-        self.push(index, packet);
-    }
-
-    /// Hands to the lanes what is due, as long as no port keeps packets waiting.
-    fn release(&mut self) {
-        if self.pending() != 0 {
-            return;
-        }
-        let now = self.clock.now_ns();
-        for _ in 0..MAX_BATCH {
-            let due = self.pacer.as_mut().and_then(|pacer| pacer.pop(now, &mut self.counters));
-            let Some(waiting) = due else { return };
-            self.leave(waiting);
-        }
-    }
-
-    /// How many packets may come in now, of `most`.
-    #[inline]
-    pub fn wants(&mut self, most: usize, now: Now) -> usize {
-        self.pacer.as_mut().map_or(most, |pacer| pacer.wants(most, now))
     }
 
     /// The lane was full and has been flushed: once more, then the packet is lost.
@@ -433,11 +345,6 @@ impl Outlets {
             let n = lane.burst.free_all();
             self.counters.add(Counter::RingFull, n);
         }
-    }
-
-    /// Packets that wait for their time.
-    pub fn paced(&self) -> usize {
-        self.pacer.as_ref().map_or(0, |pacer| pacer.len())
     }
 
     /// Packets that wait for a full port or ring.

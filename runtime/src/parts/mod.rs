@@ -3,16 +3,17 @@
 mod domains;
 mod maker;
 pub(crate) mod orders;
+mod probes;
 mod seats;
 mod streams;
 
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
+pub(crate) use probes::Probes;
 pub(crate) use seats::{Common, PlacedChain, Seats};
 pub(crate) use streams::PlacedStream;
 
-use crate::setup::Probes;
 use perigee_core::clock::Clock;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::orders::Control;

@@ -3,11 +3,10 @@
 mod chains;
 mod memory;
 mod ports;
-mod probes;
 mod streams;
 
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Orders, Parts};
+use crate::parts::{Loaded, Maker, Orders, Parts, Probes};
 use chains::Builder;
 use memory::Memory;
 use perigee_config::needs::Needs;
@@ -30,7 +29,6 @@ use perigee_report::Error;
 use perigee_wasm::engine::Engines;
 use perigee_wire::trace::Trace;
 use ports::{Making, open_netlink, start_eal};
-pub(crate) use probes::Probes;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

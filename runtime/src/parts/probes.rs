@@ -1,6 +1,6 @@
 //! What is measured of the run's streams: a flow for each lcore that sends one, and who reads it.
 
-use crate::parts::{PlacedStream, splitmix};
+use super::{PlacedStream, splitmix};
 use perigee_config::stream::{Pattern, Rate, Stream as Asked};
 use perigee_config::{Config, Placed};
 use perigee_core::clock::{Clock, nanos};
