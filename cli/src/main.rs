@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod conformance;
 mod control;
+mod convert;
 mod ctl;
 mod doctor;
 mod inspect;
@@ -27,6 +28,7 @@ mod run;
 mod short;
 mod signals;
 mod sim;
+mod streams;
 mod summary;
 mod supervisor;
 mod table;
@@ -65,6 +67,8 @@ fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Sim(args) => sim::sim(&args),
         Command::Run { config, options } => run::run(&config, &options),
+        Command::Streams(args) => streams::streams(&args),
+        Command::Convert(args) => convert::convert(&args.file, args.output.as_deref()),
         Command::Gen { module, port, options } => short::generate(&module, &port, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),

@@ -43,7 +43,8 @@ const HOUSES: &[House] = &[
     ] },
     House { folder: "cli/src/", floors: &[
         &["main"],
-        &["short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
+        &["convert"],
+        &["streams", "short", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
