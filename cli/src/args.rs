@@ -1,5 +1,7 @@
 //! The command line.
 
+mod streams;
+
 use crate::calibrate::CalibrateArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
@@ -17,6 +19,8 @@ use perigee_runtime::config::{parse_duration, parse_metrics_address};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub(crate) use streams::{ConvertArgs, StreamsArgs};
 
 /// Runs sandboxed WebAssembly packet modules on DPDK ports.
 ///
@@ -76,6 +80,23 @@ pub(crate) enum Command {
     /// Sends frames at each rate, reads them where they come in, and tells the rate that was got and how even the gaps were. The
     /// result is kept in $XDG_STATE_HOME/perigee (~/.local/state/perigee), and runs on the same port, machine and versions name it.
     Calibrate(CalibrateArgs),
+    /// Send streams of packets, as a file describes them: without writing a module.
+    ///
+    /// Each [[stream]] of the file has a stack of headers, what varies in them, sizes, a rate and a pattern (docs/streams.md). The module
+    /// stream-gen makes its packets. Runs as `perigee run` does, until all streams have ended.
+    #[command(after_long_help = "Examples:
+  perigee streams streams.toml --port out=net_tap0
+  perigee streams streams.toml --print --count 3
+  perigee streams streams.toml --pcap out.pcap --count 10000")]
+    Streams(StreamsArgs),
+    /// Make a file of streams from another generator's: a profile of TRex in YAML, or flows of moongen-simple in Lua.
+    ///
+    /// Nothing of it runs: profiles and flows are read as data. What has no counterpart is refused with its line; what is left away is
+    /// told.
+    #[command(after_long_help = "Examples:
+  perigee convert imix.yaml -o imix.toml
+  perigee convert flows.lua | less")]
+    Convert(ConvertArgs),
     /// Generate packets with a module and send them on a port.
     #[command(after_long_help = "Examples:
   perigee gen target/modules/udp-gen.wasm --port net_null0 --duration 5s

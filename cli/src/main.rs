@@ -7,6 +7,7 @@ mod calibrate;
 mod check;
 mod conformance;
 mod control;
+mod convert;
 mod ctl;
 mod doctor;
 mod inspect;
@@ -30,6 +31,7 @@ mod run;
 mod short;
 mod signals;
 mod sim;
+mod streams;
 mod summary;
 mod supervisor;
 mod table;
@@ -68,6 +70,8 @@ fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Sim(args) => sim::sim(&args),
         Command::Run { config, options } => run::run(&config, &options),
+        Command::Streams(args) => streams::streams(&args),
+        Command::Convert(args) => convert::convert(&args.file, args.output.as_deref()),
         Command::Rerun(args) => rerun::rerun(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Gen { module, port, pace, options } => short::generate(&module, &port, &pace, &options),

@@ -36,4 +36,5 @@ mod ports_start;
 mod provenance;
 mod signals;
 mod sim;
+mod streams;
 mod texts;

@@ -5,13 +5,14 @@ use crate::page::{NAMED, Use, blocks, follow, root};
 use std::fs;
 
 /// The pages that a test follows.
-const FOLLOWED: [&str; 6] = [
+const FOLLOWED: [&str; 7] = [
     "README.md",
     "docs/getting-started.md",
     "docs/tutorial.md",
     "docs/writing-modules.md",
     "docs/conformance.md",
     "docs/control.md",
+    "docs/streams.md",
 ];
 
 #[test]
@@ -37,6 +38,11 @@ fn what_is_shown_of_modules_is_so() {
 #[test]
 fn a_run_is_asked_as_shown() {
     follow("docs/control.md", &[]);
+}
+
+#[test]
+fn streams_are_as_their_page_shows_them() {
+    follow("docs/streams.md", &[]);
 }
 
 /// A block that is a command is run, or its page says why not.

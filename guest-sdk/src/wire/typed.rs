@@ -1,6 +1,7 @@
-//! Headers through their typed accessors, without their types: what tests of all headers need.
+//! Headers through their typed accessors, without their types: for tests of all headers, and for tools that are told by name which
+//! ones to put one behind the other.
 
-use super::{Fields, Header};
+use super::{Fields, Format, Header};
 
 /// A header's typed functions, behind their types.
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +14,15 @@ pub struct Typed {
     pub set: fn(&mut [u8], usize, &[u8]),
     /// Parses for reading and for writing; the lengths of variable part and payload, where both agree on them.
     pub parse: fn(&mut [u8]) -> Option<(usize, usize)>,
+    /// Says in the header which one follows.
+    pub set_next: fn(&mut [u8], &Format),
 }
 
 impl Typed {
     /// Those of a header.
     #[must_use]
     pub const fn of<H: Header>() -> Self {
-        Self { initial: initial::<H>, get: get::<H>, set: set::<H>, parse: parse::<H> }
+        Self { initial: initial::<H>, get: get::<H>, set: set::<H>, parse: parse::<H>, set_next: set_next::<H> }
     }
 }
 
@@ -44,6 +47,12 @@ fn parse<H: Header>(bytes: &mut [u8]) -> Option<(usize, usize)> {
     let written = H::parse_mut(bytes).ok().map(|layer| (layer.variable.len(), layer.payload.len()));
     assert_eq!(read, written, "{}: parse and parse_mut differ", H::FORMAT.name);
     read
+}
+
+fn set_next<H: Header>(bytes: &mut [u8], next: &Format) {
+    if let Ok((header, _)) = H::split_mut(bytes) {
+        header.set_next(next);
+    }
 }
 
 /// Writes `bytes` to the end of `to`, which may be shorter: then the first bytes are left out.

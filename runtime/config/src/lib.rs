@@ -52,7 +52,7 @@ pub use rss::bits as rss_bits;
 pub use rss::{Rss, RssFunction, RssKey};
 pub use run::{HugePages, Idle, JailMode, Run};
 pub use validate::Captures;
-pub use validate::grantable;
+pub use validate::{closest, grantable};
 pub use values::{ModuleConfig, parse_duration, parse_metrics_address, parse_rate, parse_size};
 
 /// A whole run. The positions in `ports` and `rings` are the numbers that modules see.

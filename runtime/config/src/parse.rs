@@ -3,6 +3,7 @@
 use super::validate::closest;
 use super::{Config, Problem, Severity, Source, WhenFull};
 use perigee_report::text;
+use serde::Deserialize;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -70,7 +71,18 @@ impl Config {
     /// # Errors
     /// Where the text is no TOML, or has a key or a value of the wrong kind.
     pub fn read(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(|error| unreadable(text, file, &error))?;
+        let document = DeTable::parse(text).map_err(|error| ConfigError::unreadable(text, file, &error))?;
+        Self::from_document(document, text, file)
+    }
+
+    /// As [`Self::read`], from a document that was parsed from `text`, whoever has taken keys of their own out of it: its values
+    /// know where they stand.
+    ///
+    /// # Errors
+    /// Where it has a key or a value of the wrong kind.
+    pub fn from_document(document: Spanned<DeTable<'_>>, text: &str, file: &str) -> Result<Self, ConfigError> {
+        let read = Self::deserialize(toml::Deserializer::from(document));
+        let mut config = read.map_err(|error| ConfigError::unreadable(text, file, &error))?;
         for (index, chain) in config.chains.iter_mut().enumerate() {
             if chain.name.is_empty() {
                 chain.name = format!("chain{index}");
@@ -127,23 +139,26 @@ fn span_of(document: &Spanned<DeTable<'_>>, path: &str) -> Option<Range<usize>> 
     span
 }
 
-/// A text that is no TOML, or has a key or a value of the wrong kind.
-fn unreadable(source: &str, file: &str, error: &toml::de::Error) -> ConfigError {
-    let place = error.span().map(|span| (position(source, span.start), span));
-    let excerpt = place.as_ref().map(|((line, column), span)| {
-        let words = source.lines().nth(line - 1).unwrap_or("");
-        let marks = source.get(span.clone()).map_or(1, |marked| marked.chars().count());
-        text::excerpt(*line, words, *column, marks)
-    });
-    let problem = Located {
-        file: file.to_owned(),
-        line: place.as_ref().map(|((line, _), _)| *line),
-        column: place.as_ref().map(|((_, column), _)| *column),
-        message: in_our_words(error.message()),
-        excerpt: excerpt.unwrap_or_default(),
-        severity: Severity::Error,
-    };
-    ConfigError { problems: vec![problem] }
+impl ConfigError {
+    /// A text that is no TOML, or has a key or a value of the wrong kind.
+    #[must_use]
+    pub fn unreadable(source: &str, file: &str, error: &toml::de::Error) -> Self {
+        let place = error.span().map(|span| (position(source, span.start), span));
+        let excerpt = place.as_ref().map(|((line, column), span)| {
+            let words = source.lines().nth(line - 1).unwrap_or("");
+            let marks = source.get(span.clone()).map_or(1, |marked| marked.chars().count());
+            text::excerpt(*line, words, *column, marks)
+        });
+        let problem = Located {
+            file: file.to_owned(),
+            line: place.as_ref().map(|((line, _), _)| *line),
+            column: place.as_ref().map(|((_, column), _)| *column),
+            message: in_our_words(error.message()),
+            excerpt: excerpt.unwrap_or_default(),
+            severity: Severity::Error,
+        };
+        Self { problems: vec![problem] }
+    }
 }
 
 /// serde speaks of fields where a file has keys, and does not say which key was probably meant.

@@ -129,7 +129,8 @@ impl Pacer {
             paced.schedule.shift(begin);
             paced.phase = Phase::Running;
         }
-        if paced.phase == Phase::Running && paced.schedule.is_over() && self.wheel.len() == 0 {
+        let now = now_ns.saturating_sub(self.shift);
+        if paced.phase == Phase::Running && paced.schedule.is_over_by(now) && self.wheel.is_empty() {
             paced.stream.end(now_ns);
             paced.phase = Phase::Over;
         }
@@ -170,7 +171,7 @@ impl Pacer {
 
     /// None waits.
     pub fn is_empty(&self) -> bool {
-        self.wheel.len() == 0
+        self.wheel.is_empty()
     }
 
     /// How many packets may come in, of `most`: as many as are due soon, where they are made for it, and as have a place.
@@ -188,7 +189,7 @@ impl Pacer {
                 let soon = paced.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
                 if soon { paced.schedule.due(now, AHEAD, most) } else { 0 }
             }
-            None if self.wheel.len() == 0 || self.last <= now.ns.saturating_add(AHEAD / 2) => most,
+            None if self.wheel.is_empty() || self.last <= now.ns.saturating_add(AHEAD / 2) => most,
             None => 0,
         }
     }
@@ -201,7 +202,7 @@ impl Pacer {
                 let next = paced.peek().map(|next| next.saturating_add(self.shift).saturating_sub(AHEAD / 2));
                 Some(next.unwrap_or(u64::MAX))
             }
-            None if self.wheel.len() == 0 => None,
+            None if self.wheel.is_empty() => None,
             None => Some(self.last.saturating_sub(AHEAD / 2)),
         }
     }
@@ -257,7 +258,7 @@ impl Pacer {
     /// All packets of a burst are due now, and leave at once, without a wait in the wheel. Then the schedule has gone on.
     #[inline]
     pub fn takes_all(&mut self, packets: usize, now_ns: u64, counters: &mut Counters) -> bool {
-        let Some(paced) = self.paced.as_mut().filter(|_| self.wheel.len() == 0) else { return false };
+        let Some(paced) = self.paced.as_mut().filter(|_| self.wheel.is_empty()) else { return false };
         let now = now_ns.saturating_sub(self.shift);
         let is_plain = self.terms.makes && !self.terms.by_module;
         let in_time = |at| self.terms.late == Late::CatchUp || now.saturating_sub(at) <= self.terms.late_after;

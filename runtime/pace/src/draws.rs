@@ -5,6 +5,20 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::f64::consts::{LN_2, SQRT_2};
 
+/// Where the random numbers of a stream begin: it follows from the run's seed and the stream's name.
+#[must_use]
+pub fn seed(run: u64, stream: &str) -> u64 {
+    stream.bytes().fold(run, |seed, byte| splitmix(seed ^ u64::from(byte)))
+}
+
+/// One step of SplitMix64 (Steele, Lea, Flood 2014): spreads small seeds over all bits.
+fn splitmix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// A source of random numbers that its seed decides.
 #[derive(Clone, Debug)]
 pub(crate) struct Draws(Pcg64Mcg);

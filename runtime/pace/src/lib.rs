@@ -15,6 +15,7 @@ mod tempo;
 mod walk;
 mod wheel;
 
+pub use draws::seed;
 pub use fit::{Fit, Verdict};
 pub use schedule::{Due, Schedule};
 pub use wheel::Wheel;

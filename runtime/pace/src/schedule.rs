@@ -91,6 +91,20 @@ impl Schedule {
         self.coming().is_none()
     }
 
+    /// When it is over, where no packet will leave any more and its last one left at `last_ns`: then, or when the time is over that it
+    /// was to last.
+    #[must_use]
+    pub fn over_at(&self, last_ns: u64) -> u64 {
+        let by_time = self.left != 0 && self.walk.next().is_some_and(|next| next >= self.end);
+        if by_time { last_ns.max(self.end) } else { last_ns }
+    }
+
+    /// No packet will leave any more, and the time that it was to last has passed.
+    #[must_use]
+    pub fn is_over_by(&self, now_ns: u64) -> bool {
+        self.is_over() && self.over_at(0) <= now_ns
+    }
+
     /// The next packet has this length, without its check sequence: returns when it leaves, and goes on to the one behind it.
     /// Where [`Self::peek`] gives none, the time means nothing.
     #[inline]

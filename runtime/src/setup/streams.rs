@@ -1,6 +1,6 @@
 //! The streams of a run: what paces the packets of its chains.
 
-use crate::parts::{PlacedStream, splitmix};
+use crate::parts::PlacedStream;
 use perigee_config::stream::{Pattern, Stream as Asked};
 use perigee_config::{Config, Placed, WhenFull};
 use perigee_core::clock::nanos;
@@ -59,8 +59,7 @@ pub(super) fn pacer(
     let port = chain.granted_ports().next().and_then(|name| config.port(name)).map(|number| &ports[number]);
     let speed = port.map(|port| u64::from(port.info(true).speed_mbps) * 1_000_000).filter(|speed| *speed != 0);
     let [worker, width] = [placed.worker, chain.width()].map(|number| u32::try_from(number).unwrap_or(1));
-    // What is random follows from the run's seed and the stream's name.
-    let named = stream.asked.name.bytes().fold(config.run.seed, |seed, byte| splitmix(seed ^ u64::from(byte)));
+    let named = perigee_pace::seed(config.run.seed, &stream.asked.name);
     let schedule = Schedule::new(&stream.asked, speed, (worker, width), named, 0).map_err(refuse)?;
     let terms = Terms {
         late: stream.asked.late,

@@ -54,7 +54,8 @@ const HOUSES: &[House] = &[
     ] },
     House { folder: "cli/src/", floors: &[
         &["main"],
-        &["short", "rerun", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
+        &["convert"],
+        &["streams", "short", "rerun", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],

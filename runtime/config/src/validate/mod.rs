@@ -182,7 +182,8 @@ fn known_names(kind: &str, name: &str, known: &[&str]) -> String {
 }
 
 /// The name that somebody probably meant, where one is close enough.
-pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // One slip in a short name and two in a longer one; in names of one letter every other name would be "close".
     let most = if name.chars().count() > 4 { 2 } else { 1 };
     let distance = |other: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
