@@ -169,7 +169,7 @@ fn inspect_tells_what_is_inside() {
     let bench = Bench::new();
     let out = good(&bench, &["inspect", "good.wat"]);
     for fact in [
-        "ABI version  2\n",
+        "ABI version  3\n",
         "callbacks    process\n",
         "memory       33 MiB at the start",
         "window       32 MiB at 0x100000",

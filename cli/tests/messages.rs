@@ -72,7 +72,7 @@ fn no_module() {
 
 #[test]
 fn wrong_abi_version() {
-    check_with("good.wat", "wrong-abi.wat", &["module \"m\"", "ABI version 99", "version 2", "rebuild it"]);
+    check_with("good.wat", "wrong-abi.wat", &["module \"m\"", "ABI version 99", "version 3", "rebuild it"]);
 }
 
 #[test]

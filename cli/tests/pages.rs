@@ -12,6 +12,7 @@ const FOLLOWED: [&str; 7] = [
     "docs/writing-modules.md",
     "docs/conformance.md",
     "docs/control.md",
+    "docs/pacing.md",
     "docs/streams.md",
 ];
 
@@ -38,6 +39,11 @@ fn what_is_shown_of_modules_is_so() {
 #[test]
 fn a_run_is_asked_as_shown() {
     follow("docs/control.md", &[]);
+}
+
+#[test]
+fn packets_leave_as_their_page_says() {
+    follow("docs/pacing.md", &[]);
 }
 
 #[test]

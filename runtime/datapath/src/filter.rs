@@ -51,7 +51,7 @@ impl Filter {
 }
 
 /// Most packets lie as they were on the wire: for them the program is compiled without a look for a tag at each load.
-#[inline]
+#[inline(always)]
 fn passes_program(program: &Program, packet: &Packet, tag: u64) -> bool {
     if packet.flags() & tag == 0 { program.passes(packet) } else { program.passes(&OnWire::new(packet, tag)) }
 }

@@ -149,6 +149,7 @@ impl Outlets {
     }
 
     /// Sends a packet to a port's lane (`queue` counts the lcore's own queues there).
+    #[inline]
     pub fn tx(&mut self, port: u16, queue: u16, packet: Packet) {
         let Some(&Some((first, count))) = self.by_port.get(usize::from(port)) else {
             return self.drop_one(Counter::NotGranted, packet);
@@ -156,6 +157,7 @@ impl Outlets {
         self.tx_lane(usize::from(first) + usize::from(queue % u16::from(count)), packet);
     }
 
+    #[inline]
     fn tx_lane(&mut self, index: usize, mut packet: Packet) {
         let lane = &mut self.lanes[index];
         if packet.len() > lane.facts.max_frame {
@@ -179,6 +181,7 @@ impl Outlets {
     }
 
     /// Puts a packet into a lane, to leave with what is there.
+    #[inline]
     fn push(&mut self, index: usize, packet: Packet) {
         let lane = &mut self.lanes[index];
         lane.bytes += u64::from(packet.len());

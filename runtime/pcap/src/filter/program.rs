@@ -112,13 +112,13 @@ impl Program {
     }
 
     /// Whether the frame passes.
-    #[inline]
+    #[inline(always)]
     pub fn passes(&self, frame: &(impl Frame + ?Sized)) -> bool {
         self.value(frame).is_some_and(|value| value != 0)
     }
 
     /// What the program returns; `None` where a load does not lie in the frame, or a number is divided by 0.
-    #[inline]
+    #[inline(always)]
     fn value(&self, frame: &(impl Frame + ?Sized)) -> Option<u32> {
         let (mut a, mut x, mut memory) = (0_u32, 0_u32, [0_u32; PLACES]);
         let mut at = 0_usize;
