@@ -10,6 +10,7 @@ mod instructions;
 mod lab;
 mod lock;
 mod machine;
+mod measuring;
 mod pacing;
 mod pieces;
 mod pools;
@@ -71,6 +72,8 @@ enum Part {
     Grants,
     /// Streams whose packets are all due
     Pacing,
+    /// Probes, and packets that are none
+    Measuring,
     /// Checksums by the guest SDK
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
@@ -167,6 +170,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Pacing) {
         pacing::measure(lab)?;
+    }
+    if wanted(Part::Measuring) {
+        measuring::measure(lab)?;
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod filter;
 pub mod flow;
 pub mod guard;
+mod headers;
 pub mod health;
 pub mod lcore;
 mod offload;

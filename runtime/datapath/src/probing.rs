@@ -1,5 +1,6 @@
 //! Probes of streams, at the ends of queues: written as the last thing before a port has them, read as the first when they came.
 
+use crate::headers;
 use perigee_abi::MAX_BATCH;
 use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
@@ -61,7 +62,10 @@ impl Probing {
         let len = usize::from(packet.len());
         let mut tail = [0; LEN];
         // What lies in several segments has its end elsewhere.
-        if len < LEAST_FRAME || packet.total_len() as usize != len || !packet.read_at(len - LEN, &mut tail) {
+        if len < LEAST_FRAME || packet.total_len() as usize != len || !has_payload(packet, len) {
+            return false;
+        }
+        if !packet.read_at(len - LEN, &mut tail) {
             return false;
         }
         let asked = packet.dynamic_u64(self.intended_at);
@@ -96,6 +100,17 @@ impl Probing {
     pub fn flow(&self) -> &Arc<Flow> {
         self.sender.flow()
     }
+}
+
+/// The bytes of a probe are no part of a header.
+#[inline]
+fn has_payload(packet: &Packet, len: usize) -> bool {
+    if len >= headers::MOST + LEN {
+        return true;
+    }
+    let mut head = [0; headers::MOST];
+    let n = packet.head(&mut head);
+    headers::len(&head[..n]) + LEN <= len
 }
 
 /// Reads probes from what comes in by an rx queue.

@@ -34,7 +34,7 @@ const HOUSES: &[House] = &[
         &["seat", "stream"],
         &["source", "health"],
         &["flow", "filter", "offload", "border", "probing", "stamp"],
-        &["on_wire", "port"],
+        &["on_wire", "port", "headers"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
         &["schedule", "wheel", "fit"],

@@ -7,6 +7,7 @@ mod hostile;
 mod isolation;
 mod kill;
 mod loops;
+mod pacing;
 mod race;
 mod seeds;
 mod swaps;
@@ -20,6 +21,7 @@ pub const ALL: &[Scenario] = &[
     hostile::SCENARIO,
     generated::SCENARIO,
     traps::SCENARIO,
+    pacing::SCENARIO,
     seeds::SCENARIO,
     swaps::SCENARIO,
     isolation::SCENARIO,
