@@ -97,6 +97,10 @@ impl Chain {
 
     /// Lets each stage do what is due without packets; what it passes on goes through the stages behind it.
     fn tick(&mut self, now: Now) {
+        // Its modules' first packets may ask for times.
+        if self.out.pacer.is_none() {
+            self.out.pacer = self.stages.iter_mut().find_map(|stage| stage.pacer.take());
+        }
         for i in 0..self.stages.len() {
             self.tick_stage(i, now);
         }
@@ -109,11 +113,8 @@ impl Chain {
         self.publish();
     }
 
-    /// Paces what its modules ask for, from their first tick on, and tells them what has become of it.
+    /// Begins and ends its stream, and tells its modules how many packets have left late.
     fn tell_pace(&mut self, now: Now) {
-        if self.out.pacer.is_none() {
-            self.out.pacer = self.stages.iter_mut().find_map(|stage| stage.pacer.take());
-        }
         let Some(pacer) = &mut self.out.pacer else { return };
         pacer.tend(now.ns);
         self.ended |= pacer.is_over() && matches!(self.source, Source::Rooms(_));

@@ -1,7 +1,7 @@
 //! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
 
 use crate::offload;
-use crate::pacer::{Pacer, Waiting};
+use crate::pacer::{Pacer, Waiting, Whole};
 use crate::port::Port;
 use crate::probing::Probing;
 use crate::stamp;
@@ -215,13 +215,16 @@ impl Outlets {
     fn tx_lane_all(&mut self, index: usize, burst: &mut Box<Burst>, shape: Shape) {
         let lane = &mut self.lanes[index];
         let whole = lane.burst.is_empty() && !shape.tx_flags && shape.max_len <= lane.facts.max_frame;
-        let leaves = match &mut self.pacer {
-            Some(pacer) if pacer.has_schedule() => {
-                whole && self.probing.is_none() && pacer.takes_all(burst.len(), self.clock.now_ns(), &mut self.counters)
+        let whole = match &mut self.pacer {
+            Some(pacer) if whole && pacer.has_schedule() => {
+                let (timed, now) = (self.probing.is_some(), self.clock.now_ns());
+                pacer.take_burst(index, burst, timed, now, &mut self.counters)
             }
-            _ => whole,
+            Some(pacer) if pacer.has_schedule() => Whole::Singly,
+            _ if whole => Whole::Leaves,
+            _ => Whole::Singly,
         };
-        if leaves {
+        if whole == Whole::Leaves {
             std::mem::swap(&mut lane.burst, burst);
             lane.bytes = shape.bytes;
             return;

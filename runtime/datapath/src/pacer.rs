@@ -4,14 +4,19 @@
 //! come are handed to the lanes of their ports in one burst; the clock is read once for it, but each has its own time. Nothing that
 //! waits depends on what comes behind it.
 
-use crate::stream::{Change, Stream};
+use crate::stream::Change;
+use perigee_abi::MAX_BATCH;
 use perigee_config::stream::Late;
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Counters};
-use perigee_dpdk::packet::Packet;
+use perigee_dpdk::burst::Burst;
 use perigee_dpdk::timestamp::TxMarks;
-use perigee_pace::{Schedule, Wheel};
-use std::sync::Arc;
+use perigee_pace::{Due, Schedule, Wheel};
+
+mod parts;
+
+use parts::Phase;
+pub use parts::{Paced, Taken, Terms, Waiting, Whole};
 
 /// Packets are made this long before they leave, nanoseconds: enough for an lcore's longest turn, and so short that a change of rate is
 /// felt at once.
@@ -23,84 +28,6 @@ const GRAIN: u64 = 256;
 /// Buckets of the wheel.
 const BUCKETS: usize = 4_096;
 
-/// Without a stream, a packet is late from so many nanoseconds on.
-const LATE_AFTER: u64 = 10_000;
-
-/// A packet that waits for its time.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The lane that it leaves by.
-    pub lane: usize,
-    /// The lane's port is to prepare offloads.
-    pub prepare: bool,
-    /// The packet itself.
-    pub packet: Packet,
-}
-
-/// What a pacer is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// What becomes of the schedule when a packet is late.
-    pub late: Late,
-    /// From so many nanoseconds on a packet is late.
-    pub late_after: u64,
-    /// The module says the times of the stream's packets.
-    pub by_module: bool,
-    /// Packets are made when they are due, and not received.
-    pub makes: bool,
-    /// What finds no place waits outside, and is not dropped.
-    pub waits: bool,
-}
-
-impl Terms {
-    /// For the times that a module asks for, without a stream.
-    pub fn of_module(makes: bool) -> Self {
-        Self { late: Late::CatchUp, late_after: LATE_AFTER, by_module: true, makes, waits: makes }
-    }
-}
-
-/// What became of a packet that came to the pacer.
-#[derive(Debug)]
-pub enum Taken {
-    /// It waits for its time.
-    Waits,
-    /// Nothing is asked of its time: it leaves now.
-    Leaves(Waiting),
-    /// There is no place for it.
-    Full(Waiting),
-}
-
-/// A stream on one lcore.
-#[derive(Debug)]
-pub struct Paced {
-    /// When its packets leave here.
-    pub schedule: Schedule,
-    /// What its lcores share.
-    pub stream: Arc<Stream>,
-    /// How far it is here.
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Waiting,
-    Running,
-    Over,
-}
-
-impl Paced {
-    /// One that has not begun; the times of its schedule are from its beginning on.
-    pub fn new(schedule: Schedule, stream: Arc<Stream>) -> Self {
-        Self { schedule, stream, phase: Phase::Waiting }
-    }
-
-    /// The departure of the next packet that is not made.
-    #[inline]
-    fn peek(&self) -> Option<u64> {
-        if self.phase == Phase::Running { self.schedule.peek() } else { None }
-    }
-}
-
 /// Holds the packets of one chain on one lcore until their time has come.
 #[derive(Debug)]
 pub struct Pacer {
@@ -108,6 +35,8 @@ pub struct Pacer {
     terms: Terms,
     marks: TxMarks,
     wheel: Wheel<Waiting>,
+    /// Times of the packets of the burst of the moment.
+    times: Box<[u64; MAX_BATCH]>,
     /// By so much all that the schedule says is moved, nanoseconds: what was late, where it is not to be made up for.
     shift: u64,
     /// The departure of the packet before.
@@ -117,7 +46,15 @@ pub struct Pacer {
 impl Pacer {
     /// Nothing waits. Without a schedule only the module's own times count.
     pub fn new(paced: Option<Paced>, terms: Terms, marks: TxMarks) -> Self {
-        Self { paced, terms, marks, wheel: Wheel::new(GRAIN, BUCKETS, PLACES), shift: 0, last: 0 }
+        Self {
+            paced,
+            terms,
+            marks,
+            wheel: Wheel::new(GRAIN, BUCKETS, PLACES),
+            times: Box::new([0; MAX_BATCH]),
+            shift: 0,
+            last: 0,
+        }
     }
 
     /// Looks, once a tick, whether the stream begins or is over here.
@@ -187,7 +124,7 @@ impl Pacer {
             Some(paced) => {
                 let now = now.ns.saturating_sub(self.shift);
                 let soon = paced.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
-                if soon { paced.schedule.due(now, AHEAD, most) } else { 0 }
+                if soon { paced.schedule.wanted(now, AHEAD, most) } else { 0 }
             }
             None if self.wheel.is_empty() || self.last <= now.ns.saturating_add(AHEAD / 2) => most,
             None => 0,
@@ -255,27 +192,68 @@ impl Pacer {
         }
     }
 
-    /// All packets of a burst are due now, and leave at once, without a wait in the wheel. Then the schedule has gone on.
+    /// Takes in a whole burst for one lane, where its times come from the schedule alone: then a packet costs little more than its
+    /// place in the schedule. With `timed` each packet is to know its time, for a probe that it may become.
     #[inline]
-    pub fn takes_all(&mut self, packets: usize, now_ns: u64, counters: &mut Counters) -> bool {
-        let Some(paced) = self.paced.as_mut().filter(|_| self.wheel.is_empty()) else { return false };
+    pub fn take_burst(
+        &mut self,
+        lane: usize,
+        burst: &mut Burst,
+        timed: bool,
+        now_ns: u64,
+        counters: &mut Counters,
+    ) -> Whole {
+        let Some(paced) = self.paced.as_mut().filter(|_| self.terms.makes && !self.terms.by_module) else {
+            return Whole::Singly;
+        };
         let now = now_ns.saturating_sub(self.shift);
-        let is_plain = self.terms.makes && !self.terms.by_module;
-        let in_time = |at| self.terms.late == Late::CatchUp || now.saturating_sub(at) <= self.terms.late_after;
-        if !is_plain || !paced.peek().is_some_and(in_time) {
-            return false;
+        let may_leave = self.wheel.is_empty()
+            && (self.terms.late == Late::CatchUp
+                || paced.peek().is_some_and(|at| now.saturating_sub(at) <= self.terms.late_after));
+        let packets = burst.len();
+        if may_leave
+            && !timed
+            && let Some(due) = paced.schedule.take_due(now, u16::try_from(packets).unwrap_or(u16::MAX))
+        {
+            self.note_even(due, packets, now, counters);
+            return Whole::Leaves;
         }
-        let Some(due) = paced.schedule.take_due(now, u16::try_from(packets).unwrap_or(u16::MAX)) else { return false };
+        for (place, packet) in self.times.iter_mut().zip(burst.iter_mut()) {
+            *place = paced.schedule.take(packet.len());
+        }
+        let times = &self.times[..packets.min(MAX_BATCH)];
+        self.last = times.last().copied().unwrap_or(self.last);
+        if may_leave && self.last <= now {
+            let first = times.first().copied().unwrap_or(now);
+            if now.saturating_sub(first) > self.terms.late_after {
+                let late = times.iter().filter(|at| now.saturating_sub(**at) > self.terms.late_after).count();
+                note_late(now - first, late, counters);
+            }
+            if timed {
+                let (times, at) = (times.iter().map(|at| at.saturating_add(self.shift)), self.marks.offset);
+                burst.iter_mut().zip(times).for_each(|(packet, time)| packet.set_dynamic_u64(at, time));
+            }
+            return Whole::Leaves;
+        }
+        for (packet, at) in burst.drain().zip(times) {
+            if let Err(waiting) = self.wheel.push(*at, Waiting { lane, prepare: false, packet }) {
+                counters.add(Counter::TxFull, 1);
+                waiting.packet.free();
+            }
+        }
+        Whole::Waits
+    }
+
+    /// Counts what is late of so many packets that are evenly spaced.
+    fn note_even(&mut self, due: Due, packets: usize, now: u64, counters: &mut Counters) {
+        self.last = due.last;
         let late = now.saturating_sub(due.first);
         if late > self.terms.late_after {
-            counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
-            // They are evenly spaced: as many are late as lie before that moment.
+            // As many are late as lie before that moment.
             let (until, apart) = (late - self.terms.late_after, (due.last - due.first) / (packets as u64 - 1).max(1));
             let n = until.div_ceil(apart.max(1)).min(packets as u64);
-            counters.add(Counter::SentLate, usize::try_from(n).unwrap_or(packets));
+            note_late(late, usize::try_from(n).unwrap_or(packets), counters);
         }
-        self.last = due.last;
-        true
     }
 
     /// The next packet whose time has come; what is too late for the operator is dropped on the way.
@@ -286,9 +264,9 @@ impl Pacer {
             let late = now_ns.saturating_sub(at);
             let mut intended = at;
             if late > self.terms.late_after {
-                counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
                 match self.terms.late {
                     Late::Drop => {
+                        counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
                         counters.add(Counter::Late, 1);
                         waiting.packet.free();
                         continue;
@@ -300,7 +278,7 @@ impl Pacer {
                     }
                     Late::CatchUp => {}
                 }
-                counters.add(Counter::SentLate, 1);
+                note_late(late, 1, counters);
             }
             waiting.packet.set_dynamic_u64(self.marks.offset, intended);
             return Some(waiting);
@@ -308,24 +286,28 @@ impl Pacer {
         None
     }
 
-    /// Packets whose time has come and that are still here, or not even made: at most `u16::MAX` of these.
+    /// Packets whose time has come and that are still here, or not even made: of these about how many, where gaps are drawn.
     pub fn owed(&self, now_ns: u64) -> u64 {
         let now = now_ns.saturating_sub(self.shift);
         let overdue = self.wheel.next_time().is_some_and(|at| at.saturating_add(self.terms.late_after) < now);
-        let waiting = if overdue { self.wheel.len() } else { 0 };
+        let waiting = if overdue { self.wheel.len() as u64 } else { 0 };
         let unmade = match &self.paced {
-            Some(paced) if self.terms.makes && paced.phase == Phase::Running => {
-                paced.schedule.due(now, 0, u16::MAX.into())
-            }
+            Some(paced) if self.terms.makes && paced.phase == Phase::Running => paced.schedule.about_due(now),
             _ => 0,
         };
-        (waiting + unmade) as u64
+        waiting.saturating_add(unmade)
     }
 
     /// Takes out all that waits, when the run stops.
     pub fn give_up(&mut self) -> usize {
         self.wheel.drain().map(|(_, waiting)| waiting.packet.free()).count()
     }
+}
+
+/// So many packets leave late, the first of them by so many nanoseconds.
+fn note_late(worst: u64, packets: usize, counters: &mut Counters) {
+    counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(worst));
+    counters.add(Counter::SentLate, packets);
 }
 
 /// A schedule for packets that come when they come: what was not there in time is not owed.

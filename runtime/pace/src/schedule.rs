@@ -23,6 +23,8 @@ pub struct Schedule {
     left: u64,
     paused_at: Option<u64>,
     link: Option<u64>,
+    /// When it began.
+    start: u64,
     /// For the mean length.
     packets: u64,
     bytes: u64,
@@ -67,6 +69,7 @@ impl Schedule {
             left: stream.count.map_or(u64::MAX, |count| own_part(count, block(&stream.pattern), number, of)),
             paused_at: stream.paused.then_some(start),
             link,
+            start,
             packets: 0,
             bytes: 0,
         })
@@ -182,6 +185,30 @@ impl Schedule {
         }
     }
 
+    /// As [`Self::due`], for who makes packets ahead: where each gap is drawn by itself, about as many.
+    #[must_use]
+    pub fn wanted(&self, now_ns: u64, horizon_ns: u64, most: usize) -> usize {
+        match &self.walk {
+            Walk::Drawn(_) => {
+                let due = self.about_due(now_ns.saturating_add(horizon_ns));
+                usize::try_from(due).unwrap_or(usize::MAX).min(most)
+            }
+            _ => self.due(now_ns, horizon_ns, most),
+        }
+    }
+
+    /// About how many packets should have left by that moment and were not taken: exact for a constant rate, else by the mean gap so far.
+    #[must_use]
+    pub fn about_due(&self, now_ns: u64) -> u64 {
+        let until = now_ns.min(self.end.saturating_sub(1));
+        let Some(next) = self.peek().filter(|next| *next <= until) else { return 0 };
+        let due = match &self.walk {
+            Walk::Constant(exact) => exact.due(until, exact.tempo().measure.units(self.mean_len())),
+            _ => 1 + (until - next) / ((next - self.start.min(next)) / self.packets.max(1)).max(1),
+        };
+        due.min(self.left)
+    }
+
     /// Passes over what leaves before that moment, `most` packets at most, and says how many these are: packets that are too
     /// late where `late` is `drop`. They are taken to be as long as those so far in the mean, and count as packets of the stream.
     pub fn skip(&mut self, before_ns: u64, most: u64) -> u64 {
@@ -232,6 +259,7 @@ impl Schedule {
     /// All that is to come is later by so much, its end too: where `late` is `shift`.
     pub fn shift(&mut self, by_ns: u64) {
         self.walk.shift(by_ns);
+        self.start = self.start.saturating_add(by_ns);
         self.end = self.end.saturating_add(by_ns);
     }
 

@@ -57,7 +57,7 @@ pub struct PaceStats {
     pub late: u64,
     /// The worst of these, nanoseconds.
     pub late_worst_ns: u64,
-    /// Packets whose time has come and that have not left, 65,535 of each lcore's at most.
+    /// Packets whose time has come and that have not left; about as many, where gaps are drawn.
     pub owed: u64,
     /// Packets that were dropped because they were late.
     pub dropped_late: u64,
