@@ -139,7 +139,9 @@ impl Module for StampReflector {
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
-        let now = batch.time_ns();
+        let time = batch.time_ns();
+        // A call for its own sake has no packets, and asks for no time.
+        let now = if batch.is_empty() { time } else { batch.now_ns() };
         for mut packet in batch {
             let outcome = self.answer(&mut packet, now);
             match outcome {
@@ -154,7 +156,7 @@ impl Module for StampReflector {
             }
         }
         if let Some(sessions) = &mut self.sessions {
-            sessions.expire(now);
+            sessions.expire(time);
         }
     }
 }

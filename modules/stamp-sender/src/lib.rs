@@ -118,7 +118,10 @@ impl Module for StampSender {
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
-        let now = batch.time_ns();
+        if batch.is_empty() {
+            return;
+        }
+        let now = batch.now_ns();
         for packet in batch {
             match self.read(&packet, now) {
                 Some(()) => packet.drop(),
@@ -128,7 +131,7 @@ impl Module for StampSender {
     }
 
     fn tick(&mut self, batch: &mut Batch<'_>) {
-        let now = batch.time_ns();
+        let now = batch.now_ns();
         LOST.add(self.window.expire(now, self.timeout));
         if batch.is_draining() {
             self.sum_up();
