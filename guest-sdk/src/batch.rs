@@ -64,6 +64,13 @@ impl Batch<'_> {
         self.parts.header.time_ns
     }
 
+    /// Nanoseconds since the run began, now, where the hostcall `time` and `clock = "precise"` are granted; else those of the batch. A
+    /// hostcall: for those who measure. The batch's time is that of the poll's beginning, and its packets may have come later.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        raw::time()
+    }
+
     /// Unix time of the batch in nanoseconds.
     #[inline]
     #[must_use]

@@ -142,6 +142,18 @@ impl<'a> Setup<'a> {
         u16::try_from(self.parts.header.next_port).ok().filter(|&port| port != u16::MAX)
     }
 
+    /// Whether packets leave at the times that the module asks for: `pace` is granted.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.parts.header.pacing != perigee_abi::pacing::NONE
+    }
+
+    /// Unix time when the run began, in nanoseconds: plus a time of the run's clock it is the time of day.
+    #[must_use]
+    pub fn start_unix_ns(&self) -> u64 {
+        self.parts.header.start_unix_ns
+    }
+
     /// Largest packet that fits a fresh room; 0 where the module makes none.
     #[must_use]
     pub fn room_len(&self) -> u32 {

@@ -3,7 +3,7 @@
 use crate::raw::{DescIter, Room};
 use crate::verdict::Verdict;
 use core::mem::offset_of;
-use perigee_abi::{Batch, MAX_OUTPUTS, PacketDesc, source};
+use perigee_abi::{Batch, MAX_OUTPUTS, PacketDesc, source, tx_flags};
 
 /// The output list of a call, and the spare rooms to make packets of. Its packets go after those that have a verdict in
 /// place, in the order in which they were put in.
@@ -106,9 +106,28 @@ impl Spare<'_> {
     /// Asks for a VLAN tag to be inserted on the way out.
     #[inline]
     pub fn insert_vlan(&mut self, tci: u16) {
-        let flags = self.room.desc().tx_flags | perigee_abi::tx_flags::VLAN_INSERT;
-        self.room.facts().set_tx_flags(flags);
+        self.ask(tx_flags::VLAN_INSERT);
         self.room.facts().set_vlan(tci);
+    }
+
+    /// Asks for the packet to be sent at `time`, in nanoseconds of the run's clock. Where `pace` is granted.
+    #[inline]
+    pub fn set_departure(&mut self, time: u64) {
+        self.ask(tx_flags::TIME);
+        self.room.facts().set_time(time);
+    }
+
+    /// As [`crate::Packet::set_stamp`]: asks the host to write the time of the departure at `offset`. Where `pace` is granted.
+    #[inline]
+    pub fn set_stamp(&mut self, offset: u16) {
+        self.ask(tx_flags::STAMP);
+        self.room.facts().set_stamp(offset);
+    }
+
+    #[inline]
+    fn ask(&mut self, flags: u32) {
+        let flags = self.room.desc().tx_flags | flags;
+        self.room.facts().set_tx_flags(flags);
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Run {
     pub next_port: u16,
     /// Number of rings.
     pub rings: u32,
+    /// By what packets leave at their times: one of [`perigee_abi::pacing`].
+    pub pacing: u32,
 }
 
 impl Default for Run {
@@ -81,6 +83,7 @@ impl Default for Run {
             seed: 1,
             next_port: 1,
             rings: 2,
+            pacing: perigee_abi::pacing::NONE,
         }
     }
 }
@@ -284,6 +287,7 @@ impl<M: Module> Host<M> {
             next_port: run.next_port.into(),
             room_len: run.room_len,
             hold_quota: run.hold_quota,
+            pacing: run.pacing,
             spare_count: run.spares,
             ..area.header
         };

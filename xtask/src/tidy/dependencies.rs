@@ -16,7 +16,7 @@ const RULES: [(&str, &[&str]); 24] = [
     ("xtask", &[]),
     ("guest-sdk", &["abi", "guest-sdk/derive"]),
     ("guest-sdk/derive", &[]),
-    ("modules/", &["abi", "guest-sdk"]),
+    ("modules/", &["abi", "guest-sdk", "modules/stamp-wire"]),
     ("runtime/report", &["abi"]),
     ("runtime/core", &["abi", REPORT]),
     ("runtime/machine", &[]),
