@@ -96,9 +96,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let streams = streams::streams(config, plan.base)?;
     let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
-    let files = jail::Files { writable: &options.writable, removed: &options.removed };
-    jail::enter_process(config, jail_mode, files, &folders)?;
+    enter_jail(plan, jail_mode, evidence.as_deref())?;
     let modules = load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?;
     let maker = Maker {
         loader: Arc::clone(&plan.loader),
@@ -137,6 +135,13 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     parts.probes.complete();
     parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
     Ok((parts, lcores))
+}
+
+/// Gives up what is not needed any more.
+fn enter_jail(plan: &Plan<'_>, mode: jail::Mode, evidence: Option<&Evidence>) -> Result<(), Error> {
+    let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
+    let files = jail::Files { writable: &plan.options.writable, removed: &plan.options.removed };
+    jail::enter_process(plan.config, mode, files, &folders)
 }
 
 /// Where evidence of failures goes, if somebody wants it.
