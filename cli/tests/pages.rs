@@ -5,7 +5,7 @@ use crate::page::{NAMED, Use, blocks, follow, root};
 use std::fs;
 
 /// The pages that a test follows.
-const FOLLOWED: [&str; 7] = [
+const FOLLOWED: [&str; 8] = [
     "README.md",
     "docs/getting-started.md",
     "docs/tutorial.md",
@@ -13,6 +13,7 @@ const FOLLOWED: [&str; 7] = [
     "docs/conformance.md",
     "docs/control.md",
     "docs/streams.md",
+    "docs/how-to-measure.md",
 ];
 
 #[test]
@@ -43,6 +44,11 @@ fn a_run_is_asked_as_shown() {
 #[test]
 fn streams_are_as_their_page_shows_them() {
     follow("docs/streams.md", &[]);
+}
+
+#[test]
+fn what_is_measured_and_drawn_is_as_its_page_says() {
+    follow("docs/how-to-measure.md", &[]);
 }
 
 /// A block that is a command is run, or its page says why not.

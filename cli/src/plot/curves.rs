@@ -25,6 +25,7 @@ pub(super) struct Picture {
 pub(super) enum Corner {
     UpperLeft,
     LowerLeft,
+    LowerRight,
 }
 
 /// What an axis is.
@@ -78,7 +79,11 @@ pub(super) fn picture(runs: &[Shown], what: What) -> Picture {
         }
     }
     let (title, x, y) = axes(what);
-    let legend = if what == What::Rate { Corner::LowerLeft } else { Corner::UpperLeft };
+    let legend = match what {
+        What::Latency => Corner::LowerRight,
+        What::Gaps => Corner::UpperLeft,
+        What::Rate => Corner::LowerLeft,
+    };
     Picture { title, legend, machines: machines(runs), x, y, curves, without }
 }
 

@@ -107,6 +107,7 @@ fn chart(area: &Area, picture: &Picture) -> Result<()> {
     let position = match picture.legend {
         Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
         Corner::LowerLeft => SeriesLabelPosition::LowerLeft,
+        Corner::LowerRight => SeriesLabelPosition::LowerRight,
     };
     let mut legend = chart.configure_series_labels();
     legend.position(position).background_style(WHITE.mix(0.85)).border_style(GRID).label_font(("sans-serif", 13));
