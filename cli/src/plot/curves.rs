@@ -75,7 +75,7 @@ pub(super) fn picture(runs: &[Shown], what: What) -> Picture {
             colour += 1;
         }
         if curves.len() == before {
-            without.push(text::line(&shown.name, text::WORDS));
+            without.push(shown.file.clone());
         }
     }
     let (title, x, y) = axes(what);
@@ -138,10 +138,12 @@ fn us(ns: u64) -> f64 {
 
 /// Percentiles in percent, with their times in microseconds; what was refused is not there.
 fn known(percentiles: &[Percentile]) -> impl Iterator<Item = (f64, f64)> {
-    percentiles.iter().filter_map(|one| match one.value {
+    let known = percentiles.iter().filter_map(|one| match one.value {
         PercentileValue::Ns(ns) => Some((one.name.strip_prefix('p')?.parse().ok()?, us(ns))),
         PercentileValue::AtLeast(_) | PercentileValue::Refused { .. } => None,
-    })
+    });
+    // The file may be somebody else's, and a number is also what is called NaN.
+    known.filter(|(percent, _)| (0.0..=100.0).contains(percent))
 }
 
 /// Least, percentiles and most. All but one of n times are no longer than what is at 1 - 1/n: there the longest lies.

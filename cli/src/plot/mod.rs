@@ -54,7 +54,10 @@ impl What {
 
 /// A run to be drawn.
 struct Shown {
+    /// In the legend.
     name: String,
+    /// In errors.
+    file: String,
     run: read::PastRun,
 }
 
@@ -65,7 +68,8 @@ pub(crate) fn plot(args: &PlotArgs) -> Result<ExitCode> {
         bail!("{}: pictures are written as SVG, to a file that ends in .svg", args.output.display());
     }
     let runs = args.results.iter().zip(names(&args.results));
-    let runs = runs.map(|(file, name)| Ok(Shown { name, run: read::summary(file)? })).collect::<Result<Vec<_>>>()?;
+    let runs = runs.map(|(file, name)| Ok(Shown { name, file: file.display().to_string(), run: read::summary(file)? }));
+    let runs = runs.collect::<Result<Vec<_>>>()?;
     let svg = picture(&runs, args.what)?;
     if is_stdout {
         output::result(&svg)?;

@@ -11,6 +11,8 @@ fn times(ns: [u64; 4]) -> TimeStats {
     let percentiles = vec![
         percentile("p50", PercentileValue::Ns(p50)),
         percentile("p99", PercentileValue::Ns(p99)),
+        percentile("pNaN", PercentileValue::Ns(p99)),
+        percentile("p1e99", PercentileValue::Ns(p99)),
         percentile("p99.99", PercentileValue::Refused { needs: 100_000, samples: 2_000 }),
     ];
     TimeStats { count: 2_000, min_ns: Some(min), max_ns: Some(max), percentiles, ..TimeStats::default() }
@@ -32,7 +34,7 @@ fn run(name: &str) -> Shown {
     let machine = Machine { cpu: "Test CPU".into(), cpus: 2, kernel: "6.1.0".into() };
     let manifest = Manifest { perigee: "0.1.0".into(), machine, ..Manifest::default() };
     let snapshot = Snapshot { measured: vec![stream], ..Snapshot::default() };
-    Shown { name: name.into(), run: read::PastRun { manifest: Some(manifest), snapshot } }
+    Shown { name: name.into(), file: format!("{name}.json"), run: read::PastRun { manifest: Some(manifest), snapshot } }
 }
 
 fn points(what: What) -> Vec<Vec<(f64, f64)>> {
@@ -79,11 +81,11 @@ fn a_picture_has_axes_legend_and_machine() {
 fn runs_without_such_data_are_refused_together() {
     let empty = |name: &str| {
         let run = read::PastRun { manifest: None, snapshot: Snapshot::default() };
-        Shown { name: name.into(), run }
+        Shown { name: name.into(), file: format!("{name}.json"), run }
     };
     for what in [What::Latency, What::Gaps, What::Rate] {
         let error = picture(&[run("a"), empty("b"), empty("c")], what).unwrap_err().to_string();
-        assert!(error.starts_with("b, c: no ") && error.contains("`probes`"), "{error}");
+        assert!(error.starts_with("b.json, c.json: no ") && error.contains("`probes`"), "{error}");
     }
 }
 
