@@ -5,11 +5,11 @@
 set -euo pipefail
 into=$(realpath -m "${1:-"$(dirname "${BASH_SOURCE[0]}")/../../target/bridge-latency"}")
 cd "$(dirname "${BASH_SOURCE[0]}")"
-perigee=$(realpath "${PERIGEE:-../../target/release/perigee}")
 if [ "$(id -u)" != 0 ] || ! command -v ip > /dev/null; then
   echo "skipped: takes root, and ip (Debian's package iproute2)"
   exit 0
 fi
+perigee=$(realpath "${PERIGEE:-../../target/release/perigee}")
 mkdir -p "$into"
 ends=perigee-ends between=perigee-between
 finish() { for space in $ends $between; do ip netns delete $space 2> /dev/null || true; done }
