@@ -11,6 +11,7 @@ use crate::module_config::ConfigArgs;
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
 use crate::paced::PaceArgs;
+use crate::plot::PlotArgs;
 use crate::sim::SimArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -80,6 +81,10 @@ pub(crate) enum Command {
     /// Sends frames at each rate, reads them where they come in, and tells the rate that was got and how even the gaps were. The
     /// result is kept in $XDG_STATE_HOME/perigee (~/.local/state/perigee), and runs on the same port, machine and versions name it.
     Calibrate(CalibrateArgs),
+    /// Draw what runs have measured: latency by percentile, gaps between packets, or rate over time, as SVG.
+    ///
+    /// Reads the summaries that `--json` has written of runs whose streams have `probes`. Several come into one picture.
+    Plot(PlotArgs),
     /// Send streams of packets, as a file describes them: without writing a module.
     ///
     /// Each [[stream]] of the file has a stack of headers, what varies in them, sizes, a rate and a pattern (docs/streams.md). The module

@@ -21,6 +21,7 @@ mod new;
 mod output;
 mod paced;
 mod pci;
+mod plot;
 mod ports;
 mod provenance;
 mod read;
@@ -73,6 +74,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Streams(args) => streams::streams(&args),
         Command::Convert(args) => convert::convert(&args.file, args.output.as_deref()),
         Command::Rerun(args) => rerun::rerun(&args),
+        Command::Plot(args) => plot::plot(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Gen { module, port, pace, options } => short::generate(&module, &port, &pace, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),

@@ -1,10 +1,15 @@
-//! What commands read: configurations, and texts that may lie in files.
+//! What commands read: configurations, summaries of runs, and texts that may lie in files.
 
 use crate::output;
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, ConfigError, Located, Problem, Severity, locate};
+use perigee_runtime::{Manifest, Snapshot};
+use serde::Deserialize;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// A file of more than this is no summary.
+const MAX_SUMMARY: u64 = 64 << 20;
 
 /// A configuration from a file, without errors.
 pub(crate) struct Loaded {
@@ -21,6 +26,33 @@ impl Loaded {
     pub(crate) fn locate(&self, problems: &[Problem]) -> Vec<Located> {
         locate(&self.text, &self.name, problems)
     }
+}
+
+/// What is read of a summary, which may be somebody else's.
+pub(crate) struct PastRun {
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// Reads a summary that `--json` has written.
+pub(crate) fn summary(file: &Path) -> Result<PastRun> {
+    let cannot = || format!("cannot read {}", file.display());
+    let len = std::fs::metadata(file).with_context(cannot)?.len();
+    if len > MAX_SUMMARY {
+        bail!("{}: {len} bytes are too many for a summary", file.display());
+    }
+    let bytes = std::fs::read(file).with_context(cannot)?;
+    past_run(&bytes).with_context(|| format!("{}: no summary of a run", file.display()))
+}
+
+/// Reads the text twice: what `#[serde(flatten)]` has seen as text is no number any more, and reorder density has numbers as keys.
+fn past_run(json: &[u8]) -> serde_json::Result<PastRun> {
+    #[derive(Deserialize)]
+    struct Made {
+        manifest: Option<Manifest>,
+    }
+    let Made { manifest } = serde_json::from_slice(json)?;
+    Ok(PastRun { manifest, snapshot: serde_json::from_slice(json)? })
 }
 
 /// Reads a configuration and refuses one with errors, all of them told with their lines. Warnings are told, too.
@@ -69,5 +101,23 @@ pub(crate) fn content(argument: &str) -> Result<Vec<u8>> {
             Ok(bytes)
         }
         Some(file) => std::fs::read(file).with_context(|| format!("cannot read {file}")),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use perigee_runtime::{StreamStats, Summary};
+
+    #[test]
+    fn a_summary_with_measured_streams_comes_back() {
+        let mut stream = StreamStats { name: "a".into(), ..StreamStats::default() };
+        stream.order.density = [(-1, 2), (0, 5)].into();
+        let snapshot = Snapshot { elapsed_ns: 7, measured: vec![stream], ..Snapshot::default() };
+        let manifest = Some(Manifest { seed: 3, ..Manifest::default() });
+        let summary = Summary { snapshot, manifest, ..Summary::default() };
+        let run = past_run(&serde_json::to_vec(&summary).unwrap()).unwrap();
+        assert_eq!((run.manifest.unwrap().seed, run.snapshot.elapsed_ns), (3, 7));
+        assert_eq!(run.snapshot.measured, summary.snapshot.measured);
     }
 }

@@ -4,7 +4,7 @@
 //! devices and paths are shown and need his word.
 
 use crate::args::RerunArgs;
-use crate::read::refuse_problems;
+use crate::read::{self, refuse_problems};
 use crate::run::{self, Session};
 use crate::table::{Table, packet_rate};
 use crate::{load, output};
@@ -12,28 +12,17 @@ use anyhow::{Context, Result, bail};
 use perigee_runtime::config::Config;
 use perigee_runtime::load::digest;
 use perigee_runtime::{Manifest, Summary, text};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// A file of more than this is no summary.
-const MAX_FILE: u64 = 64 << 20;
 /// Folders in folders that modules are looked for in.
 const MAX_DEPTH: u32 = 4;
 
-/// What is read of a summary.
-#[derive(Deserialize)]
-struct Before {
-    manifest: Option<Manifest>,
-    #[serde(flatten)]
-    snapshot: perigee_runtime::Snapshot,
-}
-
 /// `perigee rerun`.
 pub(crate) fn rerun(args: &RerunArgs) -> Result<ExitCode> {
-    let before = read(&args.manifest)?;
+    let before = read::summary(&args.manifest)?;
     let manifest = before.manifest.as_ref().context("the file has no manifest: it is not of a run")?;
     let Some(text) = &manifest.config else {
         let command = text::line(&manifest.command.join(" "), text::WORDS);
@@ -59,16 +48,6 @@ pub(crate) fn rerun(args: &RerunArgs) -> Result<ExitCode> {
         output::result(&compared(manifest, &before.snapshot, &summary))?;
     }
     Ok(code)
-}
-
-fn read(file: &Path) -> Result<Before> {
-    let cannot = || format!("cannot read {}", file.display());
-    let len = std::fs::metadata(file).with_context(cannot)?.len();
-    if len > MAX_FILE {
-        bail!("{}: {len} bytes are too many for a summary", file.display());
-    }
-    let bytes = std::fs::read(file).with_context(cannot)?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{}: no summary of a run", file.display()))
 }
 
 /// Puts the files with the manifest's digests in the places of its modules' files.

@@ -14,6 +14,7 @@ const FOLLOWED: [&str; 8] = [
     "docs/control.md",
     "docs/pacing.md",
     "docs/streams.md",
+    "docs/how-to-measure.md",
 ];
 
 #[test]
@@ -49,6 +50,11 @@ fn packets_leave_as_their_page_says() {
 #[test]
 fn streams_are_as_their_page_shows_them() {
     follow("docs/streams.md", &[]);
+}
+
+#[test]
+fn what_is_measured_and_drawn_is_as_its_page_says() {
+    follow("docs/how-to-measure.md", &[]);
 }
 
 /// A block that is a command is run, or its page says why not.

@@ -43,10 +43,10 @@ pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass,
-    FlowStats, GapShare, GapStats, LcoreStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats,
-    Numbers, Origin, PaceStats, PercentileValue, PoolLevel, PoolStats, PortDescription, PortMeaning, PortStats,
-    RingStats, SeatReport, Snapshot, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats,
-    UNWRITTEN,
+    FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
+    ModuleState, ModuleStats, Numbers, Origin, PaceStats, Percentile, PercentileValue, PoolLevel, PoolStats,
+    PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, StreamStats, Summary,
+    SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

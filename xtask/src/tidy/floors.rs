@@ -59,7 +59,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["ctl", "conformance", "sim", "calibrate", "paced"],
+        &["ctl", "conformance", "sim", "calibrate", "paced", "plot"],
         &["live", "summary", "load", "module_config", "new", "jail"],
         &["read", "table"],
         &["output"],
