@@ -200,5 +200,5 @@ fn what_is_late_is_made_up_for_moved_or_dropped_as_the_operator_says() {
     assert!(moved.missed.unwrap().contains("moved"));
     let dropped = with("drop");
     assert!((800..=812).contains(&dropped.sent) && (190..=200).contains(&dropped.dropped_late), "{dropped:?}");
-    assert!(dropped.missed.unwrap().contains("packets short"));
+    assert!(dropped.missed.unwrap().contains("dropped late"));
 }

@@ -90,9 +90,7 @@ impl Pacer {
             Change::Pause => paced.schedule.pause(now),
             Change::Resume => paced.schedule.resume(now),
         }
-        if change == Change::Pause || change == Change::Resume {
-            paced.stream.set_paused(change == Change::Pause);
-        }
+        paced.stream.change(change, now_ns);
         Ok(())
     }
 

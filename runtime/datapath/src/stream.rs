@@ -29,7 +29,12 @@ pub struct Stream {
     began: AtomicU64,
     ended: AtomicU64,
     over: AtomicU32,
-    paused: AtomicBool,
+    /// Since when it is held up.
+    paused: AtomicU64,
+    /// For how long it was held up before that.
+    rested: AtomicU64,
+    /// It has had another rate than the configuration's.
+    changed: AtomicBool,
 }
 
 impl Stream {
@@ -41,7 +46,9 @@ impl Stream {
             began: AtomicU64::new(NEVER),
             ended: AtomicU64::new(NEVER),
             over: AtomicU32::new(0),
-            paused: AtomicBool::new(paused),
+            paused: AtomicU64::new(if paused { 0 } else { NEVER }),
+            rested: AtomicU64::new(0),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -66,27 +73,65 @@ impl Stream {
         self.ended.load(Ordering::Acquire) != NEVER
     }
 
-    /// Notes that somebody holds it up, or lets it go.
-    pub fn set_paused(&self, paused: bool) {
-        self.paused.store(paused, Ordering::Relaxed);
+    /// Notes what somebody has changed at that moment. Each of its lcores says so; the first one counts.
+    pub fn change(&self, change: Change, at_ns: u64) {
+        match change {
+            Change::Pause => _ = self.paused.compare_exchange(NEVER, at_ns, Ordering::Relaxed, Ordering::Relaxed),
+            Change::Resume => {
+                let since = self.paused.swap(NEVER, Ordering::Relaxed);
+                if since != NEVER {
+                    self.rested.fetch_add(self.pause(since, at_ns), Ordering::Relaxed);
+                }
+            }
+            Change::Rate(_) => self.changed.store(true, Ordering::Relaxed),
+        }
     }
 
-    /// How far it is, and for how long it has run.
+    /// From `since`, or from its beginning where that is later, to `until`.
+    fn pause(&self, since: u64, until: u64) -> u64 {
+        until.saturating_sub(since.max(self.began.load(Ordering::Relaxed)))
+    }
+
+    /// Its rate has been the configuration's all along.
+    pub fn has_one_rate(&self) -> bool {
+        !self.changed.load(Ordering::Relaxed)
+    }
+
+    /// How far it is, and for how long its packets have left, without pauses.
     pub fn state(&self, now_ns: u64) -> (StreamState, u64) {
         let (began, ended) = (self.began.load(Ordering::Relaxed), self.ended.load(Ordering::Acquire));
+        let (paused, rested) = (self.paused.load(Ordering::Relaxed), self.rested.load(Ordering::Relaxed));
+        let until = now_ns.min(ended).min(paused.max(began));
         let state = match () {
             () if began == NEVER => StreamState::Waiting,
             () if ended != NEVER => StreamState::Over,
-            () if self.paused.load(Ordering::Relaxed) => StreamState::Paused,
+            () if paused != NEVER => StreamState::Paused,
             () => StreamState::Running,
         };
-        (state, if began == NEVER { 0 } else { now_ns.min(ended).saturating_sub(began) })
+        (state, if began == NEVER { 0 } else { until.saturating_sub(began).saturating_sub(rested) })
     }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn pauses_are_no_part_of_how_long_it_ran() {
+        let stream = Stream::new(2, None, false);
+        assert_eq!(stream.begin(100), Some(100));
+        stream.change(Change::Pause, 150);
+        stream.change(Change::Pause, 151);
+        assert_eq!(stream.state(500), (StreamState::Paused, 50));
+        stream.change(Change::Resume, 400);
+        stream.change(Change::Resume, 401);
+        assert_eq!(stream.state(500), (StreamState::Running, 150));
+        let waits = Stream::new(1, None, true);
+        waits.begin(100);
+        assert_eq!(waits.state(200), (StreamState::Paused, 0));
+        waits.change(Change::Resume, 300);
+        assert_eq!(waits.state(310), (StreamState::Running, 10));
+    }
 
     #[test]
     fn a_stream_begins_once_for_all_lcores_and_is_over_when_all_are_done() {
@@ -99,7 +144,7 @@ mod test {
         assert_eq!((first.is_over(), second.begin(20)), (false, None));
         first.end(30);
         assert_eq!((first.state(50), second.begin(40)), ((StreamState::Over, 20), Some(40)));
-        first.set_paused(true);
+        first.change(Change::Pause, 45);
         assert_eq!(first.state(50).0, StreamState::Over);
     }
 }

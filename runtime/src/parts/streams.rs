@@ -2,12 +2,16 @@
 
 use super::PlacedChain;
 use perigee_abi::pacing;
-use perigee_config::stream::{Rate, Stream as Asked};
+use perigee_config::stream::{Pattern, Rate, Stream as Asked};
+use perigee_config::wire::FRAME_BESIDE;
 use perigee_core::counters::Counter;
 use perigee_core::lock;
 use perigee_datapath::stream::Stream;
 use perigee_report::PaceStats;
 use std::sync::{Arc, Mutex};
+
+/// A mean rate that is lower by more was missed.
+const MOST_OFF: f64 = 0.001;
 
 /// One stream.
 pub(crate) struct PlacedStream {
@@ -55,36 +59,75 @@ impl PlacedStream {
             moved_ns: most(Counter::Moved),
             missed: None,
         };
-        let missed = missed(&stats, sum(Counter::PoolEmpty), sum(Counter::TxFull));
+        let short = Short {
+            rate: self.rate_missed(&stats),
+            pool_empty: sum(Counter::PoolEmpty),
+            tx_full: sum(Counter::TxFull),
+        };
+        let missed = short.text(&stats);
         PaceStats { missed, ..stats }
+    }
+
+    /// By what part its rate fell short of the one that was asked for, where that can be said: of a constant or a Poisson stream that had
+    /// one rate all along, and beyond what chance, and the first and last packet, account for.
+    #[allow(clippy::cast_precision_loss, reason = "parts of a thousandth")]
+    fn rate_missed(&self, stats: &PaceStats) -> Option<f64> {
+        let of_chance = match self.asked.pattern {
+            Pattern::Constant => 0.0,
+            Pattern::Poisson => 5.0 / (stats.sent.max(1) as f64).sqrt(),
+            _ => return None,
+        };
+        let rate = self.asked.rate.filter(|_| self.stream.has_one_rate() && stats.ran_ns > 0)?;
+        let bits = 8.0 * stats.sent_bytes as f64;
+        let sent = match rate {
+            Rate::Packets(_) => stats.sent as f64,
+            Rate::FrameBits(_) => bits,
+            Rate::WireBits(_) => bits + 8.0 * f64::from(FRAME_BESIDE) * stats.sent as f64,
+            Rate::LinkShare(_) => return None,
+        };
+        let asked = rate.ratio().number() * stats.ran_ns as f64 / 1e9;
+        let part = 1.0 - sent / asked;
+        (part > MOST_OFF + of_chance + 2.0 / (stats.sent + 1) as f64).then_some(part)
     }
 }
 
-/// By how much the rate was missed, and why; `None` where it was met.
-fn missed(stats: &PaceStats, pool_empty: u64, tx_full: u64) -> Option<String> {
-    let short = stats.owed + stats.dropped_late + tx_full;
-    let mut parts = Vec::new();
-    if short > 0 {
-        #[allow(clippy::cast_precision_loss, reason = "a share for people")]
-        let share = short as f64 * 100.0 / (stats.sent + short) as f64;
-        parts.push(format!("{short} packets short ({share:.3} %)"));
+/// What may have kept a stream from its rate.
+struct Short {
+    /// The part of the rate that is missing.
+    rate: Option<f64>,
+    pool_empty: u64,
+    tx_full: u64,
+}
+
+impl Short {
+    /// By how much the rate was missed, and why; `None` where it was met.
+    fn text(&self, stats: &PaceStats) -> Option<String> {
+        let mut parts = Vec::new();
+        if let Some(part) = self.rate {
+            parts.push(format!("{:.3} % below the rate", part * 100.0));
+        }
+        for (packets, what) in
+            [(stats.owed, "owed"), (stats.dropped_late, "dropped late"), (self.tx_full, "dropped at a full port")]
+        {
+            if packets > 0 {
+                parts.push(format!("{packets} packets {what}"));
+            }
+        }
+        if stats.moved_ns > 0 {
+            let ms = std::time::Duration::from_nanos(stats.moved_ns).as_secs_f64() * 1e3;
+            parts.push(format!("all times moved by {ms:.3} ms"));
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let why = match () {
+            () if self.tx_full > 0 => "the port was full",
+            () if self.pool_empty > 0 => "the generator's pool was empty, its packets wait for the port",
+            () if stats.late > 0 => "the lcore or the port is too slow for it, or was taken away",
+            () => "its packets were not made in time",
+        };
+        Some(format!("{}: {why}", parts.join(", ")))
     }
-    if stats.moved_ns > 0 {
-        parts.push(format!(
-            "all times moved by {:.3} ms",
-            std::time::Duration::from_nanos(stats.moved_ns).as_secs_f64() * 1e3
-        ));
-    }
-    if parts.is_empty() {
-        return None;
-    }
-    let why = match () {
-        () if tx_full > 0 => "the port was full",
-        () if stats.owed > 0 && pool_empty > 0 => "the generator's pool was empty: its packets wait for the port",
-        () if stats.owed > 0 => "the lcore or the port is too slow for it",
-        () => "packets were late",
-    };
-    Some(format!("{}: {why}", parts.join(", ")))
 }
 
 /// What people call a method of pacing.
