@@ -1,7 +1,9 @@
 //! How long a frame's headers are, as far as it takes to leave them alone: Ethernet, VLAN tags, IPv4 and IPv6, UDP and TCP.
 
+use perigee_core::frame::Frame;
+
 /// Longest headers that are looked for: Ethernet, four tags, IPv6, TCP with all of its options.
-pub(crate) const MOST: usize = 14 + 4 * 4 + 40 + 60;
+pub(crate) const MOST: u32 = 14 + 4 * 4 + 40 + 60;
 
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 const IPV4: u16 = 0x0800;
@@ -9,42 +11,41 @@ const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Bytes of the headers at the beginning of a frame. Where they end behind what is given of it, more than that; what is not known is
-/// payload.
+/// Bytes of the headers at the beginning of a frame. Where they end behind the frame, more than it has; what is not known is payload.
 #[inline]
-pub(crate) fn len(frame: &[u8]) -> usize {
+pub(crate) fn len(frame: &(impl Frame + ?Sized)) -> u32 {
     let mut at = 12;
     loop {
-        let Some(kind) = u16_at(frame, at) else { return at + 2 };
+        let Some(kind) = frame.u16(at) else { return at + 2 };
         at += 2;
         match kind {
-            tag if TAGS.contains(&tag) => at += 2,
             IPV4 => return ipv4(frame, at),
-            IPV6 => return behind(frame, at + 40, frame.get(at + 6)),
+            IPV6 => return behind(frame, at + 40, byte(frame, at + 6)),
+            tag if TAGS.contains(&tag) && at < MOST => at += 2,
             _ => return at,
         }
     }
 }
 
 #[inline]
-fn ipv4(frame: &[u8], at: usize) -> usize {
-    let header = frame.get(at).map_or(20, |first| usize::from(first & 0xf) * 4).max(20);
-    behind(frame, at + header, frame.get(at + 9))
+fn ipv4(frame: &(impl Frame + ?Sized), at: u32) -> u32 {
+    let header = byte(frame, at).map_or(20, |first| u32::from(first & 0xf) * 4).max(20);
+    behind(frame, at + header, byte(frame, at + 9))
 }
 
 /// With the header of the protocol that IP carries.
 #[inline]
-fn behind(frame: &[u8], at: usize, protocol: Option<&u8>) -> usize {
+fn behind(frame: &(impl Frame + ?Sized), at: u32, protocol: Option<u8>) -> u32 {
     match protocol {
-        Some(&UDP) => at + 8,
-        Some(&TCP) => at + frame.get(at + 12).map_or(20, |offset| usize::from(offset >> 4) * 4).max(20),
+        Some(UDP) => at + 8,
+        Some(TCP) => at + byte(frame, at + 12).map_or(20, |offset| u32::from(offset >> 4) * 4).max(20),
         _ => at,
     }
 }
 
 #[inline]
-fn u16_at(frame: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]))
+fn byte(frame: &(impl Frame + ?Sized), at: u32) -> Option<u8> {
+    frame.bytes::<1>(at).map(|[byte]| byte)
 }
 
 #[cfg(test)]
@@ -67,14 +68,14 @@ mod test {
     fn headers_end_where_their_protocols_say() {
         let mut v4 = [0; 40];
         (v4[0], v4[9]) = (0x45, UDP);
-        assert_eq!(len(&frame(&[IPV4], &v4)), 14 + 20 + 8);
-        assert_eq!(len(&frame(&[0x8100, IPV4], &v4)), 18 + 20 + 8);
+        assert_eq!(len(&*frame(&[IPV4], &v4)), 14 + 20 + 8);
+        assert_eq!(len(&*frame(&[0x8100, IPV4], &v4)), 18 + 20 + 8);
         (v4[0], v4[9], v4[24 + 12]) = (0x46, TCP, 0x60);
-        assert_eq!(len(&frame(&[IPV4], &v4)), 14 + 24 + 24);
+        assert_eq!(len(&*frame(&[IPV4], &v4)), 14 + 24 + 24);
         let mut v6 = [0; 60];
         v6[6] = UDP;
-        assert_eq!(len(&frame(&[0x88a8, 0x8100, IPV6], &v6)), 22 + 40 + 8);
-        assert_eq!(len(&frame(&[0x88b5], &[0; 46])), 14);
+        assert_eq!(len(&*frame(&[0x88a8, 0x8100, IPV6], &v6)), 22 + 40 + 8);
+        assert_eq!(len(&*frame(&[0x88b5], &[0; 46])), 14);
         // Cut anywhere, no byte is looked at that is not there.
         let whole = frame(&[0x8100, IPV4], &v4);
         (0..whole.len()).for_each(|end| assert!(len(&whole[..end]) <= MOST));

@@ -7,7 +7,7 @@ use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::timestamp::RxTimestamp;
 use perigee_measure::flow::Flow;
-use perigee_measure::probe::{LEAST_FRAME, LEN};
+use perigee_measure::probe::{LEAST_FRAME, LEN, TAG};
 use perigee_measure::readings::Readings;
 use perigee_measure::receiver::Receiver;
 use perigee_measure::sender::Sender;
@@ -105,12 +105,7 @@ impl Probing {
 /// The bytes of a probe are no part of a header.
 #[inline]
 fn has_payload(packet: &Packet, len: usize) -> bool {
-    if len >= headers::MOST + LEN {
-        return true;
-    }
-    let mut head = [0; headers::MOST];
-    let n = packet.head(&mut head);
-    headers::len(&head[..n]) + LEN <= len
+    len >= headers::MOST as usize + LEN || headers::len(packet) as usize + LEN <= len
 }
 
 /// Reads probes from what comes in by an rx queue.
@@ -146,16 +141,23 @@ impl Listening {
     #[inline]
     pub(crate) fn look(&mut self, burst: &mut Burst, first: usize) {
         let now = self.clock.now_ns();
-        let timestamp = self.timestamp;
+        let (timestamp, mut foreign) = (self.timestamp, 0);
         for packet in burst.iter_mut().skip(first) {
             let len = packet.len();
+            // Most strangers are told by two bytes.
+            let from = u32::from(len).checked_sub(LEN as u32);
+            let tag = from.and_then(|from| packet.bytes::<2>(from + TAG));
+            if !tag.is_some_and(|tag| self.receiver.is_tag(tag)) {
+                foreign += 1;
+                continue;
+            }
             let mut tail = [0; LEN];
-            let from = usize::from(len).saturating_sub(LEN);
-            let is_read = packet.read_at(from, &mut tail);
+            let is_read = packet.read_at(usize::from(len) - LEN, &mut tail);
             let stamped = timestamp.filter(|t| packet.flags() & t.flag != 0);
             let arrival = stamped.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset))).unwrap_or(now);
             self.receiver.packet(if is_read { &tail } else { &[] }, arrival, len);
         }
+        self.receiver.add_foreign(foreign);
     }
 
     /// Calls lost what has not come in time; about once a millisecond.

@@ -28,6 +28,9 @@
 /// Bytes of a probe, at the end of its frame.
 pub const LEN: usize = 32;
 
+/// Where its tag is among these bytes.
+pub const TAG: u32 = 4;
+
 /// Bytes of the shortest frame that may be a probe: an Ethernet header, and the probe.
 pub const LEAST_FRAME: usize = 14 + LEN;
 
@@ -56,6 +59,12 @@ impl Key {
         let tags = [mixed, mixed >> 16, mixed >> 32, 0x5ea7].map(|tag| (tag & 0xffff) as u16);
         let tag = tags.into_iter().find(|tag| tag >> 8 != tag & 0xff).unwrap_or(0x5ea7);
         Self { tag, words }
+    }
+
+    /// Whether these are a tag's bytes, as they stand in a frame.
+    #[inline]
+    pub(crate) fn is_tag(&self, bytes: [u8; 2]) -> bool {
+        u16::from_be_bytes(bytes) == self.tag
     }
 
     /// The keyed hash of the three words behind the complement.
@@ -153,7 +162,7 @@ pub fn erase(bytes: &mut [u8; LEN], key: &Key) -> bool {
 /// Whether the bytes have this run's tag. Where they do not, they are foreign.
 #[inline]
 pub fn is_tagged(bytes: &[u8; LEN], key: &Key) -> bool {
-    u16::from_be_bytes([bytes[4], bytes[5]]) == key.tag
+    key.is_tag([bytes[4], bytes[5]])
 }
 
 /// Reads a frame's last bytes.

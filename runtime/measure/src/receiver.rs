@@ -67,6 +67,20 @@ impl Receiver {
         Arc::clone(&self.received)
     }
 
+    /// Whether two bytes of a frame ([`probe::TAG`]) are those of this run's probes. Where they are not, it is a stranger.
+    #[inline]
+    pub fn is_tag(&self, bytes: [u8; 2]) -> bool {
+        self.key.is_tag(bytes)
+    }
+
+    /// So many packets were no probes, as their tags have shown.
+    #[inline]
+    pub fn add_foreign(&self, packets: u64) {
+        if packets > 0 {
+            self.received.foreign.add(packets);
+        }
+    }
+
     /// Looks at the packets of a burst. Returns how many were probes.
     #[inline]
     pub fn burst<'a>(&mut self, packets: impl IntoIterator<Item = Packet<'a>>) -> u64 {
