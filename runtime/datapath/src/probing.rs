@@ -14,6 +14,10 @@ use perigee_measure::sender::Sender;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// Bytes of a probe, as a length of a packet.
+const TAIL: u32 = 32;
+const _: () = assert!(TAIL as usize == LEN);
+
 /// Makes probes of a chain's packets.
 #[derive(Debug)]
 pub struct Probing {
@@ -145,7 +149,7 @@ impl Listening {
         for packet in burst.iter_mut().skip(first) {
             let len = packet.len();
             // Most strangers are told by two bytes.
-            let from = u32::from(len).checked_sub(LEN as u32);
+            let from = u32::from(len).checked_sub(TAIL);
             let tag = from.and_then(|from| packet.bytes::<2>(from + TAG));
             if !tag.is_some_and(|tag| self.receiver.is_tag(tag)) {
                 foreign += 1;
