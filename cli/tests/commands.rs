@@ -177,7 +177,7 @@ fn inspect_tells_what_is_inside() {
         assert!(out.contains(fact), "{fact:?} is not in:\n{out}");
     }
     let info = json(&good(&bench, &["inspect", "good.wat", "--json", "-"]));
-    assert_eq!((&info["abi"], &info["window_usable"]), (&2.into(), &(31 << 20).into()));
+    assert_eq!((&info["abi"], &info["window_usable"]), (&3.into(), &(31 << 20).into()));
 }
 
 #[test]
