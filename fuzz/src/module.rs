@@ -23,7 +23,7 @@ pub fn check(bytes: &[u8]) {
 
 fn accepted(info: &ModuleInfo) {
     let n = &info.numbers;
-    assert_eq!(n.abi, 2);
+    assert_eq!(n.abi, 3);
     assert!(n.batch.is_multiple_of(64) && n.spares <= 64);
     assert!(info.memory_min <= LIMITS.memory);
     assert!(info.callbacks.iter().any(|name| name == "process" || name == "generate"));

@@ -257,7 +257,7 @@ impl<'a> Host<'a> {
         }
         let Some(at) = at.filter(|at| fits(*at, len)) else { return Err("bad_descriptor") };
         (packet.at, packet.len) = (at, len);
-        let has_time = asked.flags & (tx_flags::TIME | tx_flags::GAP) != 0;
+        let has_time = asked.flags & (tx_flags::TIME | tx_flags::GAP | tx_flags::STAMP) != 0;
         self.expected.times.1 += u64::from(has_time);
         if !makes_sense(asked, len) {
             return Err("bad_offload");
@@ -415,5 +415,6 @@ fn makes_sense(asked: Asked, len: u16) -> bool {
     let layers = (14..=127).contains(&asked.l2_len) && asked.l3_len >= ip;
     let checksum = one_family && layers && header <= len;
     let contradicts = both_l4 || (has(tx_flags::IP_CHECKSUM) && has(tx_flags::IPV6)) || (has(CHECKSUMS) && !checksum);
-    !contradicts && !has(!tx_flags::ALL)
+    let two_times = has(tx_flags::TIME) && has(tx_flags::GAP);
+    !contradicts && !two_times && !has(!tx_flags::ALL)
 }

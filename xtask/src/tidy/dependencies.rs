@@ -10,13 +10,14 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 24] = [
+const RULES: [(&str, &[&str]); 25] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
     ("guest-sdk", &["abi", "guest-sdk/derive"]),
     ("guest-sdk/derive", &[]),
-    ("modules/", &["abi", "guest-sdk", "modules/stamp-wire"]),
+    ("modules/", &["abi", "guest-sdk", "guest-sdk/stamp-wire"]),
+    ("guest-sdk/stamp-wire", &["abi", "guest-sdk"]),
     ("runtime/report", &["abi"]),
     ("runtime/core", &["abi", REPORT]),
     ("runtime/machine", &[]),
