@@ -240,7 +240,7 @@ impl<'a> Host<'a> {
         if record.how_much == HowMuch::All {
             asked = record.asked;
         }
-        let fate = self.judge(&mut packet, at, len, asked, record.verdict);
+        let fate = self.judge(&mut packet, at, len, asked, record);
         (packet, fate)
     }
 
@@ -251,7 +251,8 @@ impl<'a> Host<'a> {
     }
 
     /// The checks of a verdict other than Drop, and what is written into the packet where they pass.
-    fn judge(&mut self, packet: &mut Packet, at: Option<u32>, len: u16, asked: Asked, verdict: u32) -> Fate {
+    fn judge(&mut self, packet: &mut Packet, at: Option<u32>, len: u16, asked: Asked, record: &Record) -> Fate {
+        let verdict = record.verdict;
         if verdict == v::DROP {
             return Ok(v::DROP);
         }
@@ -259,7 +260,10 @@ impl<'a> Host<'a> {
         (packet.at, packet.len) = (at, len);
         let has_time = asked.flags & (tx_flags::TIME | tx_flags::GAP | tx_flags::STAMP) != 0;
         self.expected.times.1 += u64::from(has_time);
-        if !makes_sense(asked, len) {
+        // Where the time of departure is to be written stands in what else nobody reads.
+        let stamp = u64::from(record.junk & 0xffff) + 10;
+        let has_place = asked.flags & tx_flags::STAMP == 0 || stamp <= len.into();
+        if !has_place || !makes_sense(asked, len) {
             return Err("bad_offload");
         }
         self.expected.times.0 += u64::from(has_time);
@@ -311,7 +315,7 @@ impl<'a> Host<'a> {
         };
         let at = self.offset(entry, room);
         packet.mark = entry.mark;
-        let fate = self.judge(&mut packet, at, entry.len, entry.asked, entry.verdict);
+        let fate = self.judge(&mut packet, at, entry.len, entry.asked, entry);
         Some((packet, fate))
     }
 
@@ -330,7 +334,7 @@ impl<'a> Host<'a> {
         self.expected.created += 1;
         packet.room = self.room(room);
         packet.mark = entry.mark;
-        let fate = self.judge(&mut packet, Some(HEADROOM), entry.len, entry.asked, entry.verdict);
+        let fate = self.judge(&mut packet, Some(HEADROOM), entry.len, entry.asked, entry);
         Some((packet, fate))
     }
 
