@@ -87,7 +87,7 @@ pub(crate) enum Command {
     Plot(PlotArgs),
     /// Send streams of packets, as a file describes them: without writing a module.
     ///
-    /// Each [[stream]] of the file has a stack of headers, what varies in them, sizes, a rate and a pattern (docs/streams.md). The module
+    /// Each stream of the file has a stack of headers, what varies in them, sizes, a rate and a pattern (docs/streams.md). The module
     /// stream-gen makes its packets. Runs as `perigee run` does, until all streams have ended.
     #[command(after_long_help = "Examples:
   perigee streams streams.toml --port out=net_tap0

@@ -11,7 +11,7 @@ pub(crate) struct StreamsArgs {
     /// The file of streams (.toml).
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) streams: PathBuf,
-    /// A port: its name in the file, and its device; in place of the file's [[port]] of that name. May be given several times.
+    /// A port: its name in the file, and its device; in place of the file's port of that name. May be given several times.
     #[arg(long = "port", value_name = "NAME=DEVICE", value_parser = named_port)]
     pub(crate) ports: Vec<(String, String)>,
     /// The module that makes the packets, stream-gen.wasm. Default: the one that came with this program.

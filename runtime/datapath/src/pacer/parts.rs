@@ -60,7 +60,7 @@ pub enum Whole {
     Leaves,
     /// Its packets wait for their times; the burst is empty.
     Waits,
-    /// Nothing was done: its packets are to come one by one ([`Pacer::take`]).
+    /// Nothing was done: its packets are to come one by one ([`Pacer::take`](super::Pacer::take)).
     Singly,
 }
 
