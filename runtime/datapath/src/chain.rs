@@ -181,9 +181,10 @@ impl Chain {
         self.out.pacer.is_some()
     }
 
-    /// It makes packets, or one is due so soon that an lcore that slept would be late for it.
+    /// It makes packets, or one is due so soon that an lcore that slept would be late for it, or it waits for probes, whose time of arrival is
+    /// the moment at which somebody looks.
     pub fn is_near(&self, now: u64) -> bool {
-        self.generates() || self.source.is_near(now) || self.leaves_at().is_some()
+        self.generates() || self.source.is_near(now) || self.leaves_at().is_some() || self.source.is_awake()
     }
 
     /// When it has something to do next, in nanoseconds of the run's clock (0: at once), as far as it can be known; and whether it
@@ -257,11 +258,6 @@ impl Chain {
     /// Reads its rx queue no more; true when other queues bring nothing more, either. With `give_up`, what waits is dropped.
     pub fn end_sorting(&mut self, give_up: bool) -> bool {
         self.source.sorter().is_none_or(|sorter| sorter.end(give_up, &mut self.out.counters))
-    }
-
-    /// Probes may still come in time.
-    pub fn listens(&mut self) -> bool {
-        self.source.listening().is_some_and(|listening| listening.waits())
     }
 
     /// Frees and counts all that is still here.

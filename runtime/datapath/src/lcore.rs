@@ -326,7 +326,7 @@ impl Lcore {
                 *last_packet = now.cycles;
             }
             let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
-            if !late && (!rests || chain.listens()) {
+            if !late && (!rests || chain.source.listens()) {
                 return Phase::Running;
             }
         }

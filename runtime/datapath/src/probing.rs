@@ -1,6 +1,7 @@
 //! Probes of streams, at the ends of queues: written as the last thing before a port has them, read as the first when they came.
 
 use crate::headers;
+use crate::stream::Stream;
 use perigee_abi::MAX_BATCH;
 use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
@@ -115,8 +116,8 @@ fn has_payload(packet: &Packet, len: usize) -> bool {
 /// Reads probes from what comes in by an rx queue.
 pub struct Listening {
     receiver: Receiver,
-    /// The streams whose probes it reads.
-    streams: Vec<u16>,
+    /// The streams whose probes it reads, with their numbers.
+    streams: Vec<(u16, Arc<Stream>)>,
     readings: Arc<OnceLock<Readings>>,
     timestamp: Option<RxTimestamp>,
     clock: Clock,
@@ -133,7 +134,7 @@ impl Listening {
     /// `readings` are of the whole run, and there when packets flow.
     pub fn new(
         receiver: Receiver,
-        streams: Vec<u16>,
+        streams: Vec<(u16, Arc<Stream>)>,
         readings: Arc<OnceLock<Readings>>,
         timestamp: Option<RxTimestamp>,
         clock: Clock,
@@ -172,7 +173,13 @@ impl Listening {
     /// Probes may still come in time.
     pub(crate) fn waits(&self) -> bool {
         let readings = self.readings.get();
-        readings.is_some_and(|readings| self.streams.iter().any(|stream| readings.counts(*stream).outstanding != 0))
+        readings
+            .is_some_and(|readings| self.streams.iter().any(|(stream, _)| readings.counts(*stream).outstanding != 0))
+    }
+
+    /// Probes may come at any time.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.streams.iter().any(|(_, stream)| !stream.is_over()) || self.waits()
     }
 
     /// Nothing comes any more: what has not come is lost.

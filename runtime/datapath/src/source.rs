@@ -120,6 +120,16 @@ impl Source {
         if let Self::Port(RxQueue { sorter: Some(sorter), .. }) = self { sorter.waiting() } else { 0 }
     }
 
+    /// Probes may still come in time.
+    pub fn listens(&self) -> bool {
+        matches!(self, Self::Port(RxQueue { listening: Some(listening), .. }) if listening.waits())
+    }
+
+    /// Probes may come at any time, and the moment at which somebody looks is when they have come.
+    pub fn is_awake(&self) -> bool {
+        matches!(self, Self::Port(RxQueue { listening: Some(listening), .. }) if listening.is_awake())
+    }
+
     /// Where probes of streams come in.
     pub fn listening(&mut self) -> Option<&mut Listening> {
         if let Self::Port(rx) = self { rx.listening.as_deref_mut() } else { None }

@@ -6,6 +6,7 @@ use perigee_config::{Config, Placed};
 use perigee_core::clock::{Clock, nanos};
 use perigee_core::lock;
 use perigee_datapath::probing::{Listening, Probing};
+use perigee_datapath::stream::Stream;
 use perigee_dpdk::timestamp::{RxTimestamp, TxMarks};
 use perigee_measure::arrivals::{ArrivalOptions, GapOptions, LoadOptions};
 use perigee_measure::buckets::Precision;
@@ -30,6 +31,8 @@ pub(crate) struct Probes {
     received: Mutex<Vec<Arc<Received>>>,
     /// All of it, once all ends are made.
     pub(crate) readings: Arc<OnceLock<Readings>>,
+    /// All streams, by number.
+    streams: Vec<Arc<Stream>>,
     /// Packets of each stream whose turn it was, and that are too short.
     pub(crate) too_short: Vec<Arc<AtomicU64>>,
     clock: Clock,
@@ -76,6 +79,7 @@ impl Probes {
             flows,
             received: Mutex::default(),
             readings: Arc::default(),
+            streams: streams.iter().map(|stream| Arc::clone(&stream.stream)).collect(),
             too_short: streams.iter().map(|_| Arc::default()).collect(),
             clock,
         }
@@ -114,8 +118,10 @@ impl Probes {
         let receiver = Receiver::new(self.key, &flows, &options);
         let receiver = receiver.map_err(|what| Error::Request(format!("chain {name:?}: histograms: {what}")))?;
         lock(&self.received).push(receiver.received());
-        let mut streams: Vec<_> = mine.iter().map(|flow| flow.stream).collect();
-        streams.dedup();
+        let mut numbers: Vec<_> = mine.iter().map(|flow| flow.stream).collect();
+        numbers.dedup();
+        let of = |number: u16| Some((number, Arc::clone(self.streams.get(usize::from(number))?)));
+        let streams = numbers.into_iter().filter_map(of).collect();
         let readings = Arc::clone(&self.readings);
         Ok(Some(Box::new(Listening::new(receiver, streams, readings, timestamp, self.clock))))
     }

@@ -31,10 +31,10 @@ const HOUSES: &[House] = &[
         &["stage"],
         &["outlet", "guard", "faults"],
         &["pacer"],
-        &["seat", "stream"],
+        &["seat"],
         &["source", "health"],
         &["flow", "filter", "offload", "border", "probing", "stamp"],
-        &["on_wire", "port", "headers"],
+        &["on_wire", "port", "headers", "stream"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
         &["schedule", "wheel", "fit"],
