@@ -7,7 +7,6 @@ use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::timestamp::RxTimestamp;
-use perigee_measure::flow::Flow;
 use perigee_measure::probe::{LEAST_FRAME, LEN, TAG};
 use perigee_measure::readings::Readings;
 use perigee_measure::receiver::Receiver;
@@ -31,6 +30,8 @@ pub struct Probing {
     intended_at: usize,
     /// Which packets of the burst were made probes.
     places: Vec<u16>,
+    /// Which ones were too short.
+    short: Vec<u16>,
     /// Packets whose turn it was, and that are too short.
     too_short: Arc<AtomicU64>,
 }
@@ -38,14 +39,15 @@ pub struct Probing {
 impl Probing {
     /// One packet in `every` becomes a probe of the sender's flow.
     pub fn new(sender: Sender, every: u32, intended_at: usize, too_short: Arc<AtomicU64>) -> Self {
-        let places = Vec::with_capacity(MAX_BATCH);
-        Self { sender, every: every.max(1), until: 0, intended_at, places, too_short }
+        let [places, short] = [(), ()].map(|()| Vec::with_capacity(MAX_BATCH));
+        Self { sender, every: every.max(1), until: 0, intended_at, places, short, too_short }
     }
 
     /// Makes probes of those packets whose turn it is. They leave now.
     #[inline]
     pub(crate) fn stamp(&mut self, burst: &mut Burst, now_ns: u64) {
         self.places.clear();
+        self.short.clear();
         let mut until = self.until;
         for (place, packet) in (0..).zip(burst.iter_mut()) {
             if until != 0 {
@@ -57,7 +59,7 @@ impl Probing {
             if self.stamp_one(packet, now_ns) {
                 self.places.push(place);
             } else {
-                self.too_short.fetch_add(1, Ordering::Relaxed);
+                self.short.push(place);
             }
         }
     }
@@ -96,14 +98,13 @@ impl Probing {
             let first = self.places.partition_point(|place| usize::from(*place) < taken);
             self.sender.take_back((self.places.len() - first) as u64);
         }
+        if !self.short.is_empty() {
+            let short = self.short.partition_point(|place| usize::from(*place) < taken);
+            self.too_short.fetch_add(short as u64, Ordering::Relaxed);
+        }
         // Where packets taken end the turn stands as it did: of `every` packets the next one is due.
         let passed = u32::try_from(taken).unwrap_or(u32::MAX) % self.every;
         self.until = (self.until + self.every - passed) % self.every;
-    }
-
-    /// What its probes belong to.
-    pub fn flow(&self) -> &Arc<Flow> {
-        self.sender.flow()
     }
 }
 
