@@ -9,7 +9,7 @@ use crate::run::{self, Session};
 use crate::table::{Table, packet_rate};
 use crate::{load, output};
 use anyhow::{Context, Result, bail};
-use perigee_runtime::config::Config;
+use perigee_runtime::config::{Config, Directory, JailMode};
 use perigee_runtime::load::digest;
 use perigee_runtime::{Manifest, Summary, text};
 use std::collections::BTreeMap;
@@ -91,8 +91,16 @@ fn named(config: &Config) -> Vec<String> {
     let mut lines: Vec<String> = ports.collect();
     lines.extend(config.run.evidence.iter().map(|path| format!("evidence: folder {path:?}")));
     lines.extend(config.run.eal_args.iter().map(|arg| format!("eal_args: {arg:?}")));
-    let policy = config.load.policy.iter().map(|path| format!("load.policy: file {path:?}"));
-    lines.extend(policy);
+    let (run, load) = (&config.run, &config.load);
+    lines.extend(load.policy.iter().map(|path| format!("load.policy: file {path:?}")));
+    let folders = [("load.cache", &load.cache), ("load.state", &load.state)];
+    let is_path = |folder: &Directory| matches!(folder, Directory::Path(_));
+    lines
+        .extend(folders.iter().filter(|(_, folder)| is_path(folder)).map(|(key, folder)| format!("{key}: {folder:?}")));
+    lines.extend(run.control.iter().map(|socket| format!("control: socket {socket:?}")));
+    lines.extend(run.metrics.iter().map(|address| format!("metrics: listens on {address}")));
+    lines.extend(run.user.iter().map(|user| format!("user: runs as {user:?}")));
+    lines.extend(run.jail.filter(|jail| *jail != JailMode::On).map(|jail| format!("jail: {jail:?}")));
     lines.extend(config.streams.iter().filter_map(|stream| {
         let perigee_runtime::config::stream::Pattern::Trace(trace) = &stream.pattern else { return None };
         Some(format!("stream {:?}: file {:?}", stream.name, trace.file.as_ref()?))
@@ -132,9 +140,13 @@ fn differences(before: &Manifest, summary: &Summary) -> String {
         ("kernel", &before.machine.kernel, &now.machine.kernel),
     ];
     let differ = pairs.into_iter().filter(|(_, old, new)| old != new);
+    let changed = before.modules.iter().filter(|module| {
+        now.modules.iter().any(|other| other.name == module.name && other.origin.sha256 != module.origin.sha256)
+    });
+    let changed = changed.map(|module| format!("not as before: module {:?} has another digest\n", module.name));
     let lines = differ.map(|(what, old, new)| {
         let [old, new] = [old, new].map(|text| text::line(text, text::WORDS));
         format!("not as before: {what} was {old}, is {new}\n")
     });
-    lines.collect()
+    lines.chain(changed).collect()
 }

@@ -50,7 +50,7 @@ impl Chain {
             self.next_tick = now.cycles + self.tick_cycles;
             self.tick(Now { flags: batch_flags::TICK, ..now });
         }
-        if self.is_paced() {
+        if self.out.paced() != 0 {
             // What is due leaves first: then packets are made while the next one is furthest away.
             self.out.flush();
         }

@@ -171,7 +171,9 @@ impl Outlets {
                 Err(()) => return self.drop_one(Counter::BadOffload, packet),
             }
             let longer = packet.len().saturating_sub(len);
-            stamp::move_place(&mut packet, longer);
+            if longer != 0 && self.pacer.as_ref().is_some_and(|pacer| packet.flags() & pacer.marks().stamp != 0) {
+                stamp::move_place(&mut packet, longer);
+            }
         }
         if self.pacer.is_some() {
             return self.pace(Waiting { lane: index, prepare, packet });
@@ -270,7 +272,7 @@ impl Outlets {
     /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
     #[inline]
     pub fn flush(&mut self) {
-        if self.pacer.is_some() {
+        if self.paced() != 0 {
             self.release();
         }
         for index in 0..self.lanes.len() {
