@@ -1,13 +1,12 @@
 //! What grants and trust domains cost: the same chain, a generator and a stage that passes everything on, where nothing of
 //! the kind is set, and where it is.
 
-use crate::ffi::{Twin, Work};
+use crate::ffi::Work;
 use crate::lab::{Lab, Setup};
-use crate::quiet::{Figures, SLICE, Samples, Side};
+use crate::quiet::{Figures, Samples};
 use crate::report::{self, Measurement};
-use crate::works::{generator_config, polls};
+use crate::works::{beside_template, generator_config};
 use anyhow::Result;
-use perigee_runtime::bench::Loop;
 
 const BURST: u16 = 64;
 /// How the stage is called in results, its trust domain, and what more it is granted. No limit is ever reached, and all
@@ -43,16 +42,7 @@ fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
     for (name, _, _) in CASES {
         setup = setup.generate("udp-gen", &[name], "net_null0");
     }
-    let mut on = setup.start(&lab.root)?;
-    let times = SLICE / u32::from(BURST);
-    let mut twin = Twin::new(Work::Template, BURST, 0);
-    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
-    for chain in 0..CASES.len() {
-        sides.push(Box::new(move |on| polls(on, chain, times)));
-    }
-    let samples = lab.compare(&mut on, sides)?;
-    lab.finish(on)?;
-    Ok(samples)
+    beside_template(lab, &setup, CASES.len(), BURST)
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {

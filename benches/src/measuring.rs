@@ -1,12 +1,11 @@
 //! What measuring costs on the data path: probes written into each packet, and a look at packets that are none.
 
-use crate::ffi::{Twin, Work};
+use crate::ffi::Work;
 use crate::lab::{Lab, Setup};
-use crate::quiet::{Figures, SLICE, Samples, Side};
+use crate::quiet::{Figures, Samples};
 use crate::report::{self, Measurement};
-use crate::works::{generator_config, polls};
+use crate::works::{beside_template, generator_config};
 use anyhow::Result;
-use perigee_runtime::bench::Loop;
 
 const BURST: u16 = 64;
 /// In the order of the chains: a stream without probes and with them, a port that nobody listens at and one where somebody does.
@@ -36,16 +35,7 @@ fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
         .stream("chain1", &format!("{STREAM}\nprobes = {{ received_by = [\"chain3\"] }}"))
         .receive("net_null1", &[])
         .receive("net_null2", &[]);
-    let mut on = setup.start(&lab.root)?;
-    let times = SLICE / u32::from(BURST);
-    let mut twin = Twin::new(Work::Template, BURST, 0);
-    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
-    for chain in 0..CASES.len() {
-        sides.push(Box::new(move |on| polls(on, chain, times)));
-    }
-    let samples = lab.compare(&mut on, sides)?;
-    lab.finish(on)?;
-    Ok(samples)
+    beside_template(lab, &setup, CASES.len(), BURST)
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {

@@ -1,13 +1,12 @@
 //! What pacing costs when all of a burst is due: the same generator without a stream, with a constant rate, and with patterns that
 //! have a time for each packet.
 
-use crate::ffi::{Twin, Work};
+use crate::ffi::Work;
 use crate::lab::{Lab, Setup};
-use crate::quiet::{Figures, SLICE, Samples, Side};
+use crate::quiet::{Figures, Samples};
 use crate::report::{self, Measurement};
-use crate::works::{generator_config, polls};
+use crate::works::{beside_template, generator_config};
 use anyhow::Result;
-use perigee_runtime::bench::Loop;
 
 const BURST: u16 = 64;
 /// How a chain is called in results, and its stream. All rates are beyond what any machine sends: every packet is due.
@@ -34,16 +33,7 @@ fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
             setup = setup.stream(&format!("chain{chain}"), stream);
         }
     }
-    let mut on = setup.start(&lab.root)?;
-    let times = SLICE / u32::from(BURST);
-    let mut twin = Twin::new(Work::Template, BURST, 0);
-    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
-    for chain in 0..CASES.len() {
-        sides.push(Box::new(move |on| polls(on, chain, times)));
-    }
-    let samples = lab.compare(&mut on, sides)?;
-    lab.finish(on)?;
-    Ok(samples)
+    beside_template(lab, &setup, CASES.len(), BURST)
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {

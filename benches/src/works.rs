@@ -2,7 +2,7 @@
 
 use crate::ffi::{Twin, Work};
 use crate::lab::{Lab, Setup};
-use crate::quiet::{SLICE, Samples};
+use crate::quiet::{SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use anyhow::{Result, ensure};
 use perigee_runtime::bench::Loop;
@@ -31,6 +31,20 @@ pub(crate) fn generator_config(work: Work) -> &'static str {
         Work::Template => "{ vary = \"none\", checksum = \"none\" }",
         _ => "{ vary = \"two-fields\", checksum = \"none\" }",
     }
+}
+
+/// Lets the chains of a loop take turns with the template's twin on the first one's pool: the samples of the twin, then of each chain.
+pub(crate) fn beside_template(lab: &mut Lab, setup: &Setup, chains: usize, burst: u16) -> Result<Vec<Samples>> {
+    let mut on = setup.start(&lab.root)?;
+    let times = SLICE / u32::from(burst);
+    let mut twin = Twin::new(Work::Template, burst, 0);
+    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
+    for chain in 0..chains {
+        sides.push(Box::new(move |on| polls(on, chain, times)));
+    }
+    let samples = lab.compare(&mut on, sides)?;
+    lab.finish(on)?;
+    Ok(samples)
 }
 
 /// The chain that does a case's work on port 0.

@@ -20,6 +20,7 @@ mod messages;
 mod metrics;
 mod modules;
 mod new;
+mod pacing;
 mod page;
 mod pages;
 mod peers_interfaces;

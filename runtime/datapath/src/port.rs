@@ -37,6 +37,22 @@ pub struct PortFacts {
     pub renumbers: bool,
 }
 
+impl PortFacts {
+    /// Those of a port that is no driver's: a wire's end, a file.
+    fn of_our_own(number: u16, mtu: u16, offloads: u32, strips_vlan: bool, timestamp: Option<RxTimestamp>) -> Self {
+        Self {
+            number,
+            max_frame: mtu.saturating_add(u16::try_from(MAX_L2).unwrap_or(u16::MAX)),
+            offloads,
+            vlan_strip: if strips_vlan { VlanStrip::Software } else { VlanStrip::Off },
+            timestamp,
+            stale_flags: false,
+            // Its end writes our number.
+            renumbers: false,
+        }
+    }
+}
+
 /// An rx queue, as a chain holds it.
 #[derive(Debug)]
 pub enum RxEnd {
@@ -340,16 +356,7 @@ impl Port for wire::End {
     }
 
     fn facts(&self) -> PortFacts {
-        PortFacts {
-            number: self.number,
-            max_frame: self.mtu.saturating_add(u16::try_from(MAX_L2).unwrap_or(u16::MAX)),
-            offloads: self.offloads(),
-            vlan_strip: if self.strips_vlan { VlanStrip::Software } else { VlanStrip::Off },
-            timestamp: self.timestamp,
-            stale_flags: false,
-            // Its end writes our number.
-            renumbers: false,
-        }
+        PortFacts::of_our_own(self.number, self.mtu, self.offloads(), self.strips_vlan, self.timestamp)
     }
 
     fn info(&self, may_tx: bool) -> PortInfo {

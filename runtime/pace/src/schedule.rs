@@ -209,19 +209,6 @@ impl Schedule {
         due.min(self.left)
     }
 
-    /// Passes over what leaves before that moment, `most` packets at most, and says how many these are: packets that are too
-    /// late where `late` is `drop`. They are taken to be as long as those so far in the mean, and count as packets of the stream.
-    pub fn skip(&mut self, before_ns: u64, most: u64) -> u64 {
-        let mean = self.mean_len();
-        let mut skipped = 0;
-        while skipped < most && self.peek().is_some_and(|next| next < before_ns) {
-            self.walk.advance(mean);
-            self.left -= u64::from(self.left != u64::MAX);
-            skipped += 1;
-        }
-        skipped
-    }
-
     /// Goes on at another rate. The part of the gap that has passed by then has passed, so that changes, however many, neither add
     /// packets nor lose some; what was due before then and has not left stays due. A ramp ends. Several lcores that change
     /// at the same `now_ns` keep their places between each other.

@@ -3,10 +3,8 @@
 use super::{Port, PortFacts, RxEnd, TxEnd};
 use perigee_abi::PortInfo;
 use perigee_config::FlowRule;
-use perigee_config::sizes::MAX_L2;
 use perigee_dpdk::flow::Offloaded;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::port::VlanStrip;
 use perigee_replay as replay;
 use perigee_report::PortStats;
 use std::sync::Arc;
@@ -17,16 +15,7 @@ impl Port for replay::Player {
     }
 
     fn facts(&self) -> PortFacts {
-        PortFacts {
-            number: self.number,
-            max_frame: self.mtu.saturating_add(u16::try_from(MAX_L2).unwrap_or(u16::MAX)),
-            offloads: self.offloads(),
-            vlan_strip: if self.strips_vlan { VlanStrip::Software } else { VlanStrip::Off },
-            timestamp: self.timestamp,
-            stale_flags: false,
-            // Its end writes our number.
-            renumbers: false,
-        }
+        PortFacts::of_our_own(self.number, self.mtu, self.offloads(), self.strips_vlan, self.timestamp)
     }
 
     fn info(&self, _may_tx: bool) -> PortInfo {

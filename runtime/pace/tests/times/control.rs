@@ -143,11 +143,3 @@ fn a_count_is_that_of_all_lcores() {
         assert_eq!(all.len() as u64, count);
     }
 }
-
-#[test]
-fn what_is_too_late_is_passed_over() {
-    let mut schedule = alone(&Stream { count: Some(100), ..stream("1 Mpps", Pattern::Constant) });
-    assert_eq!((schedule.skip(11_000, 4), schedule.skip(11_000, u64::MAX)), (4, 6));
-    assert_eq!((schedule.peek(), schedule.skip(11_000, 9)), (Some(11_000), 0));
-    assert_eq!(times(&mut schedule, 200, 60).len(), 90);
-}
