@@ -5,6 +5,7 @@ use perigee_runtime::{ChainStats, ModuleStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
 mod measured;
+mod stamps;
 mod streams;
 
 pub(crate) use streams::streams;

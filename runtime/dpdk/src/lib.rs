@@ -11,6 +11,7 @@ pub mod flow;
 pub mod leftovers;
 pub mod log;
 mod memif;
+pub mod observer;
 mod on_bus;
 mod on_interface;
 pub mod packet;
@@ -18,6 +19,7 @@ mod packet_bytes;
 mod packet_socket;
 pub mod pool;
 pub mod port;
+mod port_clock;
 pub mod port_info;
 pub mod region;
 pub mod ring;
@@ -27,6 +29,7 @@ pub mod timestamp;
 pub mod trust;
 
 pub use describe::describe;
+pub use port_clock::clocks;
 
 use std::ffi::{CStr, CString};
 

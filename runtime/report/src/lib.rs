@@ -1,6 +1,7 @@
 //! What is told: values that say what was counted and what went wrong. Nothing here does anything, and nothing here knows who
 //! makes these values.
 
+mod clocks;
 mod error;
 mod fault;
 mod manifest;
@@ -9,10 +10,12 @@ mod pace;
 mod port;
 mod problem;
 mod snapshot;
+mod stamps;
 mod stream;
 mod swap;
 pub mod text;
 
+pub use clocks::{ClockPair, Clocks, Drift, PortClock};
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
@@ -24,6 +27,7 @@ pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
     Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
+pub use stamps::{Floor, ObservedStats, Stamps};
 pub use stream::{
     BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
     StrangerCounts, StreamStats, TimeStats, Variation,
