@@ -6,7 +6,7 @@ use crate::table::{Table, count};
 use anyhow::Result;
 use clap::Args;
 use perigee_runtime::config::parse_duration;
-use perigee_runtime::{Clocks, Drift, PortClock};
+use perigee_runtime::{Clocks, Drift, PortClock, StampTrial};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:
   perigee clocks                                   # the system's alone
-  perigee clocks 0000:01:00.0 0000:01:00.1 --for 60s")]
+  perigee clocks 0000:01:00.0 0000:01:00.1 --for 60s
+  perigee clocks 0000:01:00.0 0000:01:00.1 --stamps # which packets are stamped on a cable between the two")]
 pub(crate) struct ClocksArgs {
     /// Ports whose clocks are read: virtual devices with their arguments, or PCI addresses.
     #[arg(value_name = "DEVICE")]
@@ -22,13 +23,16 @@ pub(crate) struct ClocksArgs {
     /// How long: the longer, the surer.
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     time: Duration,
+    /// Try which packets are stamped: PTP over Ethernet and UDP, and others, from the first device to the last one.
+    #[arg(long, requires = "devices")]
+    stamps: bool,
     #[command(flatten)]
     json: JsonOption,
 }
 
 /// `perigee clocks`. Ends with 1 where a port did not come up, or has no clock.
 pub(crate) fn clocks(args: &ClocksArgs) -> Result<ExitCode> {
-    let seen = perigee_runtime::clocks(&args.devices, args.time)?;
+    let seen = perigee_runtime::clocks(&args.devices, args.time, args.stamps)?;
     if output::json(&seen, &args.json)? {
         output::result(&text(&seen))?;
     }
@@ -50,7 +54,27 @@ fn text(seen: &Clocks) -> String {
     }
     let ports: String = seen.ports.iter().map(port).collect();
     let failed: String = seen.failed.iter().map(|failed| format!("{failed}\n")).collect();
-    format!("looked at for {seconds:.1} s\n{}{ports}{failed}", table.text())
+    format!("looked at for {seconds:.1} s\n{}{ports}{}{failed}", table.text(), trials(&seen.trials))
+}
+
+/// Which packets were stamped.
+fn trials(trials: &[StampTrial]) -> String {
+    let heads = [
+        "<sent from the first to the last",
+        "sent",
+        "stamped",
+        "came",
+        "stamped in the packet",
+        "flagged",
+        "by a register",
+    ];
+    let mut table = Table::new(&heads);
+    for trial in trials {
+        let counts =
+            [trial.sent, trial.tx_stamped, trial.came, trial.rx_in_packet, trial.rx_flagged, trial.rx_in_register];
+        table.row([trial.packet.clone()].into_iter().chain(counts.map(|count| count.to_string())));
+    }
+    table.text_unless_empty()
 }
 
 fn row(table: &mut Table, clock: &str, beside: &str, drift: Option<&Drift>, remark: &str) {
@@ -71,7 +95,8 @@ fn row(table: &mut Table, clock: &str, beside: &str, drift: Option<&Drift>, rema
 
 /// What a port can do.
 fn port(port: &PortClock) -> String {
-    let stamps = if port.rx_timestamps { "received packets may carry times" } else { "received packets carry no times" };
+    let stamps =
+        if port.rx_timestamps { "received packets may carry times" } else { "received packets carry no times" };
     let refused = port.refused.join("; ");
     match &port.read_by {
         Some(call) => format!(
@@ -80,6 +105,8 @@ fn port(port: &PortClock) -> String {
             port.driver,
             count(port.reading_ns)
         ),
-        None => format!("{}: its driver {} has no clock that can be read ({refused}); {stamps}\n", port.device, port.driver),
+        None => {
+            format!("{}: its driver {} has no clock that can be read ({refused}); {stamps}\n", port.device, port.driver)
+        }
     }
 }

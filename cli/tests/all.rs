@@ -37,5 +37,6 @@ mod ports_start;
 mod provenance;
 mod signals;
 mod sim;
+mod stamps;
 mod streams;
 mod texts;

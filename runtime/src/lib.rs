@@ -43,11 +43,12 @@ pub use perigee_pcap::capture::count_packets;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
-    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks, Drift, Error, EvidenceStats, FaultClass,
-    Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
-    ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, Percentile, PercentileValue, PoolLevel, PoolStats,
-    PortClock, PortDescription, PortFacts, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, Stamps, StreamState, StreamStats, Summary,
-    SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks, Drift, Error,
+    EvidenceStats, FaultClass, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine,
+    Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, Percentile,
+    PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, RingStats,
+    SeatReport, Snapshot, StampTrial, Stamps, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps,
+    TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

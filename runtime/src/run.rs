@@ -97,7 +97,8 @@ impl Run {
         let (ticker, changes, lcores) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
         let manifest = Some(manifest::of(&parts, machine, config));
         let observing = parts.observers.start(parts.unix)?;
-        let mut run = Self { lcores, keeper, pulses, watchdog, observing, started_ns, parts, ticker, changes, manifest };
+        let mut run =
+            Self { lcores, keeper, pulses, watchdog, observing, started_ns, parts, ticker, changes, manifest };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in placed {

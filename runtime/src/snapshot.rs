@@ -10,8 +10,8 @@ use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, Stamps, StreamStats,
-    TickerGaps,
+    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, Stamps,
+    StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -62,7 +62,8 @@ pub(crate) fn floors(summary: &mut Summary, known: &[Calibration], config: &Conf
         let Some(ends) = manifest.ports.get(tx).zip(manifest.ports.get(rx)) else { continue };
         let paced = summary.snapshot.streams.iter().find(|one| one.name == measured.name);
         let fitting = fitting(known, &manifest, ends, &measured.stamps.arrival);
-        let floor = paced.and_then(|paced| nearest(&fitting, paced)).map(|(calibration, point)| told(calibration, point));
+        let floor =
+            paced.and_then(|paced| nearest(&fitting, paced)).map(|(calibration, point)| told(calibration, point));
         measured.stamps.floor = Some(floor.unwrap_or_else(|| Floor::Unknown { command: command(ends) }));
     }
 }

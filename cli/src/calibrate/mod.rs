@@ -238,9 +238,7 @@ fn configuration(args: &CalibrateArgs, rate: Rate) -> String {
     let tx = new_name(&args.tx);
     let tx = format!("[[port]]\nname = \"tx\"\ndevice = {tx:?}\nobserve = {}\n", args.observe);
     let (ports, from) = match &args.rx {
-        Some(rx) => {
-            (format!("{tx}[[port]]\nname = \"rx\"\ndevice = {rx:?}\n"), "rx")
-        }
+        Some(rx) => (format!("{tx}[[port]]\nname = \"rx\"\ndevice = {rx:?}\n"), "rx"),
         None => (tx, "tx"),
     };
     let lcore = |number: usize| args.lcores.get(number).map(|cpu| format!("lcores = [{cpu}]\n")).unwrap_or_default();
@@ -309,8 +307,25 @@ fn gaps(stats: Option<&GapStats>) -> Gaps {
 /// The table for people.
 fn text(calibration: &Calibration) -> String {
     let heads = [
-        "bytes", "<asked", "got pps", "off %", "<gaps of", "p1 ns", "p50", "p99", "max", "+-64 %", "+-128", "+-256",
-        "+-512", "late", "lost", "latency ns", "p50", "p99-p50", "<",
+        "bytes",
+        "<asked",
+        "got pps",
+        "off %",
+        "<gaps of",
+        "p1 ns",
+        "p50",
+        "p99",
+        "max",
+        "+-64 %",
+        "+-128",
+        "+-256",
+        "+-512",
+        "late",
+        "lost",
+        "latency ns",
+        "p50",
+        "p99-p50",
+        "<",
     ];
     let mut table = Table::new(&heads);
     for point in &calibration.points {

@@ -25,7 +25,10 @@ pub(super) fn stamps(streams: &[StreamStats]) -> String {
         table.row(by.into_iter().chain(floor));
         if stamps.unstamped > 0 {
             let n = count(stamps.unstamped);
-            beside += &format!("stream {}: {n} probes came without the port's rx timestamp: theirs is the lcore's\n", stream.name);
+            beside += &format!(
+                "stream {}: {n} probes came without the port's rx timestamp: theirs is the lcore's\n",
+                stream.name
+            );
         }
     }
     table.text_unless_empty() + &beside
@@ -50,7 +53,11 @@ pub(super) fn observed(streams: &[StreamStats]) -> String {
         }
     }
     let early = |(stream, n): (&StreamStats, u64)| {
-        format!("stream {}: {} probes were seen before their stamps: the system's clock was set meanwhile\n", stream.name, count(n))
+        format!(
+            "stream {}: {} probes were seen before their stamps: the system's clock was set meanwhile\n",
+            stream.name,
+            count(n)
+        )
     };
     let early: String = streams
         .iter()

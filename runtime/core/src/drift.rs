@@ -101,6 +101,9 @@ mod test {
         assert!((rate(&all).unwrap().units_per_ns - 0.125).abs() < 1e-9);
         let stands: Vec<_> = all.iter().map(|one| Reading { says: 5, ..*one }).collect();
         assert_eq!(rate(&stands), None);
-        assert_eq!((rate(&all[..2]), rate(&[all[5], all[5], all[5]]), rate(&[all[5], all[4], all[3]])), (None, None, None));
+        assert_eq!(
+            (rate(&all[..2]), rate(&[all[5], all[5], all[5]]), rate(&[all[5], all[4], all[3]])),
+            (None, None, None)
+        );
     }
 }

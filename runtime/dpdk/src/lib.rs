@@ -25,6 +25,7 @@ pub mod region;
 pub mod ring;
 mod rss;
 mod rx_tx;
+mod stamp_trial;
 pub mod timestamp;
 pub mod trust;
 

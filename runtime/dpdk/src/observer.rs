@@ -109,13 +109,8 @@ impl Observer {
         let how = if way == Way::Out { "as it leaves by" } else { "as it comes in by" };
         let by = format!("the kernel, {how} {name}");
         let socket = Arc::new(Socket { descriptor, by, missed: AtomicU64::new(0) });
-        let made = Self {
-            socket,
-            ring: ring as usize,
-            frame: frame as usize,
-            frames: asked.tp_frame_nr as usize,
-            next: 0,
-        };
+        let made =
+            Self { socket, ring: ring as usize, frame: frame as usize, frames: asked.tp_frame_nr as usize, next: 0 };
         bind(made.socket.descriptor.as_raw_fd(), interface)?;
         Ok(made)
     }

@@ -7,6 +7,7 @@ use crate::device::{Device, check};
 use crate::eal::{Eal, EalOptions};
 use crate::pool::Pool;
 use crate::port::{Port as StartedPort, Queues};
+use crate::stamp_trial::stamps;
 use perigee_config::{Config, Port};
 use perigee_core::bracket::{Moment, narrowest};
 use perigee_core::drift::{self, Reading};
@@ -70,17 +71,20 @@ impl Call {
 /// A port whose clock is looked at.
 struct Looked {
     port: StartedPort,
+    /// The rooms of what it sends.
+    pool: Arc<Pool>,
     call: Option<Call>,
     told: PortClock,
     /// By number of the look.
     moments: Vec<Moment<u64>>,
 }
 
-/// Starts each device, reads its clock beside the system's for that time, and closes it again.
+/// Starts each device, reads its clock beside the system's for that time, and closes it again. Where that is wanted the first one sends
+/// packets of several kinds to the last one before, which may be the same, and it is told which of them were stamped.
 ///
 /// # Errors
 /// Where DPDK does not start. A device that does not come up is told of in what is returned.
-pub fn clocks(devices: &[String], time: Duration) -> Result<Clocks, Error> {
+pub fn clocks(devices: &[String], time: Duration, is_trial_wanted: bool) -> Result<Clocks, Error> {
     let ports: Vec<Port> = devices.iter().map(|device| Port::new(device, device)).collect();
     let config = Config { ports, ..Config::default() };
     let cards = config.ports.iter().filter(|port| !port.is_virtual());
@@ -93,6 +97,8 @@ pub fn clocks(devices: &[String], time: Duration) -> Result<Clocks, Error> {
     crate::log::emit();
     let (looked, failed): (Vec<_>, Vec<_>) = started.into_iter().partition(Result::is_ok);
     let mut looked: Vec<Looked> = looked.into_iter().flatten().collect();
+    let ends = looked.first().zip(looked.last()).filter(|_| is_trial_wanted);
+    let trials = ends.map(|(first, last)| stamps(&first.port, &last.port, &first.pool)).unwrap_or_default();
     let begin = Instant::now();
     let (mut raw, mut unix) = (Vec::new(), Vec::new());
     while begin.elapsed() < time || raw.len() < 3 {
@@ -104,7 +110,8 @@ pub fn clocks(devices: &[String], time: Duration) -> Result<Clocks, Error> {
     let took_ns = nanos(begin.elapsed());
     let hz = tsc::hz();
     let pairs = pairs(&looked, hz);
-    let of_tsc = raw.iter().map(|one| Reading { reference_ns: one.value, says: one.cycles, unsure_ns: ns(one.width / 2, hz) });
+    let of_tsc =
+        raw.iter().map(|one| Reading { reference_ns: one.value, says: one.cycles, unsure_ns: ns(one.width / 2, hz) });
     let of_tsc: Vec<Reading> = of_tsc.collect();
     Ok(Clocks {
         took_ns,
@@ -112,6 +119,7 @@ pub fn clocks(devices: &[String], time: Duration) -> Result<Clocks, Error> {
         realtime: told(&beside(&raw, &unix, hz), true),
         ports: looked.into_iter().map(|one| one.tell(&raw, &unix, hz)).collect(),
         pairs,
+        trials,
         failed: failed.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect(),
     })
 }
@@ -173,7 +181,7 @@ impl Looked {
             rx_timestamps: abilities.rx_offloads & offload::RX_TIMESTAMP != 0 || abilities.driver == "net_pcap",
             ..PortClock::default()
         };
-        let port = StartedPort::start(device, 0, entry, Queues { rx: 1, tx: 1 }, pool, None)?;
+        let port = StartedPort::start(device, 0, entry, Queues { rx: 1, tx: 1 }, Arc::clone(&pool), None)?;
         let id = port.dpdk_id();
         // SAFETY:
         // - the port is started.
@@ -186,7 +194,7 @@ impl Looked {
         });
         let call = found.map_err(|what| told.refused.push(what)).ok();
         told.read_by = call.map(|call| call.name().to_owned());
-        Ok(Self { port, call, told, moments: Vec::new() })
+        Ok(Self { port, pool, call, told, moments: Vec::new() })
     }
 
     fn look(&mut self) {

@@ -128,7 +128,8 @@ mod test {
             observer.saw(&tail, seen)
         };
         // 3 was not seen: no gap from 2 to 4. 5 was seen before it left.
-        let seen = [(0, 10_000, 12_000), (1, 11_000, 13_050), (2, 12_000, 14_000), (4, 14_000, 16_500), (5, 15_000, 14_999)];
+        let seen =
+            [(0, 10_000, 12_000), (1, 11_000, 13_050), (2, 12_000, 14_000), (4, 14_000, 16_500), (5, 15_000, 14_999)];
         assert!(seen.into_iter().all(|(sequence, real, seen)| see(2, sequence, real, seen)));
         assert!(!see(1, 0, 10, 20) && !see(9, 0, 10, 20), "flows that nobody looks for");
         assert!(!observer.saw(&[7; LEN], 5));

@@ -81,7 +81,8 @@ impl Readings {
 
     /// Probes that ports were to stamp and did not, where this stream is read.
     fn unstamped(&self, stream: u16) -> u64 {
-        let reads = |lcore: &&Arc<Received>| self.of(stream).any(|(number, _)| lcore.arrivals(*number).next().is_some());
+        let reads =
+            |lcore: &&Arc<Received>| self.of(stream).any(|(number, _)| lcore.arrivals(*number).next().is_some());
         self.lcores.iter().filter(reads).map(|lcore| lcore.unstamped.read()).sum()
     }
 

@@ -51,8 +51,29 @@ pub struct Clocks {
     pub ports: Vec<PortClock>,
     /// Of two clocks of ports in nanoseconds, how the second runs beside the first.
     pub pairs: Vec<ClockPair>,
+    /// Which packets are stamped, where that was tried.
+    pub trials: Vec<StampTrial>,
     /// Ports that did not come up, and why.
     pub failed: Vec<String>,
+}
+
+/// What became of packets of one kind that were sent from the first port to the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct StampTrial {
+    /// What they were.
+    pub packet: String,
+    /// How many the sender took.
+    pub sent: u32,
+    /// Of how many it gave the time (`rte_eth_timesync_read_tx_timestamp`).
+    pub tx_stamped: u32,
+    /// How many came.
+    pub came: u32,
+    /// How many carried a time (DPDK's dynamic field).
+    pub rx_in_packet: u32,
+    /// How many were flagged as stamped (`RTE_MBUF_F_RX_IEEE1588_TMST`).
+    pub rx_flagged: u32,
+    /// Of how many the receiver gave the time (`rte_eth_timesync_read_rx_timestamp`).
+    pub rx_in_register: u32,
 }
 
 /// Two ports' clocks.

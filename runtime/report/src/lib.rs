@@ -15,7 +15,7 @@ mod stream;
 mod swap;
 pub mod text;
 
-pub use clocks::{ClockPair, Clocks, Drift, PortClock};
+pub use clocks::{ClockPair, Clocks, Drift, PortClock, StampTrial};
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};

@@ -101,7 +101,8 @@ impl Probes {
     /// What reads probes that somebody else has seen leave.
     pub(crate) fn observer(&self, config: &Config) -> Result<Observer, Error> {
         let asked = |stream: u16| config.streams.get(usize::from(stream)).and_then(|stream| gap_ns(config, stream));
-        let flow = |flow: &PlacedFlow| FlowToSee { number: flow.number, stream: flow.stream, asked_ns: asked(flow.stream) };
+        let flow =
+            |flow: &PlacedFlow| FlowToSee { number: flow.number, stream: flow.stream, asked_ns: asked(flow.stream) };
         let flows: Vec<_> = self.flows.iter().map(flow).collect();
         Observer::new(self.key, &flows).map_err(|what| Error::Request(format!("observer: histograms: {what}")))
     }

@@ -22,10 +22,18 @@ pub(super) fn observed(config: &Config, found: &mut Problems) {
         if observed_interface(&port.device).is_none() {
             let help = match kind(&port.device) {
                 "net_af_packet" | "net_tap" | "net_pcap" => "say which interface it is: iface=NAME",
-                "net_af_xdp" => "AF_XDP sends past all who look on; net_af_packet on the same interface can be observed",
-                _ => "the kernel sees what leaves by net_af_packet, net_tap, and net_pcap on an interface; leave `observe` away",
+                "net_af_xdp" => {
+                    "AF_XDP sends past all who look on; net_af_packet on the same interface can be observed"
+                }
+                _ => {
+                    "the kernel sees what leaves by net_af_packet, net_tap, and net_pcap on an interface; leave `observe` away"
+                }
             };
-            found.error(path, format!("{who}: nobody can observe what it sends: it is no interface of the kernel's"), help);
+            found.error(
+                path,
+                format!("{who}: nobody can observe what it sends: it is no interface of the kernel's"),
+                help,
+            );
         } else if argument(&port.device, "qdisc_bypass") == Some("1") {
             let what = format!("{who}: qdisc_bypass=1 sends past all who look on");
             found.error(path, what, "leave qdisc_bypass away: a port that is observed does without");
