@@ -35,6 +35,7 @@ mod peers_vxlan;
 mod ports_fail;
 mod ports_start;
 mod provenance;
+mod secrets;
 mod signals;
 mod sim;
 mod streams;

@@ -80,6 +80,7 @@ impl Run {
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
         let uploads = &setup::read_modules(config, base, &loader)?;
+        let config = &setup::with_secrets(config, base)?;
         let (engines, captures, time) = (&engines, &captures, &Time::Real);
         let built = setup::build(&Plan { config, base, engines, loader, options, captures, uploads, time });
         // What DPDK said comes before the error that it explains.

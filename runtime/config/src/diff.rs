@@ -12,7 +12,7 @@ pub enum Action {
     Swap {
         /// Its name.
         module: String,
-        /// What differs: `file`, `config`, `grants`.
+        /// What differs: `file`, `config`, `grants`, `secrets`.
         changed: Vec<&'static str>,
     },
     /// The module comes in while packets flow: it is loaded and tried.
@@ -215,8 +215,12 @@ fn stream(old: &Stream, new: &Stream) -> Vec<String> {
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
-    let differ =
-        [("file", old.file != new.file), ("config", old.config != new.config), ("grants", old.grants != new.grants)];
+    let differ = [
+        ("file", old.file != new.file),
+        ("config", old.config != new.config),
+        ("grants", old.grants != new.grants),
+        ("secrets", old.secrets != new.secrets),
+    ];
     let mut changed: Vec<&str> = differ.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect();
     if changed.is_empty() {
         changed.push("other settings");

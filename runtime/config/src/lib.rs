@@ -21,6 +21,7 @@ mod placement;
 mod rooms;
 mod rss;
 mod run;
+pub mod secret;
 mod shares;
 mod short;
 pub mod sim;
@@ -35,6 +36,7 @@ pub mod wire;
 mod tests;
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub use diff::Action;
 pub use drivers::DeviceText;
@@ -154,6 +156,9 @@ pub struct Module {
     /// What the module finds in its mailbox at `init`.
     #[serde(default)]
     pub config: Option<ModuleConfig>,
+    /// Its secrets by their names, which it finds there too and nobody else anywhere.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, secret::SecretEntry>,
 }
 
 /// A ring that carries packets to another lcore: `[[ring]]`.
@@ -283,6 +288,7 @@ impl Module {
             on_fault: None,
             restart: Restart::default(),
             config: None,
+            secrets: BTreeMap::new(),
         }
     }
 }

@@ -181,6 +181,14 @@ pub(crate) fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Res
     config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
 }
 
+/// The configuration with its modules' secrets: read when the compile server has started, which is not to have them, and before the
+/// jail, behind which they are out of reach.
+pub(crate) fn with_secrets(config: &Config, base: &Path) -> Result<Config, Error> {
+    let mut config = config.clone();
+    config.read_secrets(base)?;
+    Ok(config)
+}
+
 fn load_modules(
     config: &Config,
     uploads: &[Upload],
