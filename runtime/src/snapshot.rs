@@ -70,6 +70,7 @@ impl Sources<'_> {
             chains: chains.collect(),
             streams: parts.streams.iter().map(|s| s.stats(&parts.placed, self.until_ns)).collect(),
             measured: measured(parts),
+            paths: parts.paths.told(),
             strangers: parts.probes.readings.get().map(Readings::strangers).unwrap_or_default(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),

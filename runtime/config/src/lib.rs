@@ -17,6 +17,7 @@ mod load;
 mod lookup;
 pub mod needs;
 mod parse;
+pub mod path;
 mod placement;
 mod rooms;
 mod rss;
@@ -83,6 +84,9 @@ pub struct Config {
     /// The streams: when the packets of chains leave. Those of a chain without one leave as soon as they can.
     #[serde(default, rename = "stream")]
     pub streams: Vec<stream::Stream>,
+    /// The paths: what is measured of packets that pass by, the same one seen at two places.
+    #[serde(default, rename = "path")]
+    pub paths: Vec<path::MeasuredPath>,
 }
 
 /// A DPDK port: `[[port]]`.

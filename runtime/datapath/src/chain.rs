@@ -4,6 +4,7 @@ use crate::outlet::Outlets;
 use crate::seat::Seat;
 use crate::source::Source;
 use crate::stage::Stage;
+use crate::taps::PathWork;
 use perigee_abi::{PortInfo, batch_flags};
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Shared};
@@ -20,6 +21,8 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Its ways out.
     pub out: Outlets,
+    /// What it does for paths.
+    pub paths: Option<Box<PathWork>>,
     burst: Box<Burst>,
     burst_size: usize,
     tick_cycles: u64,
@@ -40,7 +43,7 @@ impl Chain {
         shared: Arc<Shared>,
     ) -> Self {
         let burst = Burst::new();
-        Self { source, stages, out, burst, burst_size, tick_cycles, next_tick: 0, shared, ended: false }
+        Self { source, stages, out, paths: None, burst, burst_size, tick_cycles, next_tick: 0, shared, ended: false }
     }
 
     /// Takes one burst from the source through all stages to where its packets go. Returns how many came.
@@ -53,6 +56,9 @@ impl Chain {
         if self.out.paced() != 0 {
             // What is due leaves first: then packets are made while the next one is furthest away.
             self.out.flush();
+        }
+        if let Some(paths) = &mut self.paths {
+            paths.work(now.ns);
         }
         let n = self.fill(now);
         if n == 0 {
@@ -109,6 +115,9 @@ impl Chain {
         self.tell_pace(now);
         if let Some(listening) = self.source.listening() {
             listening.tend(now.ns);
+        }
+        if let Some(paths) = &mut self.paths {
+            paths.tick(now.ns);
         }
         self.publish();
     }

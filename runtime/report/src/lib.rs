@@ -6,6 +6,7 @@ mod fault;
 mod manifest;
 mod module;
 mod pace;
+mod path;
 mod port;
 mod problem;
 mod snapshot;
@@ -18,6 +19,7 @@ pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
+pub use path::{PathCounts, PathStats};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{

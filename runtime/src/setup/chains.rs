@@ -75,7 +75,7 @@ impl Builder<'_> {
     fn chain(&mut self, index: usize, placed: &Placed, all: &[Placed], at: Spot) -> Result<Chain, Error> {
         let config = self.config;
         let chain = &config.chains[placed.chain];
-        let mut out = self.outlets(placed, all);
+        let mut out = self.outlets(index, placed, all);
         out.pacer = pacer(config, &self.parts.streams, placed, &self.parts.ports)?;
         out.probing = self.parts.probes.sender(config, index);
         let source = self.source(index, placed)?;
@@ -110,10 +110,12 @@ impl Builder<'_> {
         self.parts.seats.put(index, seats.into_iter().map(|(seat, _)| seat));
         self.parts.placed.push(placed);
         let tick = self.parts.clock.cycles_in(nanos(config.run.tick));
-        Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
+        let mut chain = Chain::new(source, stages, out, config.run.burst.into(), tick, counters);
+        chain.paths = self.parts.paths.work(index);
+        Ok(chain)
     }
 
-    fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {
+    fn outlets(&self, index: usize, placed: &Placed, all: &[Placed]) -> Outlets {
         let config = self.config;
         let chain = &config.chains[placed.chain];
         let mut out = Outlets::new(chain.when_full(), self.parts.clock);
@@ -124,6 +126,8 @@ impl Builder<'_> {
             let each = config.ports[number].tx_queues_per_lcore;
             let first = u16::try_from(mine).unwrap_or(0) * each;
             out.add_port(&self.parts.ports[number], first, each, next);
+            let taps = (0..each).filter_map(|_| self.parts.paths.sent(index, number));
+            taps.for_each(|taps| out.add_taps(self.parts.ports[number].facts().number, taps));
         }
         for ring in &self.parts.rings {
             out.add_ring(ring);
@@ -159,7 +163,8 @@ impl Builder<'_> {
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
                 let (end, filter) = (Arc::clone(port).rx_end(queue), filter(flags::RX_VLAN_STRIPPED));
                 let listening = self.parts.probes.listener(self.config, placed.chain, facts.timestamp)?;
-                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening })
+                let taps = self.parts.paths.received(index, facts.timestamp);
+                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening, taps })
             }
             From::Ring { ring } => {
                 let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);

@@ -6,7 +6,7 @@ mod ports;
 mod streams;
 
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Orders, Parts, Probes};
+use crate::parts::{Loaded, Maker, Orders, Parts, Paths, Probes};
 use chains::Builder;
 use memory::Memory;
 use perigee_config::needs::Needs;
@@ -114,8 +114,10 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         evidence,
     };
     let probes = Probes::new(config, &streams, &placed, clock, matches!(time, Time::Real));
+    let paths = Paths::new(config, &placed, clock, matches!(time, Time::Real))?;
     let mut parts = Parts {
         probes,
+        paths,
         flows,
         ends: ends(config, &placed, captures, &ports),
         ports,
