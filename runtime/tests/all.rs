@@ -15,6 +15,7 @@ mod measuring;
 mod model;
 mod offloads;
 mod pacing;
+mod paths;
 mod replay;
 mod requests;
 mod sim;

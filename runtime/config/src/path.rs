@@ -59,7 +59,9 @@ impl TryFrom<RawSighting> for Sighting {
 
     fn try_from(raw: RawSighting) -> Result<Self, &'static str> {
         match (raw.received_by, raw.sent_by) {
-            (Some(_), None) if raw.to.is_some() => Err("`to` is a port that packets are sent to: it belongs to `sent_by`"),
+            (Some(_), None) if raw.to.is_some() => {
+                Err("`to` is a port that packets are sent to: it belongs to `sent_by`")
+            }
             (Some(by), None) => Ok(Self::Received { by }),
             (None, Some(by)) => Ok(Self::Sent { by, to: raw.to }),
             _ => Err("where packets are seen is exactly one of: received_by, sent_by"),
@@ -158,7 +160,10 @@ impl<'de> Deserialize<'de> for Identity {
             },
             toml::Value::Table(table) => {
                 let RawField { from, offset, len } = table.try_into().map_err(|error: toml::de::Error| {
-                    D::Error::custom(format!("an identity's table is as {{ offset = 42, len = 8 }}: {}", error.message()))
+                    D::Error::custom(format!(
+                        "an identity's table is as {{ offset = 42, len = 8 }}: {}",
+                        error.message()
+                    ))
                 })?;
                 Ok(Self::Field { from, offset, len })
             }

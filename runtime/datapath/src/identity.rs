@@ -203,7 +203,10 @@ mod test {
         // The bytes that say where it ends belong to it, too: of another length, another part is looked at.
         let named = bytes_of(Identity::Payload, &frame);
         assert!((UDP4..UDP4 + 10).all(|at| named.contains(&at)), "{named:?}");
-        assert!((UDP4 + 10..frame.len()).chain(0..12).chain(22..34).all(|at| !named.contains(&at) || at == 23), "{named:?}");
+        assert!(
+            (UDP4 + 10..frame.len()).chain(0..12).chain(22..34).all(|at| !named.contains(&at) || at == 23),
+            "{named:?}"
+        );
         assert_eq!(id(Identity::Payload, &udp(4, &[], 18)), None);
         assert_eq!(bytes_of(Identity::Frame, &frame).len(), frame.len());
         let field = |from, offset, len| Identity::Field { from, offset, len };
@@ -213,7 +216,9 @@ mod test {
         let behind = bytes_of(field(FieldStart::Payload, 2, 2), &frame);
         assert!(behind.ends_with(&[UDP4 + 2, UDP4 + 3]), "{behind:?}");
         // What is not all there identifies nothing.
-        for identity in [field(FieldStart::Start, 57, 3), field(FieldStart::End, 60, 2), field(FieldStart::Payload, 16, 2)] {
+        for identity in
+            [field(FieldStart::Start, 57, 3), field(FieldStart::End, 60, 2), field(FieldStart::Payload, 16, 2)]
+        {
             assert_eq!(id(identity, &frame), None, "{identity}");
         }
         assert!(id(field(FieldStart::Start, 57, 2), &frame).is_some());

@@ -131,7 +131,8 @@ impl Source {
     /// Probes may come at any time, and the moment at which somebody looks is when they have come.
     pub fn is_awake(&self) -> bool {
         let Self::Port(RxQueue { listening, taps, .. }) = self else { return false };
-        listening.as_ref().is_some_and(|listening| listening.is_awake()) || taps.as_ref().is_some_and(|taps| taps.is_awake())
+        listening.as_ref().is_some_and(|listening| listening.is_awake())
+            || taps.as_ref().is_some_and(|taps| taps.is_awake())
     }
 
     /// Where probes of streams come in.

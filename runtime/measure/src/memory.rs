@@ -54,13 +54,7 @@ impl Memory {
     pub(crate) fn new(places: u32) -> Self {
         let places = places.clamp(2, 1 << 28).next_power_of_two() as usize;
         let none = Entry { id: 0, ns: 0, number: 0, fate: Fate::Forgotten, next: NONE };
-        Self {
-            entries: vec![none; places].into(),
-            heads: vec![NONE; places].into(),
-            oldest: 0,
-            judged: 0,
-            end: 0,
-        }
+        Self { entries: vec![none; places].into(), heads: vec![NONE; places].into(), oldest: 0, judged: 0, end: 0 }
     }
 
     #[inline]

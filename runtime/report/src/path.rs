@@ -21,6 +21,56 @@ pub struct PathStats {
     pub variation: Variation,
 }
 
+impl PathStats {
+    /// What is to be known before its figures are believed: a text each.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let (packets, identity, mut told) = (&self.packets, &self.identity, Vec::new());
+        let PathCounts { first, ambiguous, .. } = *packets;
+        if ambiguous.saturating_mul(100) > first {
+            told.push(format!(
+                "{ambiguous} of {first} packets are AMBIGUOUS: by identity {identity:?} they are the same as others, and are not \
+                 matched; another `identity` may tell them apart"
+            ));
+        }
+        if packets.in_time + packets.late + ambiguous == 0 && first > 0 && packets.only_then > 0 {
+            told.push(format!(
+                "NONE was seen at both places: what identity {identity:?} looks at is changed on the way, or these are other packets"
+            ));
+        }
+        let [unlooked, nameless] =
+            [packets.unlooked, packets.nameless].map(|[first, then]| (first + then, first, then));
+        if unlooked.0 > 0 {
+            told.push(format!(
+                "{} packets at the first place and {} at the second were NOT LOOKED AT, for the lcore that matches was behind: loss \
+                 is wrong by as many",
+                unlooked.1, unlooked.2
+            ));
+        }
+        if packets.overrun > 0 {
+            told.push(format!(
+                "{} packets were given up before their time-out, for there are too few `places`: they may have come",
+                packets.overrun
+            ));
+        }
+        if nameless.0 > 0 {
+            told.push(format!(
+                "{} packets at the first place and {} at the second have nothing that identity {identity:?} looks at: they are in \
+                 no count",
+                nameless.1, nameless.2
+            ));
+        }
+        if self.latency.before_departure > 0 {
+            told.push(format!(
+                "{} packets came to the second place before they came to the first, which is WRONG: stamps of lcores are late by as \
+                 long as an lcore does not look",
+                self.latency.before_departure
+            ));
+        }
+        told
+    }
+}
+
 /// What became of packets. At each moment `first = in_time + late + lost + ambiguous + outstanding` and
 /// `then = in_time + late + twice + ambiguous_then + only_then + waiting`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -98,6 +148,17 @@ mod test {
         assert!(counts.is_balanced());
         assert_eq!(counts.loss_ratio(), Some(0.1));
         assert_eq!(PathCounts { ambiguous: 130, first: 130, ..PathCounts::default() }.loss_ratio(), None);
+        let path = |packets| PathStats { identity: "ip".into(), packets, ..PathStats::default() };
+        let told =
+            path(PathCounts { ambiguous: 130, first: 130, then: 130, ambiguous_then: 130, ..PathCounts::default() });
+        assert!(
+            told.remarks()[0].contains("AMBIGUOUS") && told.remarks()[0].contains("another `identity`"),
+            "{told:?}"
+        );
+        let told = path(PathCounts { first: 130, lost: 130, then: 5, only_then: 5, ..PathCounts::default() });
+        assert!(told.remarks()[0].starts_with("NONE was seen at both places"), "{told:?}");
+        assert_eq!(path(counts).remarks().len(), 1, "of 130 packets 20 are ambiguous");
+        assert_eq!(path(PathCounts { ambiguous: 1, ..counts }).remarks(), [""; 0]);
         assert!(!PathCounts { then: 1, ..PathCounts::default() }.is_balanced());
     }
 }

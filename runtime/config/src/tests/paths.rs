@@ -65,7 +65,10 @@ fn what_makes_no_sense_is_told() {
         (format!("{first}then = {{ received_by = [] }}"), "path \"p\": no chain is named"),
         (format!("{first}then = {{ received_by = [\"load\"] }}"), "chain \"load\" reads no port"),
         (format!("{first}then = {{ received_by = [\"chain1\", \"chain1\"] }}"), "chain \"chain1\" is named twice"),
-        (both("{ sent_by = [\"load\"], to = \"b\" }", received), "chain \"load\" does not send to port \"b\"; it sends to a"),
+        (
+            both("{ sent_by = [\"load\"], to = \"b\" }", received),
+            "chain \"load\" does not send to port \"b\"; it sends to a",
+        ),
         (both("{ sent_by = [\"load\"], to = \"c\" }", received), "unknown port \"c\""),
         (both(received, received), "chain \"chain1\" is at both places"),
         (both("{ sent_by = [\"load\"] }", "{ sent_by = [\"load\"], to = \"a\" }"), "chain \"load\" is at both places"),

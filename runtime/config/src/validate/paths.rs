@@ -76,7 +76,8 @@ fn sent(config: &Config, chain: &Chain, side: &str, to: Option<&str>, place: &mu
             let known: Vec<&str> = config.ports.iter().map(|port| &*port.name).collect();
             place.found.known(format!("{}.{key}", place.path), &place.who, "port", port, &known);
             if known.contains(&port) {
-                let help = if list.is_empty() { "it sends to no port".to_owned() } else { format!("it sends to {list}") };
+                let help =
+                    if list.is_empty() { "it sends to no port".to_owned() } else { format!("it sends to {list}") };
                 place.wrong(&key, &format!("chain {name:?} does not send to port {port:?}"), &help);
             }
         }

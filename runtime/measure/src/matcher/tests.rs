@@ -129,7 +129,9 @@ fn what_is_the_same_is_ambiguous_and_never_matched() {
 #[test]
 fn where_places_are_too_few_the_oldest_is_given_up_and_told() {
     let mut lab = Lab::new(8);
-    (0..20).for_each(|id| drop(lab.first(id, id)));
+    for id in 0..20 {
+        lab.first(id, id);
+    }
     let counts = lab.tick(2_000_000);
     assert_eq!((counts.outstanding, counts.lost, counts.overrun), (8, 12, 12), "{counts:?}");
     let counts = lab.then(19, 2_000_000).then(0, 2_000_001).finish();
@@ -137,7 +139,9 @@ fn where_places_are_too_few_the_oldest_is_given_up_and_told() {
     // An identity that comes again and again is not forgotten among them.
     let mut lab = Lab::new(8);
     lab.first(0, 0).first(0, 1);
-    (1..100).for_each(|id| drop(lab.first(id, 2 * id).first(0, 2 * id + 1)));
+    for id in 1..100 {
+        lab.first(id, 2 * id).first(0, 2 * id + 1);
+    }
     let counts = lab.finish();
     assert_eq!((counts.first, counts.ambiguous, counts.in_time), (200, 101, 0), "{counts:?}");
 }
@@ -146,7 +150,9 @@ fn where_places_are_too_few_the_oldest_is_given_up_and_told() {
 fn order_and_variation_are_those_of_the_first_place() {
     let mut lab = Lab::new(64);
     let latencies = [100, 150, 900, 160, 170];
-    (0..5).for_each(|id| drop(lab.first(id, id)));
+    for id in 0..5 {
+        lab.first(id, id);
+    }
     for id in [0, 1, 3, 4, 2] {
         lab.then(id, id + latencies[usize::try_from(id).unwrap()]);
     }
@@ -155,6 +161,16 @@ fn order_and_variation_are_those_of_the_first_place() {
     assert_eq!((told.packets.reordered, told.variation.ipdv.count), (1, 2), "{told:?}");
     assert_eq!((told.variation.ipdv_rise_max_ns, told.variation.ipdv_mean_ns), (50, Some(30.0)));
     assert!(matches!(told.latency.percentiles[3].value, PercentileValue::Refused { needs: 20, samples: 5 }));
+}
+
+#[test]
+fn what_is_seen_first_after_the_stop_does_not_count() {
+    let mut lab = Lab::new(64);
+    lab.first(1, 1_000).first(2, 2_000).matcher.stop(2_500);
+    lab.first(3, 3_000).then(1, 4_000).then(3, 5_000).then(9, 6_000);
+    let counts = lab.finish();
+    assert_eq!((counts.first, counts.in_time, counts.lost), (2, 1, 1), "{counts:?}");
+    assert_eq!((counts.then, counts.only_then), (1, 0), "{counts:?}");
 }
 
 /// What a packet is that the other place sees.
