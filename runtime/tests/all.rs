@@ -19,6 +19,7 @@ mod paths;
 mod replay;
 mod requests;
 mod sim;
+mod stage_times;
 mod swap;
 mod swap_state;
 mod wasi;

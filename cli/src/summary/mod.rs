@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod measured;
 mod paths;
+mod stages;
 mod streams;
 
 pub(crate) use streams::streams;
@@ -38,6 +39,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         streams(&snapshot.streams),
         measured::text(snapshot),
         paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),
@@ -62,6 +64,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
         streams(&snapshot.streams),
         measured::text(snapshot),
         paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),

@@ -207,7 +207,7 @@ fn ring(old: &Ring, new: &Ring) -> Vec<String> {
 }
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {
-    changes!(old, new; lcores, weight, source, filter, tx, when_full)
+    changes!(old, new; lcores, weight, source, filter, tx, when_full, stage_times)
 }
 
 fn path(old: &MeasuredPath, new: &MeasuredPath) -> Vec<String> {

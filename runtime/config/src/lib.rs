@@ -199,6 +199,9 @@ pub struct Chain {
     /// What to do with packets that a full port or ring does not take; `None`: [`Chain::when_full`] decides.
     #[serde(default)]
     pub when_full: Option<WhenFull>,
+    /// It is measured how long packets take in each part of it.
+    #[serde(default)]
+    pub stage_times: bool,
 }
 
 /// Where a chain's packets come from.

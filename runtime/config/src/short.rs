@@ -73,6 +73,7 @@ impl Chain {
             weight: values::weight(),
             tx: Vec::new(),
             when_full: None,
+            stage_times: false,
         }
     }
 }

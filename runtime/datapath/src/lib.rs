@@ -28,3 +28,4 @@ mod stamp;
 pub mod stream;
 pub mod switch;
 pub mod taps;
+pub mod timing;

@@ -158,14 +158,14 @@ impl RxQueue {
         let n = self.end.rx(burst, max);
         counters.add(Counter::Received, n);
         if n != 0
-            && let Some(listening) = &mut self.listening
-        {
-            listening.look(burst, first);
-        }
-        if n != 0
             && let Some(taps) = &mut self.taps
         {
             taps.came();
+        }
+        if n != 0
+            && let Some(listening) = &mut self.listening
+        {
+            listening.look(burst, first);
         }
         if n == 0 && self.ends {
             counters.add(Counter::Dry, 1);
@@ -180,6 +180,11 @@ impl RxQueue {
         let brought = sorter.take(burst, max, counters);
         let may_read = sorter.may_read(counters) && brought < max;
         let n = if may_read { self.receive(burst, max - brought, counters) } else { 0 };
+        if brought != 0
+            && let Some(taps) = &mut self.taps
+        {
+            taps.came();
+        }
         self.forget_marks(burst);
         if let Some(sorter) = &mut self.sorter {
             sorter.sort(burst, brought, counters);

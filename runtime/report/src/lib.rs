@@ -10,6 +10,7 @@ mod path;
 mod port;
 mod problem;
 mod snapshot;
+mod stages;
 mod stream;
 mod swap;
 pub mod text;
@@ -26,6 +27,7 @@ pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
     Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
+pub use stages::{PartTimes, StageTimes};
 pub use stream::{
     BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
     StrangerCounts, StreamStats, TimeStats, Variation,

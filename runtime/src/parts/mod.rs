@@ -13,7 +13,7 @@ pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
 pub(crate) use paths::Paths;
 pub(crate) use probes::Probes;
-pub(crate) use seats::{Common, PlacedChain, Seats};
+pub(crate) use seats::{Common, PlacedChain, PlacedTimes, Seats};
 pub(crate) use streams::PlacedStream;
 
 use perigee_core::clock::Clock;

@@ -1,7 +1,7 @@
 //! The chains of all lcores.
 
 use super::streams::pacer;
-use crate::parts::{Common, Maker, Parts, PlacedChain, module_error};
+use crate::parts::{Common, Maker, Parts, PlacedChain, PlacedTimes, module_error};
 use crossbeam_queue::ArrayQueue;
 use perigee_config::{Config, Idle, Placed, Source as From, WhenFull};
 use perigee_core::clock::Now;
@@ -17,9 +17,11 @@ use perigee_datapath::seat::Spot;
 use perigee_datapath::shares::Shares;
 use perigee_datapath::source::{RingEnd, RxQueue, Source};
 use perigee_datapath::stage::Stage;
+use perigee_datapath::timing::Timing;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk_sys::flags;
 use perigee_evidence::Case;
+use perigee_measure::stages::Parts as StageParts;
 use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::stack::with_guest_stack;
@@ -85,7 +87,12 @@ impl Builder<'_> {
             From::Module { .. } => (None, None),
         };
         let counters = Arc::new(Shared::default());
+        let times = stage_times(chain)?;
+        let timing = times
+            .as_ref()
+            .map(|times| Box::new(Timing::new(Arc::clone(&times.parts), source.meta().timestamp, self.parts.clock)));
         let placed = PlacedChain {
+            times,
             name: chain.name.clone(),
             lcore: placed.lcore,
             at,
@@ -112,6 +119,7 @@ impl Builder<'_> {
         let tick = self.parts.clock.cycles_in(nanos(config.run.tick));
         let mut chain = Chain::new(source, stages, out, config.run.burst.into(), tick, counters);
         chain.paths = self.parts.paths.work(index);
+        chain.timing = timing;
         Ok(chain)
     }
 
@@ -180,6 +188,17 @@ impl Builder<'_> {
             }
         })
     }
+}
+
+/// What measures how long packets take in the parts of a chain, and its modules; `None` where nobody asks.
+fn stage_times(chain: &perigee_config::Chain) -> Result<Option<PlacedTimes>, Error> {
+    if !chain.stage_times {
+        return Ok(None);
+    }
+    let modules: Vec<String> = chain.modules().cloned().collect();
+    let parts = StageParts::new(modules.len());
+    let parts = parts.map_err(|what| Error::Request(format!("chain {:?}: histograms: {what}", chain.name)))?;
+    Ok(Some(PlacedTimes { parts: Arc::new(parts), modules }))
 }
 
 /// A generator's template could not be made.

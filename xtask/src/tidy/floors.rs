@@ -33,7 +33,7 @@ const HOUSES: &[House] = &[
         &["pacer"],
         &["seat"],
         &["source", "health"],
-        &["taps"],
+        &["taps", "timing"],
         &["flow", "filter", "offload", "border", "probing", "stamp", "identity"],
         &["on_wire", "port", "headers", "stream"],
     ] },
@@ -44,7 +44,7 @@ const HOUSES: &[House] = &[
         &["tempo", "draws"],
     ] },
     House { folder: "runtime/measure/src/", floors: &[
-        &["receiver", "sender", "matcher"],
+        &["receiver", "sender", "matcher", "stages"],
         &["readings"],
         &["flow", "arrivals"],
         &["window", "sent", "order", "delay", "gaps", "load"],
