@@ -23,6 +23,12 @@ pub(crate) struct PaceArgs {
     pub(crate) count: Option<u64>,
 }
 
+/// A pattern as a command line has it.
+pub(crate) fn pattern_of(text: &str) -> toml::Value {
+    // A name alone is a text, and no TOML.
+    text.parse::<toml::Value>().unwrap_or_else(|_| text.into())
+}
+
 /// The stream of `perigee gen`, where a rate is given: the one that a file would have.
 pub(crate) fn stream(pace: &PaceArgs) -> Result<Option<Stream>> {
     let Some(rate) = pace.rate else { return Ok(None) };
@@ -30,9 +36,7 @@ pub(crate) fn stream(pace: &PaceArgs) -> Result<Option<Stream>> {
     let texts = [("name", "generate".to_owned()), ("chain", "generate".to_owned()), ("rate", rate.to_string())];
     table.extend(texts.map(|(key, text)| (key.to_owned(), text.into())));
     if let Some(pattern) = &pace.pattern {
-        // A name alone is a text, and no TOML.
-        let value = pattern.parse::<toml::Value>().unwrap_or_else(|_| pattern.as_str().into());
-        table.insert("pattern".to_owned(), value);
+        table.insert("pattern".to_owned(), pattern_of(pattern));
     }
     table.extend(pace.late.iter().map(|late| ("late".to_owned(), late.as_str().into())));
     if let Some(count) = pace.count {

@@ -35,6 +35,9 @@ fn a_stream_goes_on_pauses_and_gets_another_rate() {
     let said = run.ctl(&["rate", "voice", "100 kpps"]);
     assert!(said.contains("100 kpps"), "{said}");
     wait_for(&run, 2_000);
+    let said = run.ctl(&["pattern", "voice", "{ kind = \"bursts\", size = 8 }"]);
+    assert!(said.contains("bursts") && said.contains("100 kpps"), "{said}");
+    assert!(run.ctl(&["pattern", "voice", "poisson", "--rate", "90 kpps"]).contains("90 kpps"));
     assert!(run.ctl(&["stream", "pause", "voice"]).contains("paused"));
     // What was made ahead leaves within 50 us; counters are told once a tick.
     std::thread::sleep(Duration::from_millis(30));
@@ -45,6 +48,8 @@ fn a_stream_goes_on_pauses_and_gets_another_rate() {
         (&["rate", "music", "1 kpps"][..], "streams: voice"),
         (&["rate", "voice", "0 pps"], "0"),
         (&["rate", "voice", "fast"], "is no rate"),
+        (&["pattern", "voice", "module"], "decided when the run starts"),
+        (&["pattern", "voice", "bursts"], "needs `size`"),
     ] {
         let said = run.try_ctl(arguments);
         assert!(said.code == Some(1) && said.err.contains(why), "{arguments:?}: {}", said.err);

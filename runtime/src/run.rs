@@ -231,23 +231,24 @@ impl Run {
         Ok(down.inspect(|seat| seat.health.want()).count())
     }
 
-    /// Gives a stream another rate while packets flow, or lets it pause or go on; how it stands then. The change comes to each lcore
-    /// within a millisecond.
+    /// Gives a stream another rate or pattern while packets flow, or lets it pause or go on; how it stands then. The change comes to
+    /// each lcore within a millisecond.
     ///
     /// # Errors
-    /// No such stream, a rate that its pattern or its link cannot have, or an lcore that does not answer.
+    /// No such stream, a rate that its pattern or its link cannot have, a pattern that cannot come while packets flow, or an lcore that
+    /// does not answer.
     pub fn change_stream(&self, name: &str, change: Change) -> Result<PaceStats, Error> {
         let stream = self.parts.streams.iter().find(|stream| stream.asked.name == name);
         let stream = stream.ok_or_else(|| Error::Request(format!("there is no stream {name:?}")))?;
+        let refuse = |what| Error::Request(format!("stream {name:?}: {what}"));
+        let (next, change) = stream.going_on(change).map_err(refuse)?;
         let at_ns = self.parts.clock.now_ns();
         for chain in self.parts.placed.iter().filter(|chain| chain.name == stream.asked.chain) {
-            let order = |reply| Command::Stream { chain: chain.at.chain, change, at_ns, reply };
+            let order = |reply| Command::Stream { chain: chain.at.chain, change: change.clone(), at_ns, reply };
             let done = self.parts.orders.ask(chain.at.lcore, order).map_err(Error::Request)?;
-            done.map_err(|what| Error::Request(format!("stream {name:?}: {what}")))?;
+            done.map_err(refuse)?;
         }
-        if let Change::Rate(rate) = change {
-            stream.set_rate(rate);
-        }
+        stream.set(next);
         Ok(stream.stats(&self.parts.placed, self.parts.clock.now_ns()))
     }
 

@@ -76,6 +76,20 @@ pub(super) enum Verb {
         #[arg(value_parser = Rate::parse)]
         rate: Rate,
     },
+    /// Give a stream another pattern: how its packets follow each other.
+    #[command(after_long_help = "Examples:
+  perigee ctl pattern voice poisson
+  perigee ctl pattern voice '{ kind = \"bursts\", size = 32 }' --rate '1 Mpps'")]
+    Pattern {
+        /// The stream's name in the configuration.
+        stream: String,
+        /// A name (`constant`, `poisson`), or a pattern with its keys as TOML, as the configuration has it.
+        #[arg(value_name = "NAME|TOML")]
+        pattern: String,
+        /// Its rate from then on. Default: the one that it has.
+        #[arg(long, value_parser = Rate::parse)]
+        rate: Option<Rate>,
+    },
     /// Let a stream pause, or go on.
     Stream {
         /// Which of the two.

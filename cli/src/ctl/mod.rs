@@ -8,6 +8,7 @@ mod upload;
 pub(crate) use args::CtlArgs;
 
 use crate::output;
+use crate::paced::pattern_of;
 use crate::read::content;
 use anyhow::{Context, Result, bail};
 use args::{Hold, Verb};
@@ -42,6 +43,13 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
         }
         Verb::Streams => tell(&client.get("/v1/streams")?, is_json, show::streams),
         Verb::Rate { stream, rate } => change(&client, stream, &json!({ "rate": rate.to_string() }), is_json),
+        Verb::Pattern { stream, pattern, rate } => {
+            let mut what = json!({ "pattern": pattern_of(pattern) });
+            if let Some(rate) = rate {
+                what["rate"] = rate.to_string().into();
+            }
+            change(&client, stream, &what, is_json)
+        }
         Verb::Stream { what, stream } => change(&client, stream, &json!({ "paused": *what == Hold::Pause }), is_json),
         Verb::Swap { module, .. } => {
             let path = format!("/v1/modules/{}/swap", client::encode(module));

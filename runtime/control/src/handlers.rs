@@ -115,8 +115,9 @@ pub(super) async fn streams(State(api): State<Arc<Api>>) -> Result<Response, Pro
 pub(super) async fn stream(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<PaceStats>, Problem> {
     let name = name_of(name)?;
     let change = match json(&body)? {
-        StreamRequest { rate: Some(rate), paused: None } => Change::Rate(rate),
-        StreamRequest { rate: None, paused: Some(paused) } => {
+        StreamRequest { rate, pattern: Some(pattern), paused: None } => Change::Pattern(Box::new(pattern), rate),
+        StreamRequest { rate: Some(rate), pattern: None, paused: None } => Change::Rate(rate),
+        StreamRequest { rate: None, pattern: None, paused: Some(paused) } => {
             if paused {
                 Change::Pause
             } else {
@@ -125,8 +126,8 @@ pub(super) async fn stream(State(api): State<Arc<Api>>, name: Name, body: Bytes)
         }
         _ => {
             let problem =
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", "neither, or both, of `rate` and `paused`");
-            return Err(problem.hint("{\"rate\": \"1 Mpps\"} or {\"paused\": true}"));
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", "`paused` alone, or `rate`, `pattern` or both");
+            return Err(problem.hint("{\"rate\": \"1 Mpps\"}, {\"pattern\": \"poisson\"} or {\"paused\": true}"));
         }
     };
     let known = api.snapshot().await?.streams.iter().map(|stream| stream.name.clone()).collect::<Vec<_>>();

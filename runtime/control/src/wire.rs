@@ -5,7 +5,7 @@ use super::problem::Problem;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use perigee_config::stream::Rate;
+use perigee_config::stream::{Pattern, Rate, some_pattern};
 use perigee_config::{Config, ConfigError, ModuleConfig, values};
 use perigee_load::Upload;
 use perigee_report::ModuleStats;
@@ -56,12 +56,15 @@ pub(super) struct Restarted {
     pub(super) instances: usize,
 }
 
-/// `POST /v1/streams/NAME`: one of the two.
+/// `POST /v1/streams/NAME`: a rate, a pattern, both of them, or whether it is paused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamRequest {
     /// The rate from now on, as the configuration has it.
     pub(super) rate: Option<Rate>,
+    /// The pattern from now on, as the configuration has it.
+    #[serde(default, deserialize_with = "some_pattern")]
+    pub(super) pattern: Option<Pattern>,
     /// Whether it holds its packets back.
     pub(super) paused: Option<bool>,
 }

@@ -208,7 +208,7 @@ impl Lcore {
                 }
                 Command::Stream { chain, change, at_ns, reply } => {
                     let pacer = self.chains.get_mut(chain).and_then(|chain| chain.out.pacer.as_mut());
-                    let done = pacer.map(|pacer| pacer.change(change, at_ns));
+                    let done = pacer.map(|pacer| pacer.change(&change, at_ns));
                     let _ = reply.send(done.unwrap_or_else(|| Err("no stream paces this chain".to_owned())));
                 }
                 Command::Report { reply } => {

@@ -47,7 +47,7 @@ pub enum Command {
         /// What is told of it now.
         info: PortInfo,
     },
-    /// Another rate for the stream of a chain, or it pauses, or goes on.
+    /// Another rate or pattern for the stream of a chain, or it pauses, or goes on.
     Stream {
         /// The chain's place on the lcore.
         chain: usize,

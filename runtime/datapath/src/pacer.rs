@@ -82,11 +82,12 @@ impl Pacer {
     ///
     /// # Errors
     /// Why that cannot be.
-    pub fn change(&mut self, change: Change, now_ns: u64) -> Result<(), String> {
+    pub fn change(&mut self, change: &Change, now_ns: u64) -> Result<(), String> {
         let Some(paced) = &mut self.paced else { return Err("no stream paces this chain".to_owned()) };
         let now = now_ns.saturating_sub(self.shift);
         match change {
-            Change::Rate(rate) => paced.schedule.set_rate(rate, now)?,
+            Change::Rate(rate) => paced.schedule.set_rate(*rate, now)?,
+            Change::Pattern(pattern, rate) => paced.schedule.set_pattern(pattern, *rate)?,
             Change::Pause => paced.schedule.pause(now),
             Change::Resume => paced.schedule.resume(now),
         }

@@ -1,6 +1,6 @@
 //! What all lcores of a stream share: when it begins, and when it is over.
 
-use perigee_config::stream::Rate;
+use perigee_config::stream::{Pattern, Rate};
 use perigee_report::StreamState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 const NEVER: u64 = u64::MAX;
 
 /// A change of a stream while packets flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Another rate.
     Rate(Rate),
+    /// Another pattern, at a rate of its own or at the one that the stream has.
+    Pattern(Box<Pattern>, Option<Rate>),
     /// No packets until it goes on.
     Pause,
     /// It goes on.
@@ -74,7 +76,7 @@ impl Stream {
     }
 
     /// Notes what somebody has changed at that moment. Each of its lcores says so; the first one counts.
-    pub fn change(&self, change: Change, at_ns: u64) {
+    pub fn change(&self, change: &Change, at_ns: u64) {
         match change {
             Change::Pause => _ = self.paused.compare_exchange(NEVER, at_ns, Ordering::Relaxed, Ordering::Relaxed),
             Change::Resume => {
@@ -83,7 +85,7 @@ impl Stream {
                     self.rested.fetch_add(self.pause(since, at_ns), Ordering::Relaxed);
                 }
             }
-            Change::Rate(_) => self.changed.store(true, Ordering::Relaxed),
+            Change::Rate(_) | Change::Pattern(..) => self.changed.store(true, Ordering::Relaxed),
         }
     }
 
@@ -120,16 +122,16 @@ mod test {
     fn pauses_are_no_part_of_how_long_it_ran() {
         let stream = Stream::new(2, None, false);
         assert_eq!(stream.begin(100), Some(100));
-        stream.change(Change::Pause, 150);
-        stream.change(Change::Pause, 151);
+        stream.change(&Change::Pause, 150);
+        stream.change(&Change::Pause, 151);
         assert_eq!(stream.state(500), (StreamState::Paused, 50));
-        stream.change(Change::Resume, 400);
-        stream.change(Change::Resume, 401);
+        stream.change(&Change::Resume, 400);
+        stream.change(&Change::Resume, 401);
         assert_eq!(stream.state(500), (StreamState::Running, 150));
         let waits = Stream::new(1, None, true);
         waits.begin(100);
         assert_eq!(waits.state(200), (StreamState::Paused, 0));
-        waits.change(Change::Resume, 300);
+        waits.change(&Change::Resume, 300);
         assert_eq!(waits.state(310), (StreamState::Running, 10));
     }
 
@@ -144,7 +146,7 @@ mod test {
         assert_eq!((first.is_over(), second.begin(20)), (false, None));
         first.end(30);
         assert_eq!((first.state(50), second.begin(40)), ((StreamState::Over, 20), Some(40)));
-        first.change(Change::Pause, 45);
+        first.change(&Change::Pause, 45);
         assert_eq!(first.state(50).0, StreamState::Over);
     }
 }

@@ -6,6 +6,8 @@ use crate::walk::{Change, Origin, Walk};
 use perigee_config::stream::{Pattern, Rate, Stream};
 use perigee_core::clock::nanos;
 
+/// An odd number that fits into 64 bits as far from a simple ratio as can be: seeds of neighbours differ in half of their bits.
+const APART: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Bytes that a packet is taken to have before there was one.
 const TYPICAL: u16 = 60;
 
@@ -23,6 +25,10 @@ pub struct Schedule {
     left: u64,
     paused_at: Option<u64>,
     link: Option<u64>,
+    /// On how many lcores the stream's chain runs.
+    lcores: u64,
+    /// Where the numbers of this lcore's next pattern come from.
+    seed: u64,
     /// When it began.
     start: u64,
     /// For the mean length.
@@ -59,16 +65,18 @@ impl Schedule {
             return Err(format!("stream {:?}: lcore number {number} of {of}", stream.name));
         }
         let start = start_ns.saturating_add(nanos(stream.start));
-        // An odd number that fits into 64 bits as far from a simple ratio as can be: seeds of neighbours differ in half of their bits.
-        let draws = Draws::new(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        let origin = Origin { start, number, of, link, draws };
-        let walk = Walk::new(stream, origin).map_err(|what| format!("stream {:?}: {what}", stream.name))?;
+        let seed = seed.wrapping_add(number.wrapping_mul(APART));
+        let origin = Origin { start, number, of, link, draws: Draws::new(seed) };
+        let walk = Walk::new(&stream.pattern, stream.rate, origin)
+            .map_err(|what| format!("stream {:?}: {what}", stream.name))?;
         Ok(Self {
             walk,
             end: stream.duration.map_or(u64::MAX, |lasts| start.saturating_add(nanos(lasts))),
             left: stream.count.map_or(u64::MAX, |count| own_part(count, block(&stream.pattern), number, of)),
             paused_at: stream.paused.then_some(start),
             link,
+            lcores: of,
+            seed,
             start,
             packets: 0,
             bytes: 0,
@@ -222,6 +230,20 @@ impl Schedule {
         let tempo = Tempo::new(rate, self.link)?;
         let change = Change { now: self.paused_at.unwrap_or(now_ns), mean: self.mean_len() };
         self.walk.set_tempo(tempo, change);
+        Ok(())
+    }
+
+    /// Goes on in another pattern. The packet that comes next leaves when it would have, or, where gaps are drawn, a gap later: so
+    /// changes add no packets. Lcores keep no places between each other.
+    ///
+    /// # Errors
+    /// It is over; and as [`Self::new`].
+    pub fn set_pattern(&mut self, pattern: &Pattern, rate: Option<Rate>) -> Result<(), String> {
+        let start = self.coming().ok_or_else(|| "it is over".to_owned())?;
+        let seed = self.seed.rotate_left(1).wrapping_add(APART);
+        let origin = Origin { start, number: 0, of: self.lcores, link: self.link, draws: Draws::new(seed) };
+        self.walk = Walk::new(pattern, rate, origin)?;
+        self.seed = seed;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use perigee_config::stream::{Pattern, Rate, Stream as Asked};
 use perigee_config::wire::FRAME_BESIDE;
 use perigee_core::counters::Counter;
 use perigee_core::lock;
-use perigee_datapath::stream::Stream;
+use perigee_datapath::stream::{Change, Stream};
 use perigee_report::PaceStats;
 use std::sync::{Arc, Mutex};
 
@@ -19,19 +19,33 @@ pub(crate) struct PlacedStream {
     pub(crate) asked: Asked,
     /// What it shares with its lcores.
     pub(crate) stream: Arc<Stream>,
-    /// The rate that was asked for last.
-    rate: Mutex<Option<Rate>>,
+    /// As it was asked for last.
+    now: Mutex<Asked>,
 }
 
 impl PlacedStream {
     pub(crate) fn new(asked: Asked, stream: Arc<Stream>) -> Self {
-        let rate = Mutex::new(asked.rate);
-        Self { asked, stream, rate }
+        let now = Mutex::new(asked.clone());
+        Self { asked, stream, now }
     }
 
-    /// Notes another rate.
-    pub(crate) fn set_rate(&self, rate: Rate) {
-        *lock(&self.rate) = Some(rate);
+    /// What a change comes to: the stream as it goes on, and the change with all that lcores need to know.
+    pub(crate) fn going_on(&self, change: Change) -> Result<(Asked, Change), String> {
+        let now = lock(&self.now).clone();
+        Ok(match change {
+            Change::Rate(rate) => (Asked { rate: Some(rate), ..now }, change),
+            Change::Pattern(pattern, rate) => {
+                let next = now.going_on(*pattern, rate)?;
+                let change = Change::Pattern(Box::new(next.pattern.clone()), next.rate);
+                (next, change)
+            }
+            Change::Pause | Change::Resume => (now, change),
+        })
+    }
+
+    /// Notes what it is from now on.
+    pub(crate) fn set(&self, next: Asked) {
+        *lock(&self.now) = next;
     }
 
     /// What it has sent, and how late, by the counters of its chains.
@@ -41,14 +55,15 @@ impl PlacedStream {
         let sum = |counter| counters.iter().map(|counters| counters.get(counter)).sum::<u64>();
         let most = |counter| counters.iter().map(|counters| counters.get(counter)).max().unwrap_or(0);
         let (state, ran_ns) = self.stream.state(now_ns);
+        let asked = lock(&self.now).clone();
         let stats = PaceStats {
             name: self.asked.name.clone(),
             chain: self.asked.chain.clone(),
             state,
             method: pacing_name(pacing::SOFTWARE).to_owned(),
             calibration: None,
-            rate: lock(&self.rate).map(|rate| rate.to_string()).unwrap_or_default(),
-            pattern: self.asked.pattern.to_string(),
+            rate: asked.rate.map(|rate| rate.to_string()).unwrap_or_default(),
+            pattern: asked.pattern.to_string(),
             ran_ns,
             sent: sum(Counter::Sent),
             sent_bytes: sum(Counter::SentBytes),

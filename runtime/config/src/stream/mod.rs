@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
 
-pub use pattern::{Levels, Pattern, Trace};
+pub use pattern::{Levels, Pattern, Trace, some_pattern};
 pub use probes::Probes;
 pub use rate::{Rate, Ratio, gcd};
 
@@ -96,6 +96,24 @@ impl Stream {
             _ => false,
         };
         by_pattern || self.duration.is_some() || self.count.is_some()
+    }
+
+    /// The same stream as it goes on from some moment on: in another pattern, at another rate, or both. Without a rate it keeps its own,
+    /// where the pattern takes one.
+    ///
+    /// # Errors
+    /// What keeps that from being done while packets flow, or what is wrong with the numbers.
+    pub fn going_on(&self, pattern: Pattern, rate: Option<Rate>) -> Result<Self, String> {
+        if self.pattern == Pattern::Module || pattern == Pattern::Module {
+            return Err("whether a module says when packets leave is decided when the run starts".to_owned());
+        }
+        if matches!(&pattern, Pattern::Trace(trace) if trace.file.is_some()) {
+            return Err("a run reads no files: give the trace's gaps in `gaps`".to_owned());
+        }
+        let takes_rate = !matches!(pattern, Pattern::Ramp { .. } | Pattern::Trace(_));
+        let next = Self { rate: rate.or(self.rate.filter(|_| takes_rate)), pattern, ..self.clone() };
+        crate::validate::pace(&next)?;
+        Ok(next)
     }
 
     /// Reads the gaps of its trace from their file, if they stand in one, which is looked for in `base`. Nothing else of a stream

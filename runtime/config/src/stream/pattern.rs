@@ -179,6 +179,14 @@ pub(super) fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Patt
     })
 }
 
+/// As [`pattern`], where it may be left away.
+///
+/// # Errors
+/// As with a `pattern` in a configuration.
+pub fn some_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pattern>, D::Error> {
+    pattern(deserializer).map(Some)
+}
+
 fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
     let one = |value: toml::Value| values::duration(value).map_err(|error| D::Error::custom(error.message()));
     Vec::<toml::Value>::deserialize(deserializer)?.into_iter().map(one).collect()

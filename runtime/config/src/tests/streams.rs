@@ -36,6 +36,32 @@ fn a_stream_has_defaults() {
 }
 
 #[test]
+fn a_stream_goes_on_in_another_pattern() {
+    let stream = stream("rate = \"1 kpps\"");
+    let fast = Rate::parse("1 Mpps").unwrap();
+    let next = stream.going_on(Pattern::Poisson, None).unwrap();
+    assert_eq!((next.rate, next.pattern), (stream.rate, Pattern::Poisson));
+    assert_eq!(stream.going_on(Pattern::Constant, Some(fast)).unwrap().rate, Some(fast));
+    let trace = |gaps: &[u64], file: Option<&str>| {
+        let gaps = gaps.iter().copied().map(Duration::from_millis).collect();
+        Pattern::Trace(Trace { gaps, file: file.map(str::to_owned), repeat: true })
+    };
+    let in_trace = stream.going_on(trace(&[1, 2], None), None).unwrap();
+    assert_eq!(in_trace.rate, None);
+    for (stream, pattern, rate, why) in [
+        (&stream, Pattern::Module, None, "decided when the run starts"),
+        (&stream, trace(&[], Some("gaps.txt")), None, "a run reads no files"),
+        (&stream, trace(&[0], None), None, "all gaps are 0 (one of them"),
+        (&stream, Pattern::Pareto { shape: 0.5 }, None, "shape is 0.5 (above 1"),
+        (&in_trace, Pattern::Constant, None, "it has no rate (as in"),
+        (&stream, Pattern::Constant, Some(Rate::parse("0 pps").unwrap()), "rate is 0"),
+    ] {
+        let what = stream.going_on(pattern, rate).unwrap_err();
+        assert!(what.contains(why), "{what}");
+    }
+}
+
+#[test]
 fn every_pattern_is_read() {
     let of = |pattern: &str| stream(&format!("rate = \"1 kpps\"\npattern = {pattern}")).pattern;
     let ms = Duration::from_millis;

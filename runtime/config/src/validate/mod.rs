@@ -27,6 +27,7 @@ use perigee_machine::{Memory, Rights};
 use std::path::Path;
 
 pub use captures::Captures;
+pub(crate) use streams::pace;
 
 use perigee_report::{Problem, Severity};
 

@@ -39,6 +39,21 @@ pub(super) fn streams(config: &Config, found: &mut Problems) {
     }
 }
 
+/// Whether rate and pattern of a stream make sense by themselves.
+///
+/// # Errors
+/// The first thing that is wrong, and how to mend it.
+pub(crate) fn pace(stream: &Stream) -> Result<(), String> {
+    let mut found = Problems::default();
+    let mut place = Place { path: "stream".to_owned(), who: "it".to_owned(), found: &mut found };
+    rate(stream, &mut place);
+    numbers(stream, &mut place);
+    match found.0.into_iter().next() {
+        Some(problem) => Err(format!("{} ({})", problem.what.trim_start_matches("it: "), problem.help)),
+        None => Ok(()),
+    }
+}
+
 /// Traces whose files are not there, or no traces.
 pub(super) fn files(config: &Config, base: &Path, found: &mut Problems) {
     for (index, stream) in config.streams.iter().enumerate() {
@@ -147,14 +162,17 @@ fn rate(stream: &Stream, place: &mut Place<'_>) {
 }
 
 fn pattern(config: &Config, stream: &Stream, place: &mut Place<'_>) {
+    let chain = config.chains.iter().find(|chain| chain.name == stream.chain);
+    if stream.pattern == Pattern::Module && chain.is_some_and(|chain| chain.modules().next().is_none()) {
+        place.wrong("pattern", "its chain has no module that could say when packets leave", "name a rate");
+    }
+    numbers(stream, place);
+}
+
+/// The numbers of a pattern.
+fn numbers(stream: &Stream, place: &mut Place<'_>) {
     match &stream.pattern {
-        Pattern::Constant | Pattern::Poisson => {}
-        Pattern::Module => {
-            let chain = config.chains.iter().find(|chain| chain.name == stream.chain);
-            if chain.is_some_and(|chain| chain.modules().next().is_none()) {
-                place.wrong("pattern", "its chain has no module that could say when packets leave", "name a rate");
-            }
-        }
+        Pattern::Constant | Pattern::Poisson | Pattern::Module => {}
         Pattern::Bursts { size, gap } => bursts(stream.rate, *size, *gap, place),
         Pattern::OnOff { on, off, .. } => {
             for (key, time) in [("on", on), ("off", off)] {

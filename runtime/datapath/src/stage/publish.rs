@@ -80,20 +80,22 @@ impl Stage {
         let timestamp = self.meta.timestamp.map_or(0, |t| t.flag);
         for (desc, packet) in self.instance.area.packets(burst.len()).zip(burst.iter_mut()) {
             if offload::has_metadata(packet.flags(), timestamp) {
-                publish_metadata(desc, packet, self.meta);
+                publish_metadata(desc, packet, &self.meta);
             }
         }
     }
 }
 
 /// Writes the flags and the second half of a descriptor.
-fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: Meta) {
+fn publish_metadata(desc: Desc<'_>, packet: &Packet, meta: &Meta) {
     let ol_flags = packet.flags();
-    let time = meta.timestamp.filter(|t| ol_flags & t.flag != 0);
+    let time = meta.timestamp.as_ref().filter(|t| ol_flags & t.flag != 0);
     let time = time.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset)));
-    let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
-    let lengths = if offload::has_tx_flags(ol_flags) { packet.tx_offload() } else { 0 };
     let timed = time.map_or(0, |_| perigee_abi::rx_flags::TIME);
-    desc.write_flags(offload::rx_flags(ol_flags) | timed, offload::tx_flags(ol_flags));
+    let vlan = if ol_flags & (flags::RX_VLAN_STRIPPED | flags::TX_VLAN) != 0 { packet.vlan() } else { 0 };
+    // Of most packets nobody has asked for anything yet.
+    let (asked, lengths) =
+        if offload::has_tx_flags(ol_flags) { (offload::tx_flags(ol_flags), packet.tx_offload()) } else { (0, 0) };
+    desc.write_flags(offload::rx_flags(ol_flags) | timed, asked);
     desc.publish_meta(packet.rss(), meta.queue, vlan, time.unwrap_or(0), lengths);
 }

@@ -16,7 +16,7 @@ use drawn::{Drawn, Law};
 use levels::Modulated;
 use module::ByModule;
 use on_off::OnOff;
-use perigee_config::stream::{Pattern, Stream};
+use perigee_config::stream::{Pattern, Rate};
 use ramp::Ramp;
 use std::time::Duration;
 use trace::Listed;
@@ -58,12 +58,12 @@ pub(crate) struct Origin {
 }
 
 impl Walk {
-    /// At the beginning of a stream.
-    pub(crate) fn new(stream: &Stream, origin: Origin) -> Result<Self, String> {
+    /// At the beginning of a stream, or of a part of it.
+    pub(crate) fn new(pattern: &Pattern, rate: Option<Rate>, origin: Origin) -> Result<Self, String> {
         let Origin { start, number, of, link, .. } = origin;
-        let tempo = stream.rate.map(|rate| Tempo::new(rate, link)).transpose()?;
+        let tempo = rate.map(|rate| Tempo::new(rate, link)).transpose()?;
         let needed = || tempo.ok_or_else(|| "it has no rate".to_owned());
-        Ok(match &stream.pattern {
+        Ok(match pattern {
             Pattern::Constant => Self::Constant(interleaved(needed()?, start, number, of)),
             Pattern::Poisson => Self::Drawn(Drawn::new(Law::Exponential, needed()?, origin)),
             Pattern::Pareto { shape } => Self::Drawn(Drawn::new(Law::Pareto(*shape), needed()?, origin)),

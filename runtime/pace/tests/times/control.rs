@@ -120,6 +120,31 @@ fn every_pattern_takes_another_rate() {
 }
 
 #[test]
+fn any_pattern_follows_any_other() {
+    for (before, after) in
+        patterns().into_iter().flat_map(|one| patterns().into_iter().map(move |other| (one.clone(), other)))
+    {
+        let mut schedule = alone(&before);
+        times(&mut schedule, 500, 60);
+        let next = schedule.peek().expect("no pattern of these ends");
+        let rate = after.rate.or(before.rate);
+        let result = schedule.set_pattern(&after.pattern, rate);
+        result.unwrap_or_else(|what| panic!("{before:?}, {after:?}: {what}"));
+        let at = times(&mut schedule, 20_000, 60);
+        assert!(at.is_sorted() && at[0] >= next, "{before:?}, {after:?}");
+        let mut same = alone(&Stream { rate, ..after.clone() });
+        let alike = times(&mut same, 20_000, 60);
+        if matches!(after.pattern, Pattern::Constant | Pattern::Bursts { .. } | Pattern::Ramp { .. }) {
+            let shifted: Vec<u64> = alike.iter().map(|time| time - alike[0] + next).collect();
+            assert_eq!(at, shifted, "{before:?}, {after:?}");
+        }
+    }
+    let mut over = alone(&Stream { count: Some(1), ..stream("1 kpps", Pattern::Constant) });
+    over.take(60);
+    assert_eq!(over.set_pattern(&Pattern::Poisson, Some(rate("1 kpps"))), Err("it is over".to_owned()));
+}
+
+#[test]
 fn a_stream_starts_and_ends() {
     let timed = Stream { start: ms(1), duration: Some(ms(2)), ..stream("1 kpps", Pattern::Constant) };
     let mut schedule = alone(&timed);
