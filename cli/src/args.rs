@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Draw what runs have measured: latency by percentile, gaps between packets, or rate over time, as SVG.
     ///
-    /// Reads the summaries that `--json` has written of runs whose streams have `probes`. Several come into one picture.
+    /// Reads the summaries that `--json` has written of runs whose streams have `probes`, or that have paths. Several come into one picture.
     Plot(PlotArgs),
     /// Send streams of packets, as a file describes them: without writing a module.
     ///

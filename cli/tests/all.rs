@@ -23,6 +23,7 @@ mod new;
 mod pacing;
 mod page;
 mod pages;
+mod paths;
 mod peers_interfaces;
 mod peers_iperf;
 mod peers_offload;

@@ -44,9 +44,9 @@ pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass,
     FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
-    ModuleState, ModuleStats, Numbers, Origin, PaceStats, Percentile, PercentileValue, PoolLevel, PoolStats,
-    PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StreamState, StreamStats, Summary,
-    SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    ModuleState, ModuleStats, Numbers, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
+    PercentileValue, PoolLevel, PoolStats, PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot,
+    StageTimes, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

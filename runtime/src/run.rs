@@ -327,7 +327,9 @@ impl Run {
         self.parts.control.stop.store(true, Ordering::Relaxed);
         let (elapsed, until_ns) = (self.elapsed_ns(), self.parts.clock.now_ns());
         let restarts = self.keeper.end();
-        let lcores = self.join();
+        let mut lcores = self.join();
+        let chains = lcores.iter_mut().flatten().flat_map(|lcore| &mut lcore.chains);
+        chains.filter_map(|chain| chain.paths.as_mut()).for_each(|paths| paths.finish());
         if let Some(mut restarts) = restarts {
             restarts.look_last();
         }

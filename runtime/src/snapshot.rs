@@ -10,8 +10,8 @@ use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StreamStats,
-    TickerGaps,
+    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StageTimes,
+    StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,6 +70,8 @@ impl Sources<'_> {
             chains: chains.collect(),
             streams: parts.streams.iter().map(|s| s.stats(&parts.placed, self.until_ns)).collect(),
             measured: measured(parts),
+            paths: parts.paths.told(),
+            stage_times: stage_times(parts),
             strangers: parts.probes.readings.get().map(Readings::strangers).unwrap_or_default(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
@@ -87,6 +89,15 @@ fn measured(parts: &Parts) -> Vec<StreamStats> {
     let told = streams.filter_map(|((number, stream), too_short)| {
         let told = readings.stream(number)?.told(&stream.asked.name);
         Some(StreamStats { too_short: too_short.load(Ordering::Relaxed), ..told })
+    });
+    told.collect()
+}
+
+/// How long packets take in the parts of those chains that ask for it.
+fn stage_times(parts: &Parts) -> Vec<StageTimes> {
+    let told = parts.placed.iter().filter_map(|chain| {
+        let times = chain.times.as_ref()?;
+        Some(times.parts.told(&chain.name, chain.lcore, &times.modules))
     });
     told.collect()
 }

@@ -5,6 +5,8 @@ use perigee_runtime::{ChainStats, ModuleStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
 mod measured;
+mod paths;
+mod stages;
 mod streams;
 
 pub(crate) use streams::streams;
@@ -36,6 +38,8 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         drops(snapshot),
         streams(&snapshot.streams),
         measured::text(snapshot),
+        paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),
@@ -59,6 +63,8 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let parts = parts.into_iter().chain([
         streams(&snapshot.streams),
         measured::text(snapshot),
+        paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),

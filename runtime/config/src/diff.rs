@@ -1,5 +1,6 @@
 //! What differs between two configurations, as a list of actions. Nothing is done here: `crate::Run::apply` does it.
 
+use super::path::MeasuredPath;
 use super::stream::Stream;
 use super::{Chain, Config, Module, Port, Ring};
 use std::fmt;
@@ -94,6 +95,7 @@ impl Config {
         by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
         by_name(&mut actions, "chain", &self.chains, &with_stages_of(&new.chains, &self.chains), |c| &c.name, chain);
         by_name(&mut actions, "stream", &self.streams, &new.streams, |s| &s.name, stream);
+        by_name(&mut actions, "path", &self.paths, &new.paths, |p| &p.name, path);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);
         actions
@@ -205,7 +207,17 @@ fn ring(old: &Ring, new: &Ring) -> Vec<String> {
 }
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {
-    changes!(old, new; lcores, weight, source, filter, tx, when_full)
+    changes!(old, new; lcores, weight, source, filter, tx, when_full, stage_times)
+}
+
+fn path(old: &MeasuredPath, new: &MeasuredPath) -> Vec<String> {
+    let mut changes = changes!(old, new; timeout, places);
+    if old.identity != new.identity {
+        changes.push(format!("identity {} -> {}", old.identity, new.identity));
+    }
+    let places = [("first", old.first != new.first), ("then", old.then != new.then)];
+    changes.extend(places.into_iter().filter(|(_, differs)| *differs).map(|(which, _)| format!("other `{which}`")));
+    changes
 }
 
 fn stream(old: &Stream, new: &Stream) -> Vec<String> {

@@ -17,6 +17,7 @@ mod load;
 mod lookup;
 pub mod needs;
 mod parse;
+pub mod path;
 mod placement;
 mod rooms;
 mod rss;
@@ -85,6 +86,9 @@ pub struct Config {
     /// The streams: when the packets of chains leave. Those of a chain without one leave as soon as they can.
     #[serde(default, rename = "stream")]
     pub streams: Vec<stream::Stream>,
+    /// The paths: what is measured of packets that pass by, the same one seen at two places.
+    #[serde(default, rename = "path")]
+    pub paths: Vec<path::MeasuredPath>,
 }
 
 /// A DPDK port: `[[port]]`.
@@ -200,6 +204,9 @@ pub struct Chain {
     /// What to do with packets that a full port or ring does not take; `None`: [`Chain::when_full`] decides.
     #[serde(default)]
     pub when_full: Option<WhenFull>,
+    /// It is measured how long packets take in each part of it.
+    #[serde(default)]
+    pub stage_times: bool,
 }
 
 /// Where a chain's packets come from.

@@ -6,9 +6,11 @@ mod fault;
 mod manifest;
 mod module;
 mod pace;
+mod path;
 mod port;
 mod problem;
 mod snapshot;
+mod stages;
 mod stream;
 mod swap;
 pub mod text;
@@ -18,12 +20,14 @@ pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
+pub use path::{PathCounts, PathStats};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
     Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
+pub use stages::{PartTimes, StageTimes};
 pub use stream::{
     BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
     StrangerCounts, StreamStats, TimeStats, Variation,

@@ -3,6 +3,7 @@
 mod domains;
 mod maker;
 pub(crate) mod orders;
+mod paths;
 mod probes;
 mod seats;
 mod streams;
@@ -10,8 +11,9 @@ mod streams;
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
+pub(crate) use paths::Paths;
 pub(crate) use probes::Probes;
-pub(crate) use seats::{Common, PlacedChain, Seats};
+pub(crate) use seats::{Common, PlacedChain, PlacedTimes, Seats};
 pub(crate) use streams::PlacedStream;
 
 use perigee_core::clock::Clock;
@@ -45,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) placed: Vec<PlacedChain>,
     /// What is measured of the streams.
     pub(crate) probes: Probes,
+    /// What is measured of packets that pass by.
+    pub(crate) paths: Paths,
     /// The streams, in the order of the configuration.
     pub(crate) streams: Vec<PlacedStream>,
     /// What is asked of the lcores.

@@ -6,7 +6,7 @@ mod ports;
 mod streams;
 
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Orders, Parts, Probes};
+use crate::parts::{Loaded, Maker, Orders, Parts, Paths, Probes};
 use chains::Builder;
 use memory::Memory;
 use perigee_config::needs::Needs;
@@ -87,7 +87,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let probe = |port: &perigee_config::Port| (!port.is_own()).then(|| Device::probe(config, port)).transpose();
     let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
-    let (clock, trace) = time.begin();
+    let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
     let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace };
     let ports = making.ports(devices)?;
     let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
@@ -113,9 +113,9 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         faults: Arc::default(),
         evidence,
     };
-    let probes = Probes::new(config, &streams, &placed, clock, matches!(time, Time::Real));
     let mut parts = Parts {
-        probes,
+        probes: Probes::new(config, &streams, &placed, clock, is_real),
+        paths: Paths::new(config, &placed, clock, is_real)?,
         flows,
         ends: ends(config, &placed, captures, &ports),
         ports,

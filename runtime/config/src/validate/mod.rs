@@ -14,6 +14,7 @@ mod grants;
 mod interfaces;
 mod load;
 mod memory;
+mod paths;
 mod played;
 mod queues;
 mod sim;
@@ -49,6 +50,7 @@ impl Config {
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
         streams::streams(self, &mut found);
+        paths::paths(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }
