@@ -3,6 +3,7 @@
 mod streams;
 
 use crate::calibrate::CalibrateArgs;
+use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::jail::{Jail, JailOption};
@@ -220,6 +221,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         jail: JailOption,
     },
+    /// Look at clocks: the system's, and those of ports, how fast they run and whether they are clocks at all.
+    Clocks(ClocksArgs),
     /// Show the ports that DPDK sees: driver, link, queues, offloads, timestamping.
     ///
     /// These are the network cards bound to a driver that DPDK can use, and the devices given by --port.

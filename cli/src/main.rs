@@ -5,6 +5,7 @@
 mod args;
 mod calibrate;
 mod check;
+mod clocks;
 mod conformance;
 mod control;
 mod convert;
@@ -100,6 +101,7 @@ fn command(command: Command) -> Result<ExitCode> {
             new::new(&new::Asked { name: &name, language, kind, path, sdk })
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
+        Command::Clocks(args) => clocks::clocks(&args),
         Command::Doctor { json } => doctor::doctor(&json),
         Command::Key(command) => provenance::key(command),
         Command::Sign(options) => provenance::sign(&options),

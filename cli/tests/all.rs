@@ -39,5 +39,6 @@ mod provenance;
 mod secrets;
 mod signals;
 mod sim;
+mod stamps;
 mod streams;
 mod texts;

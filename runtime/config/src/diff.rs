@@ -193,7 +193,7 @@ fn by_name<T: PartialEq>(
 }
 
 fn port(old: &Port, new: &Port) -> Vec<String> {
-    let mut changes = changes!(old, new; device, mtu, promiscuous, vlan_strip, offload, rx_descriptors, tx_descriptors,
+    let mut changes = changes!(old, new; device, mtu, promiscuous, vlan_strip, offload, observe, rx_descriptors, tx_descriptors,
         rx_queues, tx_queues_per_lcore, pool);
     // These are told as what they are: all that is in them would fill a screen.
     for (what, differs) in [("rss", old.rss != new.rss), ("flow rules", old.flows != new.flows)] {

@@ -111,6 +111,9 @@ pub struct Port {
     /// Uses what the port does in hardware; `false`: checksums and tags are done in software.
     #[serde(default = "values::yes")]
     pub offload: bool,
+    /// Has the kernel say when probes leave by it, as a second observer.
+    #[serde(default)]
+    pub observe: bool,
     /// Descriptors of each rx queue.
     #[serde(default = "values::descriptors")]
     pub rx_descriptors: u16,
@@ -255,6 +258,7 @@ impl Port {
             promiscuous: true,
             vlan_strip: false,
             offload: true,
+            observe: false,
             rx_descriptors: values::descriptors(),
             tx_descriptors: values::descriptors(),
             rx_queues: None,

@@ -41,6 +41,7 @@ impl Config {
         entries::ports(self, &mut found);
         device_texts::shared(self, &mut found);
         devices::arguments(self, &mut found);
+        devices::observed(self, &mut found);
         captures::arguments(self, &mut found);
         entries::modules(self, &mut found);
         faults::modules(self, &mut found);
