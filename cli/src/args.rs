@@ -8,7 +8,7 @@ use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
-use crate::module_config::ConfigArgs;
+use crate::module_config::{ConfigArgs, secret_file};
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
 use crate::paced::PaceArgs;
@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Draw what runs have measured: latency by percentile, gaps between packets, or rate over time, as SVG.
     ///
-    /// Reads the summaries that `--json` has written of runs whose streams have `probes`. Several come into one picture.
+    /// Reads the summaries that `--json` has written of runs whose streams have `probes`, or that have paths. Several come into one picture.
     Plot(PlotArgs),
     /// Send streams of packets, as a file describes them: without writing a module.
     ///
@@ -207,6 +207,9 @@ pub(crate) enum Command {
         // For cases that have none of their own.
         #[command(flatten)]
         config: ConfigArgs,
+        /// A secret of the module's, from a file that nobody else can read: NAME=FILE. May be given several times.
+        #[arg(long = "secret", value_name = "NAME=FILE", value_parser = secret_file)]
+        secrets: Vec<(String, PathBuf)>,
         /// Measure what a packet costs, where all cases pass.
         #[arg(long)]
         measure: bool,

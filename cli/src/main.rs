@@ -81,10 +81,20 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),
         Command::Inspect { module, load, json, jail } => inspect::inspect(&module, &load, &json, jail.mode()),
-        Command::Conformance { module, suites, config, measure, verbose, json, jail } => {
+        Command::Conformance { module, suites, config, secrets, measure, verbose, json, jail } => {
             let config = config.read()?.map(|config| config.bytes()).unwrap_or_default();
+            let secrets = module_config::read_secrets(&secrets)?;
             let (module, suites, json, jail) = (&module, &suites, &json, jail.mode());
-            conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json, jail })
+            conformance::conformance(&conformance::Asked {
+                module,
+                suites,
+                config,
+                secrets,
+                measure,
+                verbose,
+                json,
+                jail,
+            })
         }
         Command::New { name, language, kind, path, sdk } => {
             let (path, sdk) = (path.as_deref(), sdk.as_deref());

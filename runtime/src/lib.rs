@@ -45,10 +45,10 @@ pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks, Drift, Error,
     EvidenceStats, FaultClass, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine,
-    Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, Percentile,
-    PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, RingStats,
-    SeatReport, Snapshot, StampTrial, Stamps, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps,
-    TimeStats, UNWRITTEN,
+    Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes,
+    PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts,
+    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamState, StreamStats,
+    Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

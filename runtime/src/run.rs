@@ -83,6 +83,7 @@ impl Run {
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
         let uploads = &setup::read_modules(config, base, &loader)?;
+        let config = &setup::with_secrets(config, base)?;
         let (engines, captures, time) = (&engines, &captures, &Time::Real);
         let built = setup::build(&Plan { config, base, engines, loader, options, captures, uploads, time });
         // What DPDK said comes before the error that it explains.
@@ -332,7 +333,9 @@ impl Run {
         self.parts.control.stop.store(true, Ordering::Relaxed);
         let (elapsed, until_ns) = (self.elapsed_ns(), self.parts.clock.now_ns());
         let restarts = self.keeper.end();
-        let lcores = self.join();
+        let mut lcores = self.join();
+        let chains = lcores.iter_mut().flatten().flat_map(|lcore| &mut lcore.chains);
+        chains.filter_map(|chain| chain.paths.as_mut()).for_each(|paths| paths.finish());
         // It reads what left last.
         self.observing = None;
         if let Some(mut restarts) = restarts {

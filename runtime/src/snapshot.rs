@@ -10,8 +10,8 @@ use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, Stamps,
-    StreamStats, TickerGaps,
+    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StageTimes,
+    Stamps, StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,6 +70,8 @@ impl Sources<'_> {
             chains: chains.collect(),
             streams: parts.streams.iter().map(|s| s.stats(&parts.placed, self.until_ns)).collect(),
             measured: measured(parts),
+            paths: parts.paths.told(),
+            stage_times: stage_times(parts),
             strangers: parts.probes.readings.get().map(Readings::strangers).unwrap_or_default(),
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
@@ -93,6 +95,15 @@ fn measured(parts: &Parts) -> Vec<StreamStats> {
             observed: parts.observers.stats(number),
             ..told
         })
+    });
+    told.collect()
+}
+
+/// How long packets take in the parts of those chains that ask for it.
+fn stage_times(parts: &Parts) -> Vec<StageTimes> {
+    let told = parts.placed.iter().filter_map(|chain| {
+        let times = chain.times.as_ref()?;
+        Some(times.parts.told(&chain.name, chain.lcore, &times.modules))
     });
     told.collect()
 }

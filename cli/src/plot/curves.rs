@@ -66,12 +66,23 @@ pub(super) fn picture(runs: &[Shown], what: What) -> Picture {
         let before = curves.len();
         for stream in &shown.run.snapshot.measured {
             let parts = parts(stream, what);
-            let own = parts.into_iter().filter(|(_, _, points)| !points.is_empty()).map(|(of, stroke, points)| {
-                let name = if runs.len() > 1 { format!("{}: ", shown.name) } else { String::new() };
-                let label = format!("{name}{}, {of}", stream.name);
-                Curve { label: text::line(&label, text::WORDS), colour, stroke, points }
+            let own = parts.into_iter().filter(|(_, _, points)| !points.is_empty()).map(|(of, stroke, points)| Curve {
+                label: label(runs, shown, &stream.name, of),
+                colour,
+                stroke,
+                points,
             });
             curves.extend(own);
+            colour += 1;
+        }
+        for path in shown.run.snapshot.paths.iter().filter(|path| what == What::Latency && path.latency.count > 0) {
+            let points = by_percentile(&path.latency);
+            curves.push(Curve {
+                label: label(runs, shown, &path.name, "first to second place"),
+                colour,
+                stroke: Stroke::Solid,
+                points,
+            });
             colour += 1;
         }
         if curves.len() == before {
@@ -85,6 +96,12 @@ pub(super) fn picture(runs: &[Shown], what: What) -> Picture {
         What::Rate => Corner::LowerLeft,
     };
     Picture { title, legend, machines: machines(runs), x, y, curves, without }
+}
+
+/// What stands in the legend; with its run, where there are several.
+fn label(runs: &[Shown], shown: &Shown, name: &str, of: &str) -> String {
+    let run = if runs.len() > 1 { format!("{}: ", shown.name) } else { String::new() };
+    text::line(&format!("{run}{name}, {of}"), text::WORDS)
 }
 
 fn axes(what: What) -> (&'static str, Axis, Axis) {

@@ -33,7 +33,7 @@ pub(crate) struct PlotArgs {
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
-    /// Latency by percentile, from real and from intended departure.
+    /// Latency by percentile: from real and from intended departure, and of paths from the first place to the second.
     Latency,
     /// Which part of the gaps between packets is no longer than so much, of departures and of arrivals.
     Gaps,
@@ -45,7 +45,9 @@ impl What {
     /// What a summary lacks that has none of it.
     fn lack(self) -> &'static str {
         match self {
-            Self::Latency => "no latency: that takes a [[stream]] with `probes`, some of which came back",
+            Self::Latency => {
+                "no latency: that takes a [[stream]] with `probes`, some of which came back, or a [[path]]"
+            }
             Self::Gaps => "no gaps: these take a [[stream]] with `probes`, several of which came back",
             Self::Rate => "no rate over time: that takes a [[stream]] with `probes`, some of which came back",
         }

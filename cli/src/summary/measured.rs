@@ -81,7 +81,7 @@ pub(super) fn percentile(times: &TimeStats, name: &str) -> String {
 
 const PERCENTILES: [&str; 5] = ["p1", "p50", "p99", "p99.9", "p99.99"];
 
-fn times_row(times: &TimeStats) -> Vec<String> {
+pub(super) fn times_row(times: &TimeStats) -> Vec<String> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of times")]
     let mean = times.mean_ns.map(|ns| ns.round() as u64);
     let mut row = vec![some_us(times.min_ns), some_us(mean)];

@@ -5,6 +5,8 @@ use perigee_runtime::{ChainStats, ModuleStats, Snapshot, Summary, UNWRITTEN};
 use std::time::Duration;
 
 mod measured;
+mod paths;
+mod stages;
 mod stamps;
 mod streams;
 
@@ -37,6 +39,8 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         drops(snapshot),
         streams(&snapshot.streams),
         measured::text(snapshot),
+        paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),
@@ -60,6 +64,8 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let parts = parts.into_iter().chain([
         streams(&snapshot.streams),
         measured::text(snapshot),
+        paths::text(snapshot),
+        stages::text(snapshot),
         wires(snapshot),
         played(snapshot),
         flows(snapshot),

@@ -76,7 +76,7 @@ impl Summary {
         self.0.to_string()
     }
 
-    fn list(&self, key: &str) -> &[Value] {
+    pub(crate) fn list(&self, key: &str) -> &[Value] {
         self.0[key].as_array().unwrap_or_else(|| panic!("a summary lists its {key}: {}", self.0))
     }
 }

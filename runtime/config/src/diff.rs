@@ -1,5 +1,6 @@
 //! What differs between two configurations, as a list of actions. Nothing is done here: `crate::Run::apply` does it.
 
+use super::path::MeasuredPath;
 use super::stream::Stream;
 use super::{Chain, Config, Module, Port, Ring};
 use std::fmt;
@@ -12,7 +13,7 @@ pub enum Action {
     Swap {
         /// Its name.
         module: String,
-        /// What differs: `file`, `config`, `grants`.
+        /// What differs: `file`, `config`, `grants`, `secrets`.
         changed: Vec<&'static str>,
     },
     /// The module comes in while packets flow: it is loaded and tried.
@@ -94,6 +95,7 @@ impl Config {
         by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
         by_name(&mut actions, "chain", &self.chains, &with_stages_of(&new.chains, &self.chains), |c| &c.name, chain);
         by_name(&mut actions, "stream", &self.streams, &new.streams, |s| &s.name, stream);
+        by_name(&mut actions, "path", &self.paths, &new.paths, |p| &p.name, path);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);
         actions
@@ -205,7 +207,17 @@ fn ring(old: &Ring, new: &Ring) -> Vec<String> {
 }
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {
-    changes!(old, new; lcores, weight, source, filter, tx, when_full)
+    changes!(old, new; lcores, weight, source, filter, tx, when_full, stage_times)
+}
+
+fn path(old: &MeasuredPath, new: &MeasuredPath) -> Vec<String> {
+    let mut changes = changes!(old, new; timeout, places);
+    if old.identity != new.identity {
+        changes.push(format!("identity {} -> {}", old.identity, new.identity));
+    }
+    let places = [("first", old.first != new.first), ("then", old.then != new.then)];
+    changes.extend(places.into_iter().filter(|(_, differs)| *differs).map(|(which, _)| format!("other `{which}`")));
+    changes
 }
 
 fn stream(old: &Stream, new: &Stream) -> Vec<String> {
@@ -215,8 +227,12 @@ fn stream(old: &Stream, new: &Stream) -> Vec<String> {
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
-    let differ =
-        [("file", old.file != new.file), ("config", old.config != new.config), ("grants", old.grants != new.grants)];
+    let differ = [
+        ("file", old.file != new.file),
+        ("config", old.config != new.config),
+        ("grants", old.grants != new.grants),
+        ("secrets", old.secrets != new.secrets),
+    ];
     let mut changed: Vec<&str> = differ.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect();
     if changed.is_empty() {
         changed.push("other settings");

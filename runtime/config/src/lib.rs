@@ -17,10 +17,12 @@ mod load;
 mod lookup;
 pub mod needs;
 mod parse;
+pub mod path;
 mod placement;
 mod rooms;
 mod rss;
 mod run;
+pub mod secret;
 mod shares;
 mod short;
 pub mod sim;
@@ -35,6 +37,7 @@ pub mod wire;
 mod tests;
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub use diff::Action;
 pub use drivers::DeviceText;
@@ -83,6 +86,9 @@ pub struct Config {
     /// The streams: when the packets of chains leave. Those of a chain without one leave as soon as they can.
     #[serde(default, rename = "stream")]
     pub streams: Vec<stream::Stream>,
+    /// The paths: what is measured of packets that pass by, the same one seen at two places.
+    #[serde(default, rename = "path")]
+    pub paths: Vec<path::MeasuredPath>,
 }
 
 /// A DPDK port: `[[port]]`.
@@ -157,6 +163,9 @@ pub struct Module {
     /// What the module finds in its mailbox at `init`.
     #[serde(default)]
     pub config: Option<ModuleConfig>,
+    /// Its secrets by their names, which it finds there too and nobody else anywhere.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, secret::SecretEntry>,
 }
 
 /// A ring that carries packets to another lcore: `[[ring]]`.
@@ -198,6 +207,9 @@ pub struct Chain {
     /// What to do with packets that a full port or ring does not take; `None`: [`Chain::when_full`] decides.
     #[serde(default)]
     pub when_full: Option<WhenFull>,
+    /// It is measured how long packets take in each part of it.
+    #[serde(default)]
+    pub stage_times: bool,
 }
 
 /// Where a chain's packets come from.
@@ -287,6 +299,7 @@ impl Module {
             on_fault: None,
             restart: Restart::default(),
             config: None,
+            secrets: BTreeMap::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ impl Config {
             rings: Vec::new(),
             chains: vec![chain],
             streams: Vec::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -48,6 +49,7 @@ impl Config {
             rings: Vec::new(),
             chains: vec![direction("a", "b"), direction("b", "a")],
             streams: Vec::new(),
+            paths: Vec::new(),
             modules: vec![module],
         }
     }
@@ -71,6 +73,7 @@ impl Chain {
             weight: values::weight(),
             tx: Vec::new(),
             when_full: None,
+            stage_times: false,
         }
     }
 }

@@ -4,6 +4,8 @@ use crate::outlet::Outlets;
 use crate::seat::Seat;
 use crate::source::Source;
 use crate::stage::Stage;
+use crate::taps::PathWork;
+use crate::timing::Timing;
 use perigee_abi::{PortInfo, batch_flags};
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Shared};
@@ -20,6 +22,10 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Its ways out.
     pub out: Outlets,
+    /// What it does for paths.
+    pub paths: Option<Box<PathWork>>,
+    /// Where it is measured how long packets take in its parts.
+    pub timing: Option<Box<Timing>>,
     burst: Box<Burst>,
     burst_size: usize,
     tick_cycles: u64,
@@ -40,7 +46,19 @@ impl Chain {
         shared: Arc<Shared>,
     ) -> Self {
         let burst = Burst::new();
-        Self { source, stages, out, burst, burst_size, tick_cycles, next_tick: 0, shared, ended: false }
+        Self {
+            source,
+            stages,
+            out,
+            paths: None,
+            timing: None,
+            burst,
+            burst_size,
+            tick_cycles,
+            next_tick: 0,
+            shared,
+            ended: false,
+        }
     }
 
     /// Takes one burst from the source through all stages to where its packets go. Returns how many came.
@@ -53,6 +71,9 @@ impl Chain {
         if self.out.paced() != 0 {
             // What is due leaves first: then packets are made while the next one is furthest away.
             self.out.flush();
+        }
+        if let Some(paths) = &mut self.paths {
+            paths.work(now.ns);
         }
         let n = self.fill(now);
         if n == 0 {
@@ -87,12 +108,34 @@ impl Chain {
     /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
     #[inline]
     fn through(&mut self, first: usize, now: Now) {
+        if self.timing.is_some() {
+            return self.through_timed(first, now);
+        }
         let mut shape = None;
         for stage in &mut self.stages[first..] {
             shape = stage.run(&mut self.burst, &mut self.out, now);
         }
         self.out.forward(&mut self.burst, shape);
         self.out.flush();
+    }
+
+    /// As [`Self::through`], and reads the clock between the parts. What a stage gives back at a tick was not taken just now.
+    #[inline(never)]
+    fn through_timed(&mut self, first: usize, now: Now) {
+        let Self { stages, out, burst, timing: Some(timing), .. } = self else { return };
+        let packets = burst.len();
+        let taken_ns = if first == 0 { timing.taken(burst) } else { timing.now_ns() };
+        let (mut through_ns, mut shape) = (taken_ns, None);
+        for (number, stage) in stages.iter_mut().enumerate().skip(first) {
+            let packets = burst.len();
+            shape = stage.run(burst, out, now);
+            through_ns = timing.stage(number, through_ns, packets);
+        }
+        out.forward(burst, shape);
+        out.flush();
+        if first == 0 {
+            timing.handed_over(taken_ns, through_ns, packets);
+        }
     }
 
     /// Lets each stage do what is due without packets; what it passes on goes through the stages behind it.
@@ -109,6 +152,9 @@ impl Chain {
         self.tell_pace(now);
         if let Some(listening) = self.source.listening() {
             listening.tend(now.ns);
+        }
+        if let Some(paths) = &mut self.paths {
+            paths.tick(now.ns);
         }
         self.publish();
     }

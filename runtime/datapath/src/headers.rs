@@ -6,24 +6,34 @@ use perigee_core::frame::Frame;
 pub(crate) const MOST: u32 = 14 + 4 * 4 + 40 + 60;
 
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
+pub(crate) const IPV4: u16 = 0x0800;
+pub(crate) const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Bytes of the headers at the beginning of a frame. Where they end behind the frame, more than it has; what is not known is payload.
 #[inline]
 pub(crate) fn len(frame: &(impl Frame + ?Sized)) -> u32 {
+    match network(frame) {
+        Some((IPV4, at)) => ipv4(frame, at),
+        Some((IPV6, at)) => behind(frame, at + 40, byte(frame, at + 6)),
+        Some((_, at)) => at,
+        // Its type is behind its end.
+        None => MOST,
+    }
+}
+
+/// The type of what Ethernet carries, behind all tags, and where that begins; `None` where the frame ends before.
+#[inline]
+pub(crate) fn network(frame: &(impl Frame + ?Sized)) -> Option<(u16, u32)> {
     let mut at = 12;
     loop {
-        let Some(kind) = frame.u16(at) else { return at + 2 };
+        let kind = frame.u16(at)?;
         at += 2;
-        match kind {
-            IPV4 => return ipv4(frame, at),
-            IPV6 => return behind(frame, at + 40, byte(frame, at + 6)),
-            tag if TAGS.contains(&tag) && at < MOST => at += 2,
-            _ => return at,
+        if !TAGS.contains(&kind) || at >= MOST {
+            return Some((kind, at));
         }
+        at += 2;
     }
 }
 

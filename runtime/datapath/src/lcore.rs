@@ -283,6 +283,9 @@ impl Lcore {
     pub fn begin_end(&mut self) -> Ending {
         self.tend();
         let begin = self.clock.cycles();
+        for paths in self.chains.iter_mut().filter_map(|chain| chain.paths.as_mut()) {
+            paths.stop(self.clock.ns(begin));
+        }
         Ending { begin, phases: vec![Phase::Running; self.chains.len()], last_packet: vec![begin; self.chains.len()] }
     }
 
@@ -294,7 +297,7 @@ impl Lcore {
             let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
             let late = self.clock.ns(cycles) - self.clock.ns(ending.begin) > END_NS;
             ending.phases[i] = match ending.phases[i] {
-                Phase::Running => self.end_source(i, now, &mut ending.last_packet[i], late),
+                Phase::Running => self.end_source(i, now, ending, late),
                 Phase::Flushing(until) if self.flush(i, cycles >= until || late) => Phase::Done,
                 Phase::Flushing(until) => Phase::Flushing(until),
                 Phase::Done => Phase::Done,
@@ -307,7 +310,8 @@ impl Lcore {
         is_over
     }
 
-    fn end_source(&mut self, i: usize, now: Now, last_packet: &mut u64, late: bool) -> Phase {
+    fn end_source(&mut self, i: usize, now: Now, ending: &mut Ending, late: bool) -> Phase {
+        let last_packet = &mut ending.last_packet[i];
         let chain = &mut self.chains[i];
         if chain.sorts() {
             // What flow rules have brought from other queues is received already, and goes its way like what a ring has.
@@ -327,6 +331,15 @@ impl Lcore {
             }
             let rests = now.cycles.saturating_sub(*last_packet) > self.clock.cycles_in(RING_REST_NS);
             if !late && (!rests || chain.source.listens()) {
+                return Phase::Running;
+            }
+        }
+        if let (Source::Port(_), true) = (&chain.source, chain.paths.is_some()) {
+            // So is what was seen at a path's first place. Others may go on to send, so it is not waited for silence.
+            let n = chain.poll(now);
+            account(chain, n, 0);
+            let is_early = now.cycles.saturating_sub(ending.begin) <= self.clock.cycles_in(RING_REST_NS);
+            if !late && (is_early || chain.paths.as_ref().is_some_and(|paths| paths.waits())) {
                 return Phase::Running;
             }
         }

@@ -5,6 +5,7 @@ use crate::pacer::{Pacer, Waiting, Whole};
 use crate::port::Port;
 use crate::probing::Probing;
 use crate::stamp;
+use crate::taps::Taps;
 use perigee_abi::MAX_PORTS;
 use perigee_config::WhenFull;
 use perigee_core::clock::Clock;
@@ -104,11 +105,19 @@ impl Outlets {
             prepare: false,
             stuck: Stuck::default(),
             stamps: None,
+            taps: None,
         }));
         let entry = u8::try_from(lane).ok().zip(u8::try_from(count).ok());
         self.by_port[usize::from(facts.number)] = entry;
         if next && self.next.is_none() {
             self.next = Some(lane);
+        }
+    }
+
+    /// Packets of paths are seen at the next of a port's queues that has no taps yet.
+    pub fn add_taps(&mut self, port: u16, taps: Box<Taps>) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.facts.number == port && lane.taps.is_none()) {
+            lane.taps = Some(taps);
         }
     }
 

@@ -58,6 +58,9 @@ impl Chain {
             held_returned += held.saturating_sub(dropped);
             held_dropped += dropped;
         }
+        if let Some(timing) = &self.timing {
+            timing.change_stages();
+        }
         let mut old: Vec<Option<Stage>> = std::mem::take(&mut self.stages).into_iter().map(Some).collect();
         for part in parts {
             match part {

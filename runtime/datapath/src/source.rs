@@ -6,6 +6,7 @@ use crate::flow::Sorter;
 use crate::offload;
 use crate::port::{PortFacts, RxEnd};
 use crate::probing::Listening;
+use crate::taps::Taps;
 use perigee_core::counters::{Counter, Counters};
 use perigee_core::judge::MIN_LEN;
 use perigee_dpdk::burst::Burst;
@@ -55,6 +56,8 @@ pub struct RxQueue {
     pub filter: Option<Box<Filter>>,
     /// Where probes of streams come in.
     pub listening: Option<Box<Listening>>,
+    /// Where packets of paths are seen.
+    pub taps: Option<Box<Taps>>,
 }
 
 /// The end of a ring at which packets come out.
@@ -127,7 +130,9 @@ impl Source {
 
     /// Probes may come at any time, and the moment at which somebody looks is when they have come.
     pub fn is_awake(&self) -> bool {
-        matches!(self, Self::Port(RxQueue { listening: Some(listening), .. }) if listening.is_awake())
+        let Self::Port(RxQueue { listening, taps, .. }) = self else { return false };
+        listening.as_ref().is_some_and(|listening| listening.is_awake())
+            || taps.as_ref().is_some_and(|taps| taps.is_awake())
     }
 
     /// Where probes of streams come in.
@@ -153,6 +158,11 @@ impl RxQueue {
         let n = self.end.rx(burst, max);
         counters.add(Counter::Received, n);
         if n != 0
+            && let Some(taps) = &mut self.taps
+        {
+            taps.came();
+        }
+        if n != 0
             && let Some(listening) = &mut self.listening
         {
             listening.look(burst, first);
@@ -170,6 +180,11 @@ impl RxQueue {
         let brought = sorter.take(burst, max, counters);
         let may_read = sorter.may_read(counters) && brought < max;
         let n = if may_read { self.receive(burst, max - brought, counters) } else { 0 };
+        if brought != 0
+            && let Some(taps) = &mut self.taps
+        {
+            taps.came();
+        }
         self.forget_marks(burst);
         if let Some(sorter) = &mut self.sorter {
             sorter.sort(burst, brought, counters);
@@ -214,6 +229,9 @@ impl RxQueue {
         }
         if self.facts.stale_flags {
             burst.iter_mut().for_each(|p| p.set_flags(0));
+        }
+        if let Some(taps) = &mut self.taps {
+            taps.look(burst);
         }
         if self.facts.vlan_strip != VlanStrip::Off {
             self.strip_tags(burst);

@@ -91,6 +91,21 @@ impl Buckets {
         self.count(ns);
     }
 
+    /// Counts a time that so many have taken; none is counted where there are none.
+    #[inline]
+    pub fn record_all(&self, ns: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        self.min.lower(ns);
+        self.max.raise(ns);
+        self.sum.add(ns.wrapping_mul(times));
+        match self.counts.get(self.index(ns)) {
+            Some(count) => count.add(times),
+            None => self.beyond.add(times),
+        }
+    }
+
     /// Counts a time whose most somebody else keeps ([`Times::up_to`]).
     #[inline]
     pub fn count(&self, ns: u64) {

@@ -51,13 +51,19 @@ impl Delay {
     #[inline]
     pub fn arrive(&self, probe: &Probe, arrival_ns: u64) {
         self.intended.record_between(probe.intended, arrival_ns);
-        let Some(ns) = self.real.record_between(probe.real(), arrival_ns) else { return };
+        self.pass(probe.sequence, probe.real(), arrival_ns);
+    }
+
+    /// As [`Self::arrive`], of what has no intended departure: the packet of that number has come from one place to another.
+    #[inline]
+    pub fn pass(&self, sequence: u64, from_ns: u64, to_ns: u64) {
+        let Some(ns) = self.real.record_between(from_ns, to_ns) else { return };
         let next = self.next.own();
         if next != u64::MAX {
-            self.differ(ns, self.last_ns.own(), probe.sequence == next);
+            self.differ(ns, self.last_ns.own(), sequence == next);
         }
         self.last_ns.set(ns);
-        self.next.set(probe.sequence + 1);
+        self.next.set(sequence + 1);
     }
 
     /// The difference to the probe that came before. Where it is also the one that was sent before (RFC 5481, 4.1: both must have

@@ -6,6 +6,8 @@
 //! - `flow.rs`: what both ends of a flow share; `sent.rs`: what was sent and when; `window.rs`: what has come, late or twice.
 //! - `order.rs`, `density.rs`: RFC 4737 and RFC 5236. `delay.rs`: latency, jitter, IPDV, PDV. `gaps.rs`, `load.rs`, `sliding.rs`:
 //!   gaps, rates, bursts.
+//! - `stages.rs`: how long packets take in the parts of a chain.
+//! - `sights.rs`, `memory.rs`, `matcher.rs`: packets that pass by, the same one seen at two places.
 //! - `observer.rs`: what somebody else saw of departures.
 //! - `readings.rs`: what the control side reads meanwhile.
 //! - `tally.rs`, `buckets.rs`, `times.rs`: numbers and histograms that one lcore writes and others read.
@@ -37,6 +39,8 @@ pub mod density;
 pub mod flow;
 pub mod gaps;
 pub mod load;
+pub mod matcher;
+mod memory;
 pub mod observer;
 pub mod order;
 pub mod probe;
@@ -44,7 +48,9 @@ pub mod readings;
 pub mod receiver;
 pub mod sender;
 pub mod sent;
+pub mod sights;
 pub mod sliding;
+pub mod stages;
 pub mod tally;
 pub mod times;
 pub mod window;

@@ -7,9 +7,11 @@ mod fault;
 mod manifest;
 mod module;
 mod pace;
+mod path;
 mod port;
 mod problem;
 mod snapshot;
+mod stages;
 mod stamps;
 mod stream;
 mod swap;
@@ -21,12 +23,14 @@ pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
+pub use path::{PathCounts, PathStats};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
     Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingStats,
     Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
+pub use stages::{PartTimes, StageTimes};
 pub use stamps::{Floor, ObservedStats, Stamps};
 pub use stream::{
     BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,

@@ -1,7 +1,7 @@
 //! What a run tells of itself: everything here was counted, by us or by the port's driver; nothing is derived from what was
 //! asked for.
 
-use super::{Manifest, ModuleState, Origin, PaceStats, PortStats, StrangerCounts, StreamStats};
+use super::{Manifest, ModuleState, Origin, PaceStats, PathStats, PortStats, StageTimes, StrangerCounts, StreamStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,10 @@ pub struct Snapshot {
     pub streams: Vec<PaceStats>,
     /// What was measured of those streams that have probes.
     pub measured: Vec<StreamStats>,
+    /// What was measured of packets that pass by, in the order of the configuration.
+    pub paths: Vec<PathStats>,
+    /// How long packets take in the parts of those chains that ask for it.
+    pub stage_times: Vec<StageTimes>,
     /// What came where probes are read, and is none.
     pub strangers: StrangerCounts,
     /// The lcores, in the order in which they were placed.

@@ -3,6 +3,7 @@
 mod domains;
 mod maker;
 pub(crate) mod orders;
+mod paths;
 mod probes;
 mod seats;
 mod streams;
@@ -10,8 +11,9 @@ mod streams;
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
 pub(crate) use orders::Orders;
+pub(crate) use paths::Paths;
 pub(crate) use probes::Probes;
-pub(crate) use seats::{Common, PlacedChain, Seats};
+pub(crate) use seats::{Common, PlacedChain, PlacedTimes, Seats};
 pub(crate) use streams::PlacedStream;
 
 use crate::observe::Observers;
@@ -49,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) placed: Vec<PlacedChain>,
     /// What is measured of the streams.
     pub(crate) probes: Probes,
+    /// What is measured of packets that pass by.
+    pub(crate) paths: Paths,
     /// Who else sees them leave.
     pub(crate) observers: Observers,
     /// The streams, in the order of the configuration.

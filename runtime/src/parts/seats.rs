@@ -8,6 +8,7 @@ use perigee_datapath::outlet::Outlets;
 use perigee_datapath::seat::{Seat, Spot};
 use perigee_datapath::source::Meta;
 use perigee_datapath::source::Source;
+use perigee_measure::stages::Parts as StageParts;
 use perigee_wasm::log::LogQueue;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,6 +49,14 @@ impl Seats {
     }
 }
 
+/// Where it is counted how long packets take in the parts of a placed chain.
+#[derive(Debug)]
+pub(crate) struct PlacedTimes {
+    pub(crate) parts: Arc<StageParts>,
+    /// Its modules at the start.
+    pub(crate) modules: Vec<String>,
+}
+
 /// A chain on an lcore, as the control thread sees it.
 #[derive(Debug)]
 pub(crate) struct PlacedChain {
@@ -64,6 +73,8 @@ pub(crate) struct PlacedChain {
     pub(crate) counters: Arc<Shared>,
     /// What all its seats have in common.
     pub(crate) common: Common,
+    /// How long packets take in its parts, and its modules at the start; `None` where nobody asks.
+    pub(crate) times: Option<PlacedTimes>,
 }
 
 /// What the seats of a placed chain get from it: [`Seat`] tells what each is.

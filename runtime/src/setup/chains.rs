@@ -1,7 +1,7 @@
 //! The chains of all lcores.
 
 use super::streams::pacer;
-use crate::parts::{Common, Maker, Parts, PlacedChain, module_error};
+use crate::parts::{Common, Maker, Parts, PlacedChain, PlacedTimes, module_error};
 use crossbeam_queue::ArrayQueue;
 use perigee_config::{Config, Idle, Placed, Source as From, WhenFull};
 use perigee_core::clock::Now;
@@ -17,9 +17,11 @@ use perigee_datapath::seat::Spot;
 use perigee_datapath::shares::Shares;
 use perigee_datapath::source::{RingEnd, RxQueue, Source};
 use perigee_datapath::stage::Stage;
+use perigee_datapath::timing::Timing;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk_sys::flags;
 use perigee_evidence::Case;
+use perigee_measure::stages::Parts as StageParts;
 use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::stack::with_guest_stack;
@@ -75,7 +77,7 @@ impl Builder<'_> {
     fn chain(&mut self, index: usize, placed: &Placed, all: &[Placed], at: Spot) -> Result<Chain, Error> {
         let config = self.config;
         let chain = &config.chains[placed.chain];
-        let mut out = self.outlets(placed, all);
+        let mut out = self.outlets(index, placed, all);
         out.pacer = pacer(config, &self.parts.streams, placed, &self.parts.ports)?;
         out.probing = self.parts.probes.sender(config, index);
         let source = self.source(index, placed)?;
@@ -85,7 +87,12 @@ impl Builder<'_> {
             From::Module { .. } => (None, None),
         };
         let counters = Arc::new(Shared::default());
+        let times = stage_times(chain)?;
+        let timing = times
+            .as_ref()
+            .map(|times| Box::new(Timing::new(Arc::clone(&times.parts), source.meta().timestamp, self.parts.clock)));
         let placed = PlacedChain {
+            times,
             name: chain.name.clone(),
             lcore: placed.lcore,
             at,
@@ -110,10 +117,13 @@ impl Builder<'_> {
         self.parts.seats.put(index, seats.into_iter().map(|(seat, _)| seat));
         self.parts.placed.push(placed);
         let tick = self.parts.clock.cycles_in(nanos(config.run.tick));
-        Ok(Chain::new(source, stages, out, config.run.burst.into(), tick, counters))
+        let mut chain = Chain::new(source, stages, out, config.run.burst.into(), tick, counters);
+        chain.paths = self.parts.paths.work(index);
+        chain.timing = timing;
+        Ok(chain)
     }
 
-    fn outlets(&self, placed: &Placed, all: &[Placed]) -> Outlets {
+    fn outlets(&self, index: usize, placed: &Placed, all: &[Placed]) -> Outlets {
         let config = self.config;
         let chain = &config.chains[placed.chain];
         let mut out = Outlets::new(chain.when_full(), self.parts.clock);
@@ -124,6 +134,8 @@ impl Builder<'_> {
             let each = config.ports[number].tx_queues_per_lcore;
             let first = u16::try_from(mine).unwrap_or(0) * each;
             out.add_port(&self.parts.ports[number], first, each, next);
+            let taps = (0..each).filter_map(|_| self.parts.paths.sent(index, number));
+            taps.for_each(|taps| out.add_taps(self.parts.ports[number].facts().number, taps));
         }
         for ring in &self.parts.rings {
             out.add_ring(ring);
@@ -159,7 +171,8 @@ impl Builder<'_> {
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
                 let (end, filter) = (Arc::clone(port).rx_end(queue), filter(flags::RX_VLAN_STRIPPED));
                 let listening = self.parts.probes.listener(self.config, placed.chain, facts.timestamp)?;
-                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening })
+                let taps = self.parts.paths.received(index, facts.timestamp);
+                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening, taps })
             }
             From::Ring { ring } => {
                 let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);
@@ -175,6 +188,17 @@ impl Builder<'_> {
             }
         })
     }
+}
+
+/// What measures how long packets take in the parts of a chain, and its modules; `None` where nobody asks.
+fn stage_times(chain: &perigee_config::Chain) -> Result<Option<PlacedTimes>, Error> {
+    if !chain.stage_times {
+        return Ok(None);
+    }
+    let modules: Vec<String> = chain.modules().cloned().collect();
+    let parts = StageParts::new(modules.len());
+    let parts = parts.map_err(|what| Error::Request(format!("chain {:?}: histograms: {what}", chain.name)))?;
+    Ok(Some(PlacedTimes { parts: Arc::new(parts), modules }))
 }
 
 /// A generator's template could not be made.

@@ -7,7 +7,7 @@ mod streams;
 
 use crate::observe::Observers;
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Orders, Parts, Probes};
+use crate::parts::{Loaded, Maker, Orders, Parts, Paths, Probes};
 use chains::Builder;
 use memory::Memory;
 use perigee_config::needs::Needs;
@@ -89,7 +89,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let probe = |port: &perigee_config::Port| (!port.is_own()).then(|| Device::probe(config, port)).transpose();
     let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
-    let (clock, trace) = time.begin();
+    let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
     let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace };
     let ports = making.ports(devices)?;
     let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
@@ -98,7 +98,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let streams = streams::streams(config, plan.base)?;
     let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let probes = Probes::new(config, &streams, &placed, clock, matches!(time, Time::Real));
+    let probes = Probes::new(config, &streams, &placed, clock, is_real);
     let observers = Observers::open(&ports, &probes, config)?;
     enter_jail(plan, jail_mode, evidence.as_deref())?;
     let modules = load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?;
@@ -119,6 +119,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     };
     let mut parts = Parts {
         probes,
+        paths: Paths::new(config, &placed, clock, is_real)?,
         observers,
         flows,
         ends: ends(config, &placed, captures, &ports),
@@ -184,6 +185,14 @@ fn ends(config: &Config, placed: &[Placed], captures: &Captures, ports: &[Arc<dy
 /// The modules' files, in the order of the configuration.
 pub(crate) fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
     config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
+}
+
+/// The configuration with its modules' secrets: read when the compile server has started, which is not to have them, and before the
+/// jail, behind which they are out of reach.
+pub(crate) fn with_secrets(config: &Config, base: &Path) -> Result<Config, Error> {
+    let mut config = config.clone();
+    config.read_secrets(base)?;
+    Ok(config)
 }
 
 fn load_modules(

@@ -5,6 +5,7 @@ mod faults;
 mod flows;
 mod machine;
 mod meaning;
+mod paths;
 mod rooms;
 mod streams;
 mod text;

@@ -14,6 +14,7 @@ mod grants;
 mod interfaces;
 mod load;
 mod memory;
+mod paths;
 mod played;
 mod queues;
 mod sim;
@@ -50,6 +51,7 @@ impl Config {
         entries::rings(self, &mut found);
         chains::chains(self, &mut found);
         streams::streams(self, &mut found);
+        paths::paths(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }
@@ -87,11 +89,12 @@ impl Config {
         found.0
     }
 
-    /// Finds files that are named and not there; a module's file is looked for in `base`.
+    /// Finds files that are named and not there, and secrets' files that others can get at; a module's files are looked for in `base`.
     #[must_use]
     pub fn validate_files(&self, base: &Path) -> Vec<Problem> {
         let mut found = Problems::default();
         files::modules(self, base, &mut found);
+        files::secrets(self, base, &mut found);
         files::devices(self, &mut found);
         played::paths(self, base, &mut found);
         devices::interfaces(self, &mut found);

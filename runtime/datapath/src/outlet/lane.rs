@@ -4,6 +4,7 @@ use super::untaken::Stuck;
 use crate::port::{PortFacts, TxEnd};
 use crate::probing::Probing;
 use crate::stamp;
+use crate::taps::Taps;
 use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::timestamp::TxMarks;
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     pub(super) stuck: Stuck,
     /// Some packet asks for the time of its departure.
     pub(super) stamps: Option<TxMarks>,
+    /// Where packets of paths are seen.
+    pub(super) taps: Option<Box<Taps>>,
 }
 
 impl Lane {
@@ -47,11 +50,39 @@ impl Lane {
             let asked = self.burst.iter_mut().filter(|packet| packet.flags() & marks.stamp != 0);
             asked.for_each(|packet| stamp::write(packet, now));
         }
+        if self.taps.is_some() {
+            return self.send_seen(clock, probing, tx);
+        }
         let Some(probing) = probing else { return tx(&mut self.end, &mut self.burst) };
         let packets = self.burst.len();
         probing.stamp(&mut self.burst, clock.now_ns());
         let (taken, told) = tx(&mut self.end, &mut self.burst);
         probing.sent(packets, taken);
+        (taken, told)
+    }
+
+    /// As [`Self::send_by`], where packets of paths are seen: as they are when all has been written into them.
+    #[inline(never)]
+    fn send_seen<T>(
+        &mut self,
+        clock: &Clock,
+        mut probing: Option<&mut Probing>,
+        tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
+    ) -> (usize, T) {
+        let packets = self.burst.len();
+        if let Some(probing) = &mut probing {
+            probing.stamp(&mut self.burst, clock.now_ns());
+        }
+        if let Some(taps) = &mut self.taps {
+            taps.leave(&mut self.burst);
+        }
+        let (taken, told) = tx(&mut self.end, &mut self.burst);
+        if let Some(probing) = probing {
+            probing.sent(packets, taken);
+        }
+        if let Some(taps) = &mut self.taps {
+            taps.sent(taken);
+        }
         (taken, told)
     }
 }
