@@ -80,7 +80,7 @@ mod test {
     #[test]
     fn a_drift_is_found_within_what_it_says_of_itself() {
         for ppm in [-35.0, -0.4, 0.0, 0.02, 120.0] {
-            let rate = rate(&readings(ppm, |n| i64::from(n.wrapping_mul(0x9e37_79b9) as u8) - 128)).unwrap();
+            let rate = rate(&readings(ppm, |n| i64::from(n.wrapping_mul(0x9e37_79b9).to_le_bytes()[0]) - 128)).unwrap();
             assert!((rate.ppm() - ppm).abs() <= rate.unsure_ppm, "{ppm}: {rate:?}");
             assert!(rate.unsure_ppm < 0.005 && rate.worst_ns < 140.0, "{rate:?}");
             assert_eq!(rate.is_none(), ppm == 0.0, "{ppm}: {rate:?}");
