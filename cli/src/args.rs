@@ -3,11 +3,12 @@
 mod streams;
 
 use crate::calibrate::CalibrateArgs;
+use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
-use crate::module_config::ConfigArgs;
+use crate::module_config::{ConfigArgs, secret_file};
 use crate::new::{Kind, Language};
 use crate::output::JsonOption;
 use crate::paced::PaceArgs;
@@ -206,6 +207,9 @@ pub(crate) enum Command {
         // For cases that have none of their own.
         #[command(flatten)]
         config: ConfigArgs,
+        /// A secret of the module's, from a file that nobody else can read: NAME=FILE. May be given several times.
+        #[arg(long = "secret", value_name = "NAME=FILE", value_parser = secret_file)]
+        secrets: Vec<(String, PathBuf)>,
         /// Measure what a packet costs, where all cases pass.
         #[arg(long)]
         measure: bool,
@@ -217,6 +221,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         jail: JailOption,
     },
+    /// Look at clocks: the system's, and those of ports, how fast they run and whether they are clocks at all.
+    Clocks(ClocksArgs),
     /// Show the ports that DPDK sees: driver, link, queues, offloads, timestamping.
     ///
     /// These are the network cards bound to a driver that DPDK can use, and the devices given by --port.

@@ -34,6 +34,7 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
     load::apply(args, &mut config)?;
     let loader = load::options(args)?.loader(&config.load, &base)?;
     // Read before the jail, which leaves no way to them.
+    config.read_secrets(&base)?;
     let uploads: Vec<_> = config.modules.iter().map(|module| loader.read(&base.join(&module.file))).collect();
     let problems = perigee_runtime::confined(mode, || {
         let each = config.modules.iter().zip(uploads);

@@ -5,6 +5,7 @@
 mod args;
 mod calibrate;
 mod check;
+mod clocks;
 mod conformance;
 mod control;
 mod convert;
@@ -80,16 +81,27 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),
         Command::Check { file, load, jail } => check::check(&file, &load, jail.mode()),
         Command::Inspect { module, load, json, jail } => inspect::inspect(&module, &load, &json, jail.mode()),
-        Command::Conformance { module, suites, config, measure, verbose, json, jail } => {
+        Command::Conformance { module, suites, config, secrets, measure, verbose, json, jail } => {
             let config = config.read()?.map(|config| config.bytes()).unwrap_or_default();
+            let secrets = module_config::read_secrets(&secrets)?;
             let (module, suites, json, jail) = (&module, &suites, &json, jail.mode());
-            conformance::conformance(&conformance::Asked { module, suites, config, measure, verbose, json, jail })
+            conformance::conformance(&conformance::Asked {
+                module,
+                suites,
+                config,
+                secrets,
+                measure,
+                verbose,
+                json,
+                jail,
+            })
         }
         Command::New { name, language, kind, path, sdk } => {
             let (path, sdk) = (path.as_deref(), sdk.as_deref());
             new::new(&new::Asked { name: &name, language, kind, path, sdk })
         }
         Command::Ports { ports, json } => ports::ports(&ports, &json),
+        Command::Clocks(args) => clocks::clocks(&args),
         Command::Doctor { json } => doctor::doctor(&json),
         Command::Key(command) => provenance::key(command),
         Command::Sign(options) => provenance::sign(&options),

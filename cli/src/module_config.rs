@@ -1,8 +1,10 @@
 //! A module's configuration on the command line: a table in parts, or a text as it is.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use perigee_runtime::config::ModuleConfig;
+use perigee_runtime::config::secret::{self, Secret, Secrets};
+use std::path::PathBuf;
 
 /// What the module is configured with; nothing of it: without a configuration.
 #[derive(Args, Debug, Default)]
@@ -24,6 +26,23 @@ impl ConfigArgs {
         let text = String::from_utf8(bytes).with_context(|| format!("--config-text {text:?} is not UTF-8"))?;
         Ok(Some(ModuleConfig::Text(text)))
     }
+}
+
+/// Reads NAME=FILE.
+pub(crate) fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if secret::is_name(name) && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("it is NAME=FILE, with a name of letters, digits, - and _".to_owned()),
+    }
+}
+
+/// Reads secrets from their files.
+pub(crate) fn read_secrets(files: &[(String, PathBuf)]) -> Result<Secrets> {
+    let read = |(name, file): &(String, PathBuf)| {
+        let secret = secret::read_file(file).and_then(|bytes| Secret::of_file(&bytes));
+        Ok((name.clone(), secret.map_err(|unfit| anyhow!("--secret {name}: {} {unfit}", file.display()))?))
+    };
+    files.iter().map(read).collect()
 }
 
 /// Makes one table of what was given, later texts going before earlier ones.

@@ -9,6 +9,7 @@ use crate::run::{self, Session};
 use crate::table::{Table, packet_rate};
 use crate::{load, output};
 use anyhow::{Context, Result, bail};
+use perigee_runtime::config::secret::{Secret, SecretEntry};
 use perigee_runtime::config::{Config, Directory, JailMode};
 use perigee_runtime::load::digest;
 use perigee_runtime::{Manifest, Summary, text};
@@ -42,10 +43,12 @@ pub(crate) fn rerun(args: &RerunArgs) -> Result<ExitCode> {
     let base = args.base.clone().unwrap_or_default();
     load::apply(&args.options.load, &mut config)?;
     refuse_problems(&config.problems(&base))?;
+    config.read_secrets(&base)?;
+    let secrets = other_secrets(manifest, &config);
     let asked = Session { name: "rerun", base: &base, text: Some(text) };
     let (code, summary) = run::session_and_summary(&asked, config, &args.options)?;
     if !args.options.quiet && !args.options.json.is_stdout() {
-        output::result(&compared(manifest, &before.snapshot, &summary))?;
+        output::result(&(compared(manifest, &before.snapshot, &summary) + &secrets))?;
     }
     Ok(code)
 }
@@ -93,6 +96,12 @@ fn named(config: &Config) -> Vec<String> {
     lines.extend(config.run.eal_args.iter().map(|arg| format!("eal_args: {arg:?}")));
     let (run, load) = (&config.run, &config.load);
     lines.extend(load.policy.iter().map(|path| format!("load.policy: file {path:?}")));
+    lines.extend(config.modules.iter().flat_map(|module| {
+        let line = |(name, entry): (&String, &SecretEntry)| {
+            format!("module {:?}: secret {name:?}: file {:?}", module.name, entry.file)
+        };
+        module.secrets.iter().map(line)
+    }));
     let folders = [("load.cache", &load.cache), ("load.state", &load.state)];
     let is_path = |folder: &Directory| matches!(folder, Directory::Path(_));
     lines
@@ -106,6 +115,25 @@ fn named(config: &Config) -> Vec<String> {
         Some(format!("stream {:?}: file {:?}", stream.name, trace.file.as_ref()?))
     }));
     lines
+}
+
+/// Secrets that are not those of the run before, by what its manifest tells of them.
+fn other_secrets(manifest: &Manifest, config: &Config) -> String {
+    let told = |module: &str, name: &str| {
+        manifest.modules.iter().find(|facts| facts.name == module).and_then(|facts| facts.secrets.get(name))
+    };
+    let secrets = config.modules.iter().flat_map(|module| {
+        module.secrets.iter().filter_map(|(name, entry)| Some((&module.name, name, entry.secret.as_ref()?)))
+    });
+    let line = |(module, name, secret): (&String, &String, &Secret)| {
+        let is_same = told(module, name).and_then(|digest| secret.is_told_by(digest));
+        match is_same {
+            Some(true) => None,
+            Some(false) => Some(format!("not as before: module {module:?} has another secret {name:?}\n")),
+            None => Some(format!("secret {name:?} of module {module:?}: the manifest does not tell which it was\n")),
+        }
+    };
+    secrets.filter_map(line).collect()
 }
 
 /// Both runs' figures beside each other.

@@ -82,6 +82,7 @@ pub(crate) fn session_and_summary(
     let socket = server.close();
     let mut summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
     calibrate::mark(&mut summary, &calibrations, |chain| sending_port(&config, chain));
+    calibrate::floors(&mut summary, &calibrations, &config);
     if let Some(manifest) = &mut summary.manifest {
         manifest.config = text.map(str::to_owned);
         manifest.command = std::env::args().collect();

@@ -46,7 +46,9 @@ pub mod flags {
     pub const RX_VLAN_STRIPPED: u64 = 1 << 6;
     pub const RX_IP_CKSUM_GOOD: u64 = 1 << 7;
     pub const RX_L4_CKSUM_GOOD: u64 = 1 << 8;
+    pub const RX_IEEE1588_TMST: u64 = 1 << 10;
     pub const RX_FDIR_ID: u64 = 1 << 13;
+    pub const TX_IEEE1588_TMST: u64 = 1 << 51;
     pub const TX_TCP_CKSUM: u64 = 1 << 52;
     pub const TX_UDP_CKSUM: u64 = 3 << 52;
     pub const TX_IP_CKSUM: u64 = 1 << 54;

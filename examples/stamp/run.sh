@@ -14,16 +14,28 @@ finish() {
 }
 trap finish EXIT
 
+# The key, which nobody else may read; and what has it, beside it.
+(umask 077; head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' > "$work/stamp.key")
+sed "s|\.\./\.\./target|$PWD/../../target|" authenticated.toml > "$work/authenticated.toml"
 "$perigee" sim stamp.toml --log info --json "$work/sim.json" > "$work/sim" 2>&1
 grep -o "[a-z-]* delay of .* at most" "$work/sim"
+echo "authenticated:"
+"$perigee" sim "$work/authenticated.toml" --log info --json "$work/authenticated.json" > "$work/authenticated" 2>&1
+grep -o "two-way delay of .* at most" "$work/authenticated"
+if grep -q -r -f "$work/stamp.key" "$work/authenticated" "$work/authenticated.json"; then
+  echo "the key is in what the run has said"
+  exit 1
+fi
 # Told by what the modules have counted: exactly what the configuration says, there and back.
-python3 - "$work/sim.json" << 'END'
+for result in "$work/sim.json" "$work/authenticated.json"; do
+python3 - "$result" << 'END'
 import json, sys
 modules = json.load(open(sys.argv[1]))["summary"]["modules"]
 count = next(module["counters"] for module in modules if module["name"] == "stamp-sender")
 assert count["sent"] == count["received"] == count["stamped"] == 1000 and count.get("lost", 0) == 0, count
 assert (count["two_way_ns"], count["forward_ns"], count["backward_ns"]) == (140_000_000, 100_000_000, 40_000_000), count
 END
+done
 
 suite="${STAMP_SUITE:-$(command -v stamp-suite || true)}"
 if [ "$(id -u)" != 0 ] || [ -z "$suite" ] || ! command -v ethtool > /dev/null || ! command -v tshark > /dev/null; then
@@ -79,3 +91,37 @@ if "$python" -c "import scapy.contrib.stamp" 2> /dev/null; then
 else
   echo "skipped: scapy's look at the packets (./x setup installs it)"
 fi
+
+# Once more in authenticated mode: the same configuration with a secret for both, and the other implementation with the same key.
+kill "${pids[0]}" 2> /dev/null || true
+secret='secrets = { stamp = { file = "stamp.key" } }'
+sed -e "s|\.\./\.\./target|$PWD/../../target|" -e "s|^grants = .*clock = \"precise\" }\$|&\n$secret|" \
+  -e 's|^source = "10.76|key_format = "hex"\n&|' -e 's|mode = "stateful", tai_offset = 0|&, key_format = "hex"|' \
+  interop.toml > "$work/interop.toml"
+ip netns exec $space "$suite" --is-reflector --stateful-reflector --auth-mode A --hmac-key-file "$work/stamp.key" --verify-tlv-hmac \
+  > "$work/reflector-a" 2>&1 &
+pids+=($!)
+sleep 1
+"$perigee" run --log info "$work/interop.toml" --json "$work/run-a.json" > "$work/run-a" 2>&1 &
+run=$!
+pids+=($run)
+sleep 2
+# With the HMAC of extensions; then with another key.
+authenticated=(timeout 20 "$suite" --remote-addr 10.76.0.2 --count 20 --send-delay 20ms --ssid 99 --auth-mode A)
+ip netns exec $space "${authenticated[@]}" --hmac-key-file "$work/stamp.key" --verify-tlv-hmac --location --timestamp-info --cos --dscp 46 \
+  --direct-measurement --follow-up-telemetry --access-report 1 --extra-padding 30 > "$work/sender-a" 2>&1
+grep -q "^Packets received: 20$" "$work/sender-a"
+grep -q "^Direct Measurement window: forward missing 0, reverse missing 0" "$work/sender-a"
+(umask 077; tr 0-9a-f 1-9a-f0 < "$work/stamp.key" > "$work/other.key")
+ip netns exec $space "${authenticated[@]}" --hmac-key-file "$work/other.key" > "$work/stranger" 2>&1 || true
+grep -q "^Packets received: 0$" "$work/stranger"
+wait "$run"
+python3 - "$work/run-a.json" << 'END'
+import json, sys
+modules = {module["name"]: module["counters"] for module in json.load(open(sys.argv[1]))["modules"]}
+sender, reflector = modules["stamp-sender"], modules["stamp-reflector"]
+assert sender["sent"] == 500 and sender["received"] >= 490 and sender.get("bad_hmac", 0) == 0, sender
+assert reflector["reflected"] == 20 and reflector.get("bad_integrity", 0) == 0 and reflector["bad_hmac"] == 20, reflector
+print(f"authenticated: {sender['received']} answers of 500, {sender['stamped']} with the real departure; "
+      f"{reflector['reflected']} questions answered, {reflector['bad_hmac']} with another key not")
+END

@@ -66,6 +66,7 @@ impl Loop {
         let options = crate::Options::default();
         let loader = Arc::new(options.loader(&config.load, base)?);
         let uploads = &setup::read_modules(config, base, &loader)?;
+        let config = &setup::with_secrets(config, base)?;
         let (engines, options, captures, time) = (&engines, &options, &config.captures(base), &Time::Real);
         let plan = Plan { config, base, engines, loader, options, captures, uploads, time };
         let (parts, mut lcores) = setup::build(&plan)?;

@@ -20,6 +20,7 @@ mod fault;
 mod lcores;
 mod losses;
 mod manifest;
+mod observe;
 mod options;
 mod parts;
 mod run;
@@ -33,7 +34,7 @@ pub use perigee_config as config;
 #[doc(hidden)]
 pub use perigee_datapath::filter::Lone as LoneFilter;
 pub use perigee_datapath::stream::Change as StreamChange;
-pub use perigee_dpdk::describe;
+pub use perigee_dpdk::{clocks, describe};
 pub use perigee_evidence::{EvidenceOptions, Recording, Replay, Verdict};
 pub use perigee_jail as jail;
 pub use perigee_load as load;
@@ -42,11 +43,12 @@ pub use perigee_pcap::capture::count_packets;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
-    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockQuality, Error, EvidenceStats, FaultClass,
-    FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
-    ModuleState, ModuleStats, Numbers, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
-    PercentileValue, PoolLevel, PoolStats, PortDescription, PortMeaning, PortStats, RingStats, SeatReport, Snapshot,
-    StageTimes, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks, Drift, Error,
+    EvidenceStats, FaultClass, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine,
+    Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes,
+    PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts,
+    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamState, StreamStats,
+    Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

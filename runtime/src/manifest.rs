@@ -15,10 +15,14 @@ pub(crate) fn machine() -> Machine {
 
 /// All of it.
 pub(crate) fn of(parts: &Parts, machine: Machine, config: &Config) -> Manifest {
-    let module = |module: &perigee_config::Module| ModuleFacts {
-        name: module.name.clone(),
-        file: module.file.clone(),
-        origin: parts.maker.loaded(&module.name).map(|l| l.module.describe().origin.clone()).unwrap_or_default(),
+    let module = |module: &perigee_config::Module| {
+        let loaded = parts.maker.loaded(&module.name).ok();
+        ModuleFacts {
+            name: module.name.clone(),
+            file: module.file.clone(),
+            origin: loaded.as_ref().map(|loaded| loaded.module.describe().origin.clone()).unwrap_or_default(),
+            secrets: loaded.map(|loaded| loaded.secrets.digests()).unwrap_or_default(),
+        }
     };
     let ports = parts.ports.iter().map(|port| {
         let stats = port.stats();

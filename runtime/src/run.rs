@@ -4,6 +4,7 @@ use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
 use crate::lcores::Lcores;
 use crate::losses;
 use crate::manifest;
+use crate::observe::Observing;
 use crate::options::Options;
 use crate::parts::{Parts, PlacedChain};
 use crate::setup::{self, Plan, Time};
@@ -42,6 +43,8 @@ pub struct Run {
     pub(crate) keeper: Keeper,
     pulses: Vec<Arc<Pulse>>,
     watchdog: Option<Watchdog>,
+    /// Who reads what others saw leave.
+    observing: Option<Observing>,
     pub(crate) changes: Changes,
     /// What it is made of; `None` of a simulation.
     manifest: Option<Manifest>,
@@ -80,23 +83,26 @@ impl Run {
         // The ticker runs before the first guest code does.
         let ticker = Ticker::start(&engines);
         let uploads = &setup::read_modules(config, base, &loader)?;
+        let config = &setup::with_secrets(config, base)?;
         let (engines, captures, time) = (&engines, &captures, &Time::Real);
         let built = setup::build(&Plan { config, base, engines, loader, options, captures, uploads, time });
         // What DPDK said comes before the error that it explains.
         perigee_dpdk::log::emit();
-        let (mut parts, lcores) = built?;
+        let (mut parts, placed) = built?;
         wait_for_links(&parts);
         let links = Links::new(&mut parts);
         let keeper = Keeper::start(&parts, links)?;
         let started_ns = parts.clock.ns(parts.clock.cycles());
-        let pulses: Vec<_> = lcores.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
+        let pulses: Vec<_> = placed.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
         let watchdog = Some(Watchdog::start(&parts, pulses.clone())?);
-        let (ticker, changes, threads) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
+        let (ticker, changes, lcores) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
         let manifest = Some(manifest::of(&parts, machine, config));
-        let mut run = Self { lcores: threads, keeper, pulses, watchdog, started_ns, parts, ticker, changes, manifest };
+        let observing = parts.observers.start(parts.unix)?;
+        let mut run =
+            Self { lcores, keeper, pulses, watchdog, observing, started_ns, parts, ticker, changes, manifest };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
-        for lcore in lcores {
+        for lcore in placed {
             run.lcores.spawn(lcore)?;
         }
         Ok(run)
@@ -120,6 +126,7 @@ impl Run {
             keeper,
             pulses,
             watchdog: None,
+            observing: None,
             started_ns: clock.now_ns(),
             parts,
             ticker: None,
@@ -329,6 +336,8 @@ impl Run {
         let mut lcores = self.join();
         let chains = lcores.iter_mut().flatten().flat_map(|lcore| &mut lcore.chains);
         chains.filter_map(|chain| chain.paths.as_mut()).for_each(|paths| paths.finish());
+        // It reads what left last.
+        self.observing = None;
         if let Some(mut restarts) = restarts {
             restarts.look_last();
         }

@@ -11,7 +11,7 @@ use perigee_dpdk::pool::Pool;
 use perigee_measure::readings::Readings;
 use perigee_report::{
     BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StageTimes,
-    StreamStats, TickerGaps,
+    Stamps, StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -88,7 +88,13 @@ fn measured(parts: &Parts) -> Vec<StreamStats> {
     let streams = (0..).zip(&parts.streams).zip(&parts.probes.too_short);
     let told = streams.filter_map(|((number, stream), too_short)| {
         let told = readings.stream(number)?.told(&stream.asked.name);
-        Some(StreamStats { too_short: too_short.load(Ordering::Relaxed), ..told })
+        let unstamped = told.stamps.unstamped;
+        Some(StreamStats {
+            too_short: too_short.load(Ordering::Relaxed),
+            stamps: Stamps { unstamped, ..parts.probes.stamps(number) },
+            observed: parts.observers.stats(number),
+            ..told
+        })
     });
     told.collect()
 }

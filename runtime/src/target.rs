@@ -66,6 +66,9 @@ pub struct ModuleEntry {
     pub domain: String,
     /// What it may do.
     pub grants: Grants,
+    /// What is told of its secrets, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
 }
 
 impl From<&Module> for ModuleEntry {
@@ -76,6 +79,7 @@ impl From<&Module> for ModuleEntry {
             digest: String::new(),
             domain: module.domain.clone(),
             grants: module.grants.clone(),
+            secrets: module.secrets().map(|secrets| secrets.digests()).unwrap_or_default(),
         }
     }
 }

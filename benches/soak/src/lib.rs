@@ -7,6 +7,7 @@
 mod fuzz;
 pub mod generated;
 pub mod hostile;
+mod namespace;
 pub mod scenario;
 pub mod scenarios;
 

@@ -1,7 +1,9 @@
 //! `perigee calibrate`: what a port's pacing comes to on this machine, rate by rate: asked and got, and how even the gaps are.
 
+mod floor;
 mod store;
 
+pub(crate) use floor::floors;
 pub(crate) use store::{known, mark};
 
 use crate::output;
@@ -52,6 +54,9 @@ pub(crate) struct CalibrateArgs {
     /// How long each rate is measured.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     each: Duration,
+    /// Has the kernel say as well when packets leave by --tx, which must be an interface of its: `observe` of a [[port]].
+    #[arg(long)]
+    observe: bool,
     /// The CPU that sends, and the one that receives.
     #[arg(long = "lcore", value_name = "CPU", num_args = 1)]
     lcores: Vec<u32>,
@@ -81,6 +86,12 @@ pub(crate) struct Point {
     late: u64,
     /// Packets that were lost on the way.
     lost: u64,
+    /// Latency from departure to arrival, with nothing but the loop between the ports.
+    #[serde(default)]
+    latency: Option<floor::Latency>,
+    /// Gaps between departures as the kernel saw them, where it was asked.
+    #[serde(default)]
+    observed: Option<Gaps>,
     /// Why the figures are not to be trusted; `None` where nothing was in the way.
     disturbed: Option<String>,
 }
@@ -102,6 +113,9 @@ struct Gaps {
 pub(crate) struct Calibration {
     /// What it holds for.
     pub(crate) key: store::Key,
+    /// Where what was sent came in.
+    #[serde(default)]
+    pub(crate) rx: Option<floor::Receiving>,
     /// Unix time, seconds.
     pub(crate) made: u64,
     /// By what packets were paced.
@@ -123,10 +137,11 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Result<ExitCode> {
     let mut calibration = None;
     for size in sizes {
         for rate in &rates {
-            let (point, key) = undisturbed(args, size, *rate)?;
+            let (point, key, rx) = undisturbed(args, size, *rate)?;
             let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let all = calibration.get_or_insert_with(|| Calibration {
                 key,
+                rx: Some(rx),
                 made,
                 method: "software".to_owned(),
                 points: Vec::new(),
@@ -145,8 +160,11 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A point, the port that sent, and the one that received.
+type Measured = (Point, store::Key, floor::Receiving);
+
 /// Measures until nothing was in the way, some times at most.
-fn undisturbed(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<(Point, store::Key)> {
+fn undisturbed(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<Measured> {
     let mut last = measure(args, size, rate)?;
     for _ in 1..TRIES {
         if last.0.disturbed.is_none() {
@@ -157,7 +175,7 @@ fn undisturbed(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<(Point, st
     Ok(last)
 }
 
-fn measure(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<(Point, store::Key)> {
+fn measure(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<Measured> {
     let folder = tempfile::tempdir().context("no folder for a module can be made")?;
     std::fs::write(folder.path().join("generator.wat"), GENERATOR.replace("@size", &size.to_string()))
         .context("the generator cannot be written")?;
@@ -171,7 +189,10 @@ fn measure(args: &CalibrateArgs, size: u16, rate: Rate) -> Result<(Point, store:
     let summary = run.stop();
     let mut key = store::Key::of(&summary, 0).context("the run has no manifest")?;
     key.device.clone_from(&args.tx);
-    Ok((point(&summary, size, rate)?, key))
+    let last = summary.manifest.as_ref().and_then(|manifest| manifest.ports.last()).context("the run has no port")?;
+    let device = args.rx.as_ref().unwrap_or(&args.tx).clone();
+    let rx = floor::Receiving { driver: last.driver.clone(), device };
+    Ok((point(&summary, size, rate)?, key, rx))
 }
 
 /// Makes frames of one length, of an experimental EtherType (RFC 7042): nobody's.
@@ -215,11 +236,10 @@ fn new_name(device: &str) -> String {
 
 fn configuration(args: &CalibrateArgs, rate: Rate) -> String {
     let tx = new_name(&args.tx);
+    let tx = format!("[[port]]\nname = \"tx\"\ndevice = {tx:?}\nobserve = {}\n", args.observe);
     let (ports, from) = match &args.rx {
-        Some(rx) => {
-            (format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n[[port]]\nname = \"rx\"\ndevice = {rx:?}\n", tx), "rx")
-        }
-        None => (format!("[[port]]\nname = \"tx\"\ndevice = {:?}\n", tx), "tx"),
+        Some(rx) => (format!("{tx}[[port]]\nname = \"rx\"\ndevice = {rx:?}\n"), "rx"),
+        None => (tx, "tx"),
     };
     let lcore = |number: usize| args.lcores.get(number).map(|cpu| format!("lcores = [{cpu}]\n")).unwrap_or_default();
     let (sends, receives) = (lcore(0), lcore(1));
@@ -262,6 +282,8 @@ fn point(summary: &Summary, size: u16, rate: Rate) -> Result<Point> {
         arrivals: gaps(measured.arrival_gaps.as_ref()),
         late: stream.late,
         lost: measured.probes.lost,
+        latency: floor::latency(measured),
+        observed: measured.observed.as_ref().map(|observed| gaps(Some(&observed.gaps))),
         disturbed,
     })
 }
@@ -285,19 +307,38 @@ fn gaps(stats: Option<&GapStats>) -> Gaps {
 /// The table for people.
 fn text(calibration: &Calibration) -> String {
     let heads = [
-        "bytes", "<asked", "got pps", "off %", "<gaps of", "p1 ns", "p50", "p99", "max", "+-64 %", "+-128", "+-256",
-        "+-512", "late", "lost", "<",
+        "bytes",
+        "<asked",
+        "got pps",
+        "off %",
+        "<gaps of",
+        "p1 ns",
+        "p50",
+        "p99",
+        "max",
+        "+-64 %",
+        "+-128",
+        "+-256",
+        "+-512",
+        "late",
+        "lost",
+        "latency ns",
+        "p50",
+        "p99-p50",
+        "<",
     ];
     let mut table = Table::new(&heads);
     for point in &calibration.points {
-        for (number, (of, gaps)) in
-            [("departures", &point.departures), ("arrivals", &point.arrivals)].into_iter().enumerate()
-        {
+        let observed = point.observed.iter().map(|gaps| ("departures, the kernel", gaps));
+        let all = [("departures", &point.departures), ("arrivals", &point.arrivals)].into_iter().chain(observed);
+        for (number, (of, gaps)) in all.enumerate() {
             let first = |text: String| if number == 0 { text } else { String::new() };
             let ns = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
             let share =
                 |at: usize| gaps.within.get(at).map_or_else(|| "-".to_owned(), |part| format!("{:.1}", part * 100.0));
             let missed = if point.off.abs() > MOST_OFF { "MISSED " } else { "" };
+            let none = || ["-"; 3].map(str::to_owned);
+            let [least, half, jitter] = point.latency.as_ref().map_or_else(none, floor::Latency::cells);
             let remark = format!("{missed}{}", point.disturbed.as_deref().unwrap_or_default());
             table.row([
                 first(point.size.to_string()),
@@ -315,6 +356,9 @@ fn text(calibration: &Calibration) -> String {
                 share(3),
                 first(point.late.to_string()),
                 first(point.lost.to_string()),
+                first(least),
+                first(half),
+                first(jitter),
                 first(remark),
             ]);
         }

@@ -24,6 +24,12 @@ impl Key {
         Self::in_manifest(summary.manifest.as_ref()?, port)
     }
 
+    /// The machine, its kernel and its DPDK are those of the run.
+    pub(super) fn is_of(&self, manifest: &Manifest) -> bool {
+        let machine = &manifest.machine;
+        self.cpu == machine.cpu && self.kernel == machine.kernel && self.dpdk == manifest.dpdk
+    }
+
     fn in_manifest(manifest: &Manifest, port: usize) -> Option<Self> {
         let port = manifest.ports.get(port)?;
         Some(Self {

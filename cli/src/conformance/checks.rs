@@ -3,12 +3,14 @@
 use super::compare;
 use super::steps::{Session, said};
 use super::suite::{Case, Check};
+use perigee_runtime::config::secret::Secrets;
 use perigee_runtime::trial::{Failure, Role, Setting, Subject, Trial};
 
 /// Runs one case. `Err` says what is wrong.
-pub(super) fn run(subject: &Subject, config: &[u8], case: &Case) -> Result<(), String> {
+pub(super) fn run(subject: &Subject, config: &[u8], secrets: &Secrets, case: &Case) -> Result<(), String> {
     let setting = Setting {
         config: case.config.as_ref().map_or_else(|| config.to_vec(), |config| config.clone().into_bytes()),
+        secrets: secrets.clone(),
         seed: case.seed,
         room_len: case.room_len,
         ..Setting::default()

@@ -12,6 +12,7 @@ use crate::table::count;
 use crate::{load, output};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::Load;
+use perigee_runtime::config::secret::Secrets;
 use perigee_runtime::jail::Mode;
 use perigee_runtime::load::{Loader, Upload};
 use perigee_runtime::trial::{Role, Setting, Subject, Trial};
@@ -36,6 +37,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) module: &'a Path,
     pub(crate) suites: &'a [String],
     pub(crate) config: Vec<u8>,
+    pub(crate) secrets: Secrets,
     pub(crate) measure: bool,
     pub(crate) verbose: bool,
     pub(crate) json: &'a JsonOption,
@@ -114,7 +116,7 @@ fn judge(subject: &Subject, asked: &Asked<'_>, suites: &[Suite], report: &mut Re
             bail!("{}: suite {name} ({}) needs \"{callback}\", which is not exported", report.module, suite.about);
         }
         for case in &suite.case {
-            let message = checks::run(subject, &asked.config, case).err();
+            let message = checks::run(subject, &asked.config, &asked.secrets, case).err();
             report.cases.push(CaseReport {
                 suite: name.clone(),
                 case: case.name.clone(),
@@ -136,7 +138,8 @@ fn judge(subject: &Subject, asked: &Asked<'_>, suites: &[Suite], report: &mut Re
 fn measure(subject: &Subject, asked: &Asked<'_>) -> Result<Measurement> {
     let generates = asked.suites.iter().any(|suite| suite == "udp-gen") || !subject.has("process");
     let (role, callback) = if generates { (Role::Generate, "generate") } else { (Role::Process, "process") };
-    let setting = Setting { config: asked.config.clone(), ..Setting::default() };
+    let (config, secrets) = (asked.config.clone(), asked.secrets.clone());
+    let setting = Setting { config, secrets, ..Setting::default() };
     let mut trial = Trial::start(subject, &setting)?;
     if role == Role::Generate {
         trial.prefill()?;

@@ -2,10 +2,10 @@
 
 use super::args::Verb;
 use crate::read::{Loaded, read as read_config};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use perigee_runtime::config::ModuleConfig;
+use perigee_runtime::config::{ModuleConfig, secret};
 use perigee_runtime::load::Upload;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -36,7 +36,8 @@ pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
     Ok(Value::Object(body).to_string().into_bytes())
 }
 
-/// The body of a request about a configuration: its text, and its modules' files.
+/// The body of a request about a configuration: its text, its modules' files, and those of their secrets, which the run cannot
+/// reach. It goes through a socket that only the run's user and root can reach.
 pub(super) fn config(file: &Path) -> Result<Vec<u8>> {
     // Read as `run` does: problems are told with their lines, and nothing is asked.
     let Loaded { config, base, .. } = read_config(file)?;
@@ -49,7 +50,14 @@ pub(super) fn config(file: &Path) -> Result<Vec<u8>> {
             signatures.insert(entry.file.clone(), signature.into());
         }
     }
-    Ok(json!({ "config": text, "files": files, "signatures": signatures }).to_string().into_bytes())
+    let mut secrets = Map::new();
+    for entry in config.modules.iter().flat_map(|module| module.secrets.values()) {
+        let path = base.join(&entry.file);
+        let bytes = secret::read_file(&path).map_err(|unfit| anyhow!("{} {unfit}", path.display()))?;
+        secrets.insert(entry.file.clone(), STANDARD.encode(&*bytes).into());
+    }
+    let body = json!({ "config": text, "files": files, "signatures": signatures, "secrets": secrets });
+    Ok(body.to_string().into_bytes())
 }
 
 /// A module, with the signature that lies beside it.

@@ -1,5 +1,6 @@
 //! What was measured of streams, for people.
 
+use super::stamps;
 use crate::table::{Table, count};
 use perigee_runtime::{GapStats, PercentileValue, Snapshot, StreamStats, TimeStats};
 
@@ -10,7 +11,14 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
         return String::new();
     }
     let strangers = &snapshot.strangers;
-    let mut parts = vec![probes(streams), latencies(streams), order(streams), gaps(streams)];
+    let mut parts = vec![
+        probes(streams),
+        latencies(streams),
+        stamps::stamps(streams),
+        order(streams),
+        gaps(streams),
+        stamps::observed(streams),
+    ];
     if strangers.foreign + strangers.corrupted > 0 {
         let (foreign, corrupted) = (count(strangers.foreign), count(strangers.corrupted));
         parts.push(format!("where probes were read: {foreign} other packets, {corrupted} corrupted probes\n"));
@@ -57,12 +65,12 @@ pub(super) fn us(ns: u64) -> String {
     format!("{}.{:03}", count(ns / 1_000), ns % 1_000)
 }
 
-fn some_us(ns: Option<u64>) -> String {
+pub(super) fn some_us(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".to_owned(), us)
 }
 
 /// A percentile, or why there is none.
-fn percentile(times: &TimeStats, name: &str) -> String {
+pub(super) fn percentile(times: &TimeStats, name: &str) -> String {
     match times.percentiles.iter().find(|one| one.name == name).map(|one| one.value) {
         Some(PercentileValue::Ns(ns)) => us(ns),
         Some(PercentileValue::AtLeast(ns)) => format!(">={}", us(ns)),
@@ -145,7 +153,7 @@ fn gaps(streams: &[StreamStats]) -> String {
 }
 
 /// Parts of all gaps near the one that was asked for, as MoonGen's table has them.
-fn shares(gaps: &GapStats) -> String {
+pub(super) fn shares(gaps: &GapStats) -> String {
     let one = |share: &perigee_runtime::GapShare| format!("+-{} ns {:.1} %", share.ns, share.share * 100.0);
     gaps.within.iter().map(one).collect::<Vec<_>>().join(", ")
 }

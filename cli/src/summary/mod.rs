@@ -7,6 +7,7 @@ use std::time::Duration;
 mod measured;
 mod paths;
 mod stages;
+mod stamps;
 mod streams;
 
 pub(crate) use streams::streams;

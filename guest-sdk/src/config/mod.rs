@@ -8,10 +8,12 @@
 
 mod error;
 mod json;
+mod secret;
 mod types;
 
 use crate::refusal::Refusal;
 use json::Json;
+pub use secret::Secret;
 use serde::Deserialize;
 pub use types::List;
 

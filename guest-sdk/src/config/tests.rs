@@ -108,3 +108,33 @@ fn cut_and_changed_json_is_an_error_but_never_a_panic() {
         }
     }
 }
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct Hidden {
+    secrets: Keys,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    stamp: Secret<4>,
+}
+
+#[test]
+fn a_secret_is_read_and_not_shown() {
+    let hidden: Hidden = from_json(br#"{"secrets": {"stamp": "00ff4A"}}"#).unwrap();
+    assert_eq!(hidden.secrets.stamp.bytes(), [0, 255, 0x4a]);
+    assert_eq!(std::format!("{hidden:?}"), "Hidden { secrets: Keys { stamp: Secret } }");
+    let cases = [
+        (r#"{"secrets": {"stamp": "0011223344"}}"#, "secrets.stamp: the secret is too long for this module"),
+        (r#"{"secrets": {"stamp": "001"}}"#, "secrets.stamp: the secret is no hexadecimal digits"),
+        (r#"{"secrets": {"stamp": "0g"}}"#, "secrets.stamp: the secret is no hexadecimal digits"),
+        (r#"{"secrets": {"other": "00"}}"#, "secrets: unknown key \"other\"; known: stamp"),
+        ("{}", "the key \"secrets\" is missing"),
+    ];
+    for (text, said) in cases {
+        let refusal = from_json::<Hidden>(text.as_bytes()).map(|_| ()).unwrap_err();
+        assert_eq!(refusal.text().as_str(), said);
+    }
+}

@@ -1,12 +1,13 @@
-//! What STAMP's sender and reflector have in common: test packets in unauthenticated mode (RFC 8762), timestamps and extensions
-//! (RFC 8972).
+//! What STAMP's sender and reflector have in common: test packets in both modes (RFC 8762), timestamps and extensions (RFC 8972).
 #![cfg_attr(not(test), no_std)]
 
+mod auth;
 mod place;
 mod test_packets;
 mod time;
 pub mod tlv;
 
+pub use auth::{AUTHENTICATED_BASE, Key, KeyFormat, Mode, NoPacket, Secrets, TAG};
 pub use place::{NoPlace, Place, is_host, is_node};
 pub use test_packets::{Reflected, Sent};
 pub use time::{Clock, ErrorEstimate, Format};

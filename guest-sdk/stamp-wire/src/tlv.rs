@@ -31,6 +31,17 @@ pub const ACCESS_REPORT: u8 = 6;
 /// When the answer before this one left (section 4.7).
 pub const FOLLOW_UP: u8 = 7;
 
+/// Vouches for the extensions before it (section 4.8).
+pub const HMAC: u8 = 8;
+
+/// The first extension of `rest`: its type, and its length with its header. Nothing where it is cut off.
+#[must_use]
+pub fn first(rest: &[u8]) -> Option<(u8, usize)> {
+    let [_, kind, high, low, ..] = *rest else { return None };
+    let len = HEADER + usize::from(u16::from_be_bytes([high, low]));
+    (len <= rest.len()).then_some((kind, len))
+}
+
 /// An extension where it lies in a packet.
 #[derive(Debug)]
 pub struct Tlv<'a> {

@@ -1,12 +1,13 @@
 //! Writing an answer over its question.
 
 use crate::extensions::{self, Facts};
+use crate::integrity::{self, Integrity};
 use crate::session::{Key, Session};
-use crate::{EVICTED, Outcome, PORT_TIME, SESSIONS, StampReflector, TWAMP};
+use crate::{BAD_INTEGRITY, EVICTED, Outcome, PORT_TIME, SESSIONS, StampReflector, TWAMP};
 use core::net::IpAddr;
 use perigee_guest::Packet;
 use perigee_guest::wire::{Ethernet, Header as _, Ipv4, Ipv6, Mac, Udp};
-use stamp_wire::{BASE, Format, Place, Reflected, Sent, TTL, TWAMP_MIN};
+use stamp_wire::{BASE, Format, NoPacket, Place, Reflected, Sent, TTL, TWAMP_MIN};
 
 /// What an answer takes of its question.
 struct Question {
@@ -27,6 +28,7 @@ impl StampReflector {
             return Err(Outcome::FromReflector);
         }
         let question = self.read(packet, &place, now)?;
+        // Only TWAMP Light's, which has no authenticated mode.
         let is_short = place.payload().len() < BASE;
         if is_short {
             // The answer is a whole packet all the same (RFC 8762, section 4.6).
@@ -47,22 +49,13 @@ impl StampReflector {
         self.addresses[0].is_none() || self.addresses.iter().flatten().any(|ours| *ours == address)
     }
 
-    /// Reads the sender's part of a test packet; of TWAMP's it may be no more than 14 bytes.
+    /// Reads the sender's part of a test packet.
     fn read(&self, packet: &Packet<'_>, place: &Place, now: u64) -> Result<Question, Outcome> {
         let payload = packet.bytes().get(place.payload()).unwrap_or_default();
-        if payload.len() < TWAMP_MIN {
-            return Err(Outcome::Short);
-        }
-        let mut bytes = [0; BASE];
-        for (to, from) in bytes.iter_mut().zip(payload) {
-            *to = *from;
-        }
-        let (sent, _) = Sent::split_mut(&mut bytes).map_err(|_| Outcome::Short)?;
-        let mut sent = *sent;
-        if payload.len() < BASE {
-            // What would be the session's number is padding.
-            sent.set_ssid(0);
-        }
+        let sent = match self.mode.read_sent(payload) {
+            Err(NoPacket::Short) if self.mode.key().is_none() => read_twamp(payload)?,
+            read => read?,
+        };
         if packet.rx_time().is_some() {
             PORT_TIME.add(1);
         }
@@ -91,9 +84,8 @@ impl StampReflector {
         let sent = &question.sent;
         let format = self.timestamps.format(sent.error());
         let payload = frame.get_mut(place.payload())?;
-        let (base, rest) = payload.split_at_mut_checked(BASE)?;
-        let (answer, _) = Reflected::split_mut(base).ok()?;
-        *answer = Reflected::default();
+        let (base, rest) = payload.split_at_mut_checked(self.mode.base())?;
+        let mut answer = Reflected::default();
         answer.set_sequence(session.map_or(sent.sequence(), |session| session.answers));
         answer.set_timestamp(self.clock.stamp(format, now));
         answer.set_error(self.estimates[usize::from(format == Format::Ptp)]);
@@ -103,6 +95,7 @@ impl StampReflector {
         answer.set_sender_timestamp(sent.timestamp());
         answer.set_sender_error(sent.error());
         answer.set_sender_ttl(place.ttl);
+        self.mode.write_reflected(base, &answer)?;
         let mut dscp = place.dscp;
         if self.extensions {
             let last = session.filter(|session| session.answers > 0);
@@ -112,12 +105,50 @@ impl StampReflector {
                 port: self.port,
                 sync: self.sync,
                 session,
+                is_proven: false,
                 follow_up: last.map(|last| (last.answers.wrapping_sub(1), self.clock.stamp(format, last.last))),
             };
-            dscp = extensions::process(rest, &facts).unwrap_or(dscp);
+            dscp = self.extend(rest, facts, sent.sequence(), answer.sequence()).unwrap_or(dscp);
         }
         turn(frame, place, dscp)
     }
+}
+
+/// Extensions.
+impl StampReflector {
+    /// Answers them, and in authenticated mode only where they are the sender's word. Gives the code point that they ask for.
+    fn extend(&self, rest: &mut [u8], facts: Facts<'_>, asked: u32, answered: u32) -> Option<u8> {
+        let Some(key) = self.mode.key() else { return extensions::process(rest, &facts) };
+        match integrity::check(key, asked, rest) {
+            Integrity::NotNeeded => extensions::process(rest, &facts),
+            Integrity::Proven(place) => {
+                let dscp = extensions::process(rest, &Facts { is_proven: true, ..facts });
+                integrity::prove(key, answered, rest, place)?;
+                dscp
+            }
+            Integrity::Failed => {
+                BAD_INTEGRITY.add(1);
+                integrity::mark(rest);
+                None
+            }
+        }
+    }
+}
+
+/// Reads a test packet of TWAMP Light, which may be no more than 14 bytes.
+fn read_twamp(payload: &[u8]) -> Result<Sent, Outcome> {
+    if payload.len() < TWAMP_MIN {
+        return Err(Outcome::Short);
+    }
+    let mut bytes = [0; BASE];
+    for (to, from) in bytes.iter_mut().zip(payload) {
+        *to = *from;
+    }
+    let (sent, _) = Sent::split_mut(&mut bytes).map_err(|_| Outcome::Short)?;
+    let mut sent = *sent;
+    // What would be the session's number is padding.
+    sent.set_ssid(0);
+    Ok(sent)
 }
 
 /// Turns the headers round, and completes them.

@@ -5,7 +5,7 @@ use perigee_guest::config::List;
 use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::state::{FlowLimits, SECOND};
 use perigee_guest::{Refusal, Verdict};
-use stamp_wire::{Clock, ErrorEstimate, Format, PORT, is_host, is_node};
+use stamp_wire::{Clock, ErrorEstimate, Format, KeyFormat, PORT, Secrets, is_host, is_node};
 
 /// Most addresses.
 pub(crate) const ADDRESS_MAX: usize = 32;
@@ -40,6 +40,10 @@ pub(crate) struct Config {
     pub(crate) same_port: bool,
     #[serde(default)]
     other: Other,
+    #[serde(default)]
+    key_format: Option<KeyFormat>,
+    #[serde(default)]
+    secrets: Option<Secrets>,
 }
 
 /// Whether sessions are told apart (RFC 8762, section 4.2).
@@ -145,6 +149,11 @@ impl Config {
             tai_offset @ 0..=3_600 => Ok(Clock { start, tai_offset }),
             _ => Err(Refusal::new("tai_offset: seconds by which atomic time is ahead of UTC, such as 37")),
         }
+    }
+
+    /// With a key packets are authenticated, else they are not.
+    pub(crate) fn authentication(&self) -> Result<stamp_wire::Mode, Refusal> {
+        stamp_wire::Mode::new(self.secrets.as_ref(), self.key_format)
     }
 
     pub(crate) fn extensions(&self) -> bool {

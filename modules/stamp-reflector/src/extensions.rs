@@ -20,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) sync: Sync,
     /// The session before this packet, where sessions are told apart.
     pub(crate) session: Option<Session>,
+    /// An HMAC has proven the extensions.
+    pub(crate) is_proven: bool,
     /// Number and timestamp of the answer before this one.
     pub(crate) follow_up: Option<(u32, u64)>,
 }
@@ -78,6 +80,8 @@ fn take(kind: u8, value: &mut [u8], facts: &Facts<'_>, dscp: &mut Option<u8>) ->
     match (kind, value) {
         // Comes back as it is.
         (tlv::EXTRA_PADDING, _) => Taken::Understood,
+        // The answer's is written when all before it is.
+        (tlv::HMAC, _) if facts.is_proven => Taken::Understood,
         (tlv::LOCATION, [to_high, to_low, from_high, from_low, parts @ ..]) => {
             [*to_high, *to_low] = facts.port.to_be_bytes();
             [*from_high, *from_low] = facts.place.source_port.to_be_bytes();

@@ -1,14 +1,17 @@
-//! STAMP's session-reflector in unauthenticated mode (RFC 8762, section 4.3.1) with extensions (RFC 8972); answers TWAMP Light's
+//! STAMP's session-reflector (RFC 8762, section 4.3) with extensions (RFC 8972); in unauthenticated mode it answers TWAMP Light's
 //! senders, too.
 //!
 //! An answer is written over the question and goes back to the port that it came from, with its VLAN tags as they are.
 #![cfg_attr(not(test), no_std)]
 
 mod answer;
+#[cfg(test)]
+mod auth_tests;
 mod config;
 #[cfg(test)]
 mod extension_tests;
 mod extensions;
+mod integrity;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -17,7 +20,7 @@ use config::{ADDRESS_MAX, Config, Sync, Timestamps};
 use core::net::IpAddr;
 use perigee_guest::{Batch, Counter, Module, Refusal, Setup, Verdict};
 use session::Sessions;
-use stamp_wire::{Clock, ErrorEstimate, Format, NoPlace};
+use stamp_wire::{Clock, ErrorEstimate, Format, Mode, NoPacket, NoPlace};
 
 perigee_guest::module!(StampReflector: process; mailbox = 4 * KIB, heap = 4 * MIB);
 
@@ -40,10 +43,12 @@ enum Outcome {
     NoRoom,
     /// Not answered: something else, or not for these addresses.
     Other,
+    /// Not answered: the HMAC is not that of who has the key.
+    BadHmac,
 }
 
 impl Outcome {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Reflected, "reflected"),
         (Self::Short, "short"),
         (Self::Malformed, "malformed"),
@@ -52,6 +57,7 @@ impl Outcome {
         (Self::FromReflector, "from_reflector"),
         (Self::NoRoom, "no_room"),
         (Self::Other, "other"),
+        (Self::BadHmac, "bad_hmac"),
     ];
 
     const fn counter(self) -> Counter {
@@ -70,20 +76,31 @@ impl From<NoPlace> for Outcome {
     }
 }
 
+impl From<NoPacket> for Outcome {
+    fn from(why: NoPacket) -> Self {
+        match why {
+            NoPacket::Short => Self::Short,
+            NoPacket::BadHmac => Self::BadHmac,
+        }
+    }
+}
+
 /// Answers to packets shorter than STAMP's: of TWAMP Light.
-const TWAMP: Counter = Counter::at(8);
+const TWAMP: Counter = Counter::at(9);
 /// Extensions that were understood.
-const EXTENSIONS: Counter = Counter::at(9);
+const EXTENSIONS: Counter = Counter::at(10);
 /// Extensions of unknown types, or of known ones that ask for what is not done.
-const UNRECOGNIZED: Counter = Counter::at(10);
+const UNRECOGNIZED: Counter = Counter::at(11);
 /// Extensions whose length is wrong.
-const BAD_LENGTH: Counter = Counter::at(11);
+const BAD_LENGTH: Counter = Counter::at(12);
 /// Sessions that have begun.
-const SESSIONS: Counter = Counter::at(12);
+const SESSIONS: Counter = Counter::at(13);
 /// Sessions that had to go for others.
-const EVICTED: Counter = Counter::at(13);
+const EVICTED: Counter = Counter::at(14);
 /// Answers with a receive time of the port.
-const PORT_TIME: Counter = Counter::at(14);
+const PORT_TIME: Counter = Counter::at(15);
+/// Answers whose extensions were not the sender's word.
+const BAD_INTEGRITY: Counter = Counter::at(16);
 
 /// The reflector.
 pub struct StampReflector {
@@ -97,6 +114,7 @@ pub struct StampReflector {
     sync: Sync,
     estimates: [ErrorEstimate; 2],
     extensions: bool,
+    mode: Mode,
     other: Verdict,
 }
 
@@ -115,6 +133,7 @@ impl Module for StampReflector {
             (SESSIONS, "sessions"),
             (EVICTED, "evicted"),
             (PORT_TIME, "port_time"),
+            (BAD_INTEGRITY, "bad_integrity"),
         ];
         for (counter, name) in others {
             setup.counter(counter, name);
@@ -134,6 +153,7 @@ impl Module for StampReflector {
             sync: config.sync,
             estimates: [config.estimate(Format::Ntp), config.estimate(Format::Ptp)],
             extensions: config.extensions(),
+            mode: config.authentication()?,
             other: config.other(),
         })
     }

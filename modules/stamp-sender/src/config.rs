@@ -6,12 +6,14 @@ use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::state::MILLISECOND;
 use perigee_guest::wire::Mac;
 use perigee_guest::{Refusal, Setup, Verdict};
-use stamp_wire::{Clock, ErrorEstimate, Format, PORT, is_host, is_node};
+use stamp_wire::{
+    AUTHENTICATED_BASE, BASE, Clock, ErrorEstimate, Format, KeyFormat, Mode, PORT, Secrets, is_host, is_node,
+};
 
 /// Most packets that can wait for their answers.
 pub(crate) const WINDOW: u32 = 16_384;
 /// Most bytes of padding: so that the packet with all headers and two tags fits 1,500 bytes.
-const PADDING_MAX: u16 = 1_380;
+const PADDING_MAX: usize = 1_380;
 /// As many packets as a tick of a millisecond has rooms for.
 const INTERVAL_MIN: u32 = 20;
 
@@ -56,6 +58,10 @@ pub(crate) struct Config {
     pub(crate) one_way: bool,
     #[serde(default)]
     other: Other,
+    #[serde(default)]
+    key_format: Option<KeyFormat>,
+    #[serde(default)]
+    secrets: Option<Secrets>,
 }
 
 /// The format of timestamps.
@@ -114,8 +120,9 @@ impl Config {
         if self.dscp > 63 {
             return Err(Refusal::new("dscp: 0 to 63"));
         }
-        if self.padding > PADDING_MAX {
-            return Err(Refusal::new("padding: at most 1380"));
+        let longer = if self.secrets.is_some() { AUTHENTICATED_BASE - BASE } else { 0 };
+        if usize::from(self.padding) + longer > PADDING_MAX {
+            return Err(Refusal::new("padding: at most 1380, or 1312 in authenticated mode"));
         }
         let mut vlans = [None; 2];
         for (place, vlan) in vlans.iter_mut().zip(self.vlans.iter()) {
@@ -134,6 +141,11 @@ impl Config {
             padding: self.padding,
             estimate: ErrorEstimate::new(self.error_ns.unwrap_or(1_000_000), self.synchronized, self.format()),
         })
+    }
+
+    /// With a key packets are authenticated, else they are not.
+    pub(crate) fn mode(&self) -> Result<Mode, Refusal> {
+        Mode::new(self.secrets.as_ref(), self.key_format)
     }
 
     fn format(&self) -> Format {

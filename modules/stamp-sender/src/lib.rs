@@ -1,10 +1,12 @@
-//! STAMP's session-sender in unauthenticated mode (RFC 8762, section 4.2.1): sends test packets, takes the answers, and tells delays
+//! STAMP's session-sender (RFC 8762, section 4.2): sends test packets, takes the answers, and tells delays
 //! and losses.
 //!
 //! It is a stage of the chain that reads the port: test packets are made in spare rooms, answers are found among what the port
 //! receives.
 #![cfg_attr(not(test), no_std)]
 
+#[cfg(test)]
+mod auth_tests;
 mod config;
 mod delays;
 mod template;
@@ -14,9 +16,8 @@ mod window;
 
 use config::Config;
 use delays::Delays;
-use perigee_guest::wire::Header as _;
 use perigee_guest::{Batch, Buffer, Level, Module, Outputs, Packet, Refusal, Setup, Verdict, log};
-use stamp_wire::{BASE, Clock, Place, Reflected, tlv};
+use stamp_wire::{Clock, NoPacket, Place, Reflected, tlv};
 use template::Template;
 use window::{Answer, Window};
 
@@ -49,6 +50,8 @@ perigee_guest::counters! {
     STAMPED = "stamped",
     /// Datagrams to our port that are no answers to us.
     FOREIGN = "foreign",
+    /// Datagrams from the reflector whose HMAC is wrong.
+    BAD_HMAC = "bad_hmac",
     /// Test packets that had to wait because no room was free.
     NO_ROOM = "no_room",
     /// Intervals that were left out because we were too late.
@@ -97,7 +100,7 @@ impl Module for StampSender {
         }
         let (port, own) = config.port(setup)?;
         Ok(Self {
-            template: Template::new(config.session(own)?),
+            template: Template::new(config.session(own)?, config.mode()?),
             clock: config.clock(setup.start_unix_ns())?,
             window: Window::new()?,
             delays: Delays::new()?,
@@ -219,8 +222,14 @@ impl StampSender {
         let is_ours = (place.source, place.destination) == (session.destination, session.source)
             && place.source_port == session.destination_port;
         let payload = packet.bytes().get(place.payload()).unwrap_or_default();
-        let answer = Reflected::parse(payload).ok().filter(|_| is_ours);
-        let known = answer.and_then(|answer| Some((answer, self.departure_of(answer.header)?)));
+        let answer = match self.template.mode.read_reflected(payload) {
+            Err(NoPacket::BadHmac) if is_ours => {
+                BAD_HMAC.add(1);
+                return Some(());
+            }
+            answer => answer.ok().filter(|_| is_ours),
+        };
+        let known = answer.and_then(|answer| Some((answer, self.departure_of(&answer)?)));
         let Some((answer, departure)) = known else {
             FOREIGN.add(1);
             return Some(());
@@ -228,7 +237,7 @@ impl StampSender {
         // A port's clock and the host's may differ a little, but nothing comes before it was sent.
         let arrival = packet.rx_time().unwrap_or(now).max(departure);
         let real = self.real_departure(payload, departure, arrival);
-        self.take(answer.header, real, arrival);
+        self.take(&answer, real, arrival);
         Some(())
     }
 
@@ -247,10 +256,12 @@ impl StampSender {
 
     /// The time of departure that the host has written into the padding, where it came back.
     fn real_departure(&self, payload: &[u8], departure: u64, arrival: u64) -> u64 {
-        let place = BASE + tlv::HEADER;
+        let extensions = payload.get(self.template.mode.base()..).unwrap_or_default();
         let stamp =
-            payload.get(place..place + 8).and_then(|bytes| bytes.first_chunk()).copied().map(u64::from_be_bytes);
-        let is_stamped = self.is_paced && self.template.stamp().is_some();
+            extensions.get(tlv::HEADER..).and_then(|bytes| bytes.first_chunk()).copied().map(u64::from_be_bytes);
+        // What a reflector has not believed is not looked at (RFC 8972, section 4.8).
+        let is_believed = extensions.first().is_some_and(|flags| flags & tlv::INTEGRITY == 0);
+        let is_stamped = self.is_paced && self.template.stamp().is_some() && is_believed;
         match stamp.filter(|stamp| is_stamped && (departure..=arrival).contains(stamp)) {
             Some(stamp) => {
                 STAMPED.add(1);

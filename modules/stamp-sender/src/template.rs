@@ -3,24 +3,24 @@
 use crate::config::Session;
 use core::net::IpAddr;
 use perigee_guest::wire::{Ethernet, Header as _, Ipv4, Ipv6, Udp, Vlan, ether_type, protocol};
-use stamp_wire::{BASE, Place, Sent, TTL, tlv};
+use stamp_wire::{Mode, Place, Sent, TTL, tlv};
 
 /// Where the parts of a packet lie.
-#[derive(Clone, Copy)]
 pub(crate) struct Template {
     place: Place,
+    pub(crate) mode: Mode,
     pub(crate) session: Session,
 }
 
 impl Template {
-    pub(crate) fn new(session: Session) -> Self {
+    pub(crate) fn new(session: Session, mode: Mode) -> Self {
         let ip = Ethernet::LEN + Vlan::LEN * session.vlans.iter().flatten().count();
         let udp = ip + if session.source.is_ipv4() { Ipv4::LEN } else { Ipv6::LEN };
         let padding = if session.padding == 0 { 0 } else { tlv::HEADER + usize::from(session.padding) };
         let place = Place {
             ip,
             udp,
-            end: udp + Udp::LEN + BASE + padding,
+            end: udp + Udp::LEN + mode.base() + padding,
             source: session.source,
             destination: session.destination,
             source_port: session.source_port,
@@ -28,11 +28,14 @@ impl Template {
             dscp: session.dscp,
             ecn: 0,
         };
-        Self { place, session }
+        Self { place, mode, session }
     }
 
     /// Length of a packet.
-    #[allow(clippy::cast_possible_truncation, reason = "padding has at most 1,380 bytes, headers 70")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "padding has at most 1,380 bytes with what authenticated mode adds, headers 70"
+    )]
     pub(crate) fn len(&self) -> u16 {
         self.place.end as u16
     }
@@ -40,7 +43,7 @@ impl Template {
     /// Where the host may write the time of departure: in the padding, if that is long enough for it.
     #[allow(clippy::cast_possible_truncation, reason = "lies in the packet")]
     pub(crate) fn stamp(&self) -> Option<u16> {
-        (self.session.padding >= 10).then_some((self.place.payload().start + BASE + tlv::HEADER) as u16)
+        (self.session.padding >= 10).then_some((self.place.payload().start + self.mode.base() + tlv::HEADER) as u16)
     }
 
     /// Writes the packet of that number. Nothing where `frame` is too short.
@@ -74,11 +77,13 @@ impl Template {
         let (udp, payload) = Udp::split_mut(frame.get_mut(place.udp..)?).ok()?;
         udp.set_source_port(session.source_port);
         udp.set_destination_port(session.destination_port);
-        let (sent, rest) = Sent::split_mut(payload).ok()?;
+        let (base, rest) = payload.split_at_mut_checked(self.mode.base())?;
+        let mut sent = Sent::default();
         sent.set_sequence(sequence);
         sent.set_timestamp(timestamp);
         sent.set_error(session.estimate);
         sent.set_ssid(session.ssid);
+        self.mode.write_sent(base, &sent)?;
         if let [flags, kind, high, low, ..] = rest {
             (*flags, *kind) = (tlv::UNRECOGNIZED, tlv::EXTRA_PADDING);
             [*high, *low] = session.padding.to_be_bytes();

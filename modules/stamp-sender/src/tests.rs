@@ -3,16 +3,16 @@
 use super::*;
 use perigee_guest::abi::{pacing, tx_flags};
 use perigee_guest::testing::{Host, Input, Run};
-use perigee_guest::wire::{Ethernet, Ipv4, Ipv6, Udp, checksum};
+use perigee_guest::wire::{Ethernet, Header as _, Ipv4, Ipv6, Udp, checksum};
 use stamp_wire::{ErrorEstimate, Format, Sent};
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 const START: u64 = 1_700_000_000_000_000_000;
 const CLOCK: Clock = Clock { start: START, tai_offset: 37 };
 const ADDRESSES: &str = r#""source": "10.0.0.1", "destination": "10.0.0.2", "destination_mac": "02:00:00:00:00:99""#;
-const AT: usize = 42;
+pub(crate) const AT: usize = 42;
 
-fn config(more: &str) -> String {
+pub(crate) fn config(more: &str) -> String {
     format!("{{{ADDRESSES}, \"interval_us\": 10000, \"timeout_ms\": 50{more}}}")
 }
 
@@ -21,7 +21,7 @@ fn start(more: &str) -> Host<StampSender> {
 }
 
 /// Nothing is sent in the first tick.
-fn begun(mut host: Host<StampSender>) -> Host<StampSender> {
+pub(crate) fn begun(mut host: Host<StampSender>) -> Host<StampSender> {
     assert_eq!(tick(&mut host, 0), [[]; 0]);
     host
 }
@@ -31,7 +31,7 @@ fn paced(more: &str) -> Host<StampSender> {
     begun(Host::start_in(run, &config(more)).unwrap())
 }
 
-fn tick(host: &mut Host<StampSender>, time: u64) -> Vec<Vec<u8>> {
+pub(crate) fn tick(host: &mut Host<StampSender>, time: u64) -> Vec<Vec<u8>> {
     host.set_time(time);
     host.tick();
     host.outputs().iter().map(|output| output.bytes.clone()).collect()

@@ -90,13 +90,13 @@ pub struct PacketRing {
     pub block: u32,
     /// Frames in all blocks.
     pub frames: u32,
-    /// Tx goes past the kernel's queueing discipline.
+    /// Tx goes past the kernel's queueing discipline, and past whoever observes what leaves there.
     pub bypass: bool,
 }
 
 impl PacketRing {
     /// Where the kernel puts a packet in a frame: behind its header, an address, and room to align what follows Ethernet.
-    const BEFORE: u32 = 66;
+    pub const BEFORE: u32 = 66;
     /// Where a driver looks for the room that a frame takes: behind the kernel's header alone.
     const HEADER: u32 = 32;
     /// What frames and blocks are multiples of.
@@ -138,7 +138,7 @@ impl PacketRing {
         if frames % each != 0 {
             return Err((format!("framecnt = {frames} is no number of whole blocks"), format!("a multiple of {each}")));
         }
-        let bypass = argument(device, "qdisc_bypass") != Some("0");
+        let bypass = argument(device, "qdisc_bypass") != Some("0") && !port.observe;
         Ok(Self { frame, block, frames, bypass })
     }
 
@@ -206,6 +206,15 @@ pub fn interface_of(device: &str) -> Option<&str> {
         _ => &[],
     };
     keys.iter().find_map(|key| argument(device, key))
+}
+
+/// The interface by which the kernel sees what a port sends, where there is one that can be observed.
+pub fn observed_interface(device: &str) -> Option<&str> {
+    match kind(device) {
+        "net_af_packet" | "net_tap" => argument(device, "iface"),
+        "net_pcap" => argument(device, "iface").or_else(|| argument(device, "tx_iface")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub enum Action {
     Swap {
         /// Its name.
         module: String,
-        /// What differs: `file`, `config`, `grants`.
+        /// What differs: `file`, `config`, `grants`, `secrets`.
         changed: Vec<&'static str>,
     },
     /// The module comes in while packets flow: it is loaded and tried.
@@ -193,7 +193,7 @@ fn by_name<T: PartialEq>(
 }
 
 fn port(old: &Port, new: &Port) -> Vec<String> {
-    let mut changes = changes!(old, new; device, mtu, promiscuous, vlan_strip, offload, rx_descriptors, tx_descriptors,
+    let mut changes = changes!(old, new; device, mtu, promiscuous, vlan_strip, offload, observe, rx_descriptors, tx_descriptors,
         rx_queues, tx_queues_per_lcore, pool);
     // These are told as what they are: all that is in them would fill a screen.
     for (what, differs) in [("rss", old.rss != new.rss), ("flow rules", old.flows != new.flows)] {
@@ -227,8 +227,12 @@ fn stream(old: &Stream, new: &Stream) -> Vec<String> {
 }
 
 fn module_changes(old: &Module, new: &Module) -> Vec<&'static str> {
-    let differ =
-        [("file", old.file != new.file), ("config", old.config != new.config), ("grants", old.grants != new.grants)];
+    let differ = [
+        ("file", old.file != new.file),
+        ("config", old.config != new.config),
+        ("grants", old.grants != new.grants),
+        ("secrets", old.secrets != new.secrets),
+    ];
     let mut changed: Vec<&str> = differ.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect();
     if changed.is_empty() {
         changed.push("other settings");

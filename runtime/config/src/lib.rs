@@ -22,6 +22,7 @@ mod placement;
 mod rooms;
 mod rss;
 mod run;
+pub mod secret;
 mod shares;
 mod short;
 pub mod sim;
@@ -36,6 +37,7 @@ pub mod wire;
 mod tests;
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub use diff::Action;
 pub use drivers::DeviceText;
@@ -109,6 +111,9 @@ pub struct Port {
     /// Uses what the port does in hardware; `false`: checksums and tags are done in software.
     #[serde(default = "values::yes")]
     pub offload: bool,
+    /// Has the kernel say when probes leave by it, as a second observer.
+    #[serde(default)]
+    pub observe: bool,
     /// Descriptors of each rx queue.
     #[serde(default = "values::descriptors")]
     pub rx_descriptors: u16,
@@ -158,6 +163,9 @@ pub struct Module {
     /// What the module finds in its mailbox at `init`.
     #[serde(default)]
     pub config: Option<ModuleConfig>,
+    /// Its secrets by their names, which it finds there too and nobody else anywhere.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, secret::SecretEntry>,
 }
 
 /// A ring that carries packets to another lcore: `[[ring]]`.
@@ -250,6 +258,7 @@ impl Port {
             promiscuous: true,
             vlan_strip: false,
             offload: true,
+            observe: false,
             rx_descriptors: values::descriptors(),
             tx_descriptors: values::descriptors(),
             rx_queues: None,
@@ -290,6 +299,7 @@ impl Module {
             on_fault: None,
             restart: Restart::default(),
             config: None,
+            secrets: BTreeMap::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use perigee_report::ModuleStats;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// `GET /v1/status`.
 #[derive(Debug, Serialize)]
@@ -124,13 +125,34 @@ pub(super) struct ConfigRequest {
     /// The signatures of those that have one: texts of minisign files, by the same paths.
     #[serde(default)]
     pub(super) signatures: BTreeMap<String, String>,
+    /// The files of its modules' secrets, as base64, by the path that it has for them.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, Base64>,
+}
+
+/// What is in a secret's file, as base64.
+#[derive(Deserialize)]
+pub(super) struct Base64(Zeroizing<String>);
+
+impl std::fmt::Debug for Base64 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Base64")
+    }
 }
 
 impl ConfigRequest {
     /// The configuration and the modules' files.
     pub(super) fn read(mut self) -> Result<(Config, BTreeMap<String, Upload>), Problem> {
         let wrong = |error: ConfigError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "config", error.to_string());
-        let config = Config::parse(&self.config, "config").map_err(wrong)?;
+        let mut config = Config::parse(&self.config, "config").map_err(wrong)?;
+        config.give_secrets(|file| {
+            let wrong = |what: &str| Problem::new(StatusCode::BAD_REQUEST, format!("secrets, {file:?}"), what);
+            let text = self.secrets.get(file).ok_or_else(|| {
+                wrong("the bytes are missing").hint("the run cannot reach files: hand over that of each secret")
+            })?;
+            // The decoder's own word would have a byte of the secret.
+            Ok::<_, Problem>(Zeroizing::new(STANDARD.decode(text.0.as_bytes()).map_err(|_| wrong("no base64"))?))
+        })?;
         let files = self.files.into_iter().map(|(path, text)| {
             let bytes = bytes_of(&text, &format!("files, {path:?}"))?;
             let signature = self.signatures.remove(&path);

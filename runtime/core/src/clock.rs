@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "the standard library has neither a cycle counter nor a clock of a thread")]
 
+use super::bracket::narrowest;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,9 @@ pub fn cycles() -> u64 {
     // - RDTSC is there on every x86-64, for which alone this crate is built.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
+
+/// Readings of both clocks when a run begins.
+const READINGS: u32 = 4;
 
 /// A moment: read once per poll.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +51,12 @@ pub struct Clock {
 impl Clock {
     /// Starts now; `hz` is the counter's rate ([`crate::tsc::hz`]).
     pub fn start(hz: u64) -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = narrowest(READINGS, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let ns_per_cycle = (1_000_000_000_u128 << 32) / u128::from(hz.max(1));
         Self {
             hand: Hand::Tsc,
-            start: cycles(),
-            start_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
+            start: unix.cycles,
+            start_unix_ns: u64::try_from(unix.value.as_nanos()).unwrap_or(u64::MAX),
             hz,
             ns_per_cycle: u64::try_from(ns_per_cycle).unwrap_or(u64::MAX),
         }
@@ -67,6 +71,16 @@ impl Clock {
     pub fn set_by(now: &'static AtomicU64, start_unix_ns: u64) -> Self {
         let start = now.load(Ordering::Relaxed);
         Self { hand: Hand::Set(now), start, start_unix_ns, hz: 1_000_000_000, ns_per_cycle: 1 << 32 }
+    }
+
+    /// Its hand is the machine's counter, and nobody sets it.
+    pub fn is_the_machines(&self) -> bool {
+        matches!(self.hand, Hand::Tsc)
+    }
+
+    /// Cycles at the run's beginning.
+    pub fn start_cycles(&self) -> u64 {
+        self.start
     }
 
     /// Cycles now.

@@ -2,8 +2,10 @@
 //! DPDK or wasmtime.
 
 pub mod batch_times;
+pub mod bracket;
 pub mod clock;
 pub mod counters;
+pub mod drift;
 pub mod frame;
 pub mod held;
 pub mod hex;
@@ -11,6 +13,7 @@ pub mod judge;
 pub mod lanes;
 pub mod named;
 pub mod tsc;
+pub mod unix;
 
 /// Bytes in front of a fresh packet, for headers that modules add.
 pub const HEADROOM: u16 = 128;

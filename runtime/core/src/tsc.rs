@@ -2,7 +2,7 @@
 //! is up to 0.2 % of a rate, and where the CPU names a ratio it divides whole numbers first (DPDK 22.11, `rte_get_tsc_hz`).
 #![allow(unsafe_code, reason = "the standard library has no clock that nobody steers")]
 
-use super::clock::cycles;
+use super::bracket::narrowest;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -50,21 +50,14 @@ fn rate(from: Pair, to: Pair) -> u64 {
 }
 
 impl Pair {
-    /// Of some readings the one that took least: a clock that was read before an interruption and a counter after it do not belong
-    /// together.
     fn read() -> Self {
-        let one = |_| {
-            let before = cycles();
-            let raw = raw_time();
-            let after = cycles();
-            (after - before, Self { cycles: before + (after - before) / 2, raw })
-        };
-        let best = (0..8).map(one).min_by_key(|(took, _)| *took);
-        best.map_or(Self { cycles: 0, raw: Duration::ZERO }, |(_, pair)| pair)
+        let moment = narrowest(8, raw_time);
+        Self { cycles: moment.cycles, raw: moment.value }
     }
 }
 
-fn raw_time() -> Duration {
+/// CLOCK_MONOTONIC_RAW, which nobody steers.
+pub fn raw_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY:
     // - the place for the answer is valid.

@@ -6,6 +6,7 @@ use perigee_config::FlowRule;
 use perigee_config::sizes::MAX_L2;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::flow::Offloaded;
+use perigee_dpdk::observer::Observer;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk::port::{Port as DpdkPort, VlanStrip};
 use perigee_dpdk::timestamp::RxTimestamp;
@@ -231,6 +232,10 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     fn is_shut(&self) -> bool {
         !self.link_up()
     }
+    /// Who else sees what it sends and has these bytes for a tag, where that is asked for.
+    fn observer(&self, _tag: [u8; 2]) -> Option<Result<Observer, Error>> {
+        None
+    }
     /// It tells of its link itself, with what it knows of the cause.
     fn tells_of_link(&self) -> bool {
         false
@@ -317,6 +322,10 @@ impl Port for DpdkPort {
 
     fn commit_outputs(&self) -> Result<(), Error> {
         DpdkPort::commit_outputs(self)
+    }
+
+    fn observer(&self, tag: [u8; 2]) -> Option<Result<Observer, Error>> {
+        DpdkPort::observer(self, tag)
     }
 
     fn is_on_interface(&self) -> bool {

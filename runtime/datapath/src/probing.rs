@@ -147,7 +147,7 @@ impl Listening {
     #[inline]
     pub(crate) fn look(&mut self, burst: &mut Burst, first: usize) {
         let now = self.clock.now_ns();
-        let (timestamp, mut foreign) = (self.timestamp, 0);
+        let (timestamp, mut foreign, mut unstamped) = (self.timestamp, 0, 0);
         for packet in burst.iter_mut().skip(first) {
             let len = packet.len();
             // Most strangers are told by two bytes.
@@ -159,11 +159,17 @@ impl Listening {
             }
             let mut tail = [0; LEN];
             let is_read = packet.read_at(usize::from(len) - LEN, &mut tail);
-            let stamped = timestamp.filter(|t| packet.flags() & t.flag != 0);
-            let arrival = stamped.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset))).unwrap_or(now);
+            let arrival = timestamp.map_or(now, |timestamp| {
+                let stamped = Some(timestamp).filter(|t| packet.flags() & t.flag != 0);
+                stamped.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset))).unwrap_or_else(|| {
+                    unstamped += 1;
+                    now
+                })
+            });
             self.receiver.packet(if is_read { &tail } else { &[] }, arrival, len);
         }
         self.receiver.add_foreign(foreign);
+        self.receiver.add_unstamped(unstamped);
     }
 
     /// Calls lost what has not come in time; about once a millisecond.

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod leftovers;
 pub mod log;
 mod memif;
+pub mod observer;
 mod on_bus;
 mod on_interface;
 pub mod packet;
@@ -18,15 +19,18 @@ mod packet_bytes;
 mod packet_socket;
 pub mod pool;
 pub mod port;
+mod port_clock;
 pub mod port_info;
 pub mod region;
 pub mod ring;
 mod rss;
 mod rx_tx;
+mod stamp_trial;
 pub mod timestamp;
 pub mod trust;
 
 pub use describe::describe;
+pub use port_clock::clocks;
 
 use std::ffi::{CStr, CString};
 

@@ -58,6 +58,11 @@ impl OnInterface {
         self.program.store(link.program.filter(|_| has_program).unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// Name and number of the interface that packets leave by.
+    pub(super) fn sends_by(&self) -> (&str, u32) {
+        (&self.name, self.number.load(Ordering::Relaxed))
+    }
+
     /// It is set up and has a carrier.
     pub(super) fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Relaxed)

@@ -226,7 +226,7 @@ fn spread(queues: &[Queue]) -> Result<()> {
 }
 
 /// A packet socket that receives nothing until it is bound.
-fn socket() -> Result<OwnedFd> {
+pub(super) fn socket() -> Result<OwnedFd> {
     // SAFETY:
     // - it takes numbers, and gives a descriptor or -1.
     let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
@@ -238,7 +238,7 @@ fn socket() -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn bind(fd: RawFd, interface: u32) -> Result<()> {
+pub(super) fn bind(fd: RawFd, interface: u32) -> Result<()> {
     // SAFETY:
     // - an address is plain numbers, for which all zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -277,7 +277,7 @@ fn filter(fd: RawFd, longest: u32, (longer, others): (u32, u32)) -> Result<()> {
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &libc::sock_fprog { len, filter: program.as_mut_ptr() })
 }
 
-fn set<T>(fd: RawFd, level: i32, option: i32, value: &T) -> Result<()> {
+pub(super) fn set<T>(fd: RawFd, level: i32, option: i32, value: &T) -> Result<()> {
     let len = u32::try_from(size_of::<T>()).unwrap_or(0);
     // SAFETY:
     // - the value is that many bytes long, and is only read.

@@ -4,6 +4,7 @@ use super::burst::Burst;
 use super::device::{Abilities, Device, check, port_error};
 use super::events::Events;
 use super::memif::Memif;
+use super::observer::{Observer, Way};
 use super::on_interface::OnInterface;
 use super::packet_socket::{PacketSockets, TooLong};
 use super::pool::Pool;
@@ -55,6 +56,8 @@ pub struct Port {
     xdp_sockets: Vec<i32>,
     /// It takes packets for any address.
     pub(super) promiscuous: bool,
+    /// Somebody else is to see what leaves.
+    observe: bool,
     /// What net_memif does not do by itself.
     pub(super) memif: Option<Memif>,
 }
@@ -104,6 +107,7 @@ impl Port {
             kernel_drops: AtomicU64::new(0),
             xdp_sockets: Vec::new(),
             promiscuous: config.promiscuous,
+            observe: config.observe,
             memif: Memif::of(&config.device),
         };
         let before = sockets_of(libc::AF_XDP);
@@ -298,6 +302,14 @@ impl Port {
     #[inline]
     pub fn is_shut(&self) -> bool {
         self.device.is_gone() || self.device.interface.as_ref().is_some_and(OnInterface::is_shut)
+    }
+
+    /// Who else sees what it sends and has these bytes for a tag, where that is asked for.
+    pub fn observer(&self, tag: [u8; 2]) -> Option<Result<Observer, Error>> {
+        let interface = self.device.interface.as_ref().filter(|_| self.observe)?;
+        let way = if self.abilities.driver == "net_tap" { Way::In } else { Way::Out };
+        let opened = Observer::open(interface.sends_by(), way, tag, self.max_frame().into());
+        Some(opened.map_err(|e| self.error(format!("observe: its packet socket: {e}"))))
     }
 
     /// Packets that the kernel dropped in front of an AF_PACKET or AF_XDP port since the start: no DPDK counter has them.

@@ -1,8 +1,13 @@
 //! Times that packets carry: where they stand, and by which clock they count.
 
+use perigee_core::unix::UnixOrigin;
 use perigee_dpdk_sys as sys;
 use std::ffi::c_char;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The run's beginning on the run's own clock.
+static ZERO: AtomicU64 = AtomicU64::new(0);
 
 /// What a port's rx timestamps count from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +31,8 @@ pub struct RxTimestamp {
     pub unit_ns: u64,
     /// What it counts from.
     pub origin: Origin,
-    /// The run's beginning on that clock, in nanoseconds ([`Self::of_run`]).
-    pub start_ns: u64,
+    /// The run's beginning on that clock, in nanoseconds ([`Self::of_run`]): it moves where that clock is set.
+    pub start_ns: &'static AtomicU64,
 }
 
 impl RxTimestamp {
@@ -41,23 +46,34 @@ impl RxTimestamp {
                 unsafe { sys::rte_mbuf_dyn_rx_timestamp_register(offset, flag) }
             })
         }))?;
-        Some(Self { flag, offset, unit_ns, origin, start_ns: 0 })
+        Some(Self { flag, offset, unit_ns, origin, start_ns: &ZERO })
     }
 
-    /// As it is read in a run that began at this Unix time; `None` where what it says cannot be told by the run's clock.
+    /// As it is read in a run with this beginning; `None` where what it says cannot be told by the run's clock.
     #[must_use]
-    pub fn of_run(self, start_unix_ns: u64) -> Option<Self> {
+    pub fn of_run(self, began: &UnixOrigin) -> Option<Self> {
         match self.origin {
             Origin::Run => Some(self),
-            Origin::Unix => Some(Self { start_ns: start_unix_ns, ..self }),
+            Origin::Unix => Some(Self { start_ns: began.place(), ..self }),
             Origin::Unknown => None,
+        }
+    }
+
+    /// Who took the times, for people.
+    #[must_use]
+    pub fn taken_by(&self) -> &'static str {
+        match (self.origin, self.unit_ns) {
+            (Origin::Run, _) => "the wire",
+            (Origin::Unix, 1) => "port's rx timestamp (kernel)",
+            (Origin::Unix, _) => "port's rx timestamp (kernel, in whole us)",
+            (Origin::Unknown, _) => "port's rx timestamp",
         }
     }
 
     /// Nanoseconds of the run's clock for what stands in a packet; `None` for a time before the run.
     #[inline]
     pub fn run_ns(&self, raw: u64) -> Option<u64> {
-        raw.wrapping_mul(self.unit_ns).checked_sub(self.start_ns)
+        raw.wrapping_mul(self.unit_ns).checked_sub(self.start_ns.load(Ordering::Relaxed))
     }
 }
 

@@ -5,6 +5,7 @@ use super::probe::Probe;
 use super::recording::Rooms;
 use super::witness::Started;
 use perigee_abi::PacketDesc;
+use perigee_config::secret::Secrets;
 use perigee_wasm::instance::GlobalValue;
 use perigee_wasm::log::LogLine;
 use perigee_wasm::trace::Trace;
@@ -19,10 +20,12 @@ pub struct Case {
     pub started: Started,
     /// How the call has ended.
     pub trace: Trace,
-    /// Its memory.
+    /// Its memory; of a module with secrets its size alone.
     pub image: Image,
-    /// Its globals.
+    /// Its globals; none of a module with secrets.
     pub globals: Vec<GlobalValue>,
+    /// What nobody is to read in the bundle.
+    pub secrets: Secrets,
     /// The recording's file, where there is one; or why it was given up.
     pub recording: Option<Result<Vec<u8>, String>>,
     /// The rooms of the batch before the call, where the run is recorded.

@@ -30,13 +30,18 @@ pub struct Piece {
 impl Image {
     /// Copies an instance's memory, between two calls.
     pub fn of(instance: &Instance) -> Self {
-        let len = instance.size();
-        let (window, window_len) = (instance.window, instance.window_len());
-        let mut image = Self { len: len as u64, window: (window, window_len), pieces: Vec::new() };
+        let mut image = Self::outline(instance);
+        let (len, (window, window_len)) = (instance.size(), image.window);
         let end = (window as usize).saturating_add(window_len as usize).min(len);
         image.add(instance, 0, window as usize);
         image.add(instance, end, len);
         image
+    }
+
+    /// How large it is, and nothing that is in it.
+    pub fn outline(instance: &Instance) -> Self {
+        let window = (instance.window, instance.window_len());
+        Self { len: instance.size() as u64, window, pieces: Vec::new() }
     }
 
     fn add(&mut self, instance: &Instance, from: usize, to: usize) {

@@ -125,13 +125,15 @@ impl Evidence {
         &self.directory
     }
 
-    /// What stands beside a new instance of a module that was prepared.
-    pub fn witness(&self, module: &str, probe: &Probe, started: Started) -> Witness {
+    /// What stands beside a new instance of a module that was prepared. One that has secrets is not recorded: they would be in its
+    /// inputs and its memory.
+    pub fn witness(&self, module: &str, probe: &Probe, started: Started, has_secrets: bool) -> Witness {
         let mut quotas = lock(&self.quotas);
+        let record_every = self.record_every.filter(|_| !has_secrets);
         Witness {
             module: module.to_owned(),
             quota: Arc::clone(quotas.entry(module.to_owned()).or_default()),
-            recorder: self.record_every.map(|every| Recorder::new(every, probe.unsnapshotable)),
+            recorder: record_every.map(|every| Recorder::new(every, probe.unsnapshotable)),
             probe: probe.clone(),
             started,
         }
@@ -201,9 +203,11 @@ fn files(case: &Case, seated: &FaultPlace) -> Result<Vec<(&'static str, Vec<u8>)
         ("log.txt", texts::log(&case.log).into_bytes()),
         ("descriptors.json", json(texts::descriptors(case))?),
         ("batch.pcapng", pcapng::pcapng(case)?),
-        ("core.wasm", core::core_dump(&case.module, &case.image, &case.globals, &case.trace)),
         ("module.wasm", case.probe.wasm.to_vec()),
     ];
+    if case.secrets.is_empty() {
+        files.push(("core.wasm", core::core_dump(&case.module, &case.image, &case.globals, &case.trace)));
+    }
     if let Some(Ok(recording)) = &case.recording {
         files.push(("recording.bin", recording.clone()));
     }

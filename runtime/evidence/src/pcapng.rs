@@ -32,7 +32,10 @@ fn write(case: &Case) -> Result<Vec<u8>, pcap_file::PcapError> {
         writer.write_pcapng_block(block)?;
     }
     for (i, packet) in case.packets.iter().enumerate() {
-        let data = published_bytes(case, i, packet).unwrap_or(Cow::Borrowed(packet.bytes.as_slice()));
+        let mut data = published_bytes(case, i, packet).unwrap_or(Cow::Borrowed(packet.bytes.as_slice()));
+        if !case.secrets.is_empty() {
+            case.secrets.hide(data.to_mut());
+        }
         writer.write_pcapng_block(EnhancedPacketBlock {
             interface_id: interfaces.get(&packet.published.port).copied().unwrap_or(0),
             timestamp: Duration::from_nanos(case.started.start_unix_ns.saturating_add(case.at_ns)),

@@ -124,7 +124,8 @@ impl Tape {
             return Err("has no module.wasm".to_owned());
         };
         let recording = recording.ok_or(
-            "has no recording: start the run with --record DIR; fault.json says so where a recording was given up",
+            "has no recording: start the run with --record DIR; fault.json says where a recording was given up, or where the \
+             module has secrets and there is none",
         )?;
         let (mut header, events) = decode(&recording).map_err(|e| format!("recording.bin: {e}"))?;
         // Whoever made the bundle has written its texts.

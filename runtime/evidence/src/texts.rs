@@ -8,6 +8,9 @@ use perigee_wasm::log::LogLine;
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
+/// Why a bundle has no core dump.
+const LEFT_OUT: &str = "the module has secrets: its memory and globals are in no file";
+
 /// A verdict's name, for people.
 pub(super) fn verdict(word: u32) -> String {
     match Way::of(word) {
@@ -46,9 +49,12 @@ pub(super) fn fault(case: &Case, seated: &FaultPlace) -> Value {
         "memory": {
             "bytes": case.image.len,
             "window": { "at": case.image.window.0, "bytes": case.image.window.1 },
-            "sha256_without_window": hex(&case.image.digest()),
+            // With it who knows all else of the memory could guess a secret in it.
+            "sha256_without_window": case.secrets.is_empty().then(|| hex(&case.image.digest())),
+            "left_out": (!case.secrets.is_empty()).then_some(LEFT_OUT),
         },
         "recording": match &case.recording {
+            None if !case.secrets.is_empty() => json!("none: a module with secrets is not recorded"),
             None => json!("none: the run was not recorded"),
             Some(Ok(bytes)) => json!({ "bytes": bytes.len() }),
             Some(Err(why)) => json!(format!("given up: {why}")),

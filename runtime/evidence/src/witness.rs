@@ -64,7 +64,12 @@ impl Witness {
         }
         let recorder = self.recorder.take();
         let (module, probe, started) = (self.module.clone(), self.probe.clone(), self.started.clone());
-        let (image, globals) = (Image::of(instance), instance.globals());
+        let secrets = instance.host().secrets().clone();
+        let (image, globals) = match secrets.is_empty() {
+            true => (Image::of(instance), instance.globals()),
+            // The module has put them wherever it liked, and what it has made of them nobody can find.
+            false => (Image::outline(instance), Vec::new()),
+        };
         let as_published = recorder.as_ref().and_then(Recorder::last_rooms);
         let recording = recorder.map(|recorder| {
             let mut bytes = Vec::new();
@@ -90,6 +95,7 @@ impl Witness {
             trace,
             image,
             globals,
+            secrets,
             recording,
             as_published,
             at_ns,

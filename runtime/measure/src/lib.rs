@@ -8,6 +8,7 @@
 //!   gaps, rates, bursts.
 //! - `stages.rs`: how long packets take in the parts of a chain.
 //! - `sights.rs`, `memory.rs`, `matcher.rs`: packets that pass by, the same one seen at two places.
+//! - `observer.rs`: what somebody else saw of departures.
 //! - `readings.rs`: what the control side reads meanwhile.
 //! - `tally.rs`, `buckets.rs`, `times.rs`: numbers and histograms that one lcore writes and others read.
 //!
@@ -40,6 +41,7 @@ pub mod gaps;
 pub mod load;
 pub mod matcher;
 mod memory;
+pub mod observer;
 pub mod order;
 pub mod probe;
 pub mod readings;

@@ -61,6 +61,11 @@ impl Key {
         Self { tag, words }
     }
 
+    /// The tag's bytes, as they stand in a frame at [`TAG`] of its last [`LEN`].
+    pub fn tag(&self) -> [u8; 2] {
+        self.tag.to_be_bytes()
+    }
+
     /// Whether these are a tag's bytes, as they stand in a frame.
     #[inline]
     pub(crate) fn is_tag(&self, bytes: [u8; 2]) -> bool {

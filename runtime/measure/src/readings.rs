@@ -8,7 +8,7 @@ use crate::load::{self, Load};
 use crate::tally::Tally;
 use crate::times::Lost;
 use crate::window::Arrival;
-use perigee_report::{LoadStats, OrderStats, ProbeCounts, StrangerCounts, StreamStats};
+use perigee_report::{LoadStats, OrderStats, ProbeCounts, Stamps, StrangerCounts, StreamStats};
 use std::sync::Arc;
 
 /// What one lcore has received, as others read it.
@@ -16,12 +16,13 @@ use std::sync::Arc;
 pub struct Received {
     flows: Vec<(u16, Arc<Arrivals>)>,
     pub(crate) foreign: Tally,
+    pub(crate) unstamped: Tally,
     pub(crate) corrupted: Tally,
 }
 
 impl Received {
     pub(crate) fn new(flows: Vec<(u16, Arc<Arrivals>)>) -> Self {
-        Self { flows, foreign: Tally::default(), corrupted: Tally::default() }
+        Self { flows, foreign: Tally::default(), unstamped: Tally::default(), corrupted: Tally::default() }
     }
 
     /// What came and was nobody's probe.
@@ -75,7 +76,14 @@ impl Readings {
                 }
             }
         }
-        all.map(|all| Measured { counts, ..all })
+        all.map(|all| Measured { counts, unstamped: self.unstamped(stream), ..all })
+    }
+
+    /// Probes that ports were to stamp and did not, where this stream is read.
+    fn unstamped(&self, stream: u16) -> u64 {
+        let reads =
+            |lcore: &&Arc<Received>| self.of(stream).any(|(number, _)| lcore.arrivals(*number).next().is_some());
+        self.lcores.iter().filter(reads).map(|lcore| lcore.unstamped.read()).sum()
     }
 
     fn of(&self, stream: u16) -> impl Iterator<Item = &(u16, Arc<Flow>)> {
@@ -125,6 +133,7 @@ pub struct Measured {
     pub gaps: Option<(GapTimes, GapTimes)>,
     /// Packets and bytes over time.
     pub load: Option<LoadStats>,
+    unstamped: u64,
     timeout_ns: u64,
 }
 
@@ -137,6 +146,7 @@ impl Measured {
             order: arrivals.order.read(),
             gaps: spacing.and_then(|spacing| spacing.gaps.as_ref()).map(BothGaps::read),
             load: spacing.and_then(|spacing| spacing.load.as_ref()).map(Load::read),
+            unstamped: 0,
             timeout_ns,
         }
     }
@@ -164,6 +174,7 @@ impl Measured {
             name: name.to_owned(),
             probes: self.counts,
             too_short: 0,
+            stamps: Stamps { unstamped: self.unstamped, ..Stamps::default() },
             latency: self.delays.real.told(Some(lost)),
             latency_intended: self.delays.intended.told(Some(lost)),
             variation: self.delays.variation(),
@@ -171,6 +182,7 @@ impl Measured {
             arrival_gaps,
             departure_gaps,
             load: self.load.clone(),
+            observed: None,
         }
     }
 }

@@ -81,6 +81,14 @@ impl Receiver {
         }
     }
 
+    /// So many probes lack the time that their port was to give them.
+    #[inline]
+    pub fn add_unstamped(&self, probes: u64) {
+        if probes > 0 {
+            self.received.unstamped.add(probes);
+        }
+    }
+
     /// Looks at the packets of a burst. Returns how many were probes.
     #[inline]
     pub fn burst<'a>(&mut self, packets: impl IntoIterator<Item = Packet<'a>>) -> u64 {

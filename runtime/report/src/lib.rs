@@ -1,6 +1,7 @@
 //! What is told: values that say what was counted and what went wrong. Nothing here does anything, and nothing here knows who
 //! makes these values.
 
+mod clocks;
 mod error;
 mod fault;
 mod manifest;
@@ -11,10 +12,12 @@ mod port;
 mod problem;
 mod snapshot;
 mod stages;
+mod stamps;
 mod stream;
 mod swap;
 pub mod text;
 
+pub use clocks::{ClockPair, Clocks, Drift, PortClock, StampTrial};
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
 pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
@@ -28,6 +31,7 @@ pub use snapshot::{
     Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
 pub use stages::{PartTimes, StageTimes};
+pub use stamps::{Floor, ObservedStats, Stamps};
 pub use stream::{
     BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
     StrangerCounts, StreamStats, TimeStats, Variation,

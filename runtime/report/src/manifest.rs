@@ -2,6 +2,7 @@
 
 use crate::Origin;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of this table.
 pub const MANIFEST_FORMAT: u32 = 1;
@@ -73,6 +74,9 @@ pub struct ModuleFacts {
     pub file: String,
     /// Its digest, and who vouches for it.
     pub origin: Origin,
+    /// What is told of its secrets, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// A port.

@@ -1,5 +1,6 @@
 //! What was measured of a stream of probes. Names are those of the RFCs that define the figures.
 
+use super::{ObservedStats, Stamps};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,8 @@ pub struct StreamStats {
     pub probes: ProbeCounts,
     /// Packets whose turn to be a probe it was, and that are too short for one.
     pub too_short: u64,
+    /// How the times of its latency were taken.
+    pub stamps: Stamps,
     /// From real departure to arrival.
     pub latency: TimeStats,
     /// From intended departure to arrival: what a sender saw that keeps its times, however late the generator was.
@@ -28,6 +31,8 @@ pub struct StreamStats {
     pub departure_gaps: Option<GapStats>,
     /// Packets and bytes over time, where they were measured.
     pub load: Option<LoadStats>,
+    /// What a second observer saw of its departures, where there was one.
+    pub observed: Option<ObservedStats>,
 }
 
 /// What became of probes: `sent = in_time + late + lost + outstanding`, at each moment.

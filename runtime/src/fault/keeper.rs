@@ -8,6 +8,7 @@ use crate::parts::{Maker, Orders, Parts, Seats};
 use perigee_config::{OnFault, Restart};
 use perigee_core::clock::Clock;
 use perigee_core::lock;
+use perigee_core::unix::UnixOrigin;
 use perigee_datapath::faults::Fault;
 use perigee_datapath::orders::{Command, Control};
 use perigee_datapath::port::Port;
@@ -127,6 +128,7 @@ pub(crate) struct Restarts {
     seats: Vec<SeatRestart>,
     links: Links,
     clock: Clock,
+    unix: UnixOrigin,
     trace: Option<Arc<Trace>>,
     busy_until: Duration,
 }
@@ -174,6 +176,7 @@ impl Restarts {
             seats: Vec::new(),
             links,
             clock: parts.clock,
+            unix: parts.unix,
             trace: parts.trace.clone(),
             busy_until: Duration::ZERO,
         }
@@ -194,6 +197,7 @@ impl Restarts {
             }
         }
         self.links.look();
+        self.unix.look();
         if self.now() < self.busy_until { BUSY } else { IDLE }
     }
 

@@ -3,6 +3,7 @@
 use super::{Domain, Sealed, module_error};
 use perigee_abi::{SLOT_UNIT, names, pacing};
 use perigee_config::Grants;
+use perigee_config::secret::Secrets;
 use perigee_config::{self as config, Config, ModuleConfig};
 use perigee_core::HEADROOM;
 use perigee_core::clock::Clock;
@@ -64,6 +65,8 @@ pub(crate) struct Loaded {
     pub(crate) digest: String,
     /// What is kept of it for evidence of its failures, where that is wanted.
     pub(crate) probe: Option<Probe>,
+    /// What its instances get and nobody else.
+    pub(crate) secrets: Secrets,
 }
 
 impl std::fmt::Debug for Loaded {
@@ -82,7 +85,7 @@ impl Loaded {
         upload: &Upload,
         is_evidence_wanted: bool,
     ) -> Result<Self, Error> {
-        let mut probe = None;
+        let (mut probe, secrets) = (None, entry.secrets()?);
         let mut prepare = |bytes: &[u8]| {
             let (prepared, found) = evidence::prepare(&entry.name, bytes)?;
             probe = Some(found);
@@ -90,7 +93,7 @@ impl Loaded {
         };
         let module = loader.load(engines, entry, upload, is_evidence_wanted.then_some(&mut prepare))?;
         let digest = module.describe().origin.sha256.clone();
-        Ok(Self { module, entry: entry.clone(), digest, probe })
+        Ok(Self { module, entry: entry.clone(), digest, probe, secrets })
     }
 
     /// What its instances are limited to.
@@ -168,10 +171,11 @@ impl Maker {
         let grants = &entry.grants;
         let rights = Rights::new(grants, config);
         let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
-        if self.evidence.as_ref().is_some_and(|e| e.records()) {
+        if self.evidence.as_ref().is_some_and(|e| e.records()) && loaded.secrets.is_empty() {
             host.record_times();
         }
         host.deadline.set_fuel_per_us(self.fuel_per_us);
+        host.keep(loaded.secrets.clone());
         let domain = &self.domains[seat.domain];
         let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
@@ -231,7 +235,7 @@ impl Maker {
             seed: self.seed(seat),
             start_unix_ns: self.clock.start_unix_ns(),
         };
-        Some(Box::new(evidence.witness(&seat.module, probe, started)))
+        Some(Box::new(evidence.witness(&seat.module, probe, started, !loaded.secrets.is_empty())))
     }
 
     /// Writes down what is known of a failure, where that is wanted. On the control side only.
@@ -245,7 +249,7 @@ impl Maker {
             stage: seat.stage,
             seat: seat.number,
             dpdk: perigee_dpdk::version(),
-            settings: loaded.map(|loaded| settings(&loaded.entry)).unwrap_or_default(),
+            settings: loaded.map(|loaded| settings(&loaded)).unwrap_or_default(),
         };
         evidence.write(case, &seated);
     }
@@ -304,11 +308,12 @@ fn map_window(region: &Region, at: *mut u8) -> Result<(), Error> {
 }
 
 /// What a bundle says of a module's entry in the configuration.
-fn settings(entry: &config::Module) -> serde_json::Value {
-    let config = entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
+fn settings(loaded: &Loaded) -> serde_json::Value {
+    let config = loaded.entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default();
     serde_json::json!({
-        "file": entry.file,
+        "file": loaded.entry.file,
         "config": String::from_utf8_lossy(&config),
+        "secrets": loaded.secrets.digests(),
     })
 }
 

@@ -16,7 +16,9 @@ pub(crate) use probes::Probes;
 pub(crate) use seats::{Common, PlacedChain, PlacedTimes, Seats};
 pub(crate) use streams::PlacedStream;
 
+use crate::observe::Observers;
 use perigee_core::clock::Clock;
+use perigee_core::unix::UnixOrigin;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::orders::Control;
 use perigee_datapath::port::Port;
@@ -41,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) ends: Ends,
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
+    /// Where the run began on the system's clock, which some ports' times are of.
+    pub(crate) unix: UnixOrigin,
     /// What is kept of a simulation.
     pub(crate) trace: Option<Arc<Trace>>,
     /// The chains as placed, with their counters.
@@ -49,6 +53,8 @@ pub(crate) struct Parts {
     pub(crate) probes: Probes,
     /// What is measured of packets that pass by.
     pub(crate) paths: Paths,
+    /// Who else sees them leave.
+    pub(crate) observers: Observers,
     /// The streams, in the order of the configuration.
     pub(crate) streams: Vec<PlacedStream>,
     /// What is asked of the lcores.

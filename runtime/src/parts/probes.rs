@@ -11,18 +11,23 @@ use perigee_dpdk::timestamp::{RxTimestamp, TxMarks};
 use perigee_measure::arrivals::{ArrivalOptions, GapOptions, LoadOptions};
 use perigee_measure::buckets::Precision;
 use perigee_measure::flow::{Flow, FlowOptions};
+use perigee_measure::observer::{FlowToSee, Observer};
 use perigee_measure::probe::Key;
 use perigee_measure::readings::{Readings, Received};
 use perigee_measure::receiver::Receiver;
 use perigee_measure::sender::Sender;
 use perigee_measure::window::Readers;
-use perigee_report::Error;
+use perigee_report::{Error, Stamps};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Loads are kept by tenths of a second, for the last hour.
 const LOAD: LoadOptions = LoadOptions { interval_ns: 100_000_000, kept: 36_000 };
+
+/// Who takes times where no port does.
+const DEPARTURE: &str = "software, before the port call";
+const ARRIVAL: &str = "software, when the lcore looked";
 
 /// What is measured of a run.
 pub(crate) struct Probes {
@@ -36,6 +41,8 @@ pub(crate) struct Probes {
     /// Packets of each stream whose turn it was, and that are too short.
     pub(crate) too_short: Vec<Arc<AtomicU64>>,
     clock: Clock,
+    /// Who takes the times of arrival, by stream.
+    arrivals: Mutex<Vec<(u16, &'static str)>>,
 }
 
 /// A flow, and the placed chain that sends it.
@@ -82,7 +89,33 @@ impl Probes {
             streams: streams.iter().map(|stream| Arc::clone(&stream.stream)).collect(),
             too_short: streams.iter().map(|_| Arc::default()).collect(),
             clock,
+            arrivals: Mutex::default(),
         }
+    }
+
+    /// The bytes that all probes of the run have in common.
+    pub(crate) fn tag(&self) -> [u8; 2] {
+        self.key.tag()
+    }
+
+    /// What reads probes that somebody else has seen leave.
+    pub(crate) fn observer(&self, config: &Config) -> Result<Observer, Error> {
+        let asked = |stream: u16| config.streams.get(usize::from(stream)).and_then(|stream| gap_ns(config, stream));
+        let flow =
+            |flow: &PlacedFlow| FlowToSee { number: flow.number, stream: flow.stream, asked_ns: asked(flow.stream) };
+        let flows: Vec<_> = self.flows.iter().map(flow).collect();
+        Observer::new(self.key, &flows).map_err(|what| Error::Request(format!("observer: histograms: {what}")))
+    }
+
+    /// Who takes the times of a stream's latency.
+    pub(crate) fn stamps(&self, stream: u16) -> Stamps {
+        let mut arrival: Vec<String> = Vec::new();
+        for (_, by) in lock(&self.arrivals).iter().filter(|(number, _)| *number == stream) {
+            if !arrival.iter().any(|known| known == by) {
+                arrival.push((*by).to_owned());
+            }
+        }
+        Stamps { departure: DEPARTURE.to_owned(), arrival, ..Stamps::default() }
     }
 
     /// What makes probes of the packets of a placed chain; `None` where nothing is measured of them.
@@ -121,6 +154,8 @@ impl Probes {
         let mut numbers: Vec<_> = mine.iter().map(|flow| flow.stream).collect();
         numbers.dedup();
         let of = |number: u16| Some((number, Arc::clone(self.streams.get(usize::from(number))?)));
+        let by = timestamp.map_or(ARRIVAL, |timestamp| timestamp.taken_by());
+        lock(&self.arrivals).extend(numbers.iter().map(|number| (*number, by)));
         let streams = numbers.into_iter().filter_map(of).collect();
         let readings = Arc::clone(&self.readings);
         Ok(Some(Box::new(Listening::new(receiver, streams, readings, timestamp, self.clock))))

@@ -155,7 +155,7 @@ impl Builder<'_> {
                 let number = self.config.port(port).unwrap_or(0);
                 let port = &self.parts.ports[number];
                 let mut facts = port.facts();
-                facts.timestamp = facts.timestamp.and_then(|t| t.of_run(self.parts.clock.start_unix_ns()));
+                facts.timestamp = facts.timestamp.and_then(|t| t.of_run(&self.parts.unix));
                 let of_port = self.config.port_domain(number);
                 let domain = entry.or(of_port).unwrap_or(0);
                 let mut border = maker.border(domain);

@@ -5,6 +5,7 @@ mod memory;
 mod ports;
 mod streams;
 
+use crate::observe::Observers;
 use crate::options::Options;
 use crate::parts::{Loaded, Maker, Orders, Parts, Paths, Probes};
 use chains::Builder;
@@ -13,6 +14,7 @@ use perigee_config::needs::Needs;
 use perigee_config::{Captures, Config, Placed, Source as From, allowed_cpus};
 use perigee_core::clock::Clock;
 use perigee_core::tsc;
+use perigee_core::unix::UnixOrigin;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::Control;
@@ -96,6 +98,8 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let streams = streams::streams(config, plan.base)?;
     let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let probes = Probes::new(config, &streams, &placed, clock, is_real);
+    let observers = Observers::open(&ports, &probes, config)?;
     enter_jail(plan, jail_mode, evidence.as_deref())?;
     let modules = load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?;
     let maker = Maker {
@@ -114,8 +118,9 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         evidence,
     };
     let mut parts = Parts {
-        probes: Probes::new(config, &streams, &placed, clock, is_real),
+        probes,
         paths: Paths::new(config, &placed, clock, is_real)?,
+        observers,
         flows,
         ends: ends(config, &placed, captures, &ports),
         ports,
@@ -124,6 +129,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         pools: memory.pools,
         control: Arc::new(Control::default()),
         clock,
+        unix: UnixOrigin::new(clock),
         trace: trace.map(Arc::clone),
         placed: Vec::new(),
         streams,
@@ -179,6 +185,14 @@ fn ends(config: &Config, placed: &[Placed], captures: &Captures, ports: &[Arc<dy
 /// The modules' files, in the order of the configuration.
 pub(crate) fn read_modules(config: &Config, base: &Path, loader: &Loader) -> Result<Vec<Upload>, Error> {
     config.modules.iter().map(|m| loader.read(&base.join(&m.file))).collect()
+}
+
+/// The configuration with its modules' secrets: read when the compile server has started, which is not to have them, and before the
+/// jail, behind which they are out of reach.
+pub(crate) fn with_secrets(config: &Config, base: &Path) -> Result<Config, Error> {
+    let mut config = config.clone();
+    config.read_secrets(base)?;
+    Ok(config)
 }
 
 fn load_modules(

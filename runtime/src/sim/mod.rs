@@ -100,14 +100,15 @@ impl Simulator {
         // With its first engine wasmtime takes the signals that traps are made of, which the jail allows nobody later on.
         engines.of(WASM_STACK as u64)?;
         let uploads = setup::read_modules(config, base, &loader)?;
+        let config = setup::with_secrets(config, base)?;
         let files = config.sim.events.iter().filter_map(|event| match &event.what {
             Happening::Swap(swap) => Some(&swap.file),
             _ => None,
         });
         let swaps = files.map(|file| Ok((file.clone(), loader.read(&base.join(file))?)));
         let swaps = swaps.collect::<Result<_, Error>>()?;
-        let captures = captures(config, base)?;
-        let (config, base, options) = (config.clone(), base.to_owned(), options.clone());
+        let captures = captures(&config, base)?;
+        let (base, options) = (base.to_owned(), options.clone());
         Ok(Self { config, base, options, engines, loader, captures, uploads, swaps })
     }
 

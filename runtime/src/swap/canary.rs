@@ -34,6 +34,7 @@ fn sing_here(loaded: &Loaded, cage: &Cage) -> Result<(), String> {
     let entry: &config::Module = &loaded.entry;
     let setting = Setting {
         config: entry.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default(),
+        secrets: loaded.secrets.clone(),
         seed: cage.seed,
         room_len: cage.room_len,
         ports: cage.ports.clone(),

@@ -38,6 +38,7 @@ pub use rehearse::rehearse;
 pub use subject::Subject;
 
 use perigee_abi::{PacketDesc, PortInfo, batch_flags, names};
+use perigee_config::secret::Secrets;
 use perigee_core::HEADROOM;
 use perigee_core::clock::Clock;
 use perigee_core::held::Held;
@@ -61,6 +62,8 @@ const TICK_NS: u64 = 1_000_000;
 pub struct Setting {
     /// The configuration for `init`: JSON, or nothing.
     pub config: Vec<u8>,
+    /// What the module finds in it beside that.
+    pub secrets: Secrets,
     /// The instance's seed.
     pub seed: u64,
     /// Rooms of the window.
@@ -79,6 +82,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             config: Vec::new(),
+            secrets: Secrets::default(),
             seed: 1,
             rooms: 1_024,
             room_len: 2_048,
@@ -151,7 +155,8 @@ impl Trial {
         let rooms = Rooms::new(setting.rooms, setting.room_len);
         let log = LogQueue::new();
         let clock = Clock::started_at(1_000_000_000, START_UNIX_NS);
-        let host = Host::new(clock, Arc::clone(&log), limits.and_all(), setting.seed);
+        let mut host = Host::new(clock, Arc::clone(&log), limits.and_all(), setting.seed);
+        host.keep(setting.secrets.clone());
         let started = window::start(module, host, rooms.bytes());
         let (instance, window) = started.map_err(Failure::Broken)?;
         let numbers = module.numbers;

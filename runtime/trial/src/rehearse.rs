@@ -19,10 +19,12 @@ pub fn rehearse(
     entry: &config::Module,
     upload: &Upload,
 ) -> Result<ModuleInfo, Error> {
+    let secrets = entry.secrets()?;
     loader.try_out(entry, upload, |module, limits| {
         let port = |number: usize| [2, 0, 0, 0, 0, u8::try_from(number).unwrap_or(u8::MAX)];
         let setting = Setting {
             config: entry.config.as_ref().map(config::ModuleConfig::bytes).unwrap_or_default(),
+            secrets,
             seed: config.run.seed,
             rooms: ROOMS,
             ports: (0..config.ports.len()).map(port).collect(),

@@ -304,6 +304,13 @@ impl Mailbox {
         true
     }
 
+    /// Fills it with zeros.
+    pub fn wipe(&mut self) {
+        // SAFETY:
+        // - all of it is the mailbox of an instance that lives, and which does not run.
+        unsafe { ptr::write_bytes(self.at.as_ptr(), 0, self.len) };
+    }
+
     /// Copies the first `n` bytes out, or all where there are fewer.
     pub fn read(&self, n: usize) -> Vec<u8> {
         let mut bytes = vec![0; n.min(self.len)];

@@ -4,6 +4,7 @@ use super::deadline::Deadline;
 use super::log::{LastLines, LogLine};
 use super::wasi::{self, Wasi, WasiState};
 use perigee_abi::{MAX_COUNTERS, names};
+use perigee_config::secret::Secrets;
 use perigee_config::{ClockGrant, Grants, Hostcall};
 use perigee_core::clock::Clock;
 use perigee_report::text;
@@ -63,6 +64,8 @@ pub struct Host {
     times: Times,
     /// What the calls of WASI keep.
     pub(super) wasi: Wasi,
+    /// What the instance knows and nobody is to read.
+    secrets: Secrets,
 }
 
 impl Host {
@@ -82,7 +85,18 @@ impl Host {
             denied: 0,
             times: Times::Free,
             wasi: Wasi::new(seed),
+            secrets: Secrets::default(),
         }
+    }
+
+    /// The instance gets these with its configuration, and what it says has none of them.
+    pub fn keep(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
+    }
+
+    /// What the instance knows and nobody is to read.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Unix time at the run's beginning, nanoseconds.
@@ -113,7 +127,7 @@ impl Host {
         if !self.may(Hostcall::Log) {
             return;
         }
-        let line = LogLine::new(level, line);
+        let line = LogLine::new(level, line).without(&self.secrets);
         self.last.add(line);
         let most = u64::from(self.grants.log_lines) * SECOND_NS;
         let now = self.clock.ns(self.clock.cycles());
@@ -130,7 +144,7 @@ impl Host {
 
     /// What it wrote last, the oldest first, also what was too much for the log; then what has no end yet.
     pub fn last_lines(&self) -> Vec<LogLine> {
-        self.last.iter().chain(self.wasi.open_lines()).collect()
+        self.last.iter().chain(self.wasi.open_lines().map(|line| line.without(&self.secrets))).collect()
     }
 
     /// From now on what the clock says is written down.
@@ -254,6 +268,7 @@ fn counter(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmt
     if !host.naming {
         return Err(wasmtime::Error::msg("perigee.counter may be called in init only"));
     }
+    host.secrets.hide(&mut bytes[..n]);
     let name = text::line_of_bytes(&bytes[..n], text::NAME);
     let named = host.counter_names.iter().flatten().count();
     match host.counter_names.get_mut(index as usize) {

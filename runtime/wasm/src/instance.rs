@@ -266,8 +266,18 @@ impl Instance {
         self.exhausted = self.fuel.is_some();
     }
 
-    /// Gives the configuration; the module is ready afterwards.
+    /// Gives the configuration, and the secrets in it; the module is ready afterwards.
     pub fn init(&mut self, config: &[u8]) -> Result<(), Refusal> {
+        let document = self.store.data().secrets().document(config).map_err(Refusal::No)?;
+        let initialised = self.init_by(&document);
+        if !self.store.data().secrets().is_empty() {
+            // What the module has not taken is gone: no later reply is longer than what was written for it, and has this behind it.
+            self.mailbox.wipe();
+        }
+        initialised
+    }
+
+    fn init_by(&mut self, config: &[u8]) -> Result<(), Refusal> {
         let Some(f) = self.calls.init.clone() else {
             if config.is_empty() {
                 return Ok(());
@@ -284,7 +294,9 @@ impl Instance {
     pub fn message(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let f = self.calls.message.clone().ok_or_else(|| missing(names::MESSAGE))?;
         let n = self.request(names::MESSAGE, &f, bytes)?;
-        Ok(self.mailbox.read(n))
+        let mut reply = self.mailbox.read(n);
+        self.store.data().secrets().hide(&mut reply);
+        Ok(reply)
     }
 
     /// Asks for the module's state.
@@ -331,7 +343,8 @@ impl Instance {
     fn answer(&self, name: &str, answer: i32) -> Result<usize, Refusal> {
         let n = answer.unsigned_abs() as usize;
         if answer < 0 {
-            let words = self.mailbox.read(n.min(4_096));
+            let mut words = self.mailbox.read(n.min(4_096));
+            self.store.data().secrets().hide(&mut words);
             return Err(Refusal::No(format!(
                 "{name} refused: {}",
                 text::line_of_bytes(words.trim_ascii(), text::WORDS)

@@ -2,6 +2,7 @@
 
 use crossbeam_queue::ArrayQueue;
 use perigee_abi::names;
+use perigee_config::secret::Secrets;
 use perigee_report::text;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,12 @@ impl LogLine {
         let n = line.len().min(text.len());
         text[..n].copy_from_slice(&line[..n]);
         Self { level, len: u8::try_from(n).unwrap_or(u8::MAX), text }
+    }
+
+    /// The same line without what stands in it of secrets.
+    pub(super) fn without(mut self, secrets: &Secrets) -> Self {
+        secrets.hide(&mut self.text[..usize::from(self.len)]);
+        self
     }
 
     /// Its words, as they can be shown.

@@ -108,7 +108,7 @@ const EACH_ON_UIO: [Card; 5] = [
     KERNEL,
 ];
 
-const JOBS: [Job; 19] = [
+const JOBS: [Job; 20] = [
     driver!("virtio", "virtio-net-pci,disable-legacy=on", "net_virtio"),
     driver!("virtio-legacy", "virtio-net-pci,disable-modern=on", "net_virtio"),
     driver!("e1000", "e1000", "net_e1000_em"),
@@ -208,6 +208,18 @@ const JOBS: [Job; 19] = [
         ..PLAIN
     },
     Job {
+        name: "clocks",
+        script: "clocks.py",
+        cards: &[
+            card("igb", "igb", "net_e1000_igb", 4, 1),
+            card("e1000e", "e1000e", "net_e1000_em", 8, 1),
+            card("vmxnet3", "vmxnet3", "net_vmxnet3", 12, 1),
+            card("virtio", "virtio-net-pci,disable-legacy=on", "net_virtio", 14, 1),
+            KERNEL,
+        ],
+        ..PLAIN
+    },
+    Job {
         name: "big-pages",
         script: "big_pages.py",
         memory: 2560,
@@ -233,7 +245,7 @@ const TAP: u8 = u8::MAX;
 
 /// The jobs of these names, or all.
 pub(super) fn chosen(only: &[String]) -> Result<Vec<&'static Job>> {
-    static ALL: [Job; 19] = JOBS;
+    static ALL: [Job; 20] = JOBS;
     if only.is_empty() {
         return Ok(ALL.iter().collect());
     }

@@ -1,6 +1,7 @@
 //! `perigee run`, ended by SIGKILL at random moments: the next start works at once, and nothing is left behind.
 
 use crate::generated::splitmix;
+use crate::namespace::Namespace;
 use crate::{Report, Scenario, Task};
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
@@ -123,11 +124,7 @@ impl Lab<'_> {
         let file = File::create(&log)?;
         // nsenter becomes the program, so that the process is the one that is killed.
         let mut command = match self.space {
-            Some(space) => {
-                let mut command = Command::new("nsenter");
-                command.args(["--target", &space.0.id().to_string(), "--net", "--"]).arg(&self.perigee);
-                command
-            }
+            Some(space) => space.command(&self.perigee),
             None => Command::new(&self.perigee),
         };
         command.args(["--log", "info", "run"]).arg(self.folder.join(format!("{name}.toml"))).arg("--quiet");
@@ -159,41 +156,6 @@ impl Lab<'_> {
             ensure!(begin.elapsed() < STOP, "it does not stop: {}", said());
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-/// A network namespace with a veth pair, kept by a process that sleeps. It needs root.
-struct Namespace(Child);
-
-impl Namespace {
-    fn new() -> Result<Self> {
-        let keeper = Command::new("unshare").args(["--net", "sleep", "infinity"]).spawn().context("no unshare")?;
-        let space = Self(keeper);
-        // The namespace is there when the process has become sleep.
-        let name = || fs::read_to_string(format!("/proc/{}/comm", space.0.id())).unwrap_or_default();
-        let begin = Instant::now();
-        while name().trim() != "sleep" {
-            ensure!(begin.elapsed() < Duration::from_secs(5), "no network namespace: it needs root");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        space.ip(&["link", "add", "soak-a", "type", "veth", "peer", "name", "soak-b"])?;
-        space.ip(&["link", "set", "soak-a", "up"])?;
-        space.ip(&["link", "set", "soak-b", "up"])?;
-        Ok(space)
-    }
-
-    fn ip(&self, args: &[&str]) -> Result<String> {
-        let id = self.0.id().to_string();
-        let output = Command::new("nsenter").args(["--target", &id, "--net", "--", "ip"]).args(args).output()?;
-        ensure!(output.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -12,6 +12,7 @@ mod race;
 mod seeds;
 mod swaps;
 mod traps;
+mod veth;
 
 use crate::Scenario;
 
@@ -22,6 +23,7 @@ pub const ALL: &[Scenario] = &[
     generated::SCENARIO,
     traps::SCENARIO,
     pacing::SCENARIO,
+    veth::SCENARIO,
     seeds::SCENARIO,
     swaps::SCENARIO,
     isolation::SCENARIO,

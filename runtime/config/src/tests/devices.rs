@@ -258,3 +258,35 @@ fn two_ports_may_play_one_file_and_wait_where_there_is_no_place() {
     assert_eq!(config.validate(), []);
     assert_eq!((config.chains[0].when_full(), config.chains[1].when_full()), (WhenFull::Wait, WhenFull::Drop));
 }
+
+#[test]
+fn who_can_be_observed_is_known() {
+    for device in [
+        "net_af_packet0,iface=eth0",
+        "net_af_packet0,iface=eth0,qdisc_bypass=0",
+        "net_tap0,iface=t",
+        "net_pcap0,iface=lo",
+    ] {
+        assert_eq!(problems(&[&format!("{device}|observe = true")]), [""; 0], "{device}");
+    }
+    for (device, expected) in [
+        ("net_null0", "leave `observe` away"),
+        ("net_af_xdp0,iface=eth0", "AF_XDP sends past all who look on"),
+        ("net_tap0", "iface=NAME"),
+        ("net_pcap0,rx_pcap=a,tx_pcap=b", "iface=NAME"),
+        ("net_af_packet0,iface=eth0,qdisc_bypass=1", "leave qdisc_bypass away"),
+        ("0000:01:00.0", "leave `observe` away"),
+    ] {
+        let found = problems(&[&format!("{device}|observe = true")]);
+        assert!(found.len() == 1 && found[0].contains(expected) && found[0].contains("observe"), "{device}: {found:?}");
+    }
+}
+
+#[test]
+fn a_port_that_is_observed_does_not_go_past_who_looks_on() {
+    let ring = |observe| {
+        let port = Port { observe, ..Port::new("a", "net_af_packet0,iface=eth0") };
+        crate::device::PacketRing::of(&port).unwrap().bypass
+    };
+    assert_eq!([false, true].map(ring), [true, false]);
+}

@@ -46,6 +46,7 @@ mtu = 9000
 promiscuous = false
 vlan_strip = true
 offload = false
+observe = false
 rx_descriptors = 512
 tx_descriptors = 256
 rx_queues = 2

@@ -1,6 +1,6 @@
 //! Checks of devices' arguments against the ports' MTUs, and of ports against the interfaces that they are made on.
 
-use super::super::device::{PacketRing, kind, longest_of_mtu};
+use super::super::device::{PacketRing, argument, kind, longest_of_mtu, observed_interface};
 use super::super::{Config, Port};
 use super::Problems;
 use crate::device::interface_of;
@@ -11,6 +11,32 @@ pub(super) fn arguments(config: &Config, found: &mut Problems) {
     for (index, port) in config.ports.iter().enumerate() {
         if let Some((what, help)) = Config::wrong_arguments(port) {
             found.error(format!("port[{index}].device"), format!("port {:?}: {what}", port.name), help);
+        }
+    }
+}
+
+/// Who asks for a second observer has a port that the kernel sees.
+pub(super) fn observed(config: &Config, found: &mut Problems) {
+    for (index, port) in config.ports.iter().enumerate().filter(|(_, port)| port.observe) {
+        let (path, who) = (format!("port[{index}].observe"), format!("port {:?}", port.name));
+        if observed_interface(&port.device).is_none() {
+            let help = match kind(&port.device) {
+                "net_af_packet" | "net_tap" | "net_pcap" => "say which interface it is: iface=NAME",
+                "net_af_xdp" => {
+                    "AF_XDP sends past all who look on; net_af_packet on the same interface can be observed"
+                }
+                _ => {
+                    "the kernel sees what leaves by net_af_packet, net_tap, and net_pcap on an interface; leave `observe` away"
+                }
+            };
+            found.error(
+                path,
+                format!("{who}: nobody can observe what it sends: it is no interface of the kernel's"),
+                help,
+            );
+        } else if argument(&port.device, "qdisc_bypass") == Some("1") {
+            let what = format!("{who}: qdisc_bypass=1 sends past all who look on");
+            found.error(path, what, "leave qdisc_bypass away: a port that is observed does without");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of `[run]` and of what is declared beside it: ports, modules, rings.
 
-use super::super::{Config, ModuleConfig, Port, Source, rooms, values};
+use super::super::{Config, Module, ModuleConfig, Port, Source, rooms, secret, values};
 use super::{Problems, device_texts, grants};
 use perigee_abi::{MAX_BATCH, MAX_PORTS};
 use std::ops::RangeInclusive;
@@ -136,10 +136,43 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
             let what = format!("{who}: config has a number that is infinite or none");
             found.error(format!("{path}.config"), what, "the module gets its config as JSON, which has no such number");
         }
+        secrets(module, &path, &who, found);
         let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
         if !config.chains.iter().any(|chain| generates(&chain.source) || chain.stages.contains(&module.name)) {
             found.warning(path, format!("{who} is not used"), "no chain has it as source or stage");
         }
+    }
+}
+
+/// They are keys of the document that the module gets, and of all that tells of them.
+fn secrets(module: &Module, path: &str, who: &str, found: &mut Problems) {
+    if module.secrets.is_empty() {
+        return;
+    }
+    let path = format!("{path}.secrets");
+    for (name, entry) in &module.secrets {
+        if !secret::is_name(name) {
+            let help = "letters, digits, - and _ are taken, 64 at most";
+            found.error(&path, format!("{who}: a secret's name is {name:?}"), help);
+        }
+        if entry.file.is_empty() {
+            found.error(
+                &path,
+                format!("{who}: secret {name:?}: file is empty"),
+                "give the path of the file that it is in",
+            );
+        }
+    }
+    if module.secrets.len() > secret::SECRETS_MAX {
+        let what = format!("{who} has {} secrets", module.secrets.len());
+        found.error(&path, what, format!("at most {} are taken", secret::SECRETS_MAX));
+    }
+    match &module.config {
+        Some(ModuleConfig::Text(_)) => found.error(path, format!("{who}: {}", secret::NO_TABLE.0), secret::NO_TABLE.1),
+        Some(ModuleConfig::Table(table)) if table.contains_key(secret::KEY) => {
+            found.error(path, format!("{who}: {}", secret::TAKEN.0), secret::TAKEN.1);
+        }
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks of the files that a configuration names.
 
-use super::super::Config;
+use super::super::{Config, secret};
 use super::Problems;
 use perigee_pcap::capture::{PcapDevice, look_at_path, why_not_written};
 use std::os::unix::fs::MetadataExt;
@@ -18,6 +18,18 @@ pub(super) fn modules(config: &Config, base: &Path, found: &mut Problems) {
         let what = format!("module {:?}: file {:?} {reason}", module.name, module.file);
         let help = format!("looked for {}", std::path::absolute(&file).unwrap_or(file).display());
         found.error(format!("module[{index}].file"), what, help);
+    }
+}
+
+pub(super) fn secrets(config: &Config, base: &Path, found: &mut Problems) {
+    for (index, module) in config.modules.iter().enumerate() {
+        // One that somebody has handed over is not looked for.
+        let wanted = module.secrets.iter().filter(|(_, entry)| entry.secret.is_none() && !entry.file.is_empty());
+        for (name, entry) in wanted {
+            let Err(unfit) = secret::look(&base.join(&entry.file)) else { continue };
+            let what = format!("module {:?}: secret {name:?}: file {:?} {}", module.name, entry.file, unfit.what);
+            found.error(format!("module[{index}].secrets"), what, unfit.help);
+        }
     }
 }
 

@@ -41,6 +41,7 @@ impl Config {
         entries::ports(self, &mut found);
         device_texts::shared(self, &mut found);
         devices::arguments(self, &mut found);
+        devices::observed(self, &mut found);
         captures::arguments(self, &mut found);
         entries::modules(self, &mut found);
         faults::modules(self, &mut found);
@@ -88,11 +89,12 @@ impl Config {
         found.0
     }
 
-    /// Finds files that are named and not there; a module's file is looked for in `base`.
+    /// Finds files that are named and not there, and secrets' files that others can get at; a module's files are looked for in `base`.
     #[must_use]
     pub fn validate_files(&self, base: &Path) -> Vec<Problem> {
         let mut found = Problems::default();
         files::modules(self, base, &mut found);
+        files::secrets(self, base, &mut found);
         files::devices(self, &mut found);
         played::paths(self, base, &mut found);
         devices::interfaces(self, &mut found);
