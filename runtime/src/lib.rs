@@ -20,7 +20,6 @@ mod fault;
 mod lcores;
 mod losses;
 mod manifest;
-mod observe;
 mod options;
 mod parts;
 mod readers;

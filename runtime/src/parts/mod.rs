@@ -2,6 +2,7 @@
 
 mod domains;
 mod maker;
+mod observe;
 pub(crate) mod orders;
 mod paths;
 mod probes;
@@ -10,13 +11,13 @@ mod streams;
 
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
+pub(crate) use observe::{Observers, Observing};
 pub(crate) use orders::Orders;
 pub(crate) use paths::Paths;
 pub(crate) use probes::Probes;
 pub(crate) use seats::{Common, PlacedChain, PlacedTimes, Seats};
 pub(crate) use streams::PlacedStream;
 
-use crate::observe::Observers;
 use perigee_core::clock::Clock;
 use perigee_core::unix::UnixOrigin;
 use perigee_datapath::flow::PortFlows;

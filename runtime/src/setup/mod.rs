@@ -5,9 +5,8 @@ mod memory;
 mod ports;
 mod streams;
 
-use crate::observe::Observers;
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Orders, Parts, Paths, Probes};
+use crate::parts::{Loaded, Maker, Observers, Orders, Parts, Paths, Probes};
 use chains::Builder;
 use memory::Memory;
 use perigee_config::needs::Needs;

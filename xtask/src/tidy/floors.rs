@@ -20,7 +20,7 @@ const HOUSES: &[House] = &[
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest"],
-        &["parts", "options", "lcores", "observe", "readers"],
+        &["parts", "options", "lcores", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
         &["lcore"],

@@ -1,6 +1,6 @@
 //! Reads what the kernel saw leave, where a port is to be observed: a thread beside the data path.
 
-use crate::parts::Probes;
+use super::Probes;
 use perigee_config::Config;
 use perigee_core::unix::UnixOrigin;
 use perigee_datapath::port::Port;
