@@ -23,6 +23,7 @@ mod manifest;
 mod observe;
 mod options;
 mod parts;
+mod readers;
 mod run;
 mod setup;
 pub mod sim;
@@ -47,8 +48,8 @@ pub use perigee_report::{
     EvidenceStats, FaultClass, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine,
     Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes,
     PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts,
-    PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamState, StreamStats,
-    Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    PortMeaning, PortStats, ReplayStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamState,
+    StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

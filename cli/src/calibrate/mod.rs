@@ -332,35 +332,7 @@ fn text(calibration: &Calibration) -> String {
         let observed = point.observed.iter().map(|gaps| ("departures, the kernel", gaps));
         let all = [("departures", &point.departures), ("arrivals", &point.arrivals)].into_iter().chain(observed);
         for (number, (of, gaps)) in all.enumerate() {
-            let first = |text: String| if number == 0 { text } else { String::new() };
-            let ns = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
-            let share =
-                |at: usize| gaps.within.get(at).map_or_else(|| "-".to_owned(), |part| format!("{:.1}", part * 100.0));
-            let missed = if point.off.abs() > MOST_OFF { "MISSED " } else { "" };
-            let none = || ["-"; 3].map(str::to_owned);
-            let [least, half, jitter] = point.latency.as_ref().map_or_else(none, floor::Latency::cells);
-            let remark = format!("{missed}{}", point.disturbed.as_deref().unwrap_or_default());
-            table.row([
-                first(point.size.to_string()),
-                first(point.asked.clone()),
-                first(format!("{:.1}", point.got_pps)),
-                first(format!("{:+.4}", point.off * 100.0)),
-                of.to_owned(),
-                ns(gaps.p1_ns),
-                ns(gaps.p50_ns),
-                ns(gaps.p99_ns),
-                ns(gaps.max_ns),
-                share(0),
-                share(1),
-                share(2),
-                share(3),
-                first(point.late.to_string()),
-                first(point.lost.to_string()),
-                first(least),
-                first(half),
-                first(jitter),
-                first(remark),
-            ]);
+            table.row(row(point, number == 0, of, gaps));
         }
     }
     let key = &calibration.key;
@@ -373,4 +345,35 @@ fn text(calibration: &Calibration) -> String {
         calibration.method,
         table.text()
     )
+}
+
+/// Gaps of a point; what is not of them stands in its first row.
+fn row(point: &Point, is_first: bool, of: &str, gaps: &Gaps) -> [String; 19] {
+    let first = |text: String| if is_first { text } else { String::new() };
+    let ns = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
+    let share = |at: usize| gaps.within.get(at).map_or_else(|| "-".to_owned(), |part| format!("{:.1}", part * 100.0));
+    let missed = if point.off.abs() > MOST_OFF { "MISSED " } else { "" };
+    let none = || ["-"; 3].map(str::to_owned);
+    let [least, half, jitter] = point.latency.as_ref().map_or_else(none, floor::Latency::cells);
+    [
+        first(point.size.to_string()),
+        first(point.asked.clone()),
+        first(format!("{:.1}", point.got_pps)),
+        first(format!("{:+.4}", point.off * 100.0)),
+        of.to_owned(),
+        ns(gaps.p1_ns),
+        ns(gaps.p50_ns),
+        ns(gaps.p99_ns),
+        ns(gaps.max_ns),
+        share(0),
+        share(1),
+        share(2),
+        share(3),
+        first(point.late.to_string()),
+        first(point.lost.to_string()),
+        first(least),
+        first(half),
+        first(jitter),
+        first(format!("{missed}{}", point.disturbed.as_deref().unwrap_or_default())),
+    ]
 }

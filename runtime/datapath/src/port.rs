@@ -18,6 +18,7 @@ use perigee_wire as wire;
 use std::sync::Arc;
 
 mod file;
+mod wire_end;
 
 /// What of a port never changes, for whoever holds one of its ends.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +95,11 @@ impl RxEnd {
     /// A packet is due so soon that an lcore that slept would be late for it.
     pub fn is_near(&self, now: u64) -> bool {
         matches!(self, Self::File(end) if end.is_near(now))
+    }
+
+    /// A file that gives nothing more. Of other queues nobody can say.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::File(end) if end.is_over())
     }
 }
 
@@ -196,6 +202,10 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     /// What it plays, where it plays files.
     fn tape(&self) -> Option<&replay::Tape> {
         None
+    }
+    /// What reads ahead of its queues, each to be given a thread.
+    fn readers(&self) -> Vec<replay::Reader> {
+        Vec::new()
     }
     /// The device is a real one.
     fn is_physical(&self) -> bool {
@@ -356,55 +366,5 @@ impl Port for DpdkPort {
 
     fn connect_again(&self, pause: &dyn Fn() -> bool) {
         DpdkPort::connect_again(self, pause);
-    }
-}
-
-impl Port for wire::End {
-    fn name(&self) -> &str {
-        wire::End::name(self)
-    }
-
-    fn facts(&self) -> PortFacts {
-        PortFacts::of_our_own(self.number, self.mtu, self.offloads(), self.strips_vlan, self.timestamp)
-    }
-
-    fn info(&self, may_tx: bool) -> PortInfo {
-        wire::End::info(self, may_tx)
-    }
-
-    fn stats(&self) -> PortStats {
-        wire::End::stats(self)
-    }
-
-    fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
-
-    fn rx_end(self: Arc<Self>, _queue: u16) -> RxEnd {
-        RxEnd::Wire(Box::new(wire::End::rx_end(&self)))
-    }
-
-    fn tx_end(self: Arc<Self>, _queue: u16) -> TxEnd {
-        TxEnd::Wire(wire::End::tx_end(&self))
-    }
-
-    fn rx_queues(&self) -> u16 {
-        1
-    }
-
-    fn link_up(&self) -> bool {
-        wire::End::link_up(self)
-    }
-
-    fn discard_waiting(&self) -> u64 {
-        wire::End::discard_waiting(self)
-    }
-
-    fn offer(&self, _rule: &FlowRule) -> Result<Offloaded, String> {
-        Err("a simulated wire has no hardware".to_owned())
-    }
-
-    fn wire(&self) -> Option<&wire::End> {
-        Some(self)
     }
 }
