@@ -17,23 +17,23 @@ duration = "20ms"
 [[port]]
 name = "load"
 device = "wire:before,end=a,{before}"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "near"
 device = "wire:before,end=b"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "far"
 device = "wire:behind,end=a,{behind}"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "in"
 device = "wire:behind,end=b"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[module]]
 name = "gen"
 file = "gen.wat"
@@ -59,6 +59,7 @@ source = {{ port = "in" }}
 name = "s"
 chain = "generate"
 rate = "{rate}"
+duration = "18ms"
 {more}
 "#
     )
@@ -194,7 +195,7 @@ fn an_identity_that_is_changed_on_the_way_matches_nothing_and_says_so() {
     assert!(all.remarks()[0].contains("NONE was seen at both places"), "{:?}", all.remarks());
     for name in ["number", "tail", "payload"] {
         let path = told(&outcome, name);
-        assert!(path.packets.first > 1_900 && path.packets.in_time == path.packets.first, "{path:?}");
+        assert!(path.packets.first > 1_700 && path.packets.in_time == path.packets.first, "{path:?}");
         assert_eq!((path.latency.min_ns, path.latency.max_ns), (Some(10_000), Some(10_000)));
     }
 }
@@ -207,7 +208,7 @@ fn packets_that_are_all_the_same_are_ambiguous_and_the_remark_says_what_to_do() 
     let outcome = simulate(&bench, &config(["delay=5us", "delay=5us"], "100 kpps", &paths), 2);
     let all = told(&outcome, "all");
     // The first one was alone when it was on its way, and was matched or not.
-    assert!(all.packets.first > 1_900 && all.packets.ambiguous + 1 >= all.packets.first, "{:?}", all.packets);
+    assert!(all.packets.first > 1_700 && all.packets.ambiguous + 1 >= all.packets.first, "{:?}", all.packets);
     assert!(all.packets.ambiguous_then + 1 >= all.packets.then && all.latency.count <= 1, "{:?}", all.packets);
     let remark = &all.remarks()[0];
     assert!(remark.contains("AMBIGUOUS") && remark.contains("another `identity` may tell them apart"), "{remark}");
@@ -218,7 +219,7 @@ fn strangers_change_no_count_and_two_lcores_see() {
     let bench = bench();
     // One in twenty is somebody else's; then both are.
     let other = "[[chain]]\nname = \"other\"\nsource = { module = \"gen2\", pool = 1023 }\ntx = [\"load\"]\n\
-                 [[stream]]\nname = \"other\"\nchain = \"other\"\nrate = \"50 kpps\"\n";
+                 [[stream]]\nname = \"other\"\nchain = \"other\"\nrate = \"50 kpps\"\nduration = \"18ms\"\n";
     let text = |by: &str| {
         config(["delay=20us,loss=1%", "delay=5us"], "950 kpps", &(other.to_owned() + &path("all", by, SINK, "")))
     };
@@ -227,7 +228,7 @@ fn strangers_change_no_count_and_two_lcores_see() {
     let one = told(&outcome, "all");
     assert_eq!(one.packets.first, streams[0].sent);
     assert_eq!(one.packets.lost + (streams[1].sent - one.packets.only_then), wire.lost, "{one:?} {wire:?}");
-    assert!(one.packets.only_then > 900 && one.packets.ambiguous == 0, "{one:?}");
+    assert!(one.packets.only_then > 800 && one.packets.ambiguous == 0, "{one:?}");
     assert_eq!((one.latency.min_ns, one.latency.max_ns), (Some(25_000), Some(25_000)));
     let outcome = simulate(&bench, &text("sent_by = [\"generate\", \"other\"]"), 3);
     let (both, wire) = (told(&outcome, "all"), outcome.summary.snapshot.ports[0].wire.clone().unwrap());

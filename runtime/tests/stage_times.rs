@@ -13,23 +13,23 @@ duration = "20ms"
 [[port]]
 name = "load"
 device = "wire:a,end=a,delay=5us"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "near"
 device = "wire:a,end=b"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "far"
 device = "wire:b,end=a,delay=5us"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "in"
 device = "wire:b,end=b"
-rx_descriptors = 512
-tx_descriptors = 512
+rx_descriptors = 256
+tx_descriptors = 256
 [[module]]
 name = "gen"
 file = "gen.wat"
@@ -53,6 +53,7 @@ source = { port = "in" }
 name = "s"
 chain = "generate"
 rate = "100 kpps"
+duration = "18ms"
 [[path]]
 name = "forward"
 first = { received_by = ["forward"] }

@@ -189,8 +189,10 @@ impl Matcher {
     /// Matches all of it, and looks at what was to come by now: about once a millisecond.
     pub fn tick(&mut self, now_ns: u64) {
         self.work(now_ns, usize::MAX);
-        self.judge(now_ns, MOST_JUDGED);
-        self.forget(now_ns);
+        // What was seen later than this is not matched yet.
+        let until_ns = now_ns.saturating_sub(REST_NS);
+        self.judge(until_ns, MOST_JUDGED);
+        self.forget(until_ns);
     }
 
     /// What is seen for the first time from now on does not count: only what is on its way is waited for.

@@ -61,6 +61,7 @@ impl Builder<'_> {
             lcores[at].chains.push(chain);
         }
         self.share(placed, &mut lcores);
+        self.parts.probes.complete();
         Ok(lcores)
     }
 
