@@ -4,9 +4,11 @@
 use perigee_abi::PortInfo;
 use perigee_config::FlowRule;
 use perigee_config::sizes::MAX_L2;
+use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::flow::Offloaded;
 use perigee_dpdk::observer::Observer;
+use perigee_dpdk::pacing::CardClock;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk::port::{Port as DpdkPort, VlanStrip};
 use perigee_dpdk::timestamp::RxTimestamp;
@@ -18,6 +20,7 @@ use perigee_wire as wire;
 use std::sync::Arc;
 
 mod file;
+mod wired;
 
 /// What of a port never changes, for whoever holds one of its ends.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +164,15 @@ impl TxEnd {
     }
 }
 
+/// A line that can be kept busy between packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilledLine {
+    /// Bits per second on layer 1.
+    pub rate: u64,
+    /// What lies between packets never arrives, for certain; else only a calibration can tell.
+    pub vanishes: bool,
+}
+
 /// A port of a run, as the control side sees it: never on the data path.
 pub trait Port: Send + Sync + std::fmt::Debug {
     /// Name in the configuration.
@@ -189,6 +201,27 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     /// Why it does not.
     fn offer(&self, rule: &FlowRule) -> Result<Offloaded, String>;
 
+    /// Limits what a tx queue sends to so many Mbit/s, as the port counts them; 0: to nothing.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn limit_queue(&self, _queue: u16, _mbps: u32) -> Result<(), String> {
+        Err("it sends nothing".to_owned())
+    }
+    /// That it lets packets go at the times that they carry: by which clock, where it is not the run's.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn launch(&self, _clock: &Clock) -> Result<Option<CardClock>, String> {
+        Err("it sends nothing".to_owned())
+    }
+    /// Its line, where that can be kept busy.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn line(&self) -> Result<FilledLine, String> {
+        Err("it sends nothing".to_owned())
+    }
     /// It takes packets.
     fn sends(&self) -> bool {
         true
@@ -304,6 +337,21 @@ impl Port for DpdkPort {
         DpdkPort::offer(self, rule)
     }
 
+    fn limit_queue(&self, queue: u16, mbps: u32) -> Result<(), String> {
+        DpdkPort::limit_queue(self, queue, mbps)
+    }
+
+    fn launch(&self, clock: &Clock) -> Result<Option<CardClock>, String> {
+        self.launch_clock(clock).map(Some)
+    }
+
+    fn line(&self) -> Result<FilledLine, String> {
+        match DpdkPort::info(self, true).speed_mbps {
+            0 => Err("the speed of its link is not known".to_owned()),
+            mbps => Ok(FilledLine { rate: u64::from(mbps) * 1_000_000, vanishes: false }),
+        }
+    }
+
     fn is_physical(&self) -> bool {
         DpdkPort::is_physical(self)
     }
@@ -356,55 +404,5 @@ impl Port for DpdkPort {
 
     fn connect_again(&self, pause: &dyn Fn() -> bool) {
         DpdkPort::connect_again(self, pause);
-    }
-}
-
-impl Port for wire::End {
-    fn name(&self) -> &str {
-        wire::End::name(self)
-    }
-
-    fn facts(&self) -> PortFacts {
-        PortFacts::of_our_own(self.number, self.mtu, self.offloads(), self.strips_vlan, self.timestamp)
-    }
-
-    fn info(&self, may_tx: bool) -> PortInfo {
-        wire::End::info(self, may_tx)
-    }
-
-    fn stats(&self) -> PortStats {
-        wire::End::stats(self)
-    }
-
-    fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
-
-    fn rx_end(self: Arc<Self>, _queue: u16) -> RxEnd {
-        RxEnd::Wire(Box::new(wire::End::rx_end(&self)))
-    }
-
-    fn tx_end(self: Arc<Self>, _queue: u16) -> TxEnd {
-        TxEnd::Wire(wire::End::tx_end(&self))
-    }
-
-    fn rx_queues(&self) -> u16 {
-        1
-    }
-
-    fn link_up(&self) -> bool {
-        wire::End::link_up(self)
-    }
-
-    fn discard_waiting(&self) -> u64 {
-        wire::End::discard_waiting(self)
-    }
-
-    fn offer(&self, _rule: &FlowRule) -> Result<Offloaded, String> {
-        Err("a simulated wire has no hardware".to_owned())
-    }
-
-    fn wire(&self) -> Option<&wire::End> {
-        Some(self)
     }
 }

@@ -2,6 +2,7 @@
 
 mod domains;
 mod maker;
+mod means;
 pub(crate) mod orders;
 mod paths;
 mod probes;
@@ -10,6 +11,7 @@ mod streams;
 
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
+pub(crate) use means::{Limit, Means};
 pub(crate) use orders::Orders;
 pub(crate) use paths::Paths;
 pub(crate) use probes::Probes;
