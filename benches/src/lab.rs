@@ -115,6 +115,12 @@ impl Setup {
         self.chain(&format!("port = \"{port}\""), stages, port)
     }
 
+    /// A chain that plays a file into another port.
+    pub(crate) fn play(mut self, name: &str, device: &str, tx: &str) -> Self {
+        let _ = write!(self.text, "[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\npool = {POOL}\n");
+        self.chain(&format!("port = \"{name}\""), &[], tx)
+    }
+
     /// A chain that starts with a ring and hands its packets to a port.
     pub(crate) fn behind_ring(self, ring: &str, tx: &str) -> Self {
         self.chain(&format!("ring = \"{ring}\""), &[], tx)

@@ -15,9 +15,11 @@ mod pacing;
 mod pieces;
 mod pools;
 mod quiet;
+mod replay;
 mod report;
 mod sdk;
 mod stages;
+mod veth;
 mod works;
 
 use anyhow::{Context, Result};
@@ -74,6 +76,8 @@ enum Part {
     Pacing,
     /// Probes, and packets that are none
     Measuring,
+    /// Files that are played
+    Replay,
     /// Checksums by the guest SDK
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
@@ -173,6 +177,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Measuring) {
         measuring::measure(lab)?;
+    }
+    if wanted(Part::Replay) {
+        replay::measure(lab)?;
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;

@@ -35,12 +35,23 @@ pub(crate) fn generator_config(work: Work) -> &'static str {
 
 /// Lets the chains of a loop take turns with the template's twin on the first one's pool: the samples of the twin, then of each chain.
 pub(crate) fn beside_template(lab: &mut Lab, setup: &Setup, chains: usize, burst: u16) -> Result<Vec<Samples>> {
+    beside_template_by(lab, setup, chains, burst, polls)
+}
+
+/// As [`beside_template`], where `poll` gets a slice's packets of a chain.
+pub(crate) fn beside_template_by(
+    lab: &mut Lab,
+    setup: &Setup,
+    chains: usize,
+    burst: u16,
+    poll: impl Fn(&mut Loop, usize, u32) -> u64 + Copy,
+) -> Result<Vec<Samples>> {
     let mut on = setup.start(&lab.root)?;
     let times = SLICE / u32::from(burst);
     let mut twin = Twin::new(Work::Template, burst, 0);
     let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times))];
     for chain in 0..chains {
-        sides.push(Box::new(move |on| polls(on, chain, times)));
+        sides.push(Box::new(move |on| poll(on, chain, times)));
     }
     let samples = lab.compare(&mut on, sides)?;
     lab.finish(on)?;

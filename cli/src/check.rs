@@ -9,7 +9,7 @@ use perigee_runtime::config::{Captures, Config, ConfigError, FlowRule, Module, P
 use perigee_runtime::jail::Mode;
 use perigee_runtime::load::{Loader, Upload};
 use perigee_runtime::trial;
-use perigee_runtime::{Error, ModuleInfo, RecordingFacts as Facts, longest_operation};
+use perigee_runtime::{Error, ModuleInfo, longest_operation};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -135,17 +135,17 @@ fn flows(config: &Config) -> String {
 
 /// What ports would play, and what memory that takes.
 fn played(config: &Config, captures: &Captures) -> String {
-    let ports = config.ports.iter().enumerate();
-    let played = ports.filter_map(|(number, port)| Some((port, captures.recording(number)?.facts())));
-    let line = |(port, facts): (&Port, &Facts)| {
-        let (packets, memory) = (count(facts.packets), bytes(facts.memory));
+    let line = |(number, port): (usize, &Port)| {
+        let (facts, device) = (captures.recording(number)?.facts(), port.file()?);
+        let (packets, memory) = (count(facts.packets), bytes(device.takes(config.rx_queues(number), facts)));
         let span = Duration::from_nanos(facts.period).as_secs_f64();
-        format!(
-            "  port {}: a round has {packets} packets and lasts {span:.3} s at speed 1; memory: {memory}\n",
+        let whence = if device.is_preloaded { "" } else { ", for what is read ahead" };
+        Some(format!(
+            "  port {}: a round has {packets} packets and lasts {span:.3} s at speed 1; memory: {memory}{whence}\n",
             port.name
-        )
+        ))
     };
-    played.map(line).collect()
+    config.ports.iter().enumerate().filter_map(line).collect()
 }
 
 /// What would run where.

@@ -230,6 +230,45 @@ fn look_at_a_command(bench: &Bench, arguments: &[&str]) {
     command.wait().expect("it was there");
 }
 
+/// Threads that read files ahead may read what is open, and the run's user could not open it any more.
+#[test]
+fn files_are_read_ahead_in_the_jail() {
+    let bench = Bench::new();
+    let mut file = [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 0, 1].map(u32::to_le_bytes).concat();
+    for n in 0..10_000_u32 {
+        file.extend([0, n, 800, 800].map(u32::to_le_bytes).concat());
+        file.extend([&[2; 12], &[8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0][..], &n.to_be_bytes()].concat());
+        file.resize(file.len() + 770, 7);
+    }
+    fs::write(bench.path("in.pcap"), &file).expect("a file");
+    fs::set_permissions(bench.path("in.pcap"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("its rights");
+    bench.write(
+        "ahead.toml",
+        "[[port]]\nname = \"in\"\ndevice = \"file:in.pcap,preload=no,memory=512K,rate=20kpps,loop=4\"\n\
+         [[port]]\nname = \"out\"\ndevice = \"net_null0\"\n\
+         [[chain]]\nsource = { port = \"in\" }\nlcores = [0, 1]\ntx = [\"out\"]\n",
+    );
+    let mut command = bench.command(&["run", "ahead.toml", "--quiet", "--json", "summary.json"]);
+    let command = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    let readers = |pid| threads(pid).into_iter().filter(|thread| thread.name == "perigee-reader").collect::<Vec<_>>();
+    wait_until("files were read", Duration::from_secs(30), || readers(command.id()).len() == 2);
+    for thread in readers(command.id()) {
+        assert_eq!((thread.field("NoNewPrivs"), thread.field("Seccomp")), ("1", "2"));
+        assert_eq!(thread.bits("CapEff") | thread.bits("CapPrm") | thread.bits("CapBnd"), 0);
+    }
+    let output = command.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let summary: serde_json::Value = serde_json::from_str(&bench.read("summary.json")).expect("a summary");
+    let replay = &summary["ports"][0]["replay"];
+    assert_eq!(
+        (&replay["packets"], &replay["rounds"], &replay["changed"]),
+        (&40_000.into(), &4.into(), &0.into()),
+        "{replay}"
+    );
+}
+
 #[test]
 fn commands_run_guest_code_in_the_jail_too() {
     let bench = Bench::new();

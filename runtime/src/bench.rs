@@ -2,6 +2,7 @@
 //! a native twin on the same port and pool can take turns with it. Not for any other use.
 
 use crate::parts::Parts;
+use crate::readers::Readers;
 use crate::setup::{self, Plan, Time};
 use crate::snapshot::{chain_stats, pool_stats};
 use perigee_config::{Config, Severity};
@@ -40,6 +41,7 @@ pub struct Loop {
     /// The moment of the last `load`: a piece alone does not read the clock, which a poll does once for all of them.
     loaded_at: Now,
     _ticker: Ticker,
+    _readers: Readers,
     parts: Parts,
     _registered: Registered,
 }
@@ -71,6 +73,8 @@ impl Loop {
         let plan = Plan { config, base, engines, loader, options, captures, uploads, time };
         let (parts, mut lcores) = setup::build(&plan)?;
         let lcore = lcores.pop().ok_or_else(|| Error::Request("the benchmark has no chain".to_owned()))?;
+        // Before this thread is pinned: they shall have another CPU.
+        let readers = Readers::start(&parts.ports)?;
         let fail = |what: String| Error::Lcore { lcore: lcore.cpu as usize, what };
         Affinity::pin(lcore.cpu as usize).map_err(fail)?;
         let registered = Registered::register().map_err(fail)?;
@@ -78,7 +82,16 @@ impl Loop {
         let loaded = lcore.chains.iter().map(|_| Burst::new()).collect();
         let counted = lcore.chains.iter().map(|c| c.out.counters.clone()).collect();
         let loaded_at = Now { cycles: 0, ns: 0, flags: 0 };
-        Ok(Self { lcore, loaded, counted, loaded_at, _ticker: ticker, parts, _registered: registered })
+        Ok(Self {
+            lcore,
+            loaded,
+            counted,
+            loaded_at,
+            _ticker: ticker,
+            _readers: readers,
+            parts,
+            _registered: registered,
+        })
     }
 
     /// One turn of the data path of one chain. Returns the packets that came.

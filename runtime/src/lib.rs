@@ -23,6 +23,7 @@ mod manifest;
 mod observe;
 mod options;
 mod parts;
+mod readers;
 mod run;
 mod setup;
 pub mod sim;
@@ -48,9 +49,9 @@ pub use perigee_report::{
     Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats,
     LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin,
     PaceStats, PartTimes, PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock,
-    PortDescription, PortFacts, PortMeaning, PortStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial,
-    Stamps, StreamFacts, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
-    WireStats,
+    PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats, RingStats, SeatReport, Snapshot, StageTimes,
+    StampTrial, Stamps, StreamFacts, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats,
+    UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

@@ -7,6 +7,7 @@ use crate::manifest;
 use crate::observe::Observing;
 use crate::options::Options;
 use crate::parts::{Parts, PlacedChain, PlacedStream};
+use crate::readers::Readers;
 use crate::setup::{self, Plan, Time};
 use crate::snapshot::{self, Sources};
 use crate::swap::{Changes, SwapOptions};
@@ -46,6 +47,8 @@ pub struct Run {
     watchdog: Option<Watchdog>,
     /// Who reads what others saw leave.
     observing: Option<Observing>,
+    /// Of files that are not in memory. They end with the run.
+    _readers: Readers,
     pub(crate) changes: Changes,
     /// What it is made of; `None` of a simulation.
     manifest: Option<Manifest>,
@@ -96,11 +99,23 @@ impl Run {
         let started_ns = parts.clock.ns(parts.clock.cycles());
         let pulses: Vec<_> = placed.iter().map(|lcore| Arc::clone(&lcore.pulse)).collect();
         let watchdog = Some(Watchdog::start(&parts, pulses.clone())?);
+        let readers = Readers::start(&parts.ports)?;
         let (ticker, changes, lcores) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
         let manifest = Some(manifest::of(&parts, machine, config));
         let observing = parts.observers.start(parts.unix)?;
-        let mut run =
-            Self { lcores, keeper, pulses, watchdog, observing, started_ns, parts, ticker, changes, manifest };
+        let mut run = Self {
+            lcores,
+            keeper,
+            pulses,
+            watchdog,
+            observing,
+            _readers: readers,
+            started_ns,
+            parts,
+            ticker,
+            changes,
+            manifest,
+        };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
         for lcore in placed {
@@ -128,6 +143,7 @@ impl Run {
             pulses,
             watchdog: None,
             observing: None,
+            _readers: Readers::default(),
             started_ns: clock.now_ns(),
             parts,
             ticker: None,

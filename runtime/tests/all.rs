@@ -17,6 +17,7 @@ mod model;
 mod offloads;
 mod pacing;
 mod paths;
+mod read_ahead;
 mod replay;
 mod requests;
 mod sim;

@@ -2,9 +2,8 @@
 
 use perigee_abi::verdict as v;
 use perigee_lab::{Bench, each, module, verdict};
-use perigee_runtime::config::Config;
-use perigee_runtime::sim::{Outcome, Simulator};
-use perigee_runtime::{Options, PercentileValue, StreamStats};
+use perigee_runtime::sim::Outcome;
+use perigee_runtime::{PercentileValue, StreamStats};
 
 /// A generator of frames of 80 bytes, a wire with `line`, a sink that reads the probes, and what `more` adds.
 fn config(line: &str, stream: &str, more: &str) -> String {
@@ -42,10 +41,8 @@ fn generator(len: u32) -> String {
     module(&each("generate", &format!("(i32.store16 offset=4 (local.get $d) (i32.const {len})) {}", verdict(v::NEXT))))
 }
 
-fn simulate(bench: &Bench, text: &str, seed: u64) -> Outcome {
-    let config = Config::parse(text, "measuring.toml").unwrap_or_else(|e| panic!("{e}"));
-    let simulator = Simulator::new(&config, &bench.path(""), &Options::default()).unwrap();
-    let outcome = simulator.simulate(seed, None, None).unwrap();
+fn balanced(bench: &Bench, text: &str, seed: u64) -> Outcome {
+    let outcome = bench.simulate(text, seed).unwrap();
     assert!(outcome.summary.accounting.balanced && outcome.summary.pools.iter().all(|pool| pool.full));
     let stream = &outcome.summary.snapshot.measured[0];
     assert!(stream.probes.is_balanced() && stream.probes.outstanding == 0, "{:?}", stream.probes);
@@ -62,7 +59,7 @@ fn loss_duplicates_and_order_are_those_that_the_wire_has_injected() {
     bench.module("gen.wat", &generator(80));
     let line = "delay=20us,loss=1%,duplicate=2%,reorder=3%,reorder-by=30us";
     for seed in 1..6 {
-        let outcome = simulate(&bench, &config(line, "rate = \"1 Mpps\"", ""), seed);
+        let outcome = balanced(&bench, &config(line, "rate = \"1 Mpps\"", ""), seed);
         let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
         let (stream, probes) = (measured(&outcome), &measured(&outcome).probes);
         assert_eq!(outcome.summary.snapshot.ports[0].tx_packets, probes.sent);
@@ -82,7 +79,7 @@ fn loss_duplicates_and_order_are_those_that_the_wire_has_injected() {
 fn latency_is_that_of_the_wire_to_the_nanosecond_from_both_departures() {
     let bench = Bench::new();
     bench.module("gen.wat", &generator(80));
-    let outcome = simulate(&bench, &config("delay=12345ns", "rate = \"700 kpps\"", ""), 1);
+    let outcome = balanced(&bench, &config("delay=12345ns", "rate = \"700 kpps\"", ""), 1);
     let stream = measured(&outcome);
     for times in [&stream.latency, &stream.latency_intended] {
         assert_eq!(times.min_ns, Some(12_345));
@@ -98,7 +95,7 @@ fn latency_is_that_of_the_wire_to_the_nanosecond_from_both_departures() {
     assert_eq!((gaps.asked_ns, gaps.within[0].share), (Some(1_429), 1.0));
     // The lcore stands still for 2 ms: what then leaves late has the wire's latency from its real departure, and more from its time.
     let text = config("delay=12345ns", "rate = \"100 kpps\"", "[[sim.event]]\nat = \"5ms\"\njump = { by = \"2ms\" }");
-    let outcome = simulate(&bench, &text, 1);
+    let outcome = balanced(&bench, &text, 1);
     let stream = measured(&outcome);
     assert_eq!((stream.latency.min_ns, stream.latency.max_ns), (Some(12_345), Some(12_345)), "{stream:#?}");
     assert!(stream.latency_intended.max_ns.unwrap() > 1_900_000, "{stream:#?}");
@@ -109,7 +106,7 @@ fn what_comes_after_its_time_out_is_late_and_not_lost() {
     let bench = Bench::new();
     bench.module("gen.wat", &generator(80));
     let line = "delay=20us,reorder=5%,reorder-by=3ms";
-    let outcome = simulate(&bench, &config(line, "rate = \"200 kpps\"", ""), 2);
+    let outcome = balanced(&bench, &config(line, "rate = \"200 kpps\"", ""), 2);
     let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
     let probes = measured(&outcome).probes;
     // Those of the last milliseconds were waited for no longer than their time-out.
@@ -122,7 +119,7 @@ fn strangers_and_corrupted_probes_change_no_count() {
     bench.module("gen.wat", &generator(80));
     let other = "[[chain]]\nname = \"other\"\nsource = { module = \"gen\", pool = 1023 }\ntx = [\"load\"]\n\
                  [[stream]]\nname = \"strangers\"\nchain = \"other\"\nrate = \"50 kpps\"\n";
-    let outcome = simulate(&bench, &config("delay=5us,corrupt=1%", "rate = \"1 Mpps\"", other), 4);
+    let outcome = balanced(&bench, &config("delay=5us,corrupt=1%", "rate = \"1 Mpps\"", other), 4);
     let (probes, strangers) = (measured(&outcome).probes, outcome.summary.snapshot.strangers);
     let others = outcome.summary.snapshot.streams[1].sent;
     let wire = outcome.summary.snapshot.ports[0].wire.clone().unwrap();
@@ -139,12 +136,12 @@ fn one_in_ten_is_a_probe_and_none_where_frames_are_too_short() {
     bench.module("gen.wat", &generator(80));
     let stream = "rate = \"1 Mpps\"";
     let text = config("delay=5us", stream, "").replace("timeout = \"1ms\"", "timeout = \"1ms\", every = 10");
-    let outcome = simulate(&bench, &text, 1);
+    let outcome = balanced(&bench, &text, 1);
     let (sent, probes) = (outcome.summary.snapshot.streams[0].sent, measured(&outcome).probes);
     assert_eq!(probes.sent, sent.div_ceil(10));
     assert_eq!(outcome.summary.snapshot.strangers.foreign, sent - probes.sent);
     bench.module("gen.wat", &generator(45));
-    let outcome = simulate(&bench, &config("delay=5us", stream, ""), 1);
+    let outcome = balanced(&bench, &config("delay=5us", stream, ""), 1);
     assert_eq!(
         (measured(&outcome).probes.sent, measured(&outcome).too_short),
         (0, outcome.summary.snapshot.streams[0].sent)
@@ -159,9 +156,9 @@ fn two_lcores_send_and_two_receive_and_a_seed_gives_the_same_again() {
         "source = { module = \"gen\", pool = 2047 }",
         "lcores = [0, 1]\nsource = { module = \"gen\", pool = 2047 }",
     );
-    let first = simulate(&bench, &text, 7);
+    let first = balanced(&bench, &text, 7);
     let wire = first.summary.snapshot.ports[0].wire.clone().unwrap();
     assert_eq!(measured(&first).probes.lost, wire.lost);
-    let again = simulate(&bench, &text, 7);
+    let again = balanced(&bench, &text, 7);
     assert_eq!((first.digest.clone(), measured(&first)), (again.digest.clone(), measured(&again)));
 }

@@ -1,7 +1,7 @@
 //! Methods of pacing, by what arrives at the end of a simulated wire whose other end has them, while the lcore that sends is slow; and
 //! which method is chosen.
 
-use crate::pacing::{checker, generator, simulate};
+use crate::pacing::{checker, generator, sound};
 use perigee_lab::Bench;
 use perigee_runtime::config::Config;
 use perigee_runtime::config::stream::{Method, Rate};
@@ -60,7 +60,7 @@ fn away(over: u64, under: u64, most: u64) -> String {
 fn simulated(bench: &Bench, wire: &str, stream: &str, wrong: &str) -> Outcome {
     bench.module("gen.wat", &generator());
     bench.module("check.wat", &checker(wrong));
-    simulate(bench, &config(wire, stream))
+    sound(bench, &config(wire, stream))
 }
 
 fn stream(outcome: &Outcome) -> &PaceStats {
@@ -166,7 +166,7 @@ fn what_is_late_is_treated_as_the_operator_says_by_each_method() {
             bench.module("gen.wat", &generator());
             bench.module("check.wat", &checker("(i32.const 0)"));
             let stream = format!("rate = \"100 kpps\"\nmethod = \"{method}\"\nlate = \"{late}\"");
-            simulate(&bench, &(config(arguments, &stream) + event))
+            sound(&bench, &(config(arguments, &stream) + event))
         };
         let caught_up = with("catch-up");
         let told = stream(&caught_up);

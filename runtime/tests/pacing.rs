@@ -2,9 +2,8 @@
 
 use perigee_abi::{rx_flags, tx_flags, verdict as v};
 use perigee_lab::{Bench, each, module, verdict};
-use perigee_runtime::config::Config;
-use perigee_runtime::sim::{Outcome, Simulator};
-use perigee_runtime::{Options, StreamState};
+use perigee_runtime::StreamState;
+use perigee_runtime::sim::Outcome;
 
 /// Nanoseconds from one end of the wire to the other.
 const DELAY: u64 = 5_000;
@@ -72,10 +71,8 @@ fn away(over: u64, under: u64) -> String {
     )
 }
 
-pub(crate) fn simulate(bench: &Bench, text: &str) -> Outcome {
-    let config = Config::parse(text, "pacing.toml").unwrap_or_else(|e| panic!("{e}"));
-    let simulator = Simulator::new(&config, &bench.path(""), &Options::default()).unwrap();
-    let outcome = simulator.simulate(3, None, None).unwrap();
+pub(crate) fn sound(bench: &Bench, text: &str) -> Outcome {
+    let outcome = bench.simulate(text, 3).unwrap();
     assert_eq!(outcome.broken, Vec::<String>::new(), "{:#?}", outcome.summary.snapshot);
     assert!(outcome.summary.accounting.balanced && outcome.summary.pools.iter().all(|pool| pool.full));
     let failed = outcome.summary.snapshot.modules.iter().filter_map(|module| module.failed.clone());
@@ -92,7 +89,7 @@ fn a_constant_rate_has_no_error_that_adds_up() {
         bench.module("gen.wat", &generator());
         bench.module("check.wat", &checker(&away(1_000_000_000, per_second)));
         let stream = format!("[[stream]]\nname = \"s\"\nchain = \"generate\"\nrate = \"{rate}\"\n");
-        let outcome = simulate(&bench, &config(&stream));
+        let outcome = sound(&bench, &config(&stream));
         let stream = &outcome.summary.snapshot.streams[0];
         // The first leaves at once, the last one before the 10 ms are over; some wait for their time then, and leave at it.
         let asked = per_second / 100;
@@ -114,7 +111,7 @@ fn a_stream_ends_by_its_count_and_the_next_one_follows() {
          [[stream]]\nname = \"one\"\nchain = \"generate\"\nrate = \"100 kpps\"\ncount = 100\n\
          [[stream]]\nname = \"two\"\nchain = \"second\"\nrate = \"50 kpps\"\nafter = \"one\"\nstart = \"500us\"\ncount = 50\n",
     );
-    let outcome = simulate(&bench, &text);
+    let outcome = sound(&bench, &text);
     let streams = &outcome.summary.snapshot.streams;
     assert_eq!((streams[0].sent, streams[0].state), (100, StreamState::Over));
     assert_eq!((streams[1].sent, streams[1].state), (50, StreamState::Over));
@@ -152,7 +149,7 @@ fn a_module_says_when_its_packets_leave_and_gets_the_time_written() {
             .unwrap();
         let wrong = format!("(i32.or {} (i64.ne (i64.add {stamp} (i64.const {DELAY})) (global.get $t)))", away(by, 1));
         bench.module("check.wat", &checker(&wrong));
-        let outcome = simulate(&bench, &config(""));
+        let outcome = sound(&bench, &config(""));
         let chain = &outcome.summary.snapshot.chains[0];
         let expected = 10_000_000 / by;
         assert!(chain.sent >= expected && chain.sent <= expected + 64, "{} of {expected}", chain.sent);
@@ -171,12 +168,12 @@ fn a_stamp_beyond_the_packet_is_a_bad_request_and_without_the_grant_it_is_ignore
     bench.module("gen.wat", &module(&each("generate", &body)));
     bench.module("check.wat", &checker("(i32.const 0)"));
     let sparse = "[sim]\nturn = \"100us\"\n";
-    let outcome = simulate(&bench, &(config("") + sparse));
+    let outcome = sound(&bench, &(config("") + sparse));
     let chain = &outcome.summary.snapshot.chains[0];
     assert!(chain.sent == 0 && chain.dropped["bad_offload"] == chain.created && chain.created > 0, "{chain:?}");
     bench.module("gen.wat", &module(&each("generate", &body.replace("(i32.const 51)", "(i32.const 50)"))));
     let text = config("").replace(", pace = true", "") + sparse;
-    let chain = &simulate(&bench, &text).summary.snapshot.chains[0];
+    let chain = &sound(&bench, &text).summary.snapshot.chains[0];
     assert!(chain.sent > 0 && chain.tx_time_ignored == chain.created, "{chain:?}");
 }
 
@@ -190,7 +187,7 @@ fn what_is_late_is_made_up_for_moved_or_dropped_as_the_operator_says() {
     let with = |late: &str| {
         let stream =
             format!("[[stream]]\nname = \"s\"\nchain = \"generate\"\nrate = \"100 kpps\"\nlate = \"{late}\"\n{event}");
-        simulate(&bench, &config(&stream)).summary.snapshot.streams[0].clone()
+        sound(&bench, &config(&stream)).summary.snapshot.streams[0].clone()
     };
     let caught_up = with("catch-up");
     assert!((1_000..=1_005).contains(&caught_up.sent), "{caught_up:?}");

@@ -17,19 +17,23 @@ duration = "20ms"
 [[port]]
 name = "load"
 device = "wire:before,end=a,{before}"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "near"
 device = "wire:before,end=b"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "far"
 device = "wire:behind,end=a,{behind}"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "in"
 device = "wire:behind,end=b"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[module]]
 name = "gen"
 file = "gen.wat"

@@ -2,23 +2,21 @@
 
 use perigee_abi::verdict as v;
 use perigee_lab::{Bench, check, each, module, verdict};
-use perigee_runtime::config::Config;
-use perigee_runtime::sim::{Outcome, Simulator};
-use perigee_runtime::{Error, Options};
+use perigee_runtime::sim::Outcome;
 use std::time::{Duration, Instant};
 
 /// A packet of a file: nanoseconds after the first, and its bytes.
-type Timed = (u64, Vec<u8>);
+pub(crate) type Timed = (u64, Vec<u8>);
 
 /// A frame whose bytes 14 to 21 say when it should come, whose byte 22 is 7.
-fn frame(due: u64, len: usize) -> Vec<u8> {
+pub(crate) fn frame(due: u64, len: usize) -> Vec<u8> {
     let mut bytes = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5][..], &due.to_le_bytes(), &[7]].concat();
     bytes.resize(len, 0x5a);
     bytes
 }
 
 /// UDP of flow `n`, whose packets are numbered.
-fn of_flow(n: u8, number: u32) -> Vec<u8> {
+pub(crate) fn of_flow(n: u8, number: u32) -> Vec<u8> {
     let ip = [0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, n, 10, 0, 1, 1];
     let udp = [1, n, 0, 53, 0, 26, 0, 0];
     let mut bytes =
@@ -28,7 +26,7 @@ fn of_flow(n: u8, number: u32) -> Vec<u8> {
 }
 
 /// A pcap file in nanoseconds, of little-endian numbers.
-fn write(bench: &Bench, name: &str, packets: &[Timed]) {
+pub(crate) fn write(bench: &Bench, name: &str, packets: &[Timed]) {
     let mut file = [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 0, 1].map(u32::to_le_bytes).concat();
     for (at, bytes) in packets {
         let (sec, ns) = (1_700_000_000 + at / 1_000_000_000, at % 1_000_000_000);
@@ -41,7 +39,7 @@ fn write(bench: &Bench, name: &str, packets: &[Timed]) {
 }
 
 /// A file over a wire to module `m`, in a simulation.
-fn line(device: &str, rest: &str) -> String {
+pub(crate) fn line(device: &str, rest: &str) -> String {
     format!(
         "[run]\nduration = \"10s\"\n[[port]]\nname = \"in\"\npool = 2047\ndevice = \"{device}\"\n\
          [[port]]\nname = \"a\"\ndevice = \"wire:lab,end=a\"\n[[port]]\nname = \"b\"\ndevice = \"wire:lab,end=b\"\n\
@@ -49,11 +47,6 @@ fn line(device: &str, rest: &str) -> String {
          [[chain]]\nname = \"play\"\nsource = {{ port = \"in\" }}\ntx = [\"a\"]\n\
          [[chain]]\nname = \"see\"\nsource = {{ port = \"b\" }}\nstages = [\"m\"]\n{rest}"
     )
-}
-
-fn simulate(bench: &Bench, text: &str) -> Result<Outcome, Error> {
-    let config = Config::parse(text, "sim.toml").unwrap_or_else(|e| panic!("{e}"));
-    Simulator::new(&config, &bench.path(""), &Options::default())?.simulate(1, None, None)
 }
 
 fn whole(outcome: &Outcome, packets: u64) {
@@ -66,7 +59,7 @@ fn whole(outcome: &Outcome, packets: u64) {
 }
 
 /// Traps where a packet has not come as many nanoseconds after the first as its bytes say.
-fn on_time() -> String {
+pub(crate) fn on_time() -> String {
     let body = format!(
         "(if (i64.eqz (i64.load (i32.const 1032)))
            (then (i64.store (i32.const 1024) (i64.load offset=48 (local.get $d)))
@@ -88,15 +81,15 @@ fn each_packet_comes_exactly_at_its_time() {
     for (speed, num, den) in [("1", 1, 1), ("2", 2, 1), ("0.5", 1, 2), ("0.3", 3, 10), ("20000", 20_000, 1)] {
         let packets: Vec<Timed> = (0..3_000).map(|n| (at(n), frame((at(n) * den + num / 2) / num, 60))).collect();
         write(&bench, "in.pcap", &packets);
-        let outcome = simulate(&bench, &line(&format!("file:in.pcap,speed={speed}"), "")).unwrap();
+        let outcome = bench.simulate(&line(&format!("file:in.pcap,speed={speed}"), ""), 1).unwrap();
         whole(&outcome, 3_000);
     }
     let rate: Vec<Timed> = (0..3_000).map(|n| (0, frame((n * 1_000 + 1) / 3, 60))).collect();
     write(&bench, "in.pcap", &rate);
-    whole(&simulate(&bench, &line("file:in.pcap,rate=3Mpps", "")).unwrap(), 3_000);
+    whole(&bench.simulate(&line("file:in.pcap,rate=3Mpps", ""), 1).unwrap(), 3_000);
     let late: Vec<Timed> = (0..100).map(|n| (n, frame(n + 1, 60))).collect();
     write(&bench, "in.pcap", &late);
-    let outcome = simulate(&bench, &line("file:in.pcap", "")).unwrap();
+    let outcome = bench.simulate(&line("file:in.pcap", ""), 1).unwrap();
     assert!(outcome.broken[0].contains("module \"m\" has failed"), "the test can fail: {:?}", outcome.broken);
 }
 
@@ -105,11 +98,11 @@ fn a_million_packets_do_not_drift() {
     let bench = Bench::new();
     bench.module("m.wat", &on_time());
     let at = |n: u64| n * 1_237 + n % 7 * 11;
-    for (speed, factor) in [("1", 1), ("20000", 20_000)] {
+    for (speed, factor) in [("1", 1), ("20000", 20_000), ("20000,preload=no,memory=256K", 20_000)] {
         let packets: Vec<Timed> = (0..1_000_000).map(|n| (at(n), frame((at(n) + factor / 2) / factor, 22))).collect();
         write(&bench, "in.pcap", &packets);
         let text = line(&format!("file:in.pcap,speed={speed}"), "");
-        whole(&simulate(&bench, &text).unwrap(), 1_000_000);
+        whole(&bench.simulate(&text, 1).unwrap(), 1_000_000);
     }
 }
 
@@ -131,12 +124,12 @@ fn each_round_delivers_the_files_bytes_again() {
     let stage = "[[module]]\nname = \"add\"\nfile = \"add.wat\"\n";
     let text = line("file:in.pcap,file=next.pcap,loop=5000", stage);
     let text = text.replace("tx = [\"a\"]", "stages = [\"add\"]\ntx = [\"a\"]").replace("pool = 2047", "pool = 511");
-    let outcome = simulate(&bench, &text).unwrap();
+    let outcome = bench.simulate(&text, 1).unwrap();
     whole(&outcome, 25_000);
     let replay = outcome.summary.snapshot.ports[0].replay.clone().unwrap();
     assert_eq!((replay.rounds, replay.in_round, replay.too_long, replay.backwards), (5_000, 5, 1, 1));
     assert_eq!(replay.bytes, 5_000 * (60 + 90 + 1_000 + 60 + 61));
-    assert_eq!(outcome.digest, simulate(&bench, &text).unwrap().digest);
+    assert_eq!(outcome.digest, bench.simulate(&text, 1).unwrap().digest);
 }
 
 /// Two lcores share a file by flow: each flow is whole on one of them, and in its order.
@@ -158,7 +151,7 @@ fn flows_are_split_over_the_lcores_that_read() {
     write(&bench, "in.pcap", &packets);
     let text = line("file:in.pcap", "")
         .replace("source = { port = \"in\" }", "source = { port = \"in\" }\nlcores = [0, 1]\nstages = [\"m\"]");
-    let outcome = simulate(&bench, &text).unwrap();
+    let outcome = bench.simulate(&text, 1).unwrap();
     whole(&outcome, 20_000);
     let received: Vec<u64> = outcome.summary.snapshot.chains[..2].iter().map(|chain| chain.received).collect();
     assert!(received.iter().sum::<u64>() == 20_000 && received.iter().all(|n| *n > 5_000), "{received:?}");
@@ -170,7 +163,7 @@ fn as_fast_as_it_goes_waits_for_rooms_and_loses_nothing() {
     bench.module("m.wat", &module(&each("process", &verdict(v::DROP))));
     write(&bench, "in.pcap", &(0..100).map(|n| (n, frame(0, 60))).collect::<Vec<_>>());
     let text = line("file:in.pcap,speed=max,loop=100", "").replace("end=a", "end=a,rate=1G");
-    whole(&simulate(&bench, &text).unwrap(), 10_000);
+    whole(&bench.simulate(&text, 1).unwrap(), 10_000);
 }
 
 /// A run whose files are over ends by itself.
@@ -220,6 +213,6 @@ fn what_cannot_be_played_is_refused_before_the_start() {
     assert!(told().contains("has 1 of 1 packets cut short, the first one as packet 1; `snapped=send`"), "{}", told());
     let padded = bench.run(&text.replace("in.pcap", "in.pcap,snapped=pad"));
     assert_eq!(padded.summary.snapshot.ports[0].replay.as_ref().unwrap().bytes, 100);
-    let simulated = simulate(&bench, &line("file:in.pcap", "")).unwrap_err().to_string();
+    let simulated = bench.simulate(&line("file:in.pcap", ""), 1).unwrap_err().to_string();
     assert!(simulated.contains("cut short"), "{simulated}");
 }

@@ -4,23 +4,13 @@ use perigee_abi::verdict as v;
 use perigee_lab::sequence::function;
 use perigee_lab::simulated::{EVENTS, LINE, lay_modules};
 use perigee_lab::{Bench, each, module, verdict};
-use perigee_runtime::config::Config;
-use perigee_runtime::sim::{Outcome, Pace, Simulator};
-use perigee_runtime::{Error, FaultClass, Options};
+use perigee_runtime::sim::{Outcome, Pace};
+use perigee_runtime::{Error, FaultClass};
 
 fn bench() -> Bench {
     let bench = Bench::new();
     lay_modules(&bench.path(""));
     bench
-}
-
-fn simulator(bench: &Bench, text: &str) -> Result<Simulator, Error> {
-    let config = Config::parse(text, "sim.toml").unwrap_or_else(|e| panic!("{e}"));
-    Simulator::new(&config, &bench.path(""), &Options::default())
-}
-
-fn simulate(bench: &Bench, text: &str, seed: u64) -> Outcome {
-    simulator(bench, text).unwrap().simulate(seed, None, None).unwrap()
 }
 
 fn whole(outcome: &Outcome) {
@@ -33,11 +23,11 @@ fn whole(outcome: &Outcome) {
 fn a_seed_gives_the_same_again_whatever_happens() {
     let bench = bench();
     for text in [LINE.to_owned(), LINE.to_owned() + EVENTS] {
-        let simulator = simulator(&bench, &text).unwrap();
+        let simulator = bench.simulator(&text).unwrap();
         let first = simulator.simulate(5, None, None).unwrap();
         let other = simulator.simulate(6, None, None).unwrap();
         let again = simulator.simulate(5, None, None).unwrap();
-        let anew = simulate(&bench, &text, 5);
+        let anew = bench.simulate(&text, 5).unwrap();
         whole(&first);
         whole(&other);
         assert_eq!((&first.digest, &first.happened), (&again.digest, &again.happened), "in one process");
@@ -50,7 +40,7 @@ fn a_seed_gives_the_same_again_whatever_happens() {
 #[test]
 fn hundreds_of_seeds_hold_and_leave_nothing_behind() {
     let bench = bench();
-    let simulator = simulator(&bench, &(LINE.to_owned() + EVENTS)).unwrap();
+    let simulator = bench.simulator(&(LINE.to_owned() + EVENTS)).unwrap();
     let left = || {
         let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
         (count("/proc/self/fd"), count("/proc/self/task"))
@@ -75,7 +65,7 @@ fn what_breaks_is_found_and_shown_again() {
     bench.module("fn.wat", &module(&each("process", &late)));
     let events = "[[sim.event]]\nat = \"1ms..4ms\"\nchance = \"10%\"\njump = { by = \"20us..60us\" }\n\
                   [[sim.event]]\nat = \"1ms\"\nloss = { port = \"load\", part = \"1%\", lasts = \"1ms\" }\n";
-    let simulator = simulator(&bench, &format!("{LINE}{events}")).unwrap();
+    let simulator = bench.simulator(&format!("{LINE}{events}")).unwrap();
     let found = (0..200).map(|seed| simulator.simulate(seed, None, None).unwrap()).find(|o| !o.broken.is_empty());
     let found = found.expect("one seed in ten breaks it");
     assert!(found.broken[0].contains("module \"check\" has failed"), "{:?}", found.broken);
@@ -103,7 +93,7 @@ fn a_deadline_is_fuel() {
     let text = LINE
         .replace("failures = 100", "failures = 2")
         .replace("grants = { hold = 512 }", "grants = { deadline = \"1ms\" }");
-    let outcomes = [(); 2].map(|()| simulate(&bench, &text, 1));
+    let outcomes = [(); 2].map(|()| bench.simulate(&text, 1).unwrap());
     assert_eq!(outcomes[0].digest, outcomes[1].digest);
     let module = &outcomes[0].summary.snapshot.modules[1];
     assert_eq!(module.faults.get(FaultClass::Deadline.name()), Some(&1), "{module:?}");
@@ -116,7 +106,7 @@ fn what_a_turn_costs_fills_queues() {
     let bench = bench();
     let waited = |cost: &str| {
         let text = LINE.replace("cost = { batch = \"100ns\", packet = \"10ns\" }", cost);
-        let summary = simulate(&bench, &text, 1).summary;
+        let summary = bench.simulate(&text, 1).unwrap().summary;
         summary.snapshot.chains[1].batch_time.p50_ns
     };
     let (free, by_packet, by_fuel) =
@@ -129,7 +119,7 @@ fn what_a_turn_costs_fills_queues() {
 #[test]
 fn the_machine_has_as_many_lcores_as_it_is_told() {
     let bench = bench();
-    let of = |lcores: &str| simulate(&bench, &format!("{LINE}{lcores}"), 1);
+    let of = |lcores: &str| bench.simulate(&format!("{LINE}{lcores}"), 1).unwrap();
     let (each, one, many) = (of(""), of("lcores = 1\n"), of("lcores = 100\n"));
     let lcores = |outcome: &Outcome| outcome.summary.snapshot.lcores.len();
     assert_eq!((lcores(&each), lcores(&one), lcores(&many)), (3, 1, 3));
@@ -160,7 +150,7 @@ fn chains_that_compete_share_a_simulated_lcore() {
         two(0),
         two(1)
     );
-    let outcome = simulate(&bench, &text, 1);
+    let outcome = bench.simulate(&text, 1).unwrap();
     let came = |port: usize| outcome.summary.snapshot.ports[port].rx_packets;
     let (one, three) = (came(1), came(3));
     assert!(one + three > 45_000 && one + three <= 51_000, "1 M a second between them: {one} and {three}");
@@ -177,7 +167,7 @@ fn a_bulk_operation_costs_fuel_by_its_length() {
         bench.module("fn.wat", &module(&each("process", &fill)));
         let text =
             LINE.replace("cost = { batch = \"100ns\", packet = \"10ns\" }", "costs.forward = { fuel = \"1ns\" }");
-        simulate(&bench, &text, 1).summary.snapshot.chains[1].batch_time.p50_ns
+        bench.simulate(&text, 1).unwrap().summary.snapshot.chains[1].batch_time.p50_ns
     };
     let (short, long) = (used(1), used(60_000));
     assert!(short < 1_000 && long > 50_000, "{short} {long}");
@@ -193,7 +183,7 @@ fn lines_that_begin_with_invariant_are_told() {
     );
     bench.module("check.wat", &text);
     let config = LINE.replace("file = \"check.wat\"", "file = \"check.wat\"\ngrants = { hostcalls = [\"log\"] }");
-    let broken = simulate(&bench, &config, 1).broken;
+    let broken = bench.simulate(&config, 1).unwrap().broken;
     assert_eq!(broken[0], "module \"check\": invariant: away");
 }
 
@@ -213,13 +203,13 @@ impl Pace for Steps {
 #[test]
 fn somebody_else_can_own_the_time() {
     let bench = bench();
-    let simulator = simulator(&bench, &LINE.replace("duration = \"5ms\"", "duration = \"2ms\"")).unwrap();
+    let simulator = bench.simulator(&LINE.replace("duration = \"5ms\"", "duration = \"2ms\"")).unwrap();
     let alone = simulator.simulate(3, None, None).unwrap();
     let mut steps = Steps { by: 70_000, reached: Vec::new() };
     let paced = simulator.simulate(3, None, Some(&mut steps)).unwrap();
     assert_eq!(alone.digest, paced.digest, "it is the same simulation");
     assert_eq!(steps.reached[..3], [0, 70_000, 140_000]);
-    let simulator = self::simulator(&bench, LINE).unwrap();
+    let simulator = bench.simulator(LINE).unwrap();
     let lost = simulator.simulate(3, None, Some(&mut steps));
     assert!(matches!(lost, Err(Error::Request(what)) if what == "gone"));
 }
@@ -230,12 +220,12 @@ fn what_cannot_be_simulated_is_named() {
     let device = LINE
         .replace("wire:lab,end=a,rate=10G,delay=5us,jitter=2us", "net_null0")
         .replace("wire:lab,end=b", "net_ring0");
-    let told = simulator(&bench, &device).unwrap_err().to_string();
+    let told = bench.simulator(&device).unwrap_err().to_string();
     assert!(told.contains("port \"load\": \"net_null0\" cannot be simulated"), "{told}");
     assert!(told.contains("port \"in\": \"net_ring0\" cannot be simulated"), "{told}");
-    let endless = simulator(&bench, &LINE.replace("duration = \"5ms\"", "")).unwrap_err().to_string();
+    let endless = bench.simulator(&LINE.replace("duration = \"5ms\"", "")).unwrap_err().to_string();
     assert!(endless.contains("a simulation needs an end"), "{endless}");
     let fast = function(0);
     bench.module("fn.wat", &fast);
-    whole(&simulate(&bench, LINE, 1));
+    whole(&bench.simulate(LINE, 1).unwrap());
 }

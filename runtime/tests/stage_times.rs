@@ -13,19 +13,23 @@ duration = "20ms"
 [[port]]
 name = "load"
 device = "wire:a,end=a,delay=5us"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "near"
 device = "wire:a,end=b"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "far"
 device = "wire:b,end=a,delay=5us"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[port]]
 name = "in"
 device = "wire:b,end=b"
-pool = 4095
+rx_descriptors = 512
+tx_descriptors = 512
 [[module]]
 name = "gen"
 file = "gen.wat"

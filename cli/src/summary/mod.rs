@@ -235,6 +235,9 @@ fn played(snapshot: &Snapshot) -> String {
             ("packets without a time (timeless)", replay.timeless),
             ("files that end within a record (cut)", replay.cut),
             ("polls in which packets were due and no room was free (waited_for_rooms)", replay.waited_for_rooms),
+            ("packets that were due before the disk had given them (starved)", replay.starved),
+            ("us in which packets were due that the disk had not given (starved_ns)", replay.starved_ns / 1_000),
+            ("rounds whose files somebody had written to (changed)", replay.changed),
         ];
         for (what, times) in remarks.into_iter().filter(|(_, times)| *times != 0) {
             beside.row([port.name.clone(), what.to_owned(), count(times)]);

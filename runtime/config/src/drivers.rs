@@ -142,6 +142,7 @@ const KNOWN: &[Driver] = &[
         arguments: Some(&[
             ("file", Value::Any), ("speed", Value::Any), ("rate", Value::Any), ("loop", Value::Any), ("gap", Value::Any),
             ("snapped", Value::OneOf(&["refuse", "send", "pad"])), ("link", Value::OneOf(&["ethernet"])), ("memory", Value::Any),
+            ("preload", Value::OneOf(&["yes", "no"])),
         ]),
         rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
     },

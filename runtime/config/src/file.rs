@@ -4,12 +4,14 @@ use super::Port;
 use crate::drivers::DeviceText;
 use crate::values::{parse_duration, parse_rate, parse_size};
 use perigee_core::clock::nanos;
-use perigee_pcap::file::Snapped;
+use perigee_pcap::file::{Facts, Snapped};
 
 /// What a device that is a file begins with.
 pub const PREFIX: &str = "file:";
 /// Memory that files take at most, where nothing else is said.
 const MEMORY: u64 = 1 << 30;
+/// Memory for what is read ahead of files that stay on the disk, where nothing else is said.
+const MEMORY_AHEAD: u64 = 64 << 20;
 /// Digits that a speed has at most, so that it is an exact fraction of two numbers.
 const DIGITS: usize = 15;
 
@@ -31,8 +33,49 @@ pub struct FileDevice {
     pub snapped: Snapped,
     /// Packets of other links get a header of Ethernet.
     pub makes_ethernet: bool,
-    /// Memory that it may take, bytes.
+    /// All of it is in memory before the first packet comes; otherwise it is read ahead while it is played.
+    pub is_preloaded: bool,
+    /// Memory that it may take, bytes: for all of it, or for what is read ahead.
     pub memory: u64,
+}
+
+/// What is read ahead for one rx queue: so many pieces of so many bytes, of which the queue plays one while the others are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// How many.
+    pub count: usize,
+    /// Bytes of packets in each.
+    pub bytes: usize,
+    /// Packets in each, at most.
+    pub packets: usize,
+}
+
+impl Chunks {
+    /// Bytes of the smallest chunk. Three quarters are for packets' bytes, of which the longest has 65,535.
+    const LEAST: u64 = 128 << 10;
+    /// Of the largest: more chunks are better than larger ones, of which each must be full before it is played.
+    const MOST: u64 = 1 << 20;
+    /// One that is played, and one that is filled meanwhile.
+    const FEWEST: u64 = 2;
+    /// Bytes that are kept for a packet beside its own.
+    const CUE: u64 = 24;
+
+    /// For a port of so many rx queues that may take `memory`. There are no more of them than all that is played could fill.
+    fn new(memory: u64, queues: u16, all: u64) -> Self {
+        let share = memory / u64::from(queues.max(1));
+        let size = (share / Self::FEWEST).clamp(Self::LEAST, Self::MOST);
+        let enough = all.saturating_mul(4) / size + Self::FEWEST;
+        let count = (share / size).clamp(Self::FEWEST, enough);
+        let [count, bytes, packets] =
+            [count, size / 4 * 3, size / 4 / Self::CUE].map(|n| usize::try_from(n).unwrap_or(0));
+        Self { count, bytes, packets }
+    }
+
+    /// Bytes that all of them take.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        (self.count as u64).saturating_mul(self.bytes as u64 + self.packets as u64 * Self::CUE)
+    }
 }
 
 /// When packets come.
@@ -74,8 +117,10 @@ impl FileDevice {
             gap: None,
             snapped: Snapped::Refuse,
             makes_ethernet: false,
-            memory: MEMORY,
+            is_preloaded: text.values("preload").next() != Some("no"),
+            memory: 0,
         };
+        new.memory = if new.is_preloaded { MEMORY } else { MEMORY_AHEAD };
         for (key, value) in text.arguments() {
             // What has no value, or a wrong word, is told with the arguments of all drivers.
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
@@ -86,6 +131,27 @@ impl FileDevice {
             return Err(("speed and rate are both there".to_owned(), help.to_owned()));
         }
         Ok(new)
+    }
+
+    /// What is read ahead for each of so many rx queues, of files of which that was found.
+    #[must_use]
+    pub fn chunks(&self, queues: u16, facts: &Facts) -> Chunks {
+        Chunks::new(self.memory, queues, facts.memory().saturating_mul(self.rounds.unwrap_or(u64::MAX)))
+    }
+
+    /// Bytes of memory that such files take.
+    #[must_use]
+    pub fn takes(&self, queues: u16, facts: &Facts) -> u64 {
+        if self.is_preloaded {
+            return facts.memory();
+        }
+        self.chunks(queues, facts).memory().saturating_mul(queues.into())
+    }
+
+    /// The least memory that reading ahead takes.
+    #[must_use]
+    pub fn least_ahead(queues: u16) -> u64 {
+        Chunks::LEAST * Chunks::FEWEST * u64::from(queues)
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Wrong> {
@@ -191,6 +257,12 @@ mod test {
             (all.gap, all.snapped, all.makes_ethernet, all.memory),
             (Some(1_000_000), Snapped::Pad, true, 2 << 30)
         );
+        assert_eq!((parsed("").is_preloaded, parsed("").memory), (true, 1 << 30));
+        let ahead = parsed(",preload=no");
+        assert_eq!(
+            (ahead.is_preloaded, ahead.memory, parsed(",memory=1M,preload=no").memory),
+            (false, 64 << 20, 1 << 20)
+        );
         assert_eq!(parsed(",speed=20000").pace, Pace::Times { num: 20_000, den: 1 });
         assert_eq!((parsed(",speed=max,loop=forever").pace, parsed(",loop=forever").rounds), (Pace::Max, None));
         assert_eq!(parsed(",rate=1.5kpps").pace, Pace::Packets(1_500));
@@ -198,6 +270,22 @@ mod test {
             (parsed(",rate=1Gbit/s").pace, parsed(",rate=10Mbps").pace),
             (Pace::Bits(1_000_000_000), Pace::Bits(10_000_000))
         );
+    }
+
+    #[test]
+    fn what_is_read_ahead_stays_within_its_memory() {
+        for queues in [1, 2, 7] {
+            for memory in [FileDevice::least_ahead(queues), 4 << 20, 64 << 20, 1 << 40] {
+                for all in [0, 1_000, 300 << 20, u64::MAX] {
+                    let chunks = Chunks::new(memory, queues, all);
+                    assert!(chunks.memory() * u64::from(queues) <= memory, "{chunks:?} of {queues} queues in {memory}");
+                    assert!(chunks.count >= 2 && chunks.bytes > usize::from(u16::MAX) && chunks.packets > 1_000);
+                    assert!(all > 1_000 || chunks.count == 2, "{chunks:?} for {all} bytes");
+                }
+            }
+        }
+        let usual = Chunks::new(64 << 20, 1, 1 << 40);
+        assert_eq!((usual.count, usual.bytes), (64, 768 << 10));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Clock {
 impl Clock {
     /// Starts now; `hz` is the counter's rate ([`crate::tsc::hz`]).
     pub fn start(hz: u64) -> Self {
-        let unix = narrowest(READINGS, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let unix = narrowest(READINGS, unix_now);
         let ns_per_cycle = (1_000_000_000_u128 << 32) / u128::from(hz.max(1));
         Self {
             hand: Hand::Tsc,
@@ -139,6 +139,11 @@ impl Clock {
     pub fn start_unix_ns(&self) -> u64 {
         self.start_unix_ns
     }
+}
+
+/// The system's time (CLOCK_REALTIME), since 1970.
+pub(crate) fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Nanoseconds of a time; the most that a number holds where it has more (584 years).

@@ -3,9 +3,22 @@
 #![allow(unsafe_code, reason = "vector instructions, of the kind that every x86-64 has")]
 
 use std::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_and_si128, _mm_cvtsi32_si128, _mm_max_epi16, _mm_min_epi16, _mm_or_si128,
-    _mm_set_epi32, _mm_srli_epi32, _mm_sub_epi32, _mm_xor_si128,
+    __m128i, _MM_HINT_T0, _mm_add_epi32, _mm_and_si128, _mm_cvtsi32_si128, _mm_max_epi16, _mm_min_epi16, _mm_or_si128,
+    _mm_prefetch, _mm_set_epi32, _mm_srli_epi32, _mm_sub_epi32, _mm_xor_si128,
 };
+
+/// Bytes of a line of the caches.
+const LINE: usize = 64;
+
+/// Asks for bytes that will be read soon: who reads them then does not wait for memory. Nothing else comes of it.
+#[inline]
+pub fn fetch_ahead(bytes: &[u8]) {
+    for line in bytes.chunks(LINE) {
+        // SAFETY:
+        // - SSE is a part of x86-64; a prefetch reads and writes nothing that a program could see, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
 
 /// Four numbers. In memory like an array of them.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,8 @@
 //! is some millionths off: so where the run began on that clock is looked at all along.
 
 use super::bracket::{Moment, narrowest};
-use super::clock::Clock;
+use super::clock::{Clock, unix_now};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Readings of both clocks at one look.
 const READINGS: u32 = 4;
@@ -35,8 +34,7 @@ impl UnixOrigin {
     pub fn look(&self) {
         // A clock that somebody sets has nothing to do with the system's.
         if self.clock.is_the_machines() {
-            let moment =
-                narrowest(READINGS, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
+            let moment = narrowest(READINGS, || unix_now().as_nanos());
             self.compare(&moment);
         }
     }
@@ -86,7 +84,7 @@ mod test {
         for _ in 0..20 {
             std::thread::sleep(std::time::Duration::from_millis(5));
             origin.look();
-            let moment = narrowest(8, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
+            let moment = narrowest(8, || unix_now().as_nanos());
             let told = origin.run_ns(u64::try_from(moment.value).unwrap()).unwrap();
             let own = clock.ns(moment.cycles);
             assert!(told.abs_diff(own) < 20_000 + clock.duration_ns(moment.width), "{told} {own}");

@@ -20,7 +20,7 @@ use perigee_wire as wire;
 use std::sync::Arc;
 
 mod file;
-mod wired;
+mod wire_end;
 
 /// What of a port never changes, for whoever holds one of its ends.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,11 @@ impl RxEnd {
     /// A packet is due so soon that an lcore that slept would be late for it.
     pub fn is_near(&self, now: u64) -> bool {
         matches!(self, Self::File(end) if end.is_near(now))
+    }
+
+    /// A file that gives nothing more. Of other queues nobody can say.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::File(end) if end.is_over())
     }
 }
 
@@ -229,6 +234,10 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     /// What it plays, where it plays files.
     fn tape(&self) -> Option<&replay::Tape> {
         None
+    }
+    /// What reads ahead of its queues, each to be given a thread.
+    fn readers(&self) -> Vec<replay::Reader> {
+        Vec::new()
     }
     /// The device is a real one.
     fn is_physical(&self) -> bool {

@@ -167,7 +167,8 @@ impl RxQueue {
         {
             listening.look(burst, first);
         }
-        if n == 0 && self.ends {
+        // A file that somebody has shortened since it was counted is over as well.
+        if n == 0 && (self.ends || self.end.is_over()) {
             counters.add(Counter::Dry, 1);
         }
         n

@@ -6,7 +6,7 @@
 //! shown to the filter, and probes are copied.
 //!
 //! The port's own socket could be asked for the times instead (SO_TIMESTAMPING). Then they wait in its error queue, one for
-//! each packet, and while one waits there poll(2) says POLLERR, which net_af_packet takes for an interface that is down.
+//! each packet, and while one waits there poll(2) says POLLERR, by which drivers know an interface that is down.
 
 use crate::packet_socket::{bind, set, socket};
 use crate::port_info::packet_socket_counts;

@@ -66,8 +66,8 @@ pub(crate) fn stamps(sender: &Port, receiver: &Port, pool: &Pool) -> Vec<StampTr
 }
 
 fn once(sender: &Port, receiver: &Port, pool: &Pool, bytes: &[u8], trial: &mut StampTrial) {
-    // A stamp of an earlier packet keeps a card from taking the next one.
-    let _ = (rx_stamp(receiver), tx_stamp(sender));
+    // A stamp of an earlier packet keeps a card from taking the next one; and some give the same one again and again.
+    let before = (rx_stamp(receiver), tx_stamp(sender));
     let Some(mut packet) = pool.take_one() else { return };
     packet.renew_with(HEADROOM, bytes);
     packet.set_flags(flags::TX_IEEE1588_TMST);
@@ -77,7 +77,7 @@ fn once(sender: &Port, receiver: &Port, pool: &Pool, bytes: &[u8], trial: &mut S
         return;
     }
     trial.sent += 1;
-    trial.tx_stamped += u32::from(within(STAMP, || tx_stamp(sender)));
+    trial.tx_stamped += u32::from(within(STAMP, || is_new(tx_stamp(sender), before.1)));
     let mut found = None;
     within(PATIENCE, || {
         let mut came = Burst::new();
@@ -97,7 +97,12 @@ fn once(sender: &Port, receiver: &Port, pool: &Pool, bytes: &[u8], trial: &mut S
     let in_field = receiver.timestamp.is_some_and(|timestamp| seen & timestamp.flag != 0);
     trial.rx_in_packet += u32::from(in_field);
     trial.rx_flagged += u32::from(seen & flags::RX_IEEE1588_TMST != 0);
-    trial.rx_in_register += u32::from(rx_stamp(receiver));
+    trial.rx_in_register += u32::from(is_new(rx_stamp(receiver), before.0));
+}
+
+/// A stamp that is there, and is another one than before.
+fn is_new(stamp: Option<Stamp>, before: Option<Stamp>) -> bool {
+    stamp.is_some() && stamp != before
 }
 
 /// Whether it becomes true in that time.
@@ -114,25 +119,36 @@ fn within(time: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Seconds and nanoseconds of a port's clock.
+type Stamp = (i64, i64);
+
 /// Takes the stamp of what has come last, where there is one.
-fn rx_stamp(port: &Port) -> bool {
+fn rx_stamp(port: &Port) -> Option<Stamp> {
     let mut time = sys::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY:
     // - the port exists and is started; the place for the answer is valid.
-    unsafe { sys::rte_eth_timesync_read_rx_timestamp(port.dpdk_id(), &raw mut time, 0) == 0 }
+    let code = unsafe { sys::rte_eth_timesync_read_rx_timestamp(port.dpdk_id(), &raw mut time, 0) };
+    (code == 0).then_some((time.tv_sec, time.tv_nsec))
 }
 
 /// Takes the stamp of what has left last.
-fn tx_stamp(port: &Port) -> bool {
+fn tx_stamp(port: &Port) -> Option<Stamp> {
     let mut time = sys::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY:
     // - as above.
-    unsafe { sys::rte_eth_timesync_read_tx_timestamp(port.dpdk_id(), &raw mut time) == 0 }
+    let code = unsafe { sys::rte_eth_timesync_read_tx_timestamp(port.dpdk_id(), &raw mut time) };
+    (code == 0).then_some((time.tv_sec, time.tv_nsec))
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn a_stamp_that_was_there_before_is_no_stamp() {
+        assert!(is_new(Some((1, 2)), None) && is_new(Some((1, 2)), Some((1, 1))));
+        assert!(!is_new(Some((1, 2)), Some((1, 2))) && !is_new(None, Some((1, 2))));
+    }
 
     #[test]
     fn packets_are_what_their_names_say() {

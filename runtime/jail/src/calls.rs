@@ -45,6 +45,7 @@ const C: u8 = 1 << Kind::Control as u8;
 const L: u8 = 1 << Kind::Lcore as u8;
 const S: u8 = 1 << Kind::Service as u8;
 const A: u8 = 1 << Kind::Api as u8;
+const R: u8 = 1 << Kind::Reader as u8;
 const ALL: u8 = 0xff;
 
 const PR_SET_NAME: u64 = libc::PR_SET_NAME as u64;
@@ -57,6 +58,7 @@ const XDP: &[Driver] = &[Driver::AfXdp];
 const AF_PACKET: &[Driver] = &[Driver::AfPacket];
 const PCAP: &[Driver] = &[Driver::Pcap];
 const MEMIF: &[Driver] = &[Driver::Memif];
+const FILES: &[Driver] = &[Driver::File];
 
 macro_rules! call {
     ($name:ident, $only:expr, $who:expr, $when:expr, $why:literal) => {
@@ -113,6 +115,8 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_getsockname, L, PCAP, "is an interface that went down still there"),
     call!(SYS_write, L, MEMIF, "wakes the peer"),
     call!(SYS_read, L, MEMIF, "takes the peer's wake-up back"),
+    // Files that are played from the disk, whose descriptors it has.
+    call!(SYS_pread64, R, FILES, "what is played next"),
     // DPDK's thread waits for interrupts and alarms.
     call!(SYS_epoll_wait, F | A, ANY, "waiting for what happens"),
     call!(SYS_epoll_pwait, F | A, ANY, "the same, by newer libraries"),

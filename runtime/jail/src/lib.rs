@@ -50,11 +50,21 @@ pub enum Kind {
     Service,
     /// Answers the control socket.
     Api,
+    /// Reads files ahead that are played from the disk, which were opened before.
+    Reader,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Foreign, Self::Control, Self::Lcore, Self::Ticker, Self::Watchdog, Self::Service, Self::Api];
+    const ALL: [Self; 8] = [
+        Self::Foreign,
+        Self::Control,
+        Self::Lcore,
+        Self::Ticker,
+        Self::Watchdog,
+        Self::Service,
+        Self::Api,
+        Self::Reader,
+    ];
 
     /// As messages name it.
     const fn name(self) -> &'static str {
@@ -66,6 +76,7 @@ impl Kind {
             Self::Watchdog => "watchdog",
             Self::Service => "service",
             Self::Api => "api",
+            Self::Reader => "reader",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::user::User;
 use super::{Files, Mode};
-use perigee_config::{Config, is_pci_address};
+use perigee_config::{Config, Port, is_pci_address};
 use std::path::{Path, PathBuf};
 
 /// What a jail is made of.
@@ -21,8 +21,10 @@ pub(super) struct Plan {
 /// Drivers of ports, as far as they differ in what they ask of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Driver {
-    /// Only memory: net_null, net_ring, simulated wires.
+    /// Only memory: net_null, net_ring, simulated wires, files that are played from there.
     Memory,
+    /// Files that are read while they are played.
+    File,
     Pcap,
     Tap,
     AfPacket,
@@ -40,7 +42,9 @@ const CAP_IPC_LOCK: u32 = 14;
 
 impl Plan {
     pub(super) fn new(config: &Config, files: Files<'_>, mode: Mode) -> Result<Self, String> {
-        let drivers: Vec<Driver> = config.ports.iter().map(|port| Driver::of(&port.device)).collect();
+        let is_read = |port: &Port| port.file().is_some_and(|file| !file.is_preloaded);
+        let of = |port: &Port| if is_read(port) { Driver::File } else { Driver::of(&port.device) };
+        let drivers: Vec<Driver> = config.ports.iter().map(of).collect();
         let user = User::of(config.run.user.as_deref(), Path::new("/"))?;
         let sockets = config.ports.iter().filter_map(|port| memif_directory(&port.device));
         let writable = files.writable.to_vec();
@@ -87,7 +91,7 @@ impl Driver {
             Self::AfPacket | Self::AfXdp | Self::Tap => &[CAP_NET_ADMIN],
             // What the bifurcated driver mlx5 is documented to need (dev@dpdk.org, message 203325).
             Self::Other => &[CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK],
-            Self::Memory | Self::Pcap | Self::Memif => &[],
+            Self::Memory | Self::File | Self::Pcap | Self::Memif => &[],
         }
     }
 }

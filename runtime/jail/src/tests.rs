@@ -29,8 +29,9 @@ const START_A_PROGRAM: i64 = libc::SYS_execve;
 const WARNING: u32 = 5;
 const LOG_OF_EAL: u32 = 0;
 /// Drivers that are tried together, each set with what it allows.
-const DRIVERS: [&[Driver]; 8] = [
+const DRIVERS: [&[Driver]; 9] = [
     &[Driver::Memory],
+    &[Driver::File],
     &[Driver::Pcap],
     &[Driver::Tap],
     &[Driver::AfPacket],

@@ -9,7 +9,8 @@ pub mod sequence;
 pub mod simulated;
 
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
-use perigee_runtime::{Error, Run, Summary, config::Config};
+use perigee_runtime::sim::{self, Simulator};
+use perigee_runtime::{Error, Options, Run, Summary, config::Config};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -132,6 +133,17 @@ impl Bench {
     pub fn start(&self, config: &str) -> Result<Run, Error> {
         let config = Config::parse(config, "test.toml").unwrap_or_else(|e| panic!("{e}\n{config}"));
         Run::start(&config, self.dir.path())
+    }
+
+    /// Makes a configuration ready to be simulated.
+    pub fn simulator(&self, config: &str) -> Result<Simulator, Error> {
+        let config = Config::parse(config, "sim.toml").unwrap_or_else(|e| panic!("{e}\n{config}"));
+        Simulator::new(&config, self.dir.path(), &Options::default())
+    }
+
+    /// Simulates a configuration to its end, from that seed.
+    pub fn simulate(&self, config: &str, seed: u64) -> Result<sim::Outcome, Error> {
+        self.simulator(config)?.simulate(seed, None, None)
     }
 
     /// Runs to the end of the input, and checks that every packet is accounted for and every pool full.

@@ -1,15 +1,17 @@
 //! A port that plays files, as the control side sees it.
 
+use crate::ahead::{Filler, Reader, Stream};
 use crate::rx::{Counts, LATE, Place, RxEnd};
 use crate::tape::Tape;
 use perigee_abi::{PortInfo, offloads};
 use perigee_core::clock::Clock;
+use perigee_core::lock;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk::timestamp::{Origin, RxTimestamp};
 use perigee_report::{PortMeaning, PortStats, ReplayStats};
 use perigee_wire::trace::Trace;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What such a port is made of.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct PlayerOptions {
     pub strips_vlan: bool,
     /// The run's clock.
     pub clock: Clock,
-    /// Where a simulation's packets are watched.
+    /// Where a simulation's packets are watched. It has no threads that could read ahead.
     pub trace: Option<Arc<Trace>>,
 }
 
@@ -53,6 +55,8 @@ pub struct Player {
     counts: Arc<Counts>,
     clock: Clock,
     trace: Option<Arc<Trace>>,
+    /// Those that have no thread yet.
+    readers: Mutex<Vec<Reader>>,
 }
 
 impl Player {
@@ -61,7 +65,20 @@ impl Player {
         let PlayerOptions { name, device, number, mtu, tape, pool, strips_vlan, clock, trace } = options;
         let counts = Arc::new(Counts::new(tape.queues()));
         let (tape, timestamp) = (Arc::new(tape), RxTimestamp::of_dynamic_field(1, Origin::Run));
-        Self { name, device, number, mtu, pool, timestamp, strips_vlan, tape, counts, clock, trace }
+        Self {
+            name,
+            device,
+            number,
+            mtu,
+            pool,
+            timestamp,
+            strips_vlan,
+            tape,
+            counts,
+            clock,
+            trace,
+            readers: Mutex::default(),
+        }
     }
 
     /// Name in the configuration.
@@ -98,10 +115,27 @@ impl Player {
         }
     }
 
+    /// What reads ahead of the queues that somebody has the ends of, each to be given a thread.
+    pub fn readers(&self) -> Vec<Reader> {
+        std::mem::take(&mut lock(&self.readers))
+    }
+
+    /// What a queue plays that is not in memory. Its first chunks are read now.
+    fn stream(&self, queue: usize) -> Option<Box<Stream>> {
+        let filler = Filler::new(&self.tape, queue, &self.counts, &self.name)?;
+        if self.trace.is_some() {
+            return Some(Box::new(Stream::here(filler)));
+        }
+        let (stream, reader) = Stream::ahead(filler);
+        lock(&self.readers).extend(reader);
+        Some(Box::new(stream))
+    }
+
     /// Where packets of that queue come out.
     pub fn rx_end(&self, queue: u16) -> RxEnd {
         let queue = usize::from(queue);
         RxEnd {
+            stream: self.stream(queue),
             place: Place::first(&self.tape, queue),
             tape: Arc::clone(&self.tape),
             queue,
@@ -118,7 +152,7 @@ impl Player {
     pub fn stats(&self) -> PortStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (counts, facts) = (&self.counts, self.tape.facts());
-        let played = |(queue, rounds): (usize, &AtomicU64)| (!self.tape.cues(queue).is_empty()).then(|| get(rounds));
+        let played = |(queue, rounds): (usize, &AtomicU64)| (self.tape.in_round(queue) != 0).then(|| get(rounds));
         PortStats {
             name: self.name.clone(),
             device: self.device.clone(),
@@ -147,7 +181,11 @@ impl Player {
                 too_long: facts.too_long,
                 not_ethernet: facts.not_ethernet,
                 cut: facts.cut.len() as u64,
-                memory: facts.memory,
+                memory: self.tape.memory(),
+                from_disk: self.tape.ahead().is_some(),
+                starved: get(&counts.starved),
+                starved_ns: get(&counts.starved_ns),
+                changed: get(&counts.changed),
             }),
             ..PortStats::default()
         }

@@ -1,19 +1,26 @@
 //! When each packet is due. All of it is worked out from the first packet's time, in whole numbers: rounded once for a packet and
 //! once for a round, so that the error stays below a nanosecond however many there are.
 
-use crate::flow;
-use perigee_config::file::{FileDevice, Pace};
+use perigee_config::file::{Chunks, FileDevice, Pace};
 use perigee_config::wire::{FRAME_BESIDE, SHORTEST};
-use perigee_pcap::file::{Facts, Recording};
+use perigee_pcap::file::{Facts, Recording, queue};
 use std::sync::Arc;
 
 /// A packet of one rx queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cue {
-    /// Nanoseconds after the round's beginning.
+    /// Nanoseconds after the beginning: of the round, where all is in memory; of the first one, where it was read ahead.
     pub(crate) due: u64,
-    begin: usize,
-    len: u16,
+    pub(crate) begin: usize,
+    pub(crate) len: u16,
+}
+
+impl Cue {
+    /// Its packet, among those that it was made with.
+    #[inline]
+    pub(crate) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.begin..self.begin + usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 /// Turns positions (in time, in packets, in bits) into nanoseconds: so many over so many.
@@ -32,49 +39,90 @@ impl Scale {
     }
 }
 
+/// Says when a round's packets are due, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    pace: Pace,
+    /// `None`: as fast as packets are taken.
+    scale: Option<Scale>,
+    /// Packets or bits of this round so far.
+    passed: u64,
+}
+
+impl Schedule {
+    fn new(pace: Pace) -> Self {
+        const SECOND: u64 = 1_000_000_000;
+        let scale = match pace {
+            Pace::Times { num, den } => Some(Scale { num: den, den: num }),
+            Pace::Packets(rate) | Pace::Bits(rate) => Some(Scale { num: SECOND, den: rate }),
+            Pace::Max => None,
+        };
+        Self { pace, scale, passed: 0 }
+    }
+
+    /// When the next packet of the round is due, after the round's beginning.
+    pub(crate) fn due(&mut self, at: u64, len: u16) -> u64 {
+        let position = if matches!(self.pace, Pace::Times { .. }) { at } else { self.passed };
+        self.passed = self.passed.saturating_add(match self.pace {
+            Pace::Bits(_) => u64::from(u32::from(len).max(SHORTEST) + FRAME_BESIDE) * 8,
+            _ => 1,
+        });
+        self.scale.map_or(0, |scale| scale.ns(position.into()))
+    }
+
+    /// Ends the round. Returns where the next one begins: by the files' times, or by what was counted.
+    pub(crate) fn end_round(&mut self, period: u64) -> u64 {
+        let passed = std::mem::take(&mut self.passed);
+        if matches!(self.pace, Pace::Times { .. }) { period } else { passed }
+    }
+
+    /// When a round of that number begins, from 0, after the first one, where each is so long.
+    pub(crate) fn begin_of(&self, round: u64, period: u64) -> u64 {
+        self.scale.map_or(0, |scale| scale.ns(u128::from(period) * u128::from(round)))
+    }
+}
+
 /// A recording as it is played.
 #[derive(Debug)]
 pub struct Tape {
     recording: Arc<Recording>,
+    /// Of each queue, where all is in memory.
     queues: Vec<Vec<Cue>>,
+    /// What is read ahead for each queue, where it is not.
+    ahead: Option<Chunks>,
     /// Where a round ends, which the next one follows.
     period: u64,
-    /// `None`: as fast as packets are taken.
-    scale: Option<Scale>,
+    schedule: Schedule,
     rounds: Option<u64>,
+    memory: u64,
 }
 
 impl Tape {
     /// A recording, as that device is to play it from so many queues.
     pub fn new(recording: &Arc<Recording>, device: &FileDevice, queues: u16) -> Self {
-        const SECOND: u64 = 1_000_000_000;
-        let scale = match device.pace {
-            Pace::Times { num, den } => Some(Scale { num: den, den: num }),
-            Pace::Packets(rate) | Pace::Bits(rate) => Some(Scale { num: SECOND, den: rate }),
-            Pace::Max => None,
-        };
-        let mut lists = vec![Vec::new(); usize::from(queues.max(1))];
-        let (mut begin, mut passed) = (0, 0_u64);
+        let mut schedule = Schedule::new(device.pace);
+        let facts = recording.facts();
+        let shares = facts.shares.iter().map(|share| usize::try_from(*share).unwrap_or(0));
+        let ahead = recording.files().is_some().then(|| device.chunks(queues, facts));
+        let mut lists: Vec<Vec<Cue>> =
+            shares.map(|share| Vec::with_capacity(if ahead.is_none() { share } else { 0 })).collect();
+        let mut begin = 0;
         for (number, packet) in recording.packets().iter().enumerate() {
             let bytes = recording.bytes_of(number);
             let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-            let position = if matches!(device.pace, Pace::Times { .. }) { packet.at } else { passed };
-            let due = scale.map_or(0, |scale| scale.ns(position.into()));
-            let queue = flow::queue(bytes, lists.len());
+            let due = schedule.due(packet.at, len);
+            let queue = queue(bytes, lists.len());
             lists[queue].push(Cue { due, begin, len });
             begin = packet.end;
-            passed += match device.pace {
-                Pace::Bits(_) => u64::from(u32::from(len).max(SHORTEST) + FRAME_BESIDE) * 8,
-                _ => 1,
-            };
         }
-        let period = if matches!(device.pace, Pace::Times { .. }) { recording.facts().period } else { passed };
-        Self { recording: Arc::clone(recording), queues: lists, period, scale, rounds: device.rounds }
+        let period = schedule.end_round(facts.period);
+        let memory = device.takes(queues, facts);
+        Self { recording: Arc::clone(recording), queues: lists, ahead, period, schedule, rounds: device.rounds, memory }
     }
 
     /// Packets that come from a queue in all; `None` where there is no end.
     pub fn packets(&self, queue: usize) -> Option<u64> {
-        Some(self.rounds?.saturating_mul(self.cues(queue).len() as u64))
+        Some(self.rounds?.saturating_mul(self.in_round(queue)))
     }
 
     /// What was found in the files.
@@ -92,22 +140,49 @@ impl Tape {
         self.queues.get(queue).map_or(&[], |cues| cues)
     }
 
+    /// The bytes that those cues are of.
     #[inline]
-    pub(crate) fn bytes(&self, cue: &Cue) -> &[u8] {
-        self.recording.bytes().get(cue.begin..cue.begin + usize::from(cue.len)).unwrap_or_default()
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.recording.bytes()
+    }
+
+    /// Packets of a queue in one round.
+    pub(crate) fn in_round(&self, queue: usize) -> u64 {
+        self.facts().shares.get(queue).copied().unwrap_or(0)
     }
 
     /// Packets have times at which they are due.
     pub(crate) fn is_timed(&self) -> bool {
-        self.scale.is_some()
+        self.schedule.scale.is_some()
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// What is read ahead for each queue; `None` where all is in memory.
+    pub(crate) fn ahead(&self) -> Option<Chunks> {
+        self.ahead
+    }
+
+    pub(crate) fn recording(&self) -> &Arc<Recording> {
+        &self.recording
+    }
+
+    /// Says when the packets of a round are due.
+    pub(crate) fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// A round of that number, from 0, is played.
+    pub(crate) fn has_round(&self, round: u64) -> bool {
+        self.rounds.is_none_or(|rounds| round < rounds)
     }
 
     /// When a round begins, in nanoseconds after the first one; `None` where there is none of that number, from 0.
     pub(crate) fn begin_of(&self, round: u64) -> Option<u64> {
-        if self.rounds.is_some_and(|rounds| round >= rounds) {
-            return None;
-        }
-        Some(self.scale.map_or(0, |scale| scale.ns(u128::from(self.period) * u128::from(round))))
+        self.has_round(round).then(|| self.schedule.begin_of(round, self.period))
     }
 }
 
@@ -128,8 +203,14 @@ pub(crate) mod test {
             bytes.extend([7; 60]);
         }
         std::fs::write(file.path(), bytes).unwrap();
-        let wanted =
-            Wanted { makes_ethernet: false, snapped: Snapped::Refuse, longest: 1_522, memory: 1 << 30, gap: None };
+        let wanted = Wanted {
+            makes_ethernet: false,
+            snapped: Snapped::Refuse,
+            longest: 1_522,
+            memory: Some(1 << 30),
+            gap: None,
+            queues: 1,
+        };
         Arc::new(Recording::read(&[file.path().to_str().unwrap()], &wanted).unwrap())
     }
 

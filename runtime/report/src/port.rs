@@ -119,8 +119,16 @@ pub struct ReplayStats {
     pub not_ethernet: u64,
     /// Files that end within a record.
     pub cut: u64,
-    /// Memory that they take, bytes.
+    /// Memory that they take, bytes: all of them, or what is read ahead.
     pub memory: u64,
+    /// They are read from the disk while they are played.
+    pub from_disk: bool,
+    /// Packets that came late because the disk had not given them yet; with `speed=max` times that lcores waited for it.
+    pub starved: u64,
+    /// How long packets were due that the disk had not given yet, nanoseconds, in all queues together.
+    pub starved_ns: u64,
+    /// Rounds in which the files were not what they had been before the start: somebody wrote to them.
+    pub changed: u64,
 }
 
 /// What a port's counters mean.

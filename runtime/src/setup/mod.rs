@@ -89,21 +89,18 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let placed = config.placement(&time.cpus(config));
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
-    let probe = |port: &perigee_config::Port| (!port.is_own()).then(|| Device::probe(config, port)).transpose();
-    let devices = config.ports.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
+    let devices = devices(config)?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
     let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
     let calibrations = &*options.calibrations;
     let making =
         Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace, calibrations };
     let ports = making.ports(devices)?;
-    let flows = ports.iter().zip(&config.ports).map(|(port, entry)| PortFlows::new(&**port, &entry.flows));
-    let flows = flows.collect::<Result<_, _>>()?;
-    let filters = filters(config)?;
+    let flows = flows(config, &ports)?;
+    let (filters, netlink) = (filters(config)?, open_netlink(&ports));
     let machine = manifest::machine();
     let choosing = Choosing { config, placed: &placed, ports: &ports, options, clock, machine, is_real };
     let streams = streams::streams(plan.base, &choosing)?;
-    let netlink = open_netlink(&ports);
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let probes = Probes::new(config, &streams, &placed, clock, is_real);
     let observers = Observers::open(&ports, &probes, config)?;
@@ -149,6 +146,18 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     parts.probes.complete();
     parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
     Ok((parts, lcores))
+}
+
+/// The devices of the ports, by number; none where a port is our own.
+fn devices(config: &Config) -> Result<Vec<Option<Device>>, Error> {
+    let probe = |port: &perigee_config::Port| (!port.is_own()).then(|| Device::probe(config, port)).transpose();
+    config.ports.iter().map(probe).collect()
+}
+
+/// The flow rules of the ports, by number.
+fn flows(config: &Config, ports: &[Arc<dyn Port>]) -> Result<Vec<Option<Arc<PortFlows>>>, Error> {
+    let of = |(port, entry): (&Arc<dyn Port>, &perigee_config::Port)| PortFlows::new(&**port, &entry.flows);
+    ports.iter().zip(&config.ports).map(of).collect()
 }
 
 /// Gives up what is not needed any more.

@@ -128,8 +128,9 @@ impl Making<'_> {
             port = entry.name,
             packets = facts.packets,
             bytes = facts.bytes,
-            memory = facts.memory,
-            "its files are in memory"
+            memory = file.takes(self.config.rx_queues(number), facts),
+            "its files {}",
+            if file.is_preloaded { "are in memory" } else { "are read from the disk while they are played" }
         );
         Ok(Player::new(PlayerOptions {
             name: entry.name.clone(),

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::drive::Finished;
-use perigee_report::Summary;
+use perigee_report::{PortStats, Summary};
 use perigee_wire::trace::Trace;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,12 +22,23 @@ pub(super) fn of(seed: u64, trace: &Trace, finished: Finished) -> Outcome {
 fn note_counters(trace: &Trace, summary: &Summary) {
     let snapshot = &summary.snapshot;
     note(trace, &snapshot.chains);
-    note(trace, &snapshot.ports);
+    let ports: Vec<PortStats> = snapshot.ports.iter().map(wherever_it_lies).collect();
+    note(trace, &ports);
     note(trace, &snapshot.rings);
     note(trace, &summary.pools);
     for module in &snapshot.modules {
         note(trace, &(&module.name, &module.chain, &module.counters, &module.state, &module.faults, module.installs));
     }
+}
+
+/// A port without what says whether its files are in memory or on the disk: what they play is the same.
+fn wherever_it_lies(port: &PortStats) -> PortStats {
+    let mut port = port.clone();
+    if let Some(replay) = &mut port.replay {
+        port.device.clear();
+        (replay.memory, replay.from_disk) = (0, false);
+    }
+    port
 }
 
 /// A value as text; maps among them are sorted.

@@ -20,7 +20,7 @@ const HOUSES: &[House] = &[
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest"],
-        &["parts", "options", "lcores"],
+        &["parts", "options", "lcores", "observe", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
         &["lcore"],
@@ -44,7 +44,7 @@ const HOUSES: &[House] = &[
         &["tempo", "draws"],
     ] },
     House { folder: "runtime/measure/src/", floors: &[
-        &["receiver", "sender", "matcher", "stages"],
+        &["receiver", "sender", "matcher", "stages", "observer"],
         &["readings"],
         &["flow", "arrivals"],
         &["window", "sent", "order", "delay", "gaps", "load"],
@@ -60,7 +60,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["ctl", "conformance", "sim", "calibrate", "plot"],
+        &["ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
         &["live", "summary", "load", "module_config", "paced", "new", "jail"],
         &["read", "table"],
         &["output"],

@@ -212,10 +212,10 @@ const JOBS: [Job; 20] = [
         script: "clocks.py",
         cards: &[
             card("igb", "igb", "net_e1000_igb", 4, 1),
-            card("e1000e", "e1000e", "net_e1000_em", 8, 1),
-            card("vmxnet3", "vmxnet3", "net_vmxnet3", 12, 1),
-            card("virtio", "virtio-net-pci,disable-legacy=on", "net_virtio", 14, 1),
-            KERNEL,
+            card("igb-too", "igb", "net_e1000_igb", 8, 1),
+            card("e1000e", "e1000e", "net_e1000_em", 12, 1),
+            card("vmxnet3", "vmxnet3", "net_vmxnet3", 14, 1),
+            card("virtio", "virtio-net-pci,disable-legacy=on", "net_virtio", 0x10, 1),
         ],
         ..PLAIN
     },

@@ -9,6 +9,7 @@ mod kill;
 mod loops;
 mod pacing;
 mod race;
+mod replay;
 mod seeds;
 mod swaps;
 mod traps;
@@ -24,6 +25,7 @@ pub const ALL: &[Scenario] = &[
     traps::SCENARIO,
     pacing::SCENARIO,
     veth::SCENARIO,
+    replay::SCENARIO,
     seeds::SCENARIO,
     swaps::SCENARIO,
     isolation::SCENARIO,

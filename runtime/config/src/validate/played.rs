@@ -48,19 +48,8 @@ pub(super) fn read(config: &Config, base: &Path, index: usize, found: &mut Probl
     let device = port.file()?;
     let (path, who) = (format!("port[{index}].device"), format!("port {:?}", port.name));
     let files: Vec<String> = device.files.iter().map(|file| base.join(file).to_string_lossy().into_owned()).collect();
-    let bytes: u64 = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|facts| facts.len()).sum();
-    if let Some(free) = Memory::now().free.filter(|free| bytes.min(device.memory) > free.bytes) {
-        let what = format!(
-            "{who}: its files have {} MiB, and {} {} MiB free",
-            bytes.div_ceil(MIB),
-            free.who,
-            free.bytes / MIB
-        );
-        found.error(
-            path,
-            what,
-            "files are played from memory: take fewer packets of them (`editcap -r IN OUT 1-1000`)",
-        );
+    let queues = config.rx_queues(index);
+    if !has_memory(&path, &who, &device, &files, queues, found) {
         return None;
     }
     let longest = u32::from(port.mtu) + u32::try_from(MAX_L2).unwrap_or(0);
@@ -68,8 +57,9 @@ pub(super) fn read(config: &Config, base: &Path, index: usize, found: &mut Probl
         makes_ethernet: device.makes_ethernet,
         snapped: device.snapped,
         longest,
-        memory: device.memory,
+        memory: device.is_preloaded.then_some(device.memory),
         gap: device.gap,
+        queues,
     };
     let files: Vec<&str> = files.iter().map(|file| &**file).collect();
     match Recording::read(&files, &wanted) {
@@ -83,6 +73,34 @@ pub(super) fn read(config: &Config, base: &Path, index: usize, found: &mut Probl
             None
         }
     }
+}
+
+/// Whether there is memory for what it may take, before any of it is taken.
+fn has_memory(path: &str, who: &str, device: &FileDevice, files: &[String], queues: u16, found: &mut Problems) -> bool {
+    let bytes: u64 = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|facts| facts.len()).sum();
+    let least = FileDevice::least_ahead(queues);
+    if !device.is_preloaded && device.memory < least {
+        let what = format!(
+            "{who}: memory is {} KiB, and to read ahead for {queues} rx queues takes {} KiB at least",
+            device.memory >> 10,
+            least >> 10
+        );
+        found.error(path, what, format!("`memory={}K`, or fewer lcores", least >> 10));
+        return false;
+    }
+    let Some(free) = Memory::now().free.filter(|free| bytes.min(device.memory) > free.bytes) else { return true };
+    let (has, free) = (bytes.div_ceil(MIB), format!("{} {} MiB free", free.who, free.bytes / MIB));
+    let (what, help) = if device.is_preloaded {
+        (
+            format!("{who}: its files have {has} MiB, and {free}"),
+            "files are played from memory: `preload=no` reads them from the disk while they are played, or take fewer packets \
+             of them (`editcap -r IN OUT 1-1000`)",
+        )
+    } else {
+        (format!("{who}: it may read {} MiB ahead, and {free}", device.memory / MIB), "give it less `memory`")
+    };
+    found.error(path, what, help);
+    false
 }
 
 /// What somebody may not expect of what is played.

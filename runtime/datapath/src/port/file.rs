@@ -61,4 +61,8 @@ impl Port for replay::Player {
     fn tape(&self) -> Option<&replay::Tape> {
         Some(replay::Player::tape(self))
     }
+
+    fn readers(&self) -> Vec<replay::Reader> {
+        replay::Player::readers(self)
+    }
 }

@@ -7,17 +7,26 @@
 //! - `reader.rs`: one record after the other, whatever the format.
 //! - `kind.rs`: what a file is that is neither.
 //! - `ethernet.rs`: frames of packets that were captured without a header of Ethernet.
-//! - `preload.rs`: files in memory, ready to be played.
+//! - `files.rs`: files that were opened to be played.
+//! - `frames.rs`: one frame after the other, of all files: what is played.
+//! - `flow.rs`: which of several readers a frame is for.
+//! - `recording.rs`: files that were read from end to end, and are in memory where that is wanted.
 
 mod ethernet;
+mod files;
+mod flow;
+mod frames;
 mod input;
 mod kind;
 mod new;
 mod old;
-mod preload;
 mod reader;
+mod recording;
 #[cfg(test)]
 mod tests;
 
-pub use preload::{Facts, PER_PACKET, Packet, Recording, Snapped, Wanted};
+pub use files::{Files, Snapped, Wanted};
+pub use flow::queue;
+pub use frames::{Facts, Frame, Frames};
 pub use reader::{Fault, Reader, Record};
+pub use recording::{PER_PACKET, Packet, Recording};

@@ -1,4 +1,4 @@
-//! Which rx queue a packet comes from: packets of one flow, in both directions, come from the same one.
+//! Which of several readers a packet is for: packets of one flow, in both directions, are for the same one.
 
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// Tags that are looked behind.
@@ -8,8 +8,8 @@ const IPV6: u16 = 0x86dd;
 /// Protocols whose header begins with two ports: TCP, UDP, SCTP.
 const WITH_PORTS: [u8; 3] = [6, 17, 132];
 
-/// The queue of a frame, of so many.
-pub(crate) fn queue(frame: &[u8], queues: usize) -> usize {
+/// The rx queue that a frame comes from, of so many.
+pub fn queue(frame: &[u8], queues: usize) -> usize {
     if queues <= 1 {
         return 0;
     }

@@ -1,4 +1,6 @@
-//! The reader beside libpcap's, on good files in all variants and on thousands of bad ones.
+//! The reader beside libpcap's, on good files in all variants, and on thousands of bad ones in `bad.rs`; and what is played of files.
+
+mod bad;
 
 use super::*;
 use crate::capture::Libpcap;
@@ -190,74 +192,6 @@ fn libpcap_sees_the_same_in_good_files() {
 }
 
 #[test]
-fn a_file_that_is_cut_has_its_whole_records() {
-    for (name, bytes) in good() {
-        let (whole, fault, _) = ours(&bytes);
-        for len in 0..bytes.len() {
-            let (seen, why, cut) = ours(&bytes[..len]);
-            assert!(whole.starts_with(&seen), "{name}: {len}");
-            // Where a record begins is an end like any other.
-            assert!(cut.is_none_or(|at| at < len as u64 && why.is_none()), "{name}: {len}: {cut:?} {why:?}");
-            assert!(why.is_none() || len < 24 || fault.is_some(), "{name}: {len}: {why:?}");
-        }
-    }
-}
-
-/// Numbers that look like lengths, and change.
-fn spoil(bytes: &mut Vec<u8>, draw: &mut impl FnMut(usize) -> usize) {
-    const NUMBERS: [u32; 10] = [0, 1, 4, 12, 28, 65_535, 262_144, 262_145, 0x7fff_ffff, u32::MAX];
-    let at = draw(bytes.len());
-    match draw(5) {
-        0 => bytes[at] ^= 1 << draw(8),
-        1 => bytes.truncate(at.max(1)),
-        2 => {
-            let number = NUMBERS[draw(NUMBERS.len())].to_le_bytes();
-            let end = bytes.len().min((at & !3) + 4);
-            bytes[at & !3..end].copy_from_slice(&number[..end - (at & !3)]);
-        }
-        3 => drop(bytes.drain(at..(at + draw(9)).min(bytes.len()))),
-        _ => {
-            let piece: Vec<u8> = bytes[at..(at + draw(40)).min(bytes.len())].to_vec();
-            bytes.splice(at..at, piece);
-        }
-    }
-    if bytes.is_empty() {
-        bytes.push(0);
-    }
-}
-
-#[test]
-fn thousands_of_bad_files_are_read_like_libpcap_or_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let (good, mut state) = (good(), 0x9e37_79b9_7f4a_7c15_u64);
-    let mut draw = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below.max(1) as u64).unwrap()
-    };
-    let (mut refused, mut cut) = (0, 0);
-    for number in 0..6_000 {
-        let (name, bytes) = &good[number % good.len()];
-        let mut bytes = bytes.clone();
-        if bytes.is_empty() {
-            continue;
-        }
-        (0..=draw(3)).for_each(|_| spoil(&mut bytes, &mut draw));
-        let (seen, fault, at) = ours(&bytes);
-        let taken: usize = seen.iter().map(|(_, data, _)| data.len()).sum();
-        assert!(taken <= bytes.len(), "{name} {number}");
-        if let Some(fault) = fault {
-            refused += 1;
-            assert!(fault.at <= bytes.len() as u64 && fault.packets == seen.len() as u64 && !fault.what.is_empty());
-        }
-        cut += usize::from(at.is_some());
-        compare(&folder.path().join(format!("{name}-{number}")), &bytes);
-    }
-    assert!(refused > 500 && cut > 500, "{refused} {cut}");
-}
-
-#[test]
 fn other_files_are_called_by_their_names() {
     let told = |bytes: &[u8]| ours(bytes).1.unwrap().what;
     for (bytes, name) in [
@@ -274,7 +208,14 @@ fn other_files_are_called_by_their_names() {
 }
 
 fn wanted() -> Wanted {
-    Wanted { makes_ethernet: false, snapped: Snapped::Send, longest: 1_522, memory: 1 << 20, gap: None }
+    Wanted {
+        makes_ethernet: false,
+        snapped: Snapped::Send,
+        longest: 1_522,
+        memory: Some(1 << 20),
+        gap: None,
+        queues: 1,
+    }
 }
 
 fn loaded(bytes: &[u8], wanted: &Wanted) -> Result<Recording, String> {
@@ -297,7 +238,7 @@ fn files_are_played_one_behind_the_other() {
     assert_eq!(at, [0, 300, 300, 800, 1_100, 1_100], "600 ns, and a mean gap of 200");
     let facts = recording.facts();
     assert_eq!((facts.packets, facts.bytes, facts.backwards, facts.too_long, facts.longest), (6, 420, 2, 2, 2_000));
-    assert_eq!((facts.period, facts.memory), (1_600, 420 + 6 * PER_PACKET));
+    assert_eq!((facts.period, facts.memory()), (1_600, 420 + 6 * PER_PACKET));
     assert_eq!((recording.bytes_of(1).len(), recording.bytes_of(5).len(), recording.bytes_of(6).len()), (70, 80, 0));
     let apart = loaded(&file.bytes, &Wanted { gap: Some(5_000), ..wanted() }).unwrap();
     assert_eq!((apart.packets()[3].at, apart.facts().period), (5_600, 11_200));
@@ -319,7 +260,7 @@ fn what_is_not_whole_is_refused_sent_or_padded() {
         (&padded.bytes_of(1)[..64], &padded.bytes_of(1)[64..], padded.facts().snapped),
         (&[2; 64][..], &[0; 36][..], 2)
     );
-    let short = loaded(&file, &Wanted { memory: 300, ..wanted() }).unwrap_err();
+    let short = loaded(&file, &Wanted { memory: Some(300), ..wanted() }).unwrap_err();
     assert!(short.contains("needs 1 MiB of memory (4 packets, 248 bytes), and may take 0 MiB; `memory=1M`"), "{short}");
 }
 
