@@ -20,6 +20,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_(promiscuous_enable|promiscuous_disable|promiscuous_get|find_next|read_clock)",
     "rte_eth_timesync_(enable|disable|read_time|adjust_time|read_rx_timestamp|read_tx_timestamp)",
     "rte_eth_dev_(rx|tx)_offload_name",
+    "rte_eth_(set_queue_rate_limit|read_clock)",
     "rte_mem_virt2iova",
     "rte_mempool_(obj_iter|free|avail_count|in_use_count|lookup)",
     "rte_pktmbuf_free_bulk",

@@ -124,6 +124,12 @@ pub mod pacing {
     pub const NONE: u32 = 0;
     /// The host waits for each packet's time.
     pub const SOFTWARE: u32 = 1;
+    /// The port limits the rate of the queue: times have no effect.
+    pub const RATE_LIMIT: u32 = 2;
+    /// The port holds each packet until its time.
+    pub const LAUNCH_TIME: u32 = 3;
+    /// The line is kept busy between packets.
+    pub const FILLER: u32 = 4;
 }
 
 /// Values of [`PacketDesc::source`] in the output list: where the host finds the packet that an entry speaks of.

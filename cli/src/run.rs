@@ -66,6 +66,7 @@ pub(crate) fn session_and_summary(
     with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
     with.removed.extend(doors.file());
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
+    with.calibrations = calibrate::methods(&calibrations);
     let run = Arc::new(Run::start_with(&config, base, &with)?);
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
@@ -81,7 +82,6 @@ pub(crate) fn session_and_summary(
     supervisor.stopping();
     let socket = server.close();
     let mut summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
-    calibrate::mark(&mut summary, &calibrations, |chain| sending_port(&config, chain));
     calibrate::floors(&mut summary, &calibrations, &config);
     if let Some(manifest) = &mut summary.manifest {
         manifest.config = text.map(str::to_owned);
@@ -99,12 +99,6 @@ pub(crate) fn session_and_summary(
     written?;
     let code = ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 });
     Ok((code, summary))
-}
-
-/// The port that a chain's packets leave by.
-fn sending_port(config: &Config, chain: &str) -> Option<usize> {
-    let chain = config.chains.iter().find(|one| one.name == chain)?;
-    chain.granted_ports().next().and_then(|port| config.port(port))
 }
 
 /// What of the command line concerns the runtime.

@@ -38,17 +38,19 @@ pub use perigee_dpdk::{clocks, describe};
 pub use perigee_evidence::{EvidenceOptions, Recording, Replay, Verdict};
 pub use perigee_jail as jail;
 pub use perigee_load as load;
+pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
-    Accounting, ApplyReport, BatchTime, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks, Drift, Error,
-    EvidenceStats, FaultClass, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats, LoadStats, Machine,
-    Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes,
-    PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts,
-    PortMeaning, PortStats, ReplayStats, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamState,
-    StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN,
+    Accounting, ApplyReport, BatchTime, CalibrationKey, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks,
+    Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats,
+    LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin,
+    PaceStats, PartTimes, PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock,
+    PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats, RingStats, SeatReport, Snapshot, StageTimes,
+    StampTrial, Stamps, StreamFacts, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats,
+    UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;
@@ -59,7 +61,7 @@ pub use perigee_wasm::module::inspect_bytes;
 pub use perigee_wasm::stack::with_guest_stack;
 pub use perigee_wasm::uninterrupted::longest_operation;
 
-pub use options::Options;
+pub use options::{Calibrated, Options};
 pub use run::Run;
 pub use swap::SwapOptions;
 pub use target::{ModuleEntry, Target};

@@ -1,9 +1,10 @@
 //! What a run was made of: read together at its beginning, when files can still be looked at, and finished at its end.
 
-use crate::parts::Parts;
+use crate::parts::{Parts, PlacedStream};
 use perigee_config::{Config, allowed_cpus};
 use perigee_core::clock::Clock;
 use perigee_core::tsc;
+use perigee_datapath::port::Port;
 use perigee_evidence::wasmtime_version;
 use perigee_machine as machine;
 use perigee_report::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
@@ -24,11 +25,7 @@ pub(crate) fn of(parts: &Parts, machine: Machine, config: &Config) -> Manifest {
             secrets: loaded.map(|loaded| loaded.secrets.digests()).unwrap_or_default(),
         }
     };
-    let ports = parts.ports.iter().map(|port| {
-        let stats = port.stats();
-        let speed_mbps = port.info(false).speed_mbps;
-        PortFacts { name: stats.name, device: stats.device, driver: stats.driver, speed_mbps }
-    });
+    let ports = parts.ports.iter().map(|port| port_facts(&**port));
     Manifest {
         format: MANIFEST_FORMAT,
         perigee: env!("CARGO_PKG_VERSION").to_owned(),
@@ -41,9 +38,17 @@ pub(crate) fn of(parts: &Parts, machine: Machine, config: &Config) -> Manifest {
         clock: ClockQuality { tsc_hz: parts.clock.hz(), ..ClockQuality::default() },
         modules: config.modules.iter().map(module).collect(),
         ports: ports.collect(),
+        streams: parts.streams.iter().map(PlacedStream::facts).collect(),
         config: None,
         command: Vec::new(),
     }
+}
+
+/// A port.
+pub(crate) fn port_facts(port: &dyn Port) -> PortFacts {
+    let stats = port.stats();
+    let speed_mbps = port.info(false).speed_mbps;
+    PortFacts { name: stats.name, device: stats.device, driver: stats.driver, speed_mbps }
 }
 
 /// How good the clock was, now that it has run for a while.

@@ -3,7 +3,8 @@
 
 use perigee_config::Load;
 use perigee_load::Loader;
-use perigee_report::Error;
+use perigee_pace::Trial;
+use perigee_report::{CalibrationKey, Error};
 use perigee_wasm::engine::Metering;
 use std::path::Path;
 
@@ -25,6 +26,21 @@ pub struct Options {
     pub allow_downgrade: bool,
     /// Keeps evidence of failures; counts before what the configuration says.
     pub evidence: Option<crate::EvidenceOptions>,
+    /// What calibrations have found out about methods of pacing, for ports of this machine and others. A simulation takes none.
+    pub calibrations: Vec<Calibrated>,
+    /// The run is a calibration: fillers are tried where nobody knows whether they arrive.
+    pub calibrates: bool,
+}
+
+/// A calibration of a port, as far as methods are chosen by it.
+#[derive(Clone, Debug)]
+pub struct Calibrated {
+    /// What it holds for.
+    pub key: CalibrationKey,
+    /// When it was made, as it is told.
+    pub made: String,
+    /// What came of each method.
+    pub trials: Vec<Trial>,
 }
 
 impl Options {

@@ -5,11 +5,12 @@ use crate::lcores::Lcores;
 use crate::losses;
 use crate::manifest;
 use crate::options::Options;
-use crate::parts::{Observing, Parts, PlacedChain};
+use crate::parts::{Observing, Parts, PlacedChain, PlacedStream};
 use crate::readers::Readers;
 use crate::setup::{self, Plan, Time};
 use crate::snapshot::{self, Sources};
 use crate::swap::{Changes, SwapOptions};
+use perigee_config::stream::Stream as Asked;
 use perigee_config::{Captures, Config, Severity};
 use perigee_core::counters::{Counter, Counters};
 use perigee_core::lock;
@@ -264,6 +265,9 @@ impl Run {
         let stream = stream.ok_or_else(|| Error::Request(format!("there is no stream {name:?}")))?;
         let refuse = |what| Error::Request(format!("stream {name:?}: {what}"));
         let (next, change) = stream.going_on(change).map_err(refuse)?;
+        if matches!(change, Change::Rate(_) | Change::Pattern(..)) {
+            self.fits_method(stream, &next).map_err(refuse)?;
+        }
         let at_ns = self.parts.clock.now_ns();
         for chain in self.parts.placed.iter().filter(|chain| chain.name == stream.asked.chain) {
             let order = |reply| Command::Stream { chain: chain.at.chain, change: change.clone(), at_ns, reply };
@@ -272,6 +276,17 @@ impl Run {
         }
         stream.set(next);
         Ok(stream.stats(&self.parts.placed, self.parts.clock.now_ns()))
+    }
+
+    /// Whether the method of a stream does what it is to be from now on, and has its port do it.
+    fn fits_method(&self, stream: &PlacedStream, next: &Asked) -> Result<(), String> {
+        let (config, means) = (self.config(), &stream.means);
+        let chain = config.chains.iter().find(|chain| chain.name == next.chain);
+        if let Some((why, help)) = chain.and_then(|chain| config.unfit(next, chain, means.method)) {
+            return Err(format!("method {:?}: {why}; {help}", means.method.name()));
+        }
+        let width = chain.map_or(1, |chain| chain.width());
+        next.rate.map_or(Ok(()), |rate| means.limit(rate, width))
     }
 
     /// Replaces a module while packets flow. The new one is loaded, checked and tried on packets that nobody misses; then

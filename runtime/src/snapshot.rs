@@ -87,7 +87,11 @@ fn measured(parts: &Parts) -> Vec<StreamStats> {
     let Some(readings) = parts.probes.readings.get() else { return Vec::new() };
     let streams = (0..).zip(&parts.streams).zip(&parts.probes.too_short);
     let told = streams.filter_map(|((number, stream), too_short)| {
-        let told = readings.stream(number)?.told(&stream.asked.name);
+        let read = readings.stream(number)?;
+        let mut told = read.told(&stream.asked.name);
+        let gaps = read.gaps.as_ref();
+        stream.fit(gaps.map(|gaps| &gaps.0), told.arrival_gaps.as_mut());
+        stream.fit(gaps.map(|gaps| &gaps.1), told.departure_gaps.as_mut());
         let unstamped = told.stamps.unstamped;
         Some(StreamStats {
             too_short: too_short.load(Ordering::Relaxed),

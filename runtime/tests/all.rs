@@ -12,6 +12,7 @@ mod flows;
 mod grants;
 mod hostcalls;
 mod measuring;
+mod methods;
 mod model;
 mod offloads;
 mod pacing;

@@ -41,13 +41,13 @@ stages = ["check"]
 }
 
 /// Makes packets, and asks for nothing.
-fn generator() -> String {
+pub(crate) fn generator() -> String {
     module(&each("generate", &verdict(v::NEXT)))
 }
 
 /// Looks at the time of each packet: `$t` is the arrival, `$k` its number from 0, `$first` the arrival of the first one. What
 /// `wrong` says of it is a trap.
-fn checker(wrong: &str) -> String {
+pub(crate) fn checker(wrong: &str) -> String {
     let body = format!(
         r#"(if (i32.eqz (i32.and (i32.load offset=24 (local.get $d)) (i32.const {time}))) (then unreachable))
   (global.set $t (i64.load offset=48 (local.get $d)))
@@ -71,7 +71,7 @@ fn away(over: u64, under: u64) -> String {
     )
 }
 
-fn sound(bench: &Bench, text: &str) -> Outcome {
+pub(crate) fn sound(bench: &Bench, text: &str) -> Outcome {
     let outcome = bench.simulate(text, 3).unwrap();
     assert_eq!(outcome.broken, Vec::<String>::new(), "{:#?}", outcome.summary.snapshot);
     assert!(outcome.summary.accounting.balanced && outcome.summary.pools.iter().all(|pool| pool.full));

@@ -85,7 +85,9 @@ fn fitting<'a>(
 ) -> Vec<&'a Calibration> {
     let fits = |one: &&Calibration| {
         let key = &one.key;
-        let is_here = key.is_of(manifest) && key.driver == tx.driver && key.speed_mbps == tx.speed_mbps;
+        let machine = &manifest.machine;
+        let is_here = key.cpu == machine.cpu && key.kernel == machine.kernel && key.dpdk == manifest.dpdk;
+        let is_here = is_here && key.driver == tx.driver && key.speed_mbps == tx.speed_mbps;
         is_here
             && one.rx.as_ref().is_some_and(|other| other.driver == rx.driver)
             && one.points.iter().filter_map(|point| point.latency.as_ref()).any(|latency| latency.arrival == arrival)
@@ -95,7 +97,7 @@ fn fitting<'a>(
     all
 }
 
-/// The point whose rate is the nearest, and among those the one whose length is; one that was disturbed only where there is no other.
+/// The point of the same method whose rate is the nearest, and among those the one whose length is; one that was disturbed only where there is no other.
 #[allow(clippy::cast_precision_loss, reason = "rates and lengths")]
 fn nearest<'a>(fitting: &[&'a Calibration], paced: &PaceStats) -> Option<(&'a Calibration, &'a Point)> {
     let rate = paced.sent as f64 / (paced.ran_ns.max(1) as f64 / 1e9);
@@ -103,7 +105,8 @@ fn nearest<'a>(fitting: &[&'a Calibration], paced: &PaceStats) -> Option<(&'a Ca
     let calibration = fitting.first()?;
     let far = |point: &&Point| {
         let rates = (point.got_pps.max(1.0) / rate.max(1.0)).ln().abs();
-        (point.disturbed.is_some(), (rates * 100.0).round(), (f64::from(point.size) - bytes).abs())
+        let other = point.method.name() != paced.method;
+        (point.disturbed.is_some(), other, (rates * 100.0).round(), (f64::from(point.size) - bytes).abs())
     };
     let points = calibration.points.iter().filter(|point| point.latency.is_some());
     let point = points.min_by(|a, b| far(a).partial_cmp(&far(b)).unwrap_or(std::cmp::Ordering::Equal))?;

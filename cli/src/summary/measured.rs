@@ -2,7 +2,7 @@
 
 use super::stamps;
 use crate::table::{Table, count};
-use perigee_runtime::{GapStats, PercentileValue, Snapshot, StreamStats, TimeStats};
+use perigee_runtime::{FitStats, GapStats, PercentileValue, Snapshot, StreamStats, TimeStats};
 
 /// All of it; empty where nothing was measured.
 pub(super) fn text(snapshot: &Snapshot) -> String {
@@ -17,6 +17,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
         stamps::stamps(streams),
         order(streams),
         gaps(streams),
+        fits(streams),
         stamps::observed(streams),
     ];
     if strangers.foreign + strangers.corrupted > 0 {
@@ -58,6 +59,28 @@ fn probes(streams: &[StreamStats]) -> String {
         ]);
     }
     table.text()
+}
+
+/// Whether Poisson streams were such.
+fn fits(streams: &[StreamStats]) -> String {
+    let both = |stream: &StreamStats| {
+        let of = |name: &str, gaps: Option<&GapStats>| {
+            Some(format!("stream {}, {name}: {}\n", stream.name, fit(gaps?.fit.as_ref()?)))
+        };
+        [of("departures", stream.departure_gaps.as_ref()), of("arrivals", stream.arrival_gaps.as_ref())]
+    };
+    streams.iter().flat_map(both).flatten().collect()
+}
+
+/// What a test of goodness of fit says.
+pub(crate) fn fit(fit: &FitStats) -> String {
+    let FitStats { samples, mean_ns, deviation_ns, lambda, asked_lambda, statistic, critical, fits } = fit;
+    let verdict = if *fits { "Poisson" } else { "not Poisson" };
+    format!(
+        "{} gaps, mean {mean_ns:.1} ns, deviation {deviation_ns:.1} ns, lambda {lambda:.1}/s of {asked_lambda:.1}/s; \
+         Kolmogorov-Smirnov {statistic:.5}, 5 % of true ones beyond {critical:.5}: {verdict}",
+        count(*samples)
+    )
 }
 
 /// Microseconds with three digits behind the point.

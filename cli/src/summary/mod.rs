@@ -10,6 +10,7 @@ mod stages;
 mod stamps;
 mod streams;
 
+pub(crate) use measured::fit;
 pub(crate) use streams::streams;
 
 /// Why a run came to its end.
@@ -279,7 +280,7 @@ fn wires(snapshot: &Snapshot) -> String {
             table.row([port.name.clone()].into_iter().chain(counts.map(count)));
         }
     }
-    table.text_unless_empty()
+    table.text_unless_empty() + &streams::held(snapshot)
 }
 
 fn flows(snapshot: &Snapshot) -> String {

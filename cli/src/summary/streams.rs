@@ -1,7 +1,7 @@
 //! What became of streams, for people.
 
 use crate::table::{Table, bit_rate, count, packet_rate};
-use perigee_runtime::PaceStats;
+use perigee_runtime::{PaceStats, Snapshot};
 use std::time::Duration;
 
 /// What streams were to send, and did.
@@ -43,4 +43,17 @@ pub(crate) fn streams(streams: &[PaceStats]) -> String {
     let kept = streams.iter().filter_map(|stream| Some((stream, stream.calibration.as_ref()?)));
     let kept = kept.map(|(stream, text)| format!("calibration of the port of stream {}: {text}\n", stream.name));
     table.text_unless_empty() + &missed.chain(kept).collect::<String>()
+}
+
+/// What ends of wires have sent that is no packet, and what they could not hold until its time.
+pub(super) fn held(snapshot: &Snapshot) -> String {
+    let wires = snapshot.ports.iter().filter_map(|port| Some((&port.name, port.wire.as_ref()?)));
+    let told = wires.flat_map(|(name, wire)| {
+        let told = |number: u64, what: &str| (number != 0).then(|| format!("port {name}: {} {what}\n", count(number)));
+        [
+            told(wire.filler, "fillers between its packets, which the other end has dropped; no other figure has them"),
+            told(wire.past, "packets came when the time of departure that they carry had passed, and left at once"),
+        ]
+    });
+    told.flatten().collect()
 }

@@ -133,6 +133,7 @@ const KNOWN: &[Driver] = &[
             ("end", Value::Any), ("rate", Value::Any), ("service", Value::Word(&["fixed", "exp"])), ("delay", Value::Any),
             ("jitter", Value::Any), ("loss", Value::Any), ("gemodel", Value::Any), ("duplicate", Value::Any), ("corrupt", Value::Any),
             ("reorder", Value::Any), ("reorder-by", Value::Any), ("queue", Value::Any), ("red", Value::Any),
+            ("launch", YES), ("shaper", YES),
         ]),
         rx_keeps: Keeps::Nothing, tx_keeps: Keeps::Nothing, pairs_queues: false,
     },

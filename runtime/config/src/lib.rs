@@ -324,6 +324,13 @@ impl Chain {
         self.tx.iter().chain(own.filter(|_| self.tx.is_empty()))
     }
 
+    /// Its packets may leave by that port. Those of a chain that names none and has no module are only looked at.
+    #[must_use]
+    pub fn sends_to(&self, port: &str) -> bool {
+        let has_way = !self.tx.is_empty() || self.modules().next().is_some();
+        has_way && self.granted_ports().any(|granted| granted == port)
+    }
+
     /// Its modules in the order of its packets' way: the one that makes them, where one does, and the stages.
     pub fn modules(&self) -> impl Iterator<Item = &String> {
         let generator = match &self.source {

@@ -54,6 +54,15 @@ struct RawSighting {
     to: Option<String>,
 }
 
+impl MeasuredPath {
+    /// Packets of it are seen as that chain hands them to a port.
+    #[must_use]
+    pub fn sees_sent_by(&self, chain: &str) -> bool {
+        let sees = |at: &Sighting| matches!(at, Sighting::Sent { by, .. } if by.iter().any(|name| name == chain));
+        sees(&self.first) || sees(&self.then)
+    }
+}
+
 impl TryFrom<RawSighting> for Sighting {
     type Error = &'static str;
 

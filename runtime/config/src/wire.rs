@@ -3,7 +3,7 @@
 
 use super::{Config, Port};
 use crate::drivers::DeviceText;
-use crate::values::{parse_duration, parse_rate, parse_size};
+use crate::values::parse_duration;
 use perigee_core::clock::nanos;
 
 /// What a device that is a wire begins with.
@@ -18,8 +18,10 @@ const MOST_ON_WIRE: u64 = 1 << 16;
 /// And where it has no rate.
 const WITHOUT_RATE: u64 = 1_024;
 
-/// What is wrong with an argument, and what to do.
-type Wrong = (String, String);
+mod arguments;
+
+pub(crate) use arguments::probability;
+use arguments::{Wrong, gilbert_elliott, limit, rate, red, yes};
 
 /// One end of a wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,10 @@ pub struct Cable {
     pub queue: Option<Limit>,
     /// Early drops from that queue.
     pub red: Option<Red>,
+    /// The end that sends holds a packet until the time that it carries, as cards with launch times do.
+    pub launch: bool,
+    /// The end that sends limits the rate of each of its tx queues where it is asked to, as some cards do.
+    pub shaper: bool,
 }
 
 /// How long a packet takes to be sent.
@@ -181,6 +187,8 @@ impl Cable {
                 self.queue = Some(limit(value).ok_or_else(|| wrong("packets, as in 100, or bytes, as in 64KB"))?)
             }
             "red" => self.red = Some(red(value)?),
+            "launch" => self.launch = yes(value).ok_or_else(|| wrong("it is \"yes\" or \"no\""))?,
+            "shaper" => self.shaper = yes(value).ok_or_else(|| wrong("it is \"yes\" or \"no\""))?,
             // Unknown arguments are told with those of all drivers.
             _ => {}
         }
@@ -217,62 +225,6 @@ impl Cable {
         };
         u64::try_from(packets).unwrap_or(u64::MAX).saturating_add(queue).min(MOST_ON_WIRE)
     }
-}
-
-fn rate(value: &str) -> Result<u64, Wrong> {
-    let rate = parse_rate(value).map_err(|what| (format!("rate: {what}"), "bits per second, as in 10G".to_owned()))?;
-    if rate == 0 {
-        let help = "leave rate away for a wire without a limit, or take the link down for a while";
-        return Err(("rate is 0: nothing would ever arrive".to_owned(), help.to_owned()));
-    }
-    Ok(rate)
-}
-
-/// A part of the whole: `0.1%`, or `0.001`.
-pub(crate) fn probability(key: &str, value: &str) -> Result<f64, Wrong> {
-    let (number, whole) = value.strip_suffix('%').map_or((value, 1.0), |number| (number, 100.0));
-    let part = number.trim().parse::<f64>().map(|number| number / whole);
-    let wrong = || (format!("{key} = {value:?} is no part of the packets"), "0% to 100%, as in 0.1%".to_owned());
-    part.ok().filter(|part| (0.0..=1.0).contains(part)).ok_or_else(wrong)
-}
-
-/// As netem writes it: `p/r`, or `p/r/1-h/1-k`.
-fn gilbert_elliott(key: &str, value: &str) -> Result<Loss, Wrong> {
-    let parts = value.split('/').map(|part| probability(key, part)).collect::<Result<Vec<_>, _>>()?;
-    match parts[..] {
-        [to_bad, to_good] => Ok(Loss::GilbertElliott { to_bad, to_good, in_bad: 1.0, in_good: 0.0 }),
-        [to_bad, to_good, in_bad, in_good] => Ok(Loss::GilbertElliott { to_bad, to_good, in_bad, in_good }),
-        _ => Err((
-            format!("{key} = {value:?} has not two or four parts"),
-            "good to bad/bad to good, then the loss while bad/while good if they are not 100%/0%: gemodel=1%/10%"
-                .to_owned(),
-        )),
-    }
-}
-
-fn limit(value: &str) -> Option<Limit> {
-    let limit = match value.parse() {
-        Ok(packets) => Limit::Packets(packets),
-        Err(_) => Limit::Bytes(parse_size(value).ok()?),
-    };
-    (!matches!(limit, Limit::Packets(0) | Limit::Bytes(0))).then_some(limit)
-}
-
-fn red(value: &str) -> Result<Red, Wrong> {
-    let wrong = || {
-        let help = "mean lengths between which it drops, and the probability at the upper one: red=20/60/10%; the weight of the \
-                    newest length may follow (0.002)";
-        (format!("red = {value:?} is not understood"), help.to_owned())
-    };
-    let parts: Vec<&str> = value.split('/').collect();
-    let length = |text: &str| text.parse::<f64>().ok().filter(|length| *length >= 0.0 && length.is_finite());
-    let (least, most, chance, weight) = match parts[..] {
-        [least, most, chance] => (least, most, chance, "0.002"),
-        [least, most, chance, weight] => (least, most, chance, weight),
-        _ => return Err(wrong()),
-    };
-    let (least, most) = length(least).zip(length(most)).filter(|(least, most)| least < most).ok_or_else(wrong)?;
-    Ok(Red { least, most, probability: probability("red", chance)?, weight: probability("red", weight)? })
 }
 
 impl Port {
@@ -354,6 +306,8 @@ mod test {
         let ge = Loss::GilbertElliott { to_bad: 0.01, to_good: 0.1, in_bad: 1.0, in_good: 0.0 };
         assert_eq!(cable("gemodel=1%/10%").loss, ge);
         assert_eq!(cable("rate=1G,queue=64KB").queue, Some(Limit::Bytes(65_536)));
+        let holds = cable("launch=yes,shaper=yes");
+        assert!(holds.launch && holds.shaper && !cable("launch=no").launch);
         assert_eq!(cable("rate=1G,service=exp").service, Service::Exponential);
         assert_eq!(WireEnd::parse("wire:lab,end=b").expect("an end").cable, None);
     }
@@ -378,6 +332,7 @@ mod test {
             ("wire:lab,end=a,service=pareto,rate=1G", "service = \"pareto\" is not understood"),
             ("wire:lab,end=a,rate=1G,red=20/60/10%", "red needs a queue of packets"),
             ("wire:lab,end=a,rate=1G,queue=100,red=60/20/10%", "red = \"60/20/10%\" is not understood"),
+            ("wire:lab,end=a,launch=maybe", "launch = \"maybe\" is not understood"),
             ("wire:lab,end=a,reorder=1%", "reorder and reorder-by belong together"),
         ] {
             match WireEnd::parse(device) {

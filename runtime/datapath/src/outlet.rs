@@ -20,6 +20,8 @@ mod paced;
 mod untaken;
 
 use lane::Lane;
+pub use lane::Launch;
+pub use paced::Fillers;
 use untaken::Stuck;
 
 /// How long a full port may keep packets waiting before it is asked what it refuses, in nanoseconds.
@@ -49,6 +51,8 @@ pub struct Outlets {
     pub pacer: Option<Box<Pacer>>,
     /// Where some of its packets are probes.
     pub probing: Option<Box<Probing>>,
+    /// What lies between its packets on a line that is kept busy.
+    fillers: Option<Fillers>,
     /// What the chain has counted.
     pub counters: Counters,
 }
@@ -90,6 +94,7 @@ impl Outlets {
             aside: Burst::new(),
             pacer: None,
             probing: None,
+            fillers: None,
             counters: Counters::default(),
         }
     }
@@ -97,16 +102,7 @@ impl Outlets {
     /// Grants tx queues `first..first + count` of a port. The first port granted as `next` is where Next leads.
     pub fn add_port(&mut self, port: &Arc<dyn Port>, first: u16, count: u16, next: bool) {
         let (lane, facts) = (self.lanes.len(), port.facts());
-        self.lanes.extend((first..first + count).map(|queue| Lane {
-            end: Arc::clone(port).tx_end(queue),
-            facts,
-            burst: Burst::new(),
-            bytes: 0,
-            prepare: false,
-            stuck: Stuck::default(),
-            stamps: None,
-            taps: None,
-        }));
+        self.lanes.extend((first..first + count).map(|queue| Lane::new(Arc::clone(port).tx_end(queue), facts)));
         let entry = u8::try_from(lane).ok().zip(u8::try_from(count).ok());
         self.by_port[usize::from(facts.number)] = entry;
         if next && self.next.is_none() {
@@ -281,7 +277,7 @@ impl Outlets {
     /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
     #[inline]
     pub fn flush(&mut self) {
-        if self.paced() != 0 {
+        if self.pacer.as_ref().is_some_and(|pacer| pacer.has_work()) {
             self.release();
         }
         for index in 0..self.lanes.len() {
@@ -323,7 +319,7 @@ impl Outlets {
     #[inline]
     fn note_sent(&mut self, index: usize, sent: usize) {
         let lane = &mut self.lanes[index];
-        let left: u64 = lane.burst.iter_mut().map(|p| u64::from(p.len())).sum();
+        let left = lane.bytes_of_packets();
         self.counters.add(Counter::Sent, sent);
         // A driver that inserts a tag and then finds its ring full leaves the packet longer than it was.
         self.counters.add(Counter::SentBytes, usize::try_from(lane.bytes.saturating_sub(left)).unwrap_or(0));
@@ -335,8 +331,7 @@ impl Outlets {
     fn hold_lane(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
         if self.when_full == WhenFull::Drop {
-            (lane.bytes, lane.prepare) = (0, false);
-            let n = lane.burst.free_all();
+            let n = lane.free_all();
             self.counters.add(Counter::LinkDown, n);
         }
     }
@@ -387,7 +382,7 @@ impl Outlets {
 
     /// Frees what still waits when the run stops.
     pub fn give_up(&mut self) {
-        let lanes: usize = self.lanes.iter_mut().map(|l| l.burst.free_all()).sum();
+        let lanes: usize = self.lanes.iter_mut().map(Lane::free_all).sum();
         let rings: usize = self.rings.iter_mut().map(|r| r.burst.free_all()).sum();
         let paced = self.pacer.as_mut().map_or(0, |pacer| pacer.give_up());
         self.counters.add(Counter::Stop, lanes + rings + paced);

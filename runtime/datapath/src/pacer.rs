@@ -3,20 +3,26 @@
 //! A stream's schedule says when each packet leaves, or the module that makes it does (the ABI's TIME and GAP). Those whose time has
 //! come are handed to the lanes of their ports in one burst; the clock is read once for it, but each has its own time. Nothing that
 //! waits depends on what comes behind it.
+//!
+//! So the software does it. Where the port holds packets until their times, or a line is kept busy up to them, they are handed over as
+//! long before as they are made; where the port limits the rate of a queue, they go as the queue takes them.
 
 use crate::stream::Change;
 use perigee_abi::MAX_BATCH;
-use perigee_config::stream::Late;
+use perigee_config::stream::{Late, Method};
 use perigee_core::clock::{Clock, Now};
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::timestamp::TxMarks;
 use perigee_pace::{Due, Schedule, Wheel};
 
+mod filling;
+mod line;
 mod parts;
 
+pub use filling::Filling;
 use parts::Phase;
-pub use parts::{Paced, Taken, Terms, Waiting, Whole};
+pub use parts::{Paced, Piece, Taken, Terms, Waiting, Whole};
 
 /// Packets are made this long before they leave, nanoseconds: enough for an lcore's longest turn, and so short that a change of rate is
 /// felt at once.
@@ -41,12 +47,19 @@ pub struct Pacer {
     shift: u64,
     /// The departure of the packet before.
     last: u64,
+    /// So long before its time a packet is handed over, nanoseconds.
+    lead: u64,
 }
 
 impl Pacer {
     /// Nothing waits. Without a schedule only the module's own times count.
     pub fn new(paced: Option<Paced>, terms: Terms, marks: TxMarks) -> Self {
+        let lead = match terms.method {
+            Method::LaunchTime | Method::Filler => AHEAD,
+            Method::Software | Method::RateLimit => 0,
+        };
         Self {
+            lead,
             paced,
             terms,
             marks,
@@ -120,6 +133,11 @@ impl Pacer {
         }
         match &mut self.paced {
             // Half of the time ahead must be used up first, so that packets are made in bursts.
+            // The queue says when; the schedule, how many.
+            Some(paced) if self.terms.method == Method::RateLimit => match paced.peek() {
+                Some(_) => paced.schedule.due(now.ns, u64::MAX, most),
+                None => 0,
+            },
             Some(paced) => {
                 let now = now.ns.saturating_sub(self.shift);
                 let soon = paced.peek().is_some_and(|next| next <= now.saturating_add(AHEAD / 2));
@@ -134,6 +152,7 @@ impl Pacer {
     /// nobody can say.
     pub fn next_made(&self) -> Option<u64> {
         match &self.paced {
+            Some(paced) if self.terms.method == Method::RateLimit => Some(paced.peek().map_or(u64::MAX, |_| 0)),
             Some(paced) => {
                 let next = paced.peek().map(|next| next.saturating_add(self.shift).saturating_sub(AHEAD / 2));
                 Some(next.unwrap_or(u64::MAX))
@@ -143,9 +162,31 @@ impl Pacer {
         }
     }
 
-    /// When the next one that waits leaves, in nanoseconds of the run's clock.
+    /// When the next one that waits is handed over, or its line must be filled on, in nanoseconds of the run's clock.
     pub fn next_leaves(&self) -> Option<u64> {
-        Some(self.wheel.next_time()?.saturating_add(self.shift))
+        let handed = self.wheel.next_time().map(|time| time.saturating_add(self.shift).saturating_sub(self.lead));
+        let running = self.paced.as_ref().filter(|paced| paced.filling.is_some() && paced.peek().is_some());
+        match running.and_then(|paced| paced.filling.as_ref()) {
+            Some(line) => handed.into_iter().chain([line.free_at_ns().saturating_sub(AHEAD / 4)]).min(),
+            None => handed,
+        }
+    }
+
+    /// Something waits, or a line is to be kept busy.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        !self.wheel.is_empty() || self.fills()
+    }
+
+    /// It keeps a line busy between its packets.
+    pub fn fills(&self) -> bool {
+        self.paced.as_ref().is_some_and(|paced| paced.filling.is_some())
+    }
+
+    /// Those that leave until then are handed over now.
+    #[inline]
+    pub fn horizon(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_add(self.lead)
     }
 
     /// All packets have a time of their own, whether they ask for it or not.
@@ -162,6 +203,10 @@ impl Pacer {
         let at = match &mut self.paced {
             Some(paced) if asked == 0 || !self.terms.by_module => {
                 counters.add(Counter::TxTimeIgnored, usize::from(asked != 0));
+                if self.terms.method == Method::RateLimit {
+                    paced.schedule.take(packet.len());
+                    return Taken::Leaves(waiting);
+                }
                 if !self.terms.makes {
                     keep_up(&mut paced.schedule, clock.now_ns().saturating_sub(self.shift));
                 }
@@ -205,8 +250,16 @@ impl Pacer {
         let Some(paced) = self.paced.as_mut().filter(|_| self.terms.makes && !self.terms.by_module) else {
             return Whole::Singly;
         };
+        if self.terms.method == Method::RateLimit {
+            burst.iter_mut().for_each(|packet| {
+                paced.schedule.take(packet.len());
+                packet.set_dynamic_u64(self.marks.offset, 0);
+            });
+            return Whole::Leaves;
+        }
         let now = now_ns.saturating_sub(self.shift);
-        let may_leave = self.wheel.is_empty()
+        let may_leave = self.lead == 0
+            && self.wheel.is_empty()
             && (self.terms.late == Late::CatchUp
                 || paced.peek().is_some_and(|at| now.saturating_sub(at) <= self.terms.late_after));
         let packets = burst.len();
@@ -255,34 +308,44 @@ impl Pacer {
         }
     }
 
-    /// The next packet whose time has come; what is too late for the operator is dropped on the way.
+    /// The next packet that leaves until `horizon` ([`Self::horizon`]); what is too late for the operator is dropped on the way. What is
+    /// handed over now leaves at `now_ns` at the earliest.
     #[inline]
-    pub fn pop(&mut self, now_ns: u64, counters: &mut Counters) -> Option<Waiting> {
-        while let Some((at, mut waiting)) = self.wheel.pop_due(now_ns.saturating_sub(self.shift)) {
-            let at = at.saturating_add(self.shift);
-            let late = now_ns.saturating_sub(at);
-            let mut intended = at;
-            if late > self.terms.late_after {
-                match self.terms.late {
-                    Late::Drop => {
-                        counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
-                        counters.add(Counter::Late, 1);
-                        waiting.packet.free();
-                        continue;
-                    }
-                    Late::Shift => {
-                        self.shift += late;
-                        counters.set(Counter::Moved, self.shift);
-                        intended = now_ns;
-                    }
-                    Late::CatchUp => {}
-                }
-                note_late(late, 1, counters);
+    pub fn pop(&mut self, horizon: u64, now_ns: u64, counters: &mut Counters) -> Option<Waiting> {
+        while let Some(next) = self.pop_one(horizon, now_ns, counters) {
+            if next.is_some() {
+                return next;
             }
-            waiting.packet.set_dynamic_u64(self.marks.offset, intended);
-            return Some(waiting);
         }
         None
+    }
+
+    /// As [`Self::pop`]; nothing in it where that one packet was dropped.
+    #[inline]
+    fn pop_one(&mut self, horizon: u64, now_ns: u64, counters: &mut Counters) -> Option<Option<Waiting>> {
+        let (at, mut waiting) = self.wheel.pop_due(horizon.saturating_sub(self.shift))?;
+        let at = at.saturating_add(self.shift);
+        let late = now_ns.saturating_sub(at);
+        let mut intended = at;
+        if late > self.terms.late_after {
+            match self.terms.late {
+                Late::Drop => {
+                    counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
+                    counters.add(Counter::Late, 1);
+                    waiting.packet.free();
+                    return Some(None);
+                }
+                Late::Shift => {
+                    self.shift += late;
+                    counters.set(Counter::Moved, self.shift);
+                    intended = now_ns;
+                }
+                Late::CatchUp => {}
+            }
+            note_late(late, 1, counters);
+        }
+        waiting.packet.set_dynamic_u64(self.marks.offset, intended);
+        Some(Some(waiting))
     }
 
     /// Packets whose time has come and that are still here, or not even made: of these about how many, where gaps are drawn.
@@ -291,7 +354,8 @@ impl Pacer {
         let overdue = self.wheel.next_time().is_some_and(|at| at.saturating_add(self.terms.late_after) < now);
         let waiting = if overdue { self.wheel.len() as u64 } else { 0 };
         let unmade = match &self.paced {
-            Some(paced) if self.terms.makes && paced.phase == Phase::Running => paced.schedule.about_due(now),
+            Some(paced) if self.terms.method == Method::RateLimit || !paced.is_running() => 0,
+            Some(paced) if self.terms.makes => paced.schedule.about_due(now),
             _ => 0,
         };
         waiting.saturating_add(unmade)

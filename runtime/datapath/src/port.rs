@@ -4,9 +4,11 @@
 use perigee_abi::PortInfo;
 use perigee_config::FlowRule;
 use perigee_config::sizes::MAX_L2;
+use perigee_core::clock::Clock;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::flow::Offloaded;
 use perigee_dpdk::observer::Observer;
+use perigee_dpdk::pacing::CardClock;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk::port::{Port as DpdkPort, VlanStrip};
 use perigee_dpdk::timestamp::RxTimestamp;
@@ -167,6 +169,15 @@ impl TxEnd {
     }
 }
 
+/// A line that can be kept busy between packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilledLine {
+    /// Bits per second on layer 1.
+    pub rate: u64,
+    /// What lies between packets never arrives, for certain; else only a calibration can tell.
+    pub vanishes: bool,
+}
+
 /// A port of a run, as the control side sees it: never on the data path.
 pub trait Port: Send + Sync + std::fmt::Debug {
     /// Name in the configuration.
@@ -195,6 +206,27 @@ pub trait Port: Send + Sync + std::fmt::Debug {
     /// Why it does not.
     fn offer(&self, rule: &FlowRule) -> Result<Offloaded, String>;
 
+    /// Limits what a tx queue sends to so many Mbit/s, as the port counts them; 0: to nothing.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn limit_queue(&self, _queue: u16, _mbps: u32) -> Result<(), String> {
+        Err("it sends nothing".to_owned())
+    }
+    /// That it lets packets go at the times that they carry: by which clock, where it is not the run's.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn launch(&self, _clock: &Clock) -> Result<Option<CardClock>, String> {
+        Err("it sends nothing".to_owned())
+    }
+    /// Its line, where that can be kept busy.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn line(&self) -> Result<FilledLine, String> {
+        Err("it sends nothing".to_owned())
+    }
     /// It takes packets.
     fn sends(&self) -> bool {
         true
@@ -312,6 +344,21 @@ impl Port for DpdkPort {
 
     fn offer(&self, rule: &FlowRule) -> Result<Offloaded, String> {
         DpdkPort::offer(self, rule)
+    }
+
+    fn limit_queue(&self, queue: u16, mbps: u32) -> Result<(), String> {
+        DpdkPort::limit_queue(self, queue, mbps)
+    }
+
+    fn launch(&self, clock: &Clock) -> Result<Option<CardClock>, String> {
+        self.launch_clock(clock).map(Some)
+    }
+
+    fn line(&self) -> Result<FilledLine, String> {
+        match DpdkPort::info(self, true).speed_mbps {
+            0 => Err("the speed of its link is not known".to_owned()),
+            mbps => Ok(FilledLine { rate: u64::from(mbps) * 1_000_000, vanishes: false }),
+        }
     }
 
     fn is_physical(&self) -> bool {

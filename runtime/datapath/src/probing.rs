@@ -34,22 +34,34 @@ pub struct Probing {
     short: Vec<u16>,
     /// Packets whose turn it was, and that are too short.
     too_short: Arc<AtomicU64>,
+    /// They are handed over before their times, and leave at them.
+    ahead: bool,
 }
 
 impl Probing {
-    /// One packet in `every` becomes a probe of the sender's flow.
-    pub fn new(sender: Sender, every: u32, intended_at: usize, too_short: Arc<AtomicU64>) -> Self {
+    /// One packet in `every` becomes a probe of the sender's flow. With `ahead`, packets are handed over before their times.
+    pub fn new(sender: Sender, every: u32, intended_at: usize, too_short: Arc<AtomicU64>, ahead: bool) -> Self {
         let [places, short] = [(), ()].map(|()| Vec::with_capacity(MAX_BATCH));
-        Self { sender, every: every.max(1), until: 0, intended_at, places, short, too_short }
+        Self { sender, every: every.max(1), until: 0, intended_at, places, short, too_short, ahead }
     }
 
     /// Makes probes of those packets whose turn it is. They leave now.
     #[inline]
     pub(crate) fn stamp(&mut self, burst: &mut Burst, now_ns: u64) {
+        self.stamp_these(burst.iter_mut(), now_ns);
+    }
+
+    /// As [`Self::stamp`], without those that have that flag: they are nobody's packets, and are not counted.
+    pub(crate) fn stamp_but(&mut self, flag: u64, burst: &mut Burst, now_ns: u64) {
+        self.stamp_these(burst.iter_mut().filter(|packet| packet.flags() & flag == 0), now_ns);
+    }
+
+    #[inline]
+    fn stamp_these<'a>(&mut self, packets: impl Iterator<Item = &'a mut Packet>, now_ns: u64) {
         self.places.clear();
         self.short.clear();
         let mut until = self.until;
-        for (place, packet) in (0..).zip(burst.iter_mut()) {
+        for (place, packet) in (0..).zip(packets) {
             if until != 0 {
                 until -= 1;
                 self.erase(packet);
@@ -77,7 +89,8 @@ impl Probing {
         }
         let asked = packet.dynamic_u64(self.intended_at);
         let intended = if asked == 0 { now_ns } else { asked };
-        self.sender.stamp(&mut tail, intended, now_ns);
+        let departs = if self.ahead { intended.max(now_ns) } else { now_ns };
+        self.sender.stamp(&mut tail, intended, departs);
         packet.write_at(len - LEN, &tail)
     }
 

@@ -70,6 +70,11 @@ impl Stream {
         }
     }
 
+    /// One lcore sends it.
+    pub fn is_alone(&self) -> bool {
+        self.lcores == 1
+    }
+
     /// All of its packets have left.
     pub fn is_over(&self) -> bool {
         self.ended.load(Ordering::Acquire) != NEVER

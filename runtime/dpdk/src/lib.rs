@@ -14,6 +14,7 @@ mod memif;
 pub mod observer;
 mod on_bus;
 mod on_interface;
+pub mod pacing;
 pub mod packet;
 mod packet_bytes;
 mod packet_socket;

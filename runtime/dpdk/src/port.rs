@@ -56,6 +56,8 @@ pub struct Port {
     xdp_sockets: Vec<i32>,
     /// It takes packets for any address.
     pub(super) promiscuous: bool,
+    /// It was started with launch times.
+    pub(super) launch: bool,
     /// Somebody else is to see what leaves.
     observe: bool,
     /// What net_memif does not do by itself.
@@ -74,7 +76,7 @@ pub enum VlanStrip {
 }
 
 impl Port {
-    /// Configures and starts a probed device.
+    /// Configures and starts a probed device; with `launch` it holds packets until the times that they carry, if it says that it can.
     pub fn start(
         device: Device,
         number: u16,
@@ -82,9 +84,12 @@ impl Port {
         queues: Queues,
         pool: Arc<Pool>,
         plain_pool: Option<Arc<Pool>>,
+        launch: bool,
     ) -> Result<Self, Error> {
         let abilities = device.abilities()?;
         let (rx_offloads, tx_offloads) = wanted_offloads(config, &abilities);
+        let launch = launch && abilities.tx_offloads & offload::TX_SEND_ON_TIMESTAMP != 0;
+        let tx_offloads = tx_offloads | if launch { offload::TX_SEND_ON_TIMESTAMP } else { 0 };
         let vlan_strip = match (config.vlan_strip, rx_offloads & offload::RX_VLAN_STRIP != 0) {
             (false, _) => VlanStrip::Off,
             (true, true) => VlanStrip::Port,
@@ -107,6 +112,7 @@ impl Port {
             kernel_drops: AtomicU64::new(0),
             xdp_sockets: Vec::new(),
             promiscuous: config.promiscuous,
+            launch,
             observe: config.observe,
             memif: Memif::of(&config.device),
         };

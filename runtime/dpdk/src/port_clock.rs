@@ -181,7 +181,7 @@ impl Looked {
             rx_timestamps: abilities.rx_offloads & offload::RX_TIMESTAMP != 0 || abilities.driver == "net_pcap",
             ..PortClock::default()
         };
-        let port = StartedPort::start(device, 0, entry, Queues { rx: 1, tx: 1 }, Arc::clone(&pool), None)?;
+        let port = StartedPort::start(device, 0, entry, Queues { rx: 1, tx: 1 }, Arc::clone(&pool), None, false)?;
         let id = port.dpdk_id();
         // SAFETY:
         // - the port is started.

@@ -86,6 +86,8 @@ pub struct TxMarks {
     pub gap: u64,
     /// The time of the real departure is to be written into the packet.
     pub stamp: u64,
+    /// It is no packet of anybody's but fills the line: whoever receives it drops it.
+    pub filler: u64,
     /// Where the field is.
     pub offset: usize,
 }
@@ -100,11 +102,12 @@ impl TxMarks {
                 // - EAL is started, and both places are valid.
                 unsafe { sys::rte_mbuf_dyn_tx_timestamp_register(offset, flag) }
             })?;
-            Some(Self { time, gap: flag("perigee_gap")?, stamp: flag("perigee_stamp")?, offset })
+            let [gap, stamp, filler] = ["perigee_gap", "perigee_stamp", "perigee_filler"].map(flag);
+            Some(Self { time, gap: gap?, stamp: stamp?, filler: filler?, offset })
         })
     }
 
-    /// All of its flags.
+    /// The flags that a module may ask for.
     #[inline]
     pub fn all(&self) -> u64 {
         self.time | self.gap | self.stamp

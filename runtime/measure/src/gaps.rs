@@ -80,7 +80,7 @@ impl GapTimes {
             GapShare { ns: *ns, count, share: share(count) }
         });
         let within = if self.asked_ns.is_some() { within.collect() } else { Vec::new() };
-        GapStats { gaps: self.times.told(None), asked_ns: self.asked_ns, within }
+        GapStats { gaps: self.times.told(None), asked_ns: self.asked_ns, within, fit: None }
     }
 }
 

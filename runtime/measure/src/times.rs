@@ -54,6 +54,15 @@ impl Times {
         Self { min, max, ..self }
     }
 
+    /// The buckets with something in them, the shortest first: the longest time in each, one in its middle, and how many there are.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        let of = |upper| (upper, self.histogram.median_equivalent(upper));
+        self.histogram.iter_recorded().map(move |bucket| {
+            let (upper, middle) = of(bucket.value_iterated_to());
+            (upper, middle, bucket.count_at_value())
+        })
+    }
+
     /// Those that are longer than the histogram holds. They are in all figures but in no bucket.
     pub fn beyond(&self) -> u64 {
         self.beyond

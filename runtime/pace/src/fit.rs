@@ -121,7 +121,46 @@ impl Fit {
     }
 }
 
+/// Part of a histogram of gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The longest gap in it, nanoseconds.
+    pub last: u64,
+    /// One in its middle.
+    pub middle: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
 impl Verdict {
+    /// As [`Fit::judge`], of gaps that were counted in buckets, which follow each other; `beyond` are longer than all of them. The
+    /// distribution functions are compared at the ends of the buckets, where the measured one is exact. The mean of all is `mean_ns`.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    pub fn of(asked_ns: f64, mean_ns: f64, buckets: impl Iterator<Item = Bucket>, beyond: u64) -> Option<Self> {
+        let fit = Fit { asked: asked_ns, shift: 0, bins: Vec::new(), samples: 0, mean: 0.0, squares: 0.0 };
+        let buckets: Vec<Bucket> = buckets.collect();
+        let samples = buckets.iter().map(|bucket| bucket.count).sum::<u64>() + beyond;
+        if samples < 100 {
+            return None;
+        }
+        let (all, mut below, mut statistic, mut squares) = (samples as f64, 0_u64, 0.0_f64, 0.0_f64);
+        for bucket in &buckets {
+            below += bucket.count;
+            statistic = statistic.max((below as f64 / all - fit.expected(bucket.last as f64)).abs());
+            squares += (bucket.middle as f64 - mean_ns).powi(2) * bucket.count as f64;
+        }
+        Some(Self {
+            samples,
+            mean_ns,
+            deviation_ns: (squares / (all - 1.0)).sqrt(),
+            lambda: 1e9 / mean_ns,
+            asked_lambda: 1e9 / asked_ns,
+            statistic,
+            critical: ONE_OF_TWENTY / all.sqrt(),
+        })
+    }
+
     /// Whether the gaps are those of the Poisson process that was asked for, as far as the samples tell. One of twenty true ones
     /// fails.
     #[must_use]

@@ -20,7 +20,9 @@ pub mod text;
 pub use clocks::{ClockPair, Clocks, Drift, PortClock, StampTrial};
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
-pub use manifest::{ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts};
+pub use manifest::{
+    CalibrationKey, ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts, StreamFacts,
+};
 pub use module::{ModuleInfo, Numbers, Origin};
 pub use pace::{PaceStats, StreamState};
 pub use path::{PathCounts, PathStats};
@@ -33,7 +35,7 @@ pub use snapshot::{
 pub use stages::{PartTimes, StageTimes};
 pub use stamps::{Floor, ObservedStats, Stamps};
 pub use stream::{
-    BurstStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue, ProbeCounts,
-    StrangerCounts, StreamStats, TimeStats, Variation,
+    BurstStats, FitStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue,
+    ProbeCounts, StrangerCounts, StreamStats, TimeStats, Variation,
 };
 pub use swap::{ApplyReport, ChainReport, SeatReport, SwapReport, Swaps};

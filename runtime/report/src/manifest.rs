@@ -33,6 +33,8 @@ pub struct Manifest {
     pub modules: Vec<ModuleFacts>,
     /// Its ports.
     pub ports: Vec<PortFacts>,
+    /// By what its streams were paced.
+    pub streams: Vec<StreamFacts>,
     /// Its configuration, as it was written; `None` where it was made by a command's arguments.
     pub config: Option<String>,
     /// The command that it was started by.
@@ -91,4 +93,48 @@ pub struct PortFacts {
     pub driver: String,
     /// What its link carried at the beginning, Mbit/s; 0 where nobody knows.
     pub speed_mbps: u32,
+}
+
+/// A stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct StreamFacts {
+    /// Name in the configuration.
+    pub name: String,
+    /// Who let its packets go at their times.
+    pub method: String,
+    /// The calibration of its port by which that was chosen; `None` where there is none.
+    pub calibration: Option<String>,
+}
+
+/// What a calibration holds for: of anything else it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct CalibrationKey {
+    /// The port's driver.
+    pub driver: String,
+    /// Its device.
+    pub device: String,
+    /// What its link carries, Mbit/s; 0 where nobody knows.
+    pub speed_mbps: u32,
+    /// The CPU, as the kernel calls it.
+    pub cpu: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// DPDK's version.
+    pub dpdk: String,
+}
+
+impl CalibrationKey {
+    /// Of a port of a run.
+    #[must_use]
+    pub fn new(port: &PortFacts, machine: &Machine, dpdk: &str) -> Self {
+        Self {
+            driver: port.driver.clone(),
+            device: port.device.clone(),
+            speed_mbps: port.speed_mbps,
+            cpu: machine.cpu.clone(),
+            kernel: machine.kernel.clone(),
+            dpdk: dpdk.to_owned(),
+        }
+    }
 }

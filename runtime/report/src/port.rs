@@ -81,6 +81,10 @@ pub struct WireStats {
     pub reordered: u64,
     /// Have not been fetched yet.
     pub under_way: u64,
+    /// Frames that filled the line between packets: this end sent them, the other one dropped them. They are in no other figure.
+    pub filler: u64,
+    /// Came with a time of departure that had passed, and left at once.
+    pub past: u64,
 }
 
 /// How a port's files are played. What is left out of them, and what their times are like, is counted once, whatever the rounds.

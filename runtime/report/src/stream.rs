@@ -212,6 +212,30 @@ pub struct GapStats {
     pub asked_ns: Option<u64>,
     /// So many nanoseconds from it or less: the part of all gaps, and how many that are.
     pub within: Vec<GapShare>,
+    /// Of a Poisson stream, whether they are distributed so.
+    pub fit: Option<FitStats>,
+}
+
+/// Whether gaps are those of the Poisson process that was asked for (Kolmogorov and Smirnov).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct FitStats {
+    /// Gaps that were measured.
+    pub samples: u64,
+    /// Their mean, nanoseconds.
+    pub mean_ns: f64,
+    /// Their standard deviation, nanoseconds; that of an exponential distribution is its mean.
+    pub deviation_ns: f64,
+    /// Packets per second.
+    pub lambda: f64,
+    /// Packets per second that were asked for.
+    pub asked_lambda: f64,
+    /// The greatest distance of the two distribution functions.
+    pub statistic: f64,
+    /// What one of twenty true processes goes beyond.
+    pub critical: f64,
+    /// It is not beyond.
+    pub fits: bool,
 }
 
 /// Gaps near the one that was asked for.

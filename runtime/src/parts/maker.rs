@@ -4,6 +4,7 @@ use super::{Domain, Sealed, module_error};
 use perigee_abi::{SLOT_UNIT, names, pacing};
 use perigee_config::Grants;
 use perigee_config::secret::Secrets;
+use perigee_config::stream::Method;
 use perigee_config::{self as config, Config, ModuleConfig};
 use perigee_core::HEADROOM;
 use perigee_core::clock::Clock;
@@ -42,6 +43,8 @@ pub(crate) struct Maker {
     /// The modules by name, as they are now: a swap puts another one in place.
     pub(crate) modules: Mutex<BTreeMap<String, Arc<Loaded>>>,
     pub(crate) rings: u32,
+    /// By what the packets of chains that have streams leave at their times.
+    pub(crate) pacing: BTreeMap<String, Method>,
     /// Where the random numbers of all instances begin.
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
@@ -275,6 +278,16 @@ impl Maker {
         splitmix(self.seed ^ splitmix(seat.number))
     }
 
+    /// By what the packets of a chain leave at their times.
+    fn pacing_of(&self, chain: &str) -> u32 {
+        match self.pacing.get(chain).copied().unwrap_or_default() {
+            Method::Software => pacing::SOFTWARE,
+            Method::RateLimit => pacing::RATE_LIMIT,
+            Method::LaunchTime => pacing::LAUNCH_TIME,
+            Method::Filler => pacing::FILLER,
+        }
+    }
+
     /// Tells an instance where it is.
     fn introduce(&self, instance: &mut Instance, seat: &Seat, ports: &[Arc<dyn Port>], rights: &Rights) {
         for (number, port) in ports.iter().enumerate() {
@@ -294,7 +307,7 @@ impl Maker {
             h.headroom = HEADROOM.into();
             h.next_port = seat.next_port;
             h.room_len = u32::from(room.saturating_sub(HEADROOM));
-            h.pacing = if rights.marks.is_some() { pacing::SOFTWARE } else { pacing::NONE };
+            h.pacing = if rights.marks.is_some() { self.pacing_of(&seat.chain_name) } else { pacing::NONE };
         });
     }
 }

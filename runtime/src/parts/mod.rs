@@ -2,6 +2,7 @@
 
 mod domains;
 mod maker;
+mod means;
 mod observe;
 pub(crate) mod orders;
 mod paths;
@@ -11,6 +12,7 @@ mod streams;
 
 pub(crate) use domains::{Domain, Sealed};
 pub(crate) use maker::{Loaded, Maker, splitmix};
+pub(crate) use means::{Limit, Means};
 pub(crate) use observe::{Observers, Observing};
 pub(crate) use orders::Orders;
 pub(crate) use paths::Paths;

@@ -118,13 +118,14 @@ impl Probes {
         Stamps { departure: DEPARTURE.to_owned(), arrival, ..Stamps::default() }
     }
 
-    /// What makes probes of the packets of a placed chain; `None` where nothing is measured of them.
-    pub(crate) fn sender(&self, config: &Config, chain: usize) -> Option<Box<Probing>> {
+    /// What makes probes of the packets of a placed chain, which are handed over before their times or not; `None` where nothing is
+    /// measured of them.
+    pub(crate) fn sender(&self, config: &Config, chain: usize, ahead: bool) -> Option<Box<Probing>> {
         let placed = self.flows.iter().find(|flow| flow.chain == chain)?;
         let probes = config.streams.get(usize::from(placed.stream))?.probes.as_ref()?;
         let sender = Sender::new(self.key, placed.number, Arc::clone(&placed.flow));
         let too_short = Arc::clone(&self.too_short[usize::from(placed.stream)]);
-        Some(Box::new(Probing::new(sender, probes.every, TxMarks::get()?.offset, too_short)))
+        Some(Box::new(Probing::new(sender, probes.every, TxMarks::get()?.offset, too_short, ahead)))
     }
 
     /// What reads probes from a queue for a chain; `None` where none is to come.

@@ -1,13 +1,15 @@
 //! A stream, as the control side sees it.
 
 use super::PlacedChain;
-use perigee_abi::pacing;
+use super::means::Means;
 use perigee_config::stream::{Pattern, Rate, Stream as Asked};
 use perigee_config::wire::FRAME_BESIDE;
 use perigee_core::counters::Counter;
 use perigee_core::lock;
 use perigee_datapath::stream::{Change, Stream};
-use perigee_report::PaceStats;
+use perigee_measure::gaps::GapTimes;
+use perigee_pace::{Bucket, Verdict};
+use perigee_report::{FitStats, GapStats, PaceStats, StreamFacts};
 use std::sync::{Arc, Mutex};
 
 /// A mean rate that is lower by more was missed.
@@ -19,14 +21,50 @@ pub(crate) struct PlacedStream {
     pub(crate) asked: Asked,
     /// What it shares with its lcores.
     pub(crate) stream: Arc<Stream>,
+    /// By what its packets are let go.
+    pub(crate) means: Means,
     /// As it was asked for last.
     now: Mutex<Asked>,
 }
 
 impl PlacedStream {
-    pub(crate) fn new(asked: Asked, stream: Arc<Stream>) -> Self {
+    pub(crate) fn new(asked: Asked, stream: Arc<Stream>, means: Means) -> Self {
         let now = Mutex::new(asked.clone());
-        Self { asked, stream, now }
+        Self { asked, stream, means, now }
+    }
+
+    /// The manifest's facts of it.
+    pub(crate) fn facts(&self) -> StreamFacts {
+        let Means { method, calibration, .. } = &self.means;
+        StreamFacts {
+            name: self.asked.name.clone(),
+            method: method.name().to_owned(),
+            calibration: calibration.clone(),
+        }
+    }
+
+    /// Tells of measured gaps whether they are distributed as they should be, of a Poisson stream that had one rate all along and all of
+    /// whose packets are probes of one lcore.
+    pub(crate) fn fit(&self, gaps: Option<&GapTimes>, told: Option<&mut GapStats>) {
+        let every = self.asked.probes.as_ref().map(|probes| probes.every);
+        let is_known = self.asked.pattern == Pattern::Poisson && every == Some(1) && self.stream.is_alone();
+        let Some(Rate::Packets(rate)) = self.asked.rate.filter(|_| is_known && self.stream.has_one_rate()) else {
+            return;
+        };
+        let (Some(gaps), Some(told)) = (gaps, told) else { return };
+        let buckets = gaps.times.buckets().map(|(last, middle, count)| Bucket { last, middle, count });
+        let mean = told.gaps.mean_ns.unwrap_or(0.0);
+        let verdict = Verdict::of(1e9 / rate.number(), mean, buckets, gaps.times.beyond());
+        told.fit = verdict.map(|verdict| FitStats {
+            samples: verdict.samples,
+            mean_ns: verdict.mean_ns,
+            deviation_ns: verdict.deviation_ns,
+            lambda: verdict.lambda,
+            asked_lambda: verdict.asked_lambda,
+            statistic: verdict.statistic,
+            critical: verdict.critical,
+            fits: verdict.fits(),
+        });
     }
 
     /// What a change comes to: the stream as it goes on, and the change with all that lcores need to know.
@@ -60,8 +98,8 @@ impl PlacedStream {
             name: self.asked.name.clone(),
             chain: self.asked.chain.clone(),
             state,
-            method: pacing_name(pacing::SOFTWARE).to_owned(),
-            calibration: None,
+            method: self.means.method.name().to_owned(),
+            calibration: self.means.calibration.clone(),
             rate: asked.rate.map(|rate| rate.to_string()).unwrap_or_default(),
             pattern: asked.pattern.to_string(),
             ran_ns,
@@ -142,13 +180,5 @@ impl Short {
             () => "its packets were not made in time",
         };
         Some(format!("{}: {why}", parts.join(", ")))
-    }
-}
-
-/// What people call a method of pacing.
-fn pacing_name(method: u32) -> &'static str {
-    match method {
-        pacing::NONE => "none",
-        _ => "software",
     }
 }

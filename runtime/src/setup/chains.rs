@@ -3,6 +3,8 @@
 use super::streams::pacer;
 use crate::parts::{Common, Maker, Parts, PlacedChain, PlacedTimes, module_error};
 use crossbeam_queue::ArrayQueue;
+use perigee_abi::MAX_BATCH;
+use perigee_config::stream::Method;
 use perigee_config::{Config, Idle, Placed, Source as From, WhenFull};
 use perigee_core::clock::Now;
 use perigee_core::clock::nanos;
@@ -12,13 +14,14 @@ use perigee_datapath::filter::Filter;
 use perigee_datapath::flow::Sorter;
 use perigee_datapath::health::Pulse;
 use perigee_datapath::lcore::Lcore;
-use perigee_datapath::outlet::Outlets;
+use perigee_datapath::outlet::{Fillers, Launch, Outlets};
 use perigee_datapath::seat::Spot;
 use perigee_datapath::shares::Shares;
 use perigee_datapath::source::{RingEnd, RxQueue, Source};
 use perigee_datapath::stage::Stage;
 use perigee_datapath::timing::Timing;
 use perigee_dpdk::pool::Pool;
+use perigee_dpdk::timestamp::TxMarks;
 use perigee_dpdk_sys::flags;
 use perigee_evidence::Case;
 use perigee_measure::stages::Parts as StageParts;
@@ -26,6 +29,9 @@ use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::stack::with_guest_stack;
 use std::sync::Arc;
+
+/// Bytes of a room for a filler, with headroom.
+const FILLER_ROOM: usize = 2_048;
 
 /// Makes the chains of all lcores.
 pub(super) struct Builder<'a> {
@@ -80,7 +86,8 @@ impl Builder<'_> {
         let chain = &config.chains[placed.chain];
         let mut out = self.outlets(index, placed, all);
         out.pacer = pacer(config, &self.parts.streams, placed, &self.parts.ports)?;
-        out.probing = self.parts.probes.sender(config, index);
+        let ahead = self.hand_ahead(&mut out, chain)?;
+        out.probing = self.parts.probes.sender(config, index, ahead);
         let source = self.source(index, placed)?;
         let (port, ring) = match &chain.source {
             From::Port { port, .. } => (config.port(port), None),
@@ -142,6 +149,27 @@ impl Builder<'_> {
             out.add_ring(ring);
         }
         out
+    }
+
+    /// What a chain's stream takes whose packets are handed to the port before their times; whether that is so.
+    fn hand_ahead(&mut self, out: &mut Outlets, chain: &perigee_config::Chain) -> Result<bool, Error> {
+        let Some(stream) = self.parts.streams.iter().find(|stream| stream.asked.chain == chain.name) else {
+            return Ok(false);
+        };
+        let Some(marks) = TxMarks::get().filter(|_| stream.means.hands_ahead()) else { return Ok(false) };
+        if stream.means.method == Method::LaunchTime {
+            out.launch(Launch { marks, clock: stream.means.clock });
+            return Ok(true);
+        }
+        let port = chain.granted_ports().next().and_then(|name| self.config.port(name)).unwrap_or(0);
+        let entry = &self.config.ports[port];
+        // As many as the port may keep, and those of two bursts.
+        let rooms = u32::from(entry.tx_descriptors) + 2 * MAX_BATCH as u32;
+        let is_for_card = self.parts.ports[port].is_physical();
+        let pool = Arc::new(Pool::plain(&format!("fillers of {}", entry.name), rooms, FILLER_ROOM, is_for_card)?);
+        self.parts.pools.push(Arc::clone(&pool));
+        out.fill(Fillers { pool, flag: marks.filler });
+        Ok(true)
     }
 
     fn source(&self, index: usize, placed: &Placed) -> Result<Source, Error> {

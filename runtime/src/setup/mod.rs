@@ -2,13 +2,16 @@
 
 mod chains;
 mod memory;
+mod methods;
 mod ports;
 mod streams;
 
+use crate::manifest;
 use crate::options::Options;
 use crate::parts::{Loaded, Maker, Observers, Orders, Parts, Paths, Probes};
 use chains::Builder;
 use memory::Memory;
+use methods::Choosing;
 use perigee_config::needs::Needs;
 use perigee_config::{Captures, Config, Placed, Source as From, allowed_cpus};
 use perigee_core::clock::Clock;
@@ -88,11 +91,15 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let devices = devices(config)?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
     let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
-    let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace };
+    let calibrations = &*options.calibrations;
+    let making =
+        Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace, calibrations };
     let ports = making.ports(devices)?;
     let flows = flows(config, &ports)?;
     let (filters, netlink) = (filters(config)?, open_netlink(&ports));
-    let streams = streams::streams(config, plan.base)?;
+    let machine = manifest::machine();
+    let choosing = Choosing { config, placed: &placed, ports: &ports, options, clock, machine, is_real };
+    let streams = streams::streams(plan.base, &choosing)?;
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let probes = Probes::new(config, &streams, &placed, clock, is_real);
     let observers = Observers::open(&ports, &probes, config)?;
@@ -104,6 +111,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         engines: engines.clone(),
         config: Mutex::new(Arc::new(config.clone())),
         modules: Mutex::new(modules),
+        pacing: streams.iter().map(|stream| (stream.asked.chain.clone(), stream.means.method)).collect(),
         seed: config.run.seed,
         rings: u32::try_from(rings.len()).unwrap_or(0),
         clock,

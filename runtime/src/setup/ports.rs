@@ -1,6 +1,8 @@
 //! DPDK, the ports, and the wires between some of them.
 
 use super::memory::Memory;
+use super::methods::wants_launch;
+use crate::options::Calibrated;
 use crate::parts::splitmix;
 use perigee_config::file::FileDevice;
 use perigee_config::needs::Needs;
@@ -57,6 +59,8 @@ pub(super) struct Making<'a> {
     pub(super) clock: Clock,
     /// Where a simulation's wires are watched.
     pub(super) trace: Option<&'a Arc<Trace>>,
+    /// By which methods of pacing are chosen.
+    pub(super) calibrations: &'a [Calibrated],
 }
 
 impl Making<'_> {
@@ -105,7 +109,8 @@ impl Making<'_> {
             None
         };
         device.map(self.memory.regions())?;
-        let port = DpdkPort::start(device, number_of(number), entry, queues, pool, plain)?;
+        let launch = wants_launch(self.config, self.calibrations, number);
+        let port = DpdkPort::start(device, number_of(number), entry, queues, pool, plain, launch)?;
         // A driver that fills its rx queues now has left rooms in the cache of this thread, which no lcore could have.
         port.pool.flush_cache();
         port.plain_pool.iter().for_each(|pool| pool.flush_cache());

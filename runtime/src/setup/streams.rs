@@ -1,10 +1,11 @@
 //! The streams of a run: what paces the packets of its chains.
 
+use super::methods::Choosing;
 use crate::parts::PlacedStream;
-use perigee_config::stream::{Pattern, Stream as Asked};
+use perigee_config::stream::{Method, Pattern, Stream as Asked};
 use perigee_config::{Config, Placed, WhenFull};
 use perigee_core::clock::nanos;
-use perigee_datapath::pacer::{Paced, Pacer, Terms};
+use perigee_datapath::pacer::{Filling, Paced, Pacer, Terms};
 use perigee_datapath::port::Port;
 use perigee_datapath::stream::Stream;
 use perigee_dpdk::timestamp::TxMarks;
@@ -13,8 +14,12 @@ use perigee_report::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Below the length that stands in fillers, which so is wrong in all of them.
+const LONGEST_FILLER: u16 = 1_500;
+
 /// What all streams share with their lcores, in the order of the configuration; their traces are read.
-pub(super) fn streams(config: &Config, base: &Path) -> Result<Vec<PlacedStream>, Error> {
+pub(super) fn streams(base: &Path, choosing: &Choosing<'_>) -> Result<Vec<PlacedStream>, Error> {
+    let config = choosing.config;
     let asked: Vec<Asked> = config.streams.iter().map(|stream| with_trace(stream, base)).collect::<Result<_, _>>()?;
     let mut placed: Vec<Option<Arc<Stream>>> = vec![None; asked.len()];
     // One that waits for another needs that one first. The configuration has no circles: it was validated.
@@ -25,7 +30,12 @@ pub(super) fn streams(config: &Config, base: &Path) -> Result<Vec<PlacedStream>,
         placed[next] = Some(Arc::new(Stream::new(lcores, before, asked[next].paused)));
     }
     let both = asked.into_iter().zip(placed);
-    Ok(both.filter_map(|(asked, stream)| Some(PlacedStream::new(asked, stream?))).collect())
+    let both = both.filter_map(|(asked, stream)| Some((asked, stream?)));
+    both.map(|(asked, stream)| {
+        let means = choosing.means(&asked)?;
+        Ok(PlacedStream::new(asked, stream, means))
+    })
+    .collect()
 }
 
 fn with_trace(stream: &Asked, base: &Path) -> Result<Asked, Error> {
@@ -67,6 +77,12 @@ pub(super) fn pacer(
         by_module: stream.asked.pattern == Pattern::Module,
         makes: matches!(chain.source, perigee_config::Source::Module { .. }),
         waits: chain.when_full() == WhenFull::Wait,
+        method: stream.means.method,
     };
-    Ok(Some(Box::new(Pacer::new(Some(Paced::new(schedule, Arc::clone(&stream.stream))), terms, marks))))
+    let paced = Paced::new(schedule, Arc::clone(&stream.stream));
+    let paced = match port.filter(|_| stream.means.method == Method::Filler) {
+        Some(port) => paced.filling(Filling::new(stream.means.line_rate, port.facts().max_frame.min(LONGEST_FILLER))),
+        None => paced,
+    };
+    Ok(Some(Box::new(Pacer::new(Some(paced), terms, marks))))
 }

@@ -1,16 +1,20 @@
 //! A port at the end of a wire, as the control side sees it.
 
+use crate::hold::Gate;
 use crate::line::Line;
+use crate::queue::{RxEnd, TxEnd};
 use crate::trace::Trace;
-use crate::way::{Counts, Link, RxEnd, TxEnd, Way};
+use crate::way::{Counts, Link, Way};
 use perigee_abi::{PortInfo, offloads};
 use perigee_config::wire::Cable;
 use perigee_core::clock::Clock;
+use perigee_core::lock;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::timestamp::{Origin, RxTimestamp};
+use perigee_dpdk::timestamp::{Origin, RxTimestamp, TxMarks};
 use perigee_report::{PortMeaning, PortStats, WireStats};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What an end of a wire is made of.
 #[derive(Debug)]
@@ -60,6 +64,11 @@ pub struct End {
     out: Arc<Way>,
     back: Arc<Way>,
     clock: Clock,
+    /// What it sends by.
+    pub cable: Cable,
+    tx_descriptors: u16,
+    /// What its tx queues are limited to, in bits of layer 1 per second; 0: to nothing.
+    limits: Mutex<BTreeMap<u16, Arc<AtomicU64>>>,
 }
 
 /// Lays a wire between two ports. What happens on it is written to the trace, where there is one.
@@ -67,7 +76,17 @@ pub fn lay(one: EndOptions, other: EndOptions, clock: Clock, trace: Option<&Arc<
     let link = Arc::new(Link::default());
     let way = |from: &EndOptions, to: &EndOptions| {
         let line = Line::new(from.cable.clone(), from.seed, from.tx_descriptors.into());
-        Arc::new(Way::new(line, from.places, Arc::clone(&to.pool), Arc::clone(&link), clock, trace.map(Arc::clone)))
+        let holds = from.cable.launch || from.cable.shaper;
+        Arc::new(Way::new(
+            from.number,
+            line,
+            holds,
+            from.places,
+            Arc::clone(&to.pool),
+            Arc::clone(&link),
+            clock,
+            trace.map(Arc::clone),
+        ))
     };
     let (there, back) = (way(&one, &other), way(&other, &one));
     let end = |options: EndOptions, out: &Arc<Way>, back: &Arc<Way>| End {
@@ -84,6 +103,9 @@ pub fn lay(one: EndOptions, other: EndOptions, clock: Clock, trace: Option<&Arc<
         out: Arc::clone(out),
         back: Arc::clone(back),
         clock,
+        cable: options.cable,
+        tx_descriptors: options.tx_descriptors,
+        limits: Mutex::default(),
     };
     [end(one, &there, &back), end(other, &back, &there)]
 }
@@ -118,9 +140,29 @@ impl End {
         RxEnd::new(Arc::clone(&self.back), self.number, self.rx_descriptors, self.timestamp)
     }
 
-    /// Where packets go in.
-    pub fn tx_end(&self) -> TxEnd {
-        TxEnd::new(Arc::clone(&self.out), self.number)
+    /// Where packets go in: the tx queue of that number.
+    pub fn tx_end(&self, queue: u16) -> TxEnd {
+        let launch = TxMarks::get().filter(|_| self.cable.launch);
+        let gate = || Box::new(Gate::new(launch, self.limit(queue), self.tx_descriptors.into()));
+        let gate = (self.cable.launch || self.cable.shaper).then(gate);
+        TxEnd::new(Arc::clone(&self.out), gate)
+    }
+
+    fn limit(&self, queue: u16) -> Arc<AtomicU64> {
+        Arc::clone(lock(&self.limits).entry(queue).or_default())
+    }
+
+    /// Limits what that tx queue sends to so many Mbit/s on layer 1, from its next packet on; 0: to nothing. The unit is that of DPDK's
+    /// `rte_eth_set_queue_rate_limit`, so that a run on a wire is limited as one on a card.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn limit_queue(&self, queue: u16, mbps: u32) -> Result<(), String> {
+        if !self.cable.shaper {
+            return Err("this wire limits no rates: give it shaper=yes".to_owned());
+        }
+        self.limit(queue).store(u64::from(mbps) * 1_000_000, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The link is up.
@@ -182,6 +224,8 @@ impl End {
                 corrupted: get(&out.corrupted),
                 reordered: get(&out.reordered),
                 under_way: self.out.under_way(),
+                filler: get(&out.filler),
+                past: get(&out.past),
             }),
             ..PortStats::default()
         }

@@ -85,12 +85,16 @@ impl Line {
     pub fn send(&mut self, now: u64, len: u32) -> Fate {
         let at = now.saturating_mul(PS);
         self.let_leave(at);
-        if let Some(limit) = self.cable.queue {
-            if let Some(cause) = self.queue_drops(limit, at, len) {
-                return Fate::Lost(cause);
-            }
-        } else if self.waiting.len() >= self.ring {
-            return Fate::Refused;
+        if self.is_full() { Fate::Refused } else { self.send_held(at, len) }
+    }
+
+    /// As [`Self::send`] at a time in picoseconds, for a frame that the port has taken before, and so is never refused.
+    pub fn send_held(&mut self, at: u64, len: u32) -> Fate {
+        self.let_leave(at);
+        if let Some(limit) = self.cable.queue
+            && let Some(cause) = self.queue_drops(limit, at, len)
+        {
+            return Fate::Lost(cause);
         }
         let left = self.occupy(at, len);
         if self.is_lost() {
@@ -109,9 +113,26 @@ impl Line {
         Fate::Arrives(Arrival { due, twice, late, bit })
     }
 
+    /// Keeps the line busy with a frame that never arrives: nothing is drawn for it, so what becomes of the others does not depend
+    /// on it. False where the port's ring is full.
+    pub fn fill(&mut self, now: u64, len: u32) -> bool {
+        let at = now.saturating_mul(PS);
+        self.let_leave(at);
+        let takes = !self.is_full();
+        if takes {
+            self.occupy(at, len);
+        }
+        takes
+    }
+
+    /// The port's own ring takes nothing.
+    fn is_full(&self) -> bool {
+        self.cable.queue.is_none() && self.waiting.len() >= self.ring
+    }
+
     /// When the port's ring takes another packet, in nanoseconds; `None` where it does now.
     pub fn takes_again(&self) -> Option<u64> {
-        let full = self.cable.queue.is_none() && self.waiting.len() >= self.ring;
+        let full = self.is_full();
         full.then(|| self.waiting.front().map(|(left, _)| left.div_ceil(PS))).flatten()
     }
 
@@ -203,6 +224,24 @@ mod test {
         assert_eq!(line.send(0, 60), Fate::Refused, "the ring has four places");
         assert_eq!(line.takes_again(), Some(68));
         assert!(matches!(line.send(68, 60), Fate::Arrives(Arrival { due: 5_336, .. })));
+    }
+
+    #[test]
+    fn fillers_take_the_line_and_change_nothing_else() {
+        let cable = || Cable { rate: Some(10_000_000_000), loss: Loss::Uniform(0.5), ..Cable::default() };
+        let (mut plain, mut filled) = (line(cable()), line(cable()));
+        for number in 0..200 {
+            let now = number * 1_000;
+            assert!(filled.fill(now, 226));
+            // 250 bytes on layer 1 are 200 ns.
+            match (plain.send(now + 200, 60), filled.send(now, 60)) {
+                (Fate::Arrives(one), Fate::Arrives(other)) => {
+                    assert_eq!((one.due, one.twice), (other.due, other.twice))
+                }
+                (one, other) => assert_eq!(one, other),
+            }
+        }
+        assert_eq!((0..5).map(|_| filled.fill(1 << 40, 60)).collect::<Vec<_>>(), [true, true, true, true, false]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One direction of a wire: the packets that are under way, between the end that sends and the end that receives.
 
+use crate::hold::{Gate, Held, PS};
 use crate::line::{Arrival, Cause, Fate, Line};
 use crate::trace::Trace;
 use crossbeam_queue::ArrayQueue;
@@ -8,20 +9,20 @@ use perigee_core::lock;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::pool::Pool;
-use perigee_dpdk::timestamp::RxTimestamp;
+use perigee_dpdk::timestamp::TxMarks;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A packet under way.
 #[derive(Debug)]
-struct Flight {
-    due: u64,
+pub(crate) struct Flight {
+    pub(crate) due: u64,
     /// In the order in which they were sent, for those that arrive at the same time.
     number: u64,
-    sent: u64,
-    packet: Packet,
+    pub(crate) sent: u64,
+    pub(crate) packet: Packet,
 }
 
 impl PartialEq for Flight {
@@ -63,6 +64,10 @@ pub(crate) struct Counts {
     pub(crate) missed: AtomicU64,
     /// Were under way when the run ended.
     pub(crate) left: AtomicU64,
+    /// Frames between packets, which nobody counts as packets.
+    pub(crate) filler: AtomicU64,
+    /// Came too late for the time that they carry.
+    pub(crate) past: AtomicU64,
 }
 
 /// The link of a wire, which both directions share.
@@ -94,35 +99,55 @@ impl Link {
     }
 
     /// Whether it went down between these two moments: what was on the line is lost.
-    fn cuts(&self, sent: u64, due: u64) -> bool {
+    pub(crate) fn cuts(&self, sent: u64, due: u64) -> bool {
         let cut = self.cut[0].load(Ordering::Relaxed);
         cut != u64::MAX && (sent..due).contains(&cut)
     }
 }
 
+/// The sending side of a direction.
+#[derive(Debug)]
+struct Out {
+    line: Line,
+    /// Of the next packet on the line.
+    number: u64,
+    /// What was taken and does not leave yet, whichever queue it came by.
+    held: BinaryHeap<Reverse<Held>>,
+    /// Of the next one that is held.
+    next_held: u64,
+}
+
 /// One direction.
 #[derive(Debug)]
 pub(crate) struct Way {
-    line: Mutex<(Line, u64)>,
-    flights: ArrayQueue<Flight>,
+    out: Mutex<Out>,
+    /// The number of the port that sends.
+    from: u16,
+    /// The sending end may hold packets back.
+    holds: bool,
+    /// The flag of frames that only fill the line.
+    filler: u64,
+    pub(crate) flights: ArrayQueue<Flight>,
     /// Packets in `flights`, in the receiving end's hands, and in its ring.
-    under_way: AtomicUsize,
-    places: usize,
+    pub(crate) under_way: AtomicUsize,
+    pub(crate) places: usize,
     /// Somebody reads at the other end.
-    is_read: AtomicBool,
+    pub(crate) is_read: AtomicBool,
     /// Packets that come twice are copied into rooms of it.
     pool: Arc<Pool>,
     /// More loss than the line's own, for a while: the bits of a probability.
     more_loss: AtomicU64,
     pub(crate) link: Arc<Link>,
     pub(crate) counts: Counts,
-    clock: Clock,
-    trace: Option<Arc<Trace>>,
+    pub(crate) clock: Clock,
+    pub(crate) trace: Option<Arc<Trace>>,
 }
 
 impl Way {
     pub(crate) fn new(
+        from: u16,
         line: Line,
+        holds: bool,
         places: usize,
         pool: Arc<Pool>,
         link: Arc<Link>,
@@ -130,8 +155,12 @@ impl Way {
         trace: Option<Arc<Trace>>,
     ) -> Self {
         let places = places.max(64);
+        let held = BinaryHeap::with_capacity(if holds { places } else { 0 });
         Self {
-            line: Mutex::new((line, 0)),
+            out: Mutex::new(Out { line, number: 0, held, next_held: 0 }),
+            from,
+            holds,
+            filler: TxMarks::get().map_or(0, |marks| marks.filler),
             flights: ArrayQueue::new(places),
             under_way: AtomicUsize::new(0),
             places,
@@ -155,6 +184,11 @@ impl Way {
 
     /// Frees what nobody will fetch, once both ends are gone; how many packets that were.
     pub(crate) fn clear(&self) -> u64 {
+        for Reverse(held) in lock(&self.out).held.drain() {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            self.counts.left.fetch_add(1, Ordering::Relaxed);
+            held.packet.free();
+        }
         while let Some(flight) = self.flights.pop() {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
             self.counts.left.fetch_add(1, Ordering::Relaxed);
@@ -172,43 +206,102 @@ impl Way {
     }
 
     /// Packets from the front of the burst go their way; what the port does not take stays. Returns how many it took.
-    fn send(&self, burst: &mut Burst, port: u16) -> usize {
+    pub(crate) fn send(&self, burst: &mut Burst, gate: Option<&mut Gate>) -> usize {
         let now = self.clock.ns(self.clock.cycles());
-        let mut line = lock(&self.line);
-        burst.take_front(|packet| {
-            let len = packet.total_len();
-            if self.under_way.load(Ordering::Relaxed) >= self.places {
+        let mut out = lock(&self.out);
+        match gate {
+            None => burst.take_front(|packet| self.send_one(&mut out, packet, now)),
+            Some(gate) => {
+                self.let_go(&mut out, now);
+                burst.take_front(|packet| self.hold(&mut out, packet, now, gate))
+            }
+        }
+    }
+
+    /// A packet goes onto the line, or only fills it.
+    fn send_one(&self, out: &mut Out, packet: Packet, now: u64) -> Result<(), Packet> {
+        let len = packet.total_len();
+        if packet.flags() & self.filler != 0 {
+            if !out.line.fill(now, len) {
                 return Err(packet);
             }
-            let fate = line.0.send(now, len);
-            if let Some(trace) = self.trace.as_ref().filter(|_| fate != Fate::Refused) {
-                trace.sent(port, now, &fate, &packet);
-            }
-            let lost = |packet: Packet, counter: &AtomicU64| {
-                counter.fetch_add(1, Ordering::Relaxed);
-                packet.free();
-            };
-            let c = &self.counts;
-            match fate {
-                Fate::Refused => return Err(packet),
-                Fate::Lost(Cause::Queue) => lost(packet, &c.queue_full),
-                Fate::Lost(Cause::Early) => lost(packet, &c.early),
-                Fate::Lost(Cause::Line) => lost(packet, &c.lost),
-                Fate::Arrives(arrival) => {
-                    let more = f64::from_bits(self.more_loss.load(Ordering::Relaxed));
-                    if line.0.loses(more) {
-                        lost(packet, &c.lost);
-                    } else if self.is_read.load(Ordering::Relaxed) {
-                        line.1 = self.fly(packet, now, &arrival, line.1);
-                    } else {
-                        lost(packet, &c.missed);
-                    }
+            self.counts.filler.fetch_add(1, Ordering::Relaxed);
+            packet.free();
+            return Ok(());
+        }
+        if self.under_way.load(Ordering::Relaxed) >= self.places {
+            return Err(packet);
+        }
+        let fate = out.line.send(now, len);
+        if fate == Fate::Refused {
+            return Err(packet);
+        }
+        self.count_sent(len);
+        self.meet(out, packet, now, fate);
+        Ok(())
+    }
+
+    fn count_sent(&self, len: u32) {
+        self.counts.sent.fetch_add(1, Ordering::Relaxed);
+        self.counts.sent_bytes.fetch_add(len.into(), Ordering::Relaxed);
+    }
+
+    /// A packet goes onto the line, or waits at its end until it may.
+    fn hold(&self, out: &mut Out, packet: Packet, now: u64, gate: &mut Gate) -> Result<(), Packet> {
+        if packet.flags() & self.filler != 0 {
+            return self.send_one(out, packet, now);
+        }
+        if self.under_way.load(Ordering::Relaxed) >= self.places {
+            return Err(packet);
+        }
+        let Some(release) = gate.admit(now, &packet) else { return Err(packet) };
+        self.counts.past.fetch_add(release.is_past.into(), Ordering::Relaxed);
+        self.count_sent(packet.total_len());
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let number = out.next_held;
+        out.next_held += 1;
+        out.held.push(Reverse(Held { at: release.at, number, packet }));
+        self.let_go(out, now);
+        Ok(())
+    }
+
+    /// Those whose time has come leave the sending end, in the order of their times.
+    fn let_go(&self, out: &mut Out, now: u64) {
+        let until = now.saturating_mul(PS);
+        while out.held.peek().is_some_and(|Reverse(held)| held.at <= until) {
+            let Some(Reverse(Held { at, packet, .. })) = out.held.pop() else { return };
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            let fate = out.line.send_held(at, packet.total_len());
+            self.meet(out, packet, at / PS, fate);
+        }
+    }
+
+    /// A packet that the port has sent at `now` meets its fate.
+    fn meet(&self, out: &mut Out, packet: Packet, now: u64, fate: Fate) {
+        if let Some(trace) = &self.trace {
+            trace.sent(self.from, now, &fate, &packet);
+        }
+        let c = &self.counts;
+        let lost = |packet: Packet, counter: &AtomicU64| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            packet.free();
+        };
+        match fate {
+            // A port that has taken a packet does not refuse it.
+            Fate::Refused | Fate::Lost(Cause::Queue) => lost(packet, &c.queue_full),
+            Fate::Lost(Cause::Early) => lost(packet, &c.early),
+            Fate::Lost(Cause::Line) => lost(packet, &c.lost),
+            Fate::Arrives(arrival) => {
+                let more = f64::from_bits(self.more_loss.load(Ordering::Relaxed));
+                if out.line.loses(more) {
+                    lost(packet, &c.lost);
+                } else if self.is_read.load(Ordering::Relaxed) {
+                    out.number = self.fly(packet, now, &arrival, out.number);
+                } else {
+                    lost(packet, &c.missed);
                 }
             }
-            c.sent.fetch_add(1, Ordering::Relaxed);
-            c.sent_bytes.fetch_add(len.into(), Ordering::Relaxed);
-            Ok(())
-        })
+        }
     }
 
     /// Puts a packet on the line, as number `number`. Returns the next number.
@@ -234,6 +327,25 @@ impl Way {
         number
     }
 
+    /// When its line takes packets again, in nanoseconds; `None` where it does now.
+    pub(crate) fn takes_again(&self) -> Option<u64> {
+        lock(&self.out).line.takes_again()
+    }
+
+    /// Lets go what the sending end holds and what may go by now.
+    pub(crate) fn go_on(&self) {
+        if self.holds {
+            let now = self.clock.ns(self.clock.cycles());
+            self.let_go(&mut lock(&self.out), now);
+        }
+    }
+
+    /// When the sending end lets the next packet go, in nanoseconds; `None` where it holds none.
+    pub(crate) fn next_held(&self) -> Option<u64> {
+        let held = |out: &Out| out.held.peek().map(|Reverse(held)| held.at.div_ceil(PS));
+        if self.holds { held(&lock(&self.out)) } else { None }
+    }
+
     fn twin(&self, packet: &Packet) -> Option<Packet> {
         let copy = self.pool.take_one().and_then(|mut room| {
             if room.copy_from(packet) {
@@ -245,129 +357,5 @@ impl Way {
         let counter = if copy.is_some() { &self.counts.duplicated } else { &self.counts.not_duplicated };
         counter.fetch_add(1, Ordering::Relaxed);
         copy
-    }
-}
-
-/// Where packets are sent into a wire. Several of one end share its line.
-#[derive(Debug)]
-pub struct TxEnd {
-    way: Arc<Way>,
-    port: u16,
-}
-
-impl TxEnd {
-    pub(crate) fn new(way: Arc<Way>, port: u16) -> Self {
-        Self { way, port }
-    }
-
-    /// Sends packets from the front of the burst; what the port does not take stays in it.
-    pub fn tx(&mut self, burst: &mut Burst) -> usize {
-        self.way.send(burst, self.port)
-    }
-
-    /// The link is down.
-    pub fn is_shut(&self) -> bool {
-        !self.way.link.is_up()
-    }
-
-    /// When it takes packets again, in nanoseconds of the run's clock; `None` where it does now, or only the other end knows.
-    pub fn due(&self) -> Option<u64> {
-        lock(&self.way.line).0.takes_again()
-    }
-}
-
-/// Where packets come out of a wire: one queue, which one chain reads.
-#[derive(Debug)]
-pub struct RxEnd {
-    way: Arc<Way>,
-    port: u16,
-    coming: BinaryHeap<Reverse<Flight>>,
-    /// The receiving port's ring: what has arrived and was not fetched.
-    ring: VecDeque<Packet>,
-    descriptors: usize,
-    timestamp: Option<RxTimestamp>,
-}
-
-impl RxEnd {
-    pub(crate) fn new(way: Arc<Way>, port: u16, descriptors: u16, timestamp: Option<RxTimestamp>) -> Self {
-        way.is_read.store(true, Ordering::Relaxed);
-        let descriptors = usize::from(descriptors);
-        let coming = BinaryHeap::with_capacity(way.places);
-        Self { coming, ring: VecDeque::with_capacity(descriptors), way, port, descriptors, timestamp }
-    }
-
-    /// Appends up to `max` packets to the burst, of those that have arrived.
-    pub fn rx(&mut self, burst: &mut Burst, max: usize) -> usize {
-        let now = self.way.clock.ns(self.way.clock.cycles());
-        self.arrive(now);
-        let n = self.ring.len().min(max).min(burst.free());
-        let mut bytes = 0;
-        for mut packet in self.ring.drain(..n) {
-            bytes += u64::from(packet.total_len());
-            if let Some(trace) = &self.way.trace {
-                trace.received(self.port, now, &packet);
-            }
-            packet.set_port(self.port);
-            if let Err(packet) = burst.push(packet) {
-                packet.free();
-            }
-        }
-        if n != 0 {
-            self.way.under_way.fetch_sub(n, Ordering::Relaxed);
-            self.way.counts.received.fetch_add(n as u64, Ordering::Relaxed);
-            self.way.counts.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-        n
-    }
-
-    /// When the next packet is there, in nanoseconds of the run's clock: 0 where one is; `None` where none is under way.
-    pub fn due(&mut self) -> Option<u64> {
-        if !self.ring.is_empty() {
-            return Some(0);
-        }
-        self.fetch();
-        self.coming.peek().map(|Reverse(flight)| flight.due)
-    }
-
-    fn fetch(&mut self) {
-        while let Some(flight) = self.way.flights.pop() {
-            self.coming.push(Reverse(flight));
-        }
-    }
-
-    /// What is due comes into the ring, or is missed where that is full.
-    fn arrive(&mut self, now: u64) {
-        self.fetch();
-        while self.coming.peek().is_some_and(|Reverse(flight)| flight.due <= now) {
-            let Some(Reverse(flight)) = self.coming.pop() else { return };
-            let mut packet = flight.packet;
-            let cut = self.way.link.cuts(flight.sent, flight.due);
-            if cut || self.ring.len() >= self.descriptors {
-                let c = &self.way.counts;
-                let counter = if cut { &c.cut } else { &c.missed };
-                counter.fetch_add(1, Ordering::Relaxed);
-                self.way.under_way.fetch_sub(1, Ordering::Relaxed);
-                packet.free();
-                continue;
-            }
-            // What the sender asked for and knew of it does not travel.
-            packet.set_mark(0);
-            packet.set_flags(self.timestamp.map_or(0, |timestamp| timestamp.flag));
-            if let Some(timestamp) = self.timestamp {
-                packet.set_dynamic_u64(timestamp.offset, flight.due);
-            }
-            self.ring.push_back(packet);
-        }
-    }
-}
-
-/// What was not fetched is freed, and counted as left.
-impl Drop for RxEnd {
-    fn drop(&mut self) {
-        self.way.is_read.store(false, Ordering::Relaxed);
-        let coming = self.coming.drain().map(|Reverse(flight)| flight.packet);
-        let n = self.ring.drain(..).chain(coming).map(Packet::free).count();
-        self.way.under_way.fetch_sub(n, Ordering::Relaxed);
-        self.way.counts.left.fetch_add(n as u64, Ordering::Relaxed);
     }
 }

@@ -38,7 +38,7 @@ const HOUSES: &[House] = &[
         &["on_wire", "port", "headers", "stream"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
-        &["schedule", "wheel", "fit"],
+        &["schedule", "wheel", "fit", "choice"],
         &["walk"],
         &["exact"],
         &["tempo", "draws"],

@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/dpdk/src/memif.rs", "calls C: stops and starts a port"),
     ("runtime/dpdk/src/observer.rs", "calls into the kernel: a packet socket that looks on, and its ring"),
     ("runtime/dpdk/src/on_bus.rs", "is called by C when a card is asked back, and maps memory over registers of one that is gone"),
+    ("runtime/dpdk/src/pacing.rs", "calls C: limits of queues, and clocks of cards"),
     ("runtime/dpdk/src/packet.rs", "calls C, and reads mbufs through their pointers"),
     ("runtime/dpdk/src/packet_bytes.rs", "reads packets through their pointers"),
     ("runtime/dpdk/src/packet_socket.rs", "calls into the kernel: packet sockets in the place of a driver's, and their rings"),

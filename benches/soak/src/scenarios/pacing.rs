@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use perigee_abi::verdict as v;
 use perigee_lab::{each, module, verdict};
 use perigee_runtime::config::Config;
-use perigee_runtime::{Run, Summary};
+use perigee_runtime::{FitStats, Run, Summary};
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn run(task: &Task) -> Result<Report> {
         let rate = 10_f64.powf(3.0 + 4.0 * part).round() as u64;
         let mut tries = 0;
         let summary = loop {
-            let summary = one(folder.path(), number * u64::from(TRIES) + u64::from(tries), size, rate)?;
+            let summary = one(folder.path(), number * u64::from(TRIES) + u64::from(tries), size, rate, "constant")?;
             tries += 1;
             let away = summary.snapshot.streams[0].late_worst_ns > AWAY_NS;
             if !away || tries == TRIES {
@@ -56,11 +56,27 @@ fn run(task: &Task) -> Result<Report> {
         worst = if off.abs() > MOST_OFF { worst } else { worst.max(off.abs()) };
     }
     let worst = (worst * 1e6).round();
-    Ok(Report::new(task.size).figure("missed", missed).figure("disturbed", disturbed).figure("worst_ppm", worst))
+    let report =
+        Report::new(task.size).figure("missed", missed).figure("disturbed", disturbed).figure("worst_ppm", worst);
+    let poisson = poisson(folder.path(), task.size * u64::from(TRIES))?;
+    Ok(report
+        .figure("poisson_lambda", poisson.lambda.round())
+        .figure("poisson_mean_ns", poisson.mean_ns.round())
+        .figure("poisson_deviation_ns", poisson.deviation_ns.round())
+        .figure("poisson_statistic_ppm", (poisson.statistic * 1e6).round())
+        .figure("poisson_fits", u64::from(poisson.fits)))
+}
+
+/// A Poisson stream: whether gaps between its departures are distributed so. Real departures are those of a lcore that may be taken away,
+/// so that they need not be; that they are judged is what must hold.
+fn poisson(folder: &Path, number: u64) -> Result<FitStats> {
+    let summary = one(folder, number, 60, 10_000, "poisson")?;
+    let gaps = summary.snapshot.measured[0].departure_gaps.as_ref();
+    gaps.and_then(|gaps| gaps.fit).context("a Poisson stream is not judged")
 }
 
 /// One second of a rate.
-fn one(folder: &Path, number: u64, size: u32, rate: u64) -> Result<Summary> {
+fn one(folder: &Path, number: u64, size: u32, rate: u64, pattern: &str) -> Result<Summary> {
     let body = format!("(i32.store16 offset=4 (local.get $d) (i32.const {size})) {}", verdict(v::NEXT));
     std::fs::write(folder.join("gen.wat"), module(&each("generate", &body)))?;
     let config = format!(
@@ -68,7 +84,7 @@ fn one(folder: &Path, number: u64, size: u32, rate: u64) -> Result<Summary> {
          [[module]]\nname = \"gen\"\nfile = \"gen.wat\"\n\
          [[chain]]\nname = \"generate\"\nsource = {{ module = \"gen\" }}\ntx = [\"ring\"]\n\
          [[chain]]\nname = \"observe\"\nsource = {{ port = \"ring\" }}\n\
-         [[stream]]\nname = \"s\"\nchain = \"generate\"\nrate = \"{rate} pps\"\nprobes = {{ received_by = [\"observe\"] }}\n"
+         [[stream]]\nname = \"s\"\nchain = \"generate\"\nrate = \"{rate} pps\"\npattern = \"{pattern}\"\nprobes = {{ received_by = [\"observe\"] }}\n"
     );
     let run = Run::start(&Config::parse(&config, "pacing.toml")?, folder)?;
     std::thread::sleep(EACH);

@@ -1,5 +1,6 @@
 //! Streams: when the packets of a chain leave. `[[stream]]`.
 
+mod method;
 mod pattern;
 mod probes;
 mod rate;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
 
+pub use method::{AskedMethod, Method};
 pub use pattern::{Levels, Pattern, Trace, some_pattern};
 pub use probes::Probes;
 pub use rate::{Rate, Ratio, gcd};
@@ -28,6 +30,9 @@ pub struct Stream {
     /// How they follow each other.
     #[serde(default, deserialize_with = "pattern::pattern")]
     pub pattern: Pattern,
+    /// By what they are let go at their times.
+    #[serde(default)]
+    pub method: AskedMethod,
     /// What becomes of the schedule when a packet is late.
     #[serde(default)]
     pub late: Late,
@@ -76,6 +81,7 @@ impl Stream {
             chain: chain.to_owned(),
             rate: Some(rate),
             pattern: Pattern::Constant,
+            method: AskedMethod::Auto,
             late: Late::CatchUp,
             late_after: late_after(),
             start: Duration::ZERO,

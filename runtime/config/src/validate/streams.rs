@@ -1,7 +1,7 @@
 //! Checks of the streams: their names, chains and order, and whether the numbers of their patterns make sense.
 
 use super::Problems;
-use crate::stream::{Levels, Pattern, Rate, Stream, Trace};
+use crate::stream::{AskedMethod, Levels, Pattern, Rate, Stream, Trace};
 use crate::{Config, Source};
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,6 +36,7 @@ pub(super) fn streams(config: &Config, found: &mut Problems) {
         probes(config, stream, &mut place);
         rate(stream, &mut place);
         pattern(config, stream, &mut place);
+        method(config, stream, &mut place);
     }
 }
 
@@ -159,6 +160,17 @@ fn rate(stream: &Stream, place: &mut Place<'_>) {
         }
         _ => {}
     }
+}
+
+/// What a method that is asked for by name cannot do on any port.
+fn method(config: &Config, stream: &Stream, place: &mut Place<'_>) {
+    let AskedMethod::Only(method) = stream.method else { return };
+    let chain = config.chains.iter().find(|chain| chain.name == stream.chain);
+    let Some((chain, why)) = chain.and_then(|chain| Some((chain, config.unfit(stream, chain, method)?))) else {
+        return;
+    };
+    let what = format!("method {:?} on chain {:?}: {}", method.name(), chain.name, why.0);
+    place.wrong("method", &what, why.1);
 }
 
 fn pattern(config: &Config, stream: &Stream, place: &mut Place<'_>) {

@@ -28,9 +28,12 @@ impl Outlets {
             return;
         }
         if self.when_full == WhenFull::Drop {
-            lane.bytes = 0;
-            let n = lane.burst.free_all();
+            let n = lane.free_all();
             return self.counters.add(Counter::TxFull, n);
+        }
+        // A line that is kept busy is full most of the time.
+        if lane.filler != 0 {
+            return;
         }
         let now = self.clock.cycles();
         if sent != 0 || lane.stuck.since == 0 {

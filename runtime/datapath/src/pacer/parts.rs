@@ -1,7 +1,8 @@
 //! What a pacer is made of, and what it is handed.
 
+use super::filling::Filling;
 use crate::stream::Stream;
-use perigee_config::stream::Late;
+use perigee_config::stream::{Late, Method};
 use perigee_dpdk::packet::Packet;
 use perigee_pace::Schedule;
 use std::sync::Arc;
@@ -33,12 +34,21 @@ pub struct Terms {
     pub makes: bool,
     /// What finds no place waits outside, and is not dropped.
     pub waits: bool,
+    /// Who lets them go at their times.
+    pub method: Method,
 }
 
 impl Terms {
     /// For the times that a module asks for, without a stream.
     pub fn of_module(makes: bool) -> Self {
-        Self { late: Late::CatchUp, late_after: LATE_AFTER, by_module: true, makes, waits: makes }
+        Self {
+            late: Late::CatchUp,
+            late_after: LATE_AFTER,
+            by_module: true,
+            makes,
+            waits: makes,
+            method: Method::Software,
+        }
     }
 }
 
@@ -51,6 +61,17 @@ pub enum Taken {
     Leaves(Waiting),
     /// There is no place for it.
     Full(Waiting),
+}
+
+/// What a line that is kept busy is to be handed next.
+#[derive(Debug)]
+pub enum Piece {
+    /// A filler of so many bytes, without check sequence.
+    Filler(u16),
+    /// A packet.
+    Packet(Waiting),
+    /// Nothing for now.
+    Nothing,
 }
 
 /// What became of a whole burst that came to the pacer.
@@ -73,6 +94,8 @@ pub struct Paced {
     pub stream: Arc<Stream>,
     /// How far it is here.
     pub(super) phase: Phase,
+    /// Where the line is kept busy between its packets.
+    pub(super) filling: Option<Filling>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +108,18 @@ pub(super) enum Phase {
 impl Paced {
     /// One that has not begun; the times of its schedule are from its beginning on.
     pub fn new(schedule: Schedule, stream: Arc<Stream>) -> Self {
-        Self { schedule, stream, phase: Phase::Waiting }
+        Self { schedule, stream, phase: Phase::Waiting, filling: None }
+    }
+
+    /// The same, on a line that is kept busy between its packets.
+    #[must_use]
+    pub fn filling(self, filling: Filling) -> Self {
+        Self { filling: Some(filling), ..self }
+    }
+
+    /// It has begun, and is not over.
+    pub(super) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
     }
 
     /// The departure of the next packet that is not made.

@@ -1,0 +1,98 @@
+//! A calibration, for people.
+
+use super::{Calibration, Gaps, Point, floor};
+use crate::summary::fit;
+use crate::table::Table;
+use perigee_runtime::config::stream::Method;
+use perigee_runtime::pace::{MOST_OFF, best};
+
+/// The table for people.
+pub(super) fn text(calibration: &Calibration) -> String {
+    let heads = [
+        "<method",
+        "bytes",
+        "<asked",
+        "got pps",
+        "off %",
+        "<gaps of",
+        "p1 ns",
+        "p50",
+        "p99",
+        "max",
+        "+-64 %",
+        "+-128",
+        "+-256",
+        "+-512",
+        "late",
+        "lost",
+        "latency ns",
+        "p50",
+        "p99-p50",
+        "<",
+    ];
+    let mut table = Table::new(&heads);
+    for point in &calibration.points {
+        let observed = point.observed.iter().map(|gaps| ("departures, the kernel", gaps));
+        let all = [("departures", &point.departures), ("arrivals", &point.arrivals)].into_iter().chain(observed);
+        for (number, (of, gaps)) in all.enumerate() {
+            let first = |text: String| if number == 0 { text } else { String::new() };
+            let ns = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
+            let share =
+                |at: usize| gaps.within.get(at).map_or_else(|| "-".to_owned(), |part| format!("{:.1}", part * 100.0));
+            let missed = if point.off.abs() > MOST_OFF { "MISSED " } else { "" };
+            let came = match (point.method, point.strangers) {
+                (Method::Filler, 1..) => format!("UNFIT: {} fillers were received ", point.strangers),
+                _ => String::new(),
+            };
+            let none = || ["-"; 3].map(str::to_owned);
+            let [least, half, jitter] = point.latency.as_ref().map_or_else(none, floor::Latency::cells);
+            let remark = format!("{missed}{came}{}", point.disturbed.as_deref().unwrap_or_default());
+            table.row([
+                first(point.method.to_string()),
+                first(point.size.to_string()),
+                first(point.asked.clone()),
+                first(format!("{:.1}", point.got_pps)),
+                first(format!("{:+.4}", point.off * 100.0)),
+                of.to_owned(),
+                ns(gaps.p1_ns),
+                ns(gaps.p50_ns),
+                ns(gaps.p99_ns),
+                ns(gaps.max_ns),
+                share(0),
+                share(1),
+                share(2),
+                share(3),
+                first(point.late.to_string()),
+                first(point.lost.to_string()),
+                first(least),
+                first(half),
+                first(jitter),
+                first(remark),
+            ]);
+        }
+    }
+    let key = &calibration.key;
+    let of = |point: &Point, name: &str, gaps: &Gaps| {
+        let told = fit(gaps.fit.as_ref()?);
+        Some(format!("{}, {} bytes at {}, {name}: {told}\n", point.method, point.size, point.asked))
+    };
+    let fits = calibration.points.iter().flat_map(|point| {
+        [of(point, "departures", &point.departures), of(point, "arrivals", &point.arrivals)].into_iter().flatten()
+    });
+    let refused = calibration.refused.iter().map(|refused| format!("{}: {}\n", refused.method, refused.why));
+    let best = match best(&calibration.trials(), |_| true) {
+        _ if calibration.points.iter().any(|point| point.arrivals.fit.is_some()) => String::new(),
+        Some(method) => format!("best: {method}\n"),
+        None => "best: none has kept all of its rates without a loss; streams are paced by software\n".to_owned(),
+    };
+    format!(
+        "{} on {}, kernel {}, {}\n{}{}{}{best}",
+        key.device,
+        key.cpu,
+        key.kernel,
+        key.dpdk,
+        table.text(),
+        fits.collect::<String>(),
+        refused.collect::<String>()
+    )
+}
