@@ -20,7 +20,7 @@ fn mixed(packets: u32) -> Vec<Timed> {
         let mut bytes = of_flow(u8::try_from(n % 50).unwrap(), n / 50);
         bytes.resize(60 + usize::try_from(n * 7_919 % 1_400).unwrap(), u8::try_from(n % 251).unwrap());
         let at = u64::from(n) * 1_237 + u64::from(n % 7) * 11;
-        (if n == 1_000 { at / 2 } else { at - at % 3_000 * u64::from(n % 11 == 0) }, bytes)
+        (if n == 1_000 { at / 2 } else { at - at % 3_000 * u64::from(n.is_multiple_of(11)) }, bytes)
     };
     (0..packets).map(packet).collect()
 }

@@ -38,7 +38,7 @@ impl CardClock {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a card's clock goes round in 64 bits")]
     pub fn ticks(&self, ns: u64) -> u64 {
         let ahead = i128::from(ns) - i128::from(self.at_ns);
-        self.ticks.wrapping_add((ahead * i128::from(self.rate) >> 32) as u64)
+        self.ticks.wrapping_add(((ahead * i128::from(self.rate)) >> 32) as u64)
     }
 }
 

@@ -164,7 +164,7 @@ impl Builder<'_> {
         let port = chain.granted_ports().next().and_then(|name| self.config.port(name)).unwrap_or(0);
         let entry = &self.config.ports[port];
         // As many as the port may keep, and those of two bursts.
-        let rooms = u32::from(entry.tx_descriptors) + 2 * MAX_BATCH as u32;
+        let rooms = u32::from(entry.tx_descriptors) + u32::try_from(2 * MAX_BATCH).unwrap_or(0);
         let is_for_card = self.parts.ports[port].is_physical();
         let pool = Arc::new(Pool::plain(&format!("fillers of {}", entry.name), rooms, FILLER_ROOM, is_for_card)?);
         self.parts.pools.push(Arc::clone(&pool));

@@ -91,26 +91,22 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let devices = devices(config)?;
     let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
     let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
-    let calibrations = &*options.calibrations;
-    let making =
-        Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace, calibrations };
+    let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace, options };
     let ports = making.ports(devices)?;
     let flows = flows(config, &ports)?;
-    let (filters, netlink) = (filters(config)?, open_netlink(&ports));
-    let machine = manifest::machine();
+    let (filters, netlink, machine) = (filters(config)?, open_netlink(&ports), manifest::machine());
     let choosing = Choosing { config, placed: &placed, ports: &ports, options, clock, machine, is_real };
     let streams = streams::streams(plan.base, &choosing)?;
     let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     let probes = Probes::new(config, &streams, &placed, clock, is_real);
     let observers = Observers::open(&ports, &probes, config)?;
     enter_jail(plan, jail_mode, evidence.as_deref())?;
-    let modules = load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?;
     let maker = Maker {
         loader: Arc::clone(&plan.loader),
         fuel_per_us: config.sim.fuel_per_us,
         engines: engines.clone(),
         config: Mutex::new(Arc::new(config.clone())),
-        modules: Mutex::new(modules),
+        modules: Mutex::new(load_modules(config, uploads, engines, &plan.loader, evidence.is_some())?),
         pacing: streams.iter().map(|stream| (stream.asked.chain.clone(), stream.means.method)).collect(),
         seed: config.run.seed,
         rings: u32::try_from(rings.len()).unwrap_or(0),

@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use super::methods::wants_launch;
-use crate::options::Calibrated;
+use crate::options::Options;
 use crate::parts::splitmix;
 use perigee_config::file::FileDevice;
 use perigee_config::needs::Needs;
@@ -60,7 +60,7 @@ pub(super) struct Making<'a> {
     /// Where a simulation's wires are watched.
     pub(super) trace: Option<&'a Arc<Trace>>,
     /// By which methods of pacing are chosen.
-    pub(super) calibrations: &'a [Calibrated],
+    pub(super) options: &'a Options,
 }
 
 impl Making<'_> {
@@ -109,7 +109,7 @@ impl Making<'_> {
             None
         };
         device.map(self.memory.regions())?;
-        let launch = wants_launch(self.config, self.calibrations, number);
+        let launch = wants_launch(self.config, &self.options.calibrations, number);
         let port = DpdkPort::start(device, number_of(number), entry, queues, pool, plain, launch)?;
         // A driver that fills its rx queues now has left rooms in the cache of this thread, which no lcore could have.
         port.pool.flush_cache();

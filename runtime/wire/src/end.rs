@@ -4,7 +4,7 @@ use crate::hold::Gate;
 use crate::line::Line;
 use crate::queue::{RxEnd, TxEnd};
 use crate::trace::Trace;
-use crate::way::{Counts, Link, Way};
+use crate::way::{Counts, Link, Sending, Way};
 use perigee_abi::{PortInfo, offloads};
 use perigee_config::wire::Cable;
 use perigee_core::clock::Clock;
@@ -77,16 +77,8 @@ pub fn lay(one: EndOptions, other: EndOptions, clock: Clock, trace: Option<&Arc<
     let way = |from: &EndOptions, to: &EndOptions| {
         let line = Line::new(from.cable.clone(), from.seed, from.tx_descriptors.into());
         let holds = from.cable.launch || from.cable.shaper;
-        Arc::new(Way::new(
-            from.number,
-            line,
-            holds,
-            from.places,
-            Arc::clone(&to.pool),
-            Arc::clone(&link),
-            clock,
-            trace.map(Arc::clone),
-        ))
+        let sending = Sending { from: from.number, line, holds, places: from.places };
+        Arc::new(Way::new(sending, Arc::clone(&to.pool), Arc::clone(&link), clock, trace.map(Arc::clone)))
     };
     let (there, back) = (way(&one, &other), way(&other, &one));
     let end = |options: EndOptions, out: &Arc<Way>, back: &Arc<Way>| End {

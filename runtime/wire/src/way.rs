@@ -143,17 +143,27 @@ pub(crate) struct Way {
     pub(crate) trace: Option<Arc<Trace>>,
 }
 
+/// What a direction is made of at its sending end.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// The number of its port.
+    pub(crate) from: u16,
+    pub(crate) line: Line,
+    /// It may hold packets back.
+    pub(crate) holds: bool,
+    /// Packets that may be under way.
+    pub(crate) places: usize,
+}
+
 impl Way {
     pub(crate) fn new(
-        from: u16,
-        line: Line,
-        holds: bool,
-        places: usize,
+        sending: Sending,
         pool: Arc<Pool>,
         link: Arc<Link>,
         clock: Clock,
         trace: Option<Arc<Trace>>,
     ) -> Self {
+        let Sending { from, line, holds, places } = sending;
         let places = places.max(64);
         let held = BinaryHeap::with_capacity(if holds { places } else { 0 });
         Self {

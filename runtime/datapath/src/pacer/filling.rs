@@ -23,7 +23,7 @@ pub struct Filling {
 impl Filling {
     /// Nothing was sent; `longest` is the longest frame of the port, without check sequence.
     pub fn new(rate: u64, longest: u16) -> Self {
-        Self { rate, most: u64::from(longest.max(2 * SHORTEST as u16)) + u64::from(FRAME_BESIDE), free_at: 0 }
+        Self { rate, most: u64::from(longest).max(2 * u64::from(SHORTEST)) + u64::from(FRAME_BESIDE), free_at: 0 }
     }
 
     /// Where nothing is left to send, the next frame leaves now and no earlier.

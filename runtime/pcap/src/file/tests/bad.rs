@@ -125,8 +125,11 @@ fn thousands_of_bad_files_are_read_like_libpcap_or_refused() {
     assert!(refused > 500 && cut > 500, "{refused} {cut}");
 }
 
-/// What is played of open files: times and bytes, and what is wrong.
-fn played(files: &Arc<Files>) -> (Vec<(u64, Vec<u8>)>, Vec<String>, Facts) {
+/// A frame as it is played: its time and its bytes.
+type Played = (u64, Vec<u8>);
+
+/// What is played of open files, and what is wrong.
+fn played(files: &Arc<Files>) -> (Vec<Played>, Vec<String>, Facts) {
     let (mut frames, mut seen, mut wrong, mut bytes) = (Frames::new(files), Vec::new(), Vec::new(), Vec::new());
     loop {
         match frames.next_frame(&mut bytes) {
