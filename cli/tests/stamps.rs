@@ -84,7 +84,19 @@ fn a_floor_of_another_machine_or_another_kind_of_port_is_none() {
     let (code, _, err) = perigee(
         &bench,
         "state",
-        &["calibrate", "--tx", "net_ring0", "--rate", "5 kpps", "--size", "60", "--each", "300ms"],
+        &[
+            "calibrate",
+            "--tx",
+            "net_ring0",
+            "--rate",
+            "5 kpps",
+            "--size",
+            "60",
+            "--each",
+            "300ms",
+            "--method",
+            "software",
+        ],
     );
     assert_eq!(code, Some(0), "{err}");
     let folder = bench.path("state").join("perigee/calibration");

@@ -47,6 +47,8 @@ pub struct Pacer {
     shift: u64,
     /// The departure of the packet before.
     last: u64,
+    /// When packets were handed over last.
+    left_at: u64,
     /// So long before its time a packet is handed over, nanoseconds.
     lead: u64,
 }
@@ -67,6 +69,7 @@ impl Pacer {
             times: Box::new([0; MAX_BATCH]),
             shift: 0,
             last: 0,
+            left_at: 0,
         }
     }
 
@@ -81,7 +84,9 @@ impl Pacer {
         }
         let now = now_ns.saturating_sub(self.shift);
         if paced.phase == Phase::Running && paced.schedule.is_over_by(now) && self.wheel.is_empty() {
-            paced.stream.end(now_ns);
+            // A tick comes up to a millisecond behind the end, and the rate would look lower by that.
+            let by_schedule = paced.schedule.over_at(self.last).saturating_add(self.shift);
+            paced.stream.end(by_schedule.max(self.left_at).min(now_ns));
             paced.phase = Phase::Over;
         }
     }
@@ -255,6 +260,7 @@ impl Pacer {
                 paced.schedule.take(packet.len());
                 packet.set_dynamic_u64(self.marks.offset, 0);
             });
+            self.left_at = now_ns;
             return Whole::Leaves;
         }
         let now = now_ns.saturating_sub(self.shift);
@@ -268,6 +274,7 @@ impl Pacer {
             && let Some(due) = paced.schedule.take_due(now, u16::try_from(packets).unwrap_or(u16::MAX))
         {
             self.note_even(due, packets, now, counters);
+            self.left_at = now_ns;
             return Whole::Leaves;
         }
         for (place, packet) in self.times.iter_mut().zip(burst.iter_mut()) {
@@ -285,6 +292,7 @@ impl Pacer {
                 let (times, at) = (times.iter().map(|at| at.saturating_add(self.shift)), self.marks.offset);
                 burst.iter_mut().zip(times).for_each(|(packet, time)| packet.set_dynamic_u64(at, time));
             }
+            self.left_at = now_ns;
             return Whole::Leaves;
         }
         for (packet, at) in burst.drain().zip(times) {
@@ -345,6 +353,7 @@ impl Pacer {
             note_late(late, 1, counters);
         }
         waiting.packet.set_dynamic_u64(self.marks.offset, intended);
+        self.left_at = now_ns;
         Some(Some(waiting))
     }
 

@@ -28,8 +28,12 @@ pub struct Stream {
     lcores: u32,
     /// Where it waits for the end of another one.
     after: Option<Arc<Stream>>,
+    /// How long after its beginning its first packet is due.
+    start_ns: u64,
     began: AtomicU64,
     ended: AtomicU64,
+    /// The latest of the moments at which its lcores were done.
+    done: AtomicU64,
     over: AtomicU32,
     /// Since when it is held up.
     paused: AtomicU64,
@@ -40,13 +44,15 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream that has not begun.
-    pub fn new(lcores: u32, after: Option<Arc<Self>>, paused: bool) -> Self {
+    /// A stream that has not begun; its first packet is due `start_ns` behind its beginning.
+    pub fn new(lcores: u32, after: Option<Arc<Self>>, start_ns: u64, paused: bool) -> Self {
         Self {
             lcores,
             after,
+            start_ns,
             began: AtomicU64::new(NEVER),
             ended: AtomicU64::new(NEVER),
+            done: AtomicU64::new(0),
             over: AtomicU32::new(0),
             paused: AtomicU64::new(if paused { 0 } else { NEVER }),
             rested: AtomicU64::new(0),
@@ -63,10 +69,11 @@ impl Stream {
         Some(first.map_or_else(|began| began, |_| now_ns))
     }
 
-    /// All that one of its lcores had to send has left.
-    pub fn end(&self, now_ns: u64) {
-        if self.over.fetch_add(1, Ordering::Relaxed) + 1 >= self.lcores {
-            self.ended.store(now_ns, Ordering::Release);
+    /// All that one of its lcores had to send has left by then.
+    pub fn end(&self, at_ns: u64) {
+        let latest = self.done.fetch_max(at_ns, Ordering::AcqRel).max(at_ns);
+        if self.over.fetch_add(1, Ordering::AcqRel) + 1 >= self.lcores {
+            self.ended.store(latest.max(self.done.load(Ordering::Acquire)), Ordering::Release);
         }
     }
 
@@ -96,7 +103,12 @@ impl Stream {
 
     /// From `since`, or from its beginning where that is later, to `until`.
     fn pause(&self, since: u64, until: u64) -> u64 {
-        until.saturating_sub(since.max(self.began.load(Ordering::Relaxed)))
+        until.saturating_sub(since.max(self.first_due()))
+    }
+
+    /// When its first packet is due; never, where that is not known.
+    fn first_due(&self) -> u64 {
+        self.began.load(Ordering::Relaxed).saturating_add(self.start_ns)
     }
 
     /// Its rate has been the configuration's all along.
@@ -106,16 +118,17 @@ impl Stream {
 
     /// How far it is, and for how long its packets have left, without pauses.
     pub fn state(&self, now_ns: u64) -> (StreamState, u64) {
-        let (began, ended) = (self.began.load(Ordering::Relaxed), self.ended.load(Ordering::Acquire));
+        let (first, ended) = (self.first_due(), self.ended.load(Ordering::Acquire));
         let (paused, rested) = (self.paused.load(Ordering::Relaxed), self.rested.load(Ordering::Relaxed));
-        let until = now_ns.min(ended).min(paused.max(began));
+        let until = now_ns.min(ended).min(paused.max(first));
         let state = match () {
-            () if began == NEVER => StreamState::Waiting,
             () if ended != NEVER => StreamState::Over,
+            () if first == NEVER => StreamState::Waiting,
             () if paused != NEVER => StreamState::Paused,
+            () if now_ns < first => StreamState::Waiting,
             () => StreamState::Running,
         };
-        (state, if began == NEVER { 0 } else { until.saturating_sub(began).saturating_sub(rested) })
+        (state, until.saturating_sub(first).saturating_sub(rested))
     }
 }
 
@@ -125,7 +138,7 @@ mod test {
 
     #[test]
     fn pauses_are_no_part_of_how_long_it_ran() {
-        let stream = Stream::new(2, None, false);
+        let stream = Stream::new(2, None, 0, false);
         assert_eq!(stream.begin(100), Some(100));
         stream.change(&Change::Pause, 150);
         stream.change(&Change::Pause, 151);
@@ -133,7 +146,7 @@ mod test {
         stream.change(&Change::Resume, 400);
         stream.change(&Change::Resume, 401);
         assert_eq!(stream.state(500), (StreamState::Running, 150));
-        let waits = Stream::new(1, None, true);
+        let waits = Stream::new(1, None, 0, true);
         waits.begin(100);
         assert_eq!(waits.state(200), (StreamState::Paused, 0));
         waits.change(&Change::Resume, 300);
@@ -142,16 +155,19 @@ mod test {
 
     #[test]
     fn a_stream_begins_once_for_all_lcores_and_is_over_when_all_are_done() {
-        let first = Arc::new(Stream::new(2, None, false));
-        let second = Stream::new(1, Some(Arc::clone(&first)), false);
+        let first = Arc::new(Stream::new(2, None, 0, false));
+        let second = Stream::new(1, Some(Arc::clone(&first)), 0, false);
         assert_eq!((first.state(5), second.begin(5)), ((StreamState::Waiting, 0), None));
         assert_eq!((first.begin(10), first.begin(12)), (Some(10), Some(10)));
         assert_eq!(first.state(15), (StreamState::Running, 5));
-        first.end(20);
-        assert_eq!((first.is_over(), second.begin(20)), (false, None));
         first.end(30);
+        assert_eq!((first.is_over(), second.begin(20)), (false, None));
+        first.end(20);
         assert_eq!((first.state(50), second.begin(40)), ((StreamState::Over, 20), Some(40)));
         first.change(&Change::Pause, 45);
         assert_eq!(first.state(50).0, StreamState::Over);
+        let late = Stream::new(1, None, 500, false);
+        assert_eq!((late.begin(100), late.state(599)), (Some(100), (StreamState::Waiting, 0)));
+        assert_eq!(late.state(700), (StreamState::Running, 100));
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn streams(base: &Path, choosing: &Choosing<'_>) -> Result<Vec<Placed
         let before = before(&asked, next).and_then(|before| placed[before].as_ref().map(Arc::clone));
         let chain = config.chains.iter().find(|chain| chain.name == asked[next].chain);
         let lcores = u32::try_from(chain.map_or(1, |chain| chain.width())).unwrap_or(1);
-        placed[next] = Some(Arc::new(Stream::new(lcores, before, asked[next].paused)));
+        placed[next] = Some(Arc::new(Stream::new(lcores, before, nanos(asked[next].start), asked[next].paused)));
     }
     let both = asked.into_iter().zip(placed);
     let both = both.filter_map(|(asked, stream)| Some((asked, stream?)));
