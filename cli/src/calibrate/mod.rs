@@ -55,7 +55,7 @@ pub(crate) struct CalibrateArgs {
     /// How long each rate is measured.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     each: Duration,
-    /// Has the kernel say as well when packets leave by --tx, which must be an interface of its: `observe` of a [[port]].
+    /// Has the kernel say as well when packets leave by --tx, which must be an interface of its: `observe` of a `[[port]]`.
     #[arg(long)]
     observe: bool,
     /// The CPU that sends, and the one that receives.

@@ -179,7 +179,7 @@ pub(super) fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Patt
     })
 }
 
-/// As [`pattern`], where it may be left away.
+/// A pattern as a configuration has it, where it may be left away.
 ///
 /// # Errors
 /// As with a `pattern` in a configuration.
