@@ -54,9 +54,15 @@ pub(super) fn text(calibration: &Calibration) -> String {
     [head, table.text(), fits.collect(), refused.collect(), best].concat()
 }
 
+/// By what part the mean rate of a Poisson process may be off, three times in a thousand: three standard deviations.
+#[allow(clippy::cast_precision_loss, reason = "a part")]
+fn by_chance(point: &Point) -> f64 {
+    point.departures.fit.as_ref().map_or(0.0, |fit| 3.0 / (fit.samples.max(1) as f64).sqrt())
+}
+
 /// A row for the gaps of departures and of arrivals each, the first of them with what is the point's.
 fn rows(point: &Point, table: &mut Table) {
-    let missed = if point.off.abs() > MOST_OFF { "MISSED " } else { "" };
+    let missed = if point.off.abs() > MOST_OFF + by_chance(point) { "MISSED " } else { "" };
     let came = match (point.method, point.strangers) {
         (Method::Filler, 1..) => format!("UNFIT: {} fillers were received ", point.strangers),
         _ => String::new(),
