@@ -113,11 +113,8 @@ impl Lane {
                 stamp::write(packet, now.max(asked));
             }
         }
-        if self.launch.is_some() || self.filler != 0 {
-            return self.send_ahead(clock, probing, tx);
-        }
-        if self.taps.is_some() {
-            return self.send_seen(clock, probing, tx);
+        if self.launch.is_some() || self.filler != 0 || self.taps.is_some() {
+            return self.send_with_more(clock, probing, tx);
         }
         let Some(probing) = probing else { return tx(&mut self.end, &mut self.burst) };
         let packets = self.burst.len();
@@ -127,8 +124,10 @@ impl Lane {
         (taken, told)
     }
 
-    /// The port is handed packets before their times, and perhaps fillers.
-    fn send_ahead<T>(
+    /// Where the port is handed packets before their times, and perhaps fillers, or packets of paths are seen: as they are when all has
+    /// been written into them.
+    #[inline(never)]
+    fn send_with_more<T>(
         &mut self,
         clock: &Clock,
         mut probing: Option<&mut Probing>,
@@ -176,30 +175,5 @@ impl Lane {
     pub(super) fn free_all(&mut self) -> usize {
         (self.bytes, self.prepare) = (0, false);
         self.burst.free_all() - std::mem::take(&mut self.fillers)
-    }
-
-    /// As [`Self::send_by`], where packets of paths are seen: as they are when all has been written into them.
-    #[inline(never)]
-    fn send_seen<T>(
-        &mut self,
-        clock: &Clock,
-        mut probing: Option<&mut Probing>,
-        tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
-    ) -> (usize, T) {
-        let packets = self.burst.len();
-        if let Some(probing) = &mut probing {
-            probing.stamp(&mut self.burst, clock.now_ns());
-        }
-        if let Some(taps) = &mut self.taps {
-            taps.leave(&mut self.burst);
-        }
-        let (taken, told) = tx(&mut self.end, &mut self.burst);
-        if let Some(probing) = probing {
-            probing.sent(packets, taken);
-        }
-        if let Some(taps) = &mut self.taps {
-            taps.sent(taken);
-        }
-        (taken, told)
     }
 }
