@@ -115,6 +115,11 @@ impl Setup {
         self.chain(&format!("port = \"{port}\""), stages, port)
     }
 
+    /// A chain that hands a port's packets to another one.
+    pub(crate) fn forward(self, port: &str, tx: &str) -> Self {
+        self.chain(&format!("port = \"{port}\""), &[], tx)
+    }
+
     /// A chain that plays a file into another port.
     pub(crate) fn play(mut self, name: &str, device: &str, tx: &str) -> Self {
         let _ = write!(self.text, "[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\npool = {POOL}\n");

@@ -1,15 +1,28 @@
-//! What measuring costs on the data path: probes written into each packet, and a look at packets that are none.
+//! What measuring costs on the data path: probes written into each packet and read from it, and a look at packets that are none.
 
 use crate::ffi::Work;
 use crate::lab::{Lab, Setup};
 use crate::quiet::{Figures, Samples};
 use crate::report::{self, Measurement};
-use crate::works::{beside_template, generator_config};
+use crate::works::{beside_template_by, generator_config};
 use anyhow::Result;
+use perigee_runtime::bench::Loop;
 
 const BURST: u16 = 64;
-/// In the order of the chains: a stream without probes and with them, a port that nobody listens at and one where somebody does.
-const CASES: [&str; 4] = ["stream", "stream:probes", "sink", "sink:listens"];
+
+/// A name, the port, and the chains that are polled in turn: the first one's packets count.
+type Case = (&'static str, &'static str, &'static [usize]);
+
+/// A stream without probes and with them; both, with the chain that receives them, which listens for the second; a port that nobody
+/// listens at and one where somebody does.
+const CASES: [Case; 6] = [
+    ("stream", "net_null", &[0]),
+    ("stream:probes", "net_null", &[1]),
+    ("both-ends", "net_ring", &[2, 4]),
+    ("both-ends:probes", "net_ring", &[3, 5]),
+    ("sink", "net_null", &[6]),
+    ("sink:listens", "net_null", &[7]),
+];
 /// All packets are due, each with a time of its own.
 const STREAM: &str = "rate = \"999 Tbit/s\"";
 
@@ -24,28 +37,40 @@ pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
 fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
     // Long enough for a probe behind UDP's header.
     let config = generator_config(Work::Template).replacen('{', "{ size = 80,", 1);
-    let setup = Setup::new(lab, BURST, "1ms")
-        .port("net_null0")
-        .port("net_null1")
-        .port("net_null2")
+    let probes = |listener| format!("{STREAM}\nprobes = {{ received_by = [\"{listener}\"] }}");
+    let [plain, probed] = [(); 2].map(|()| lab.new_device("net_ring"));
+    let ports = ["net_null0", "net_null1", "net_null2", &plain, &probed];
+    let setup = ports.iter().fold(Setup::new(lab, BURST, "1ms"), |setup, port| setup.port(port));
+    let setup = setup
         .module("udp-gen", &config)
         .generate("udp-gen", &[], "net_null0")
         .stream("chain0", STREAM)
         .generate("udp-gen", &[], "net_null0")
-        .stream("chain1", &format!("{STREAM}\nprobes = {{ received_by = [\"chain3\"] }}"))
+        .stream("chain1", &probes("chain7"))
+        .generate("udp-gen", &[], &plain)
+        .stream("chain2", STREAM)
+        .generate("udp-gen", &[], &probed)
+        .stream("chain3", &probes("chain5"))
+        .forward(&plain, "net_null1")
+        .forward(&probed, "net_null1")
         .receive("net_null1", &[])
         .receive("net_null2", &[]);
-    beside_template(lab, &setup, CASES.len(), BURST)
+    beside_template_by(lab, &setup, CASES.len(), BURST, |on: &mut Loop, case, times| {
+        let (_, _, chains) = CASES[case];
+        (0..times).map(|_| chains.iter().map(|chain| on.poll(*chain) as u64).fold(0, u64::max)).sum()
+    })
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {
-    let what = |variant| ("template", "net_null", BURST, variant);
     let (twin, chains) = (figures[0], &figures[1..]);
-    for (figure, variant) in chains.iter().zip(CASES) {
-        lab.add(Measurement::new(what(variant), *figure).beside(twin));
+    for (figure, (variant, port, _)) in chains.iter().zip(CASES) {
+        lab.add(Measurement::new(("template", port, BURST, variant), *figure).beside(twin));
     }
     let quiet = chains.iter().map(|f| f.quiet_slices).min().unwrap_or(0);
-    for (name, with, without) in [("price:probe", 1, 0), ("price:no probe", 3, 2)] {
-        lab.add(Measurement::derived(what(name), chains[with].cycles - chains[without].cycles, quiet));
+    for (name, port, with, without) in
+        [("price:stamp", "net_null", 1, 0), ("price:probe", "net_ring", 3, 2), ("price:no probe", "net_null", 5, 4)]
+    {
+        let price = chains[with].cycles - chains[without].cycles;
+        lab.add(Measurement::derived(("template", port, BURST, name), price, quiet));
     }
 }

@@ -1,13 +1,15 @@
 //! What it costs to play a file: from memory, and read ahead from the disk, beside a generator on the same port; and on a veth pair
 //! beside tcpreplay.
 
-use crate::ffi::Work;
+use crate::ffi::{Twin, Work};
 use crate::lab::{Lab, Setup};
-use crate::quiet::{Figures, SLICE, Samples};
+use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use crate::veth;
-use crate::works::{beside_template_by, generator_config, polls};
+use crate::works::{generator_config, polls};
 use anyhow::{Context, Result};
+use perigee_runtime::bench::Loop;
+use std::hint::black_box;
 use std::path::Path;
 
 const BURST: u16 = 64;
@@ -42,19 +44,60 @@ fn all(lab: &mut Lab, folder: &Folder) -> Result<Vec<Samples>> {
         let device = format!("file:{},{how},loop=forever", folder.file(*packets));
         setup = setup.play(&format!("file{number}"), &device, "net_null0");
     }
-    // A file that the disk is late with gives polls without a packet, which cost time as well.
-    beside_template_by(lab, &setup, CASES.len() + 1, BURST, |on, chain, times| {
-        let mut packets = 0;
-        while packets < u64::from(SLICE) {
-            packets += polls(on, chain, times);
+    let mut on = setup.start(&lab.root)?;
+    let (mut twin, mut copy) = (Twin::new(Work::Template, BURST, 0), Copy::new());
+    let times = SLICE / u32::from(BURST);
+    let mut sides: Vec<Side<'_, Loop>> = vec![Box::new(|on| twin.run(on, 0, times)), Box::new(|_| copy.run())];
+    for chain in 0..=CASES.len() {
+        sides.push(Box::new(move |on| packets_of(on, chain, times)));
+    }
+    let samples = lab.compare(&mut on, sides)?;
+    lab.finish(on)?;
+    Ok(samples)
+}
+
+/// Polls until a slice's packets have come: a file that the disk is late with gives polls without a packet, which cost time as well.
+fn packets_of(on: &mut Loop, chain: usize, times: u32) -> u64 {
+    let mut packets = 0;
+    while packets < u64::from(SLICE) {
+        packets += polls(on, chain, times);
+    }
+    packets
+}
+
+/// What memory alone takes: the bytes of as many packets as the large file has, one behind the other, copied into places that the caches
+/// hold.
+struct Copy {
+    bytes: Vec<u8>,
+    places: Vec<[u8; LEN as usize]>,
+    next: usize,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let bytes = (0..MANY as usize * usize::from(LEN)).map(|i| i.to_le_bytes()[0]).collect();
+        Self { bytes, places: vec![[0; LEN as usize]; BURST.into()], next: 0 }
+    }
+
+    /// A slice's packets.
+    fn run(&mut self) -> u64 {
+        let (frames, burst) = (self.bytes.as_chunks::<{ LEN as usize }>().0, self.places.len());
+        for _ in 0..SLICE / u32::from(BURST) {
+            if self.next + burst > frames.len() {
+                self.next = 0;
+            }
+            self.places.copy_from_slice(&frames[self.next..][..burst]);
+            black_box(&mut self.places);
+            self.next += burst;
         }
-        packets
-    })
+        SLICE.into()
+    }
 }
 
 fn tell(lab: &mut Lab, figures: &[Figures]) {
     let what = |variant| ("template", "net_null", BURST, variant);
-    let (twin, generator, chains) = (figures[0], figures[1], &figures[2..]);
+    let (twin, copy, generator, chains) = (figures[0], figures[1], figures[2], &figures[3..]);
+    lab.add(Measurement::new(what("copy large"), copy).beside(twin));
     lab.add(Measurement::new(what("generator"), generator).beside(twin));
     for (figure, (variant, ..)) in chains.iter().zip(CASES) {
         lab.add(Measurement::new(what(variant), *figure).beside(twin));

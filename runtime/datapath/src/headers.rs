@@ -14,6 +14,10 @@ const UDP: u8 = 17;
 /// Bytes of the headers at the beginning of a frame. Where they end behind the frame, more than it has; what is not known is payload.
 #[inline]
 pub(crate) fn len(frame: &(impl Frame + ?Sized)) -> u32 {
+    // What most packets are: UDP in IPv4 without options.
+    if let Some([0x08, 0, 0x45, .., UDP]) = frame.bytes::<12>(12) {
+        return 14 + 20 + 8;
+    }
     match network(frame) {
         Some((IPV4, at)) => ipv4(frame, at),
         Some((IPV6, at)) => behind(frame, at + 40, byte(frame, at + 6)),

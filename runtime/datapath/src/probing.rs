@@ -14,9 +14,8 @@ use perigee_measure::sender::Sender;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes of a probe, as a length of a packet.
-const TAIL: u32 = 32;
-const _: () = assert!(TAIL as usize == LEN);
+/// Where a probe's tag stands, counted from the end of its frame.
+const TAG_FROM_END: usize = LEN - TAG;
 
 /// Makes probes of a chain's packets.
 #[derive(Debug)]
@@ -24,13 +23,11 @@ pub struct Probing {
     sender: Sender,
     /// Every so many packets one is a probe.
     every: u32,
-    /// Packets until the next probe.
+    /// Packets until the next probe; of a burst that is stamped and not yet told as sent, before it.
     until: u32,
     /// Where the time stands at which a packet should leave; 0 there: no time is asked of it.
     intended_at: usize,
-    /// Which packets of the burst were made probes.
-    places: Vec<u16>,
-    /// Which ones were too short.
+    /// Which packets of the burst should have been probes and were too short.
     short: Vec<u16>,
     /// Packets whose turn it was, and that are too short.
     too_short: Arc<AtomicU64>,
@@ -41,8 +38,8 @@ pub struct Probing {
 impl Probing {
     /// One packet in `every` becomes a probe of the sender's flow. With `ahead`, packets are handed over before their times.
     pub fn new(sender: Sender, every: u32, intended_at: usize, too_short: Arc<AtomicU64>, ahead: bool) -> Self {
-        let [places, short] = [(), ()].map(|()| Vec::with_capacity(MAX_BATCH));
-        Self { sender, every: every.max(1), until: 0, intended_at, places, short, too_short, ahead }
+        let short = Vec::with_capacity(MAX_BATCH);
+        Self { sender, every: every.max(1), until: 0, intended_at, short, too_short, ahead }
     }
 
     /// Makes probes of those packets whose turn it is. They leave now.
@@ -58,7 +55,6 @@ impl Probing {
 
     #[inline]
     fn stamp_these<'a>(&mut self, packets: impl Iterator<Item = &'a mut Packet>, now_ns: u64) {
-        self.places.clear();
         self.short.clear();
         let mut until = self.until;
         for (place, packet) in (0..).zip(packets) {
@@ -68,9 +64,7 @@ impl Probing {
                 continue;
             }
             until = self.every - 1;
-            if self.stamp_one(packet, now_ns) {
-                self.places.push(place);
-            } else {
+            if !self.stamp_one(packet, now_ns) {
                 self.short.push(place);
             }
         }
@@ -79,45 +73,43 @@ impl Probing {
     #[inline]
     fn stamp_one(&mut self, packet: &mut Packet, now_ns: u64) -> bool {
         let len = usize::from(packet.len());
-        let mut tail = [0; LEN];
         // What lies in several segments has its end elsewhere.
         if len < LEAST_FRAME || packet.total_len() as usize != len || !has_payload(packet, len) {
-            return false;
-        }
-        if !packet.read_at(len - LEN, &mut tail) {
             return false;
         }
         let asked = packet.dynamic_u64(self.intended_at);
         let intended = if asked == 0 { now_ns } else { asked };
         let departs = if self.ahead { intended.max(now_ns) } else { now_ns };
-        self.sender.stamp(&mut tail, intended, departs);
-        packet.write_at(len - LEN, &tail)
+        packet.change_end(|tail| self.sender.stamp(tail, intended, departs))
     }
 
     /// A generator's rooms come again as they were: what was a probe then is none now.
     #[inline]
     fn erase(&self, packet: &mut Packet) {
-        let mut tail = [0; LEN];
-        let Some(at) = usize::from(packet.len()).checked_sub(LEN) else { return };
-        if packet.read_at(at, &mut tail) && self.sender.erase(&mut tail) {
-            packet.write_at(at, &tail);
+        if packet.end::<TAG_FROM_END, 2>() == Some(self.sender.tag()) {
+            packet.change_end(|tail| self.sender.erase(tail));
         }
     }
 
     /// Of so many stamped packets the port has taken the first `taken`: the others' numbers are given again.
     #[inline]
     pub(crate) fn sent(&mut self, packets: usize, taken: usize) {
+        let short_before = self.short.partition_point(|place| usize::from(*place) < taken);
         if taken < packets {
-            let first = self.places.partition_point(|place| usize::from(*place) < taken);
-            self.sender.take_back((self.places.len() - first) as u64);
+            let probes = self.turns_before(packets) - self.turns_before(taken);
+            self.sender.take_back((probes - (self.short.len() - short_before)) as u64);
         }
-        if !self.short.is_empty() {
-            let short = self.short.partition_point(|place| usize::from(*place) < taken);
-            self.too_short.fetch_add(short as u64, Ordering::Relaxed);
+        if short_before != 0 {
+            self.too_short.fetch_add(short_before as u64, Ordering::Relaxed);
         }
         // Where packets taken end the turn stands as it did: of `every` packets the next one is due.
         let passed = u32::try_from(taken).unwrap_or(u32::MAX) % self.every;
         self.until = (self.until + self.every - passed) % self.every;
+    }
+
+    /// How many of the first packets of the burst it was the turn of.
+    fn turns_before(&self, packets: usize) -> usize {
+        packets.saturating_sub(self.until as usize).div_ceil(self.every as usize)
     }
 }
 
@@ -160,29 +152,27 @@ impl Listening {
     #[inline]
     pub(crate) fn look(&mut self, burst: &mut Burst, first: usize) {
         let now = self.clock.now_ns();
-        let (timestamp, mut foreign, mut unstamped) = (self.timestamp, 0, 0);
-        for packet in burst.iter_mut().skip(first) {
-            let len = packet.len();
-            // Most strangers are told by two bytes.
-            let from = u32::from(len).checked_sub(TAIL);
-            let tag = from.and_then(|from| packet.bytes::<2>(from + TAG));
-            if !tag.is_some_and(|tag| self.receiver.is_tag(tag)) {
-                foreign += 1;
-                continue;
-            }
-            let mut tail = [0; LEN];
-            let is_read = packet.read_at(usize::from(len) - LEN, &mut tail);
-            let arrival = timestamp.map_or(now, |timestamp| {
-                let stamped = Some(timestamp).filter(|t| packet.flags() & t.flag != 0);
-                stamped.and_then(|t| t.run_ns(packet.dynamic_u64(t.offset))).unwrap_or_else(|| {
-                    unstamped += 1;
-                    now
-                })
-            });
-            self.receiver.packet(if is_read { &tail } else { &[] }, arrival, len);
+        let tag = self.receiver.tag();
+        let came = burst.len().saturating_sub(first);
+        let mut tagged = 0;
+        // Most strangers are told by two bytes.
+        for packet in burst.iter_mut().skip(first).filter(|packet| packet.end::<TAG_FROM_END, 2>() == Some(tag)) {
+            tagged += 1;
+            self.probe(packet, now);
         }
-        self.receiver.add_foreign(foreign);
-        self.receiver.add_unstamped(unstamped);
+        self.receiver.add_foreign((came - tagged) as u64);
+    }
+
+    #[inline]
+    fn probe(&mut self, packet: &Packet, now: u64) {
+        let Some(tail) = packet.end_words() else { return };
+        let mut arrival = now;
+        if let Some(t) = self.timestamp {
+            let stamped = (packet.flags() & t.flag != 0).then(|| t.run_ns(packet.dynamic_u64(t.offset))).flatten();
+            self.receiver.add_unstamped(stamped.is_none().into());
+            arrival = stamped.unwrap_or(now);
+        }
+        self.receiver.packet(tail, arrival, packet.len());
     }
 
     /// Calls lost what has not come in time; about once a millisecond.

@@ -18,6 +18,48 @@ impl Packet {
         Some(unsafe { from.read() })
     }
 
+    /// `N` bytes of the first segment, the first of them `BACK` before its end; `None` where it is shorter than that.
+    #[inline]
+    pub fn end<const BACK: usize, const N: usize>(&self) -> Option<[u8; N]> {
+        const { assert!(N <= BACK) };
+        let at = usize::from(self.len()).checked_sub(BACK)?;
+        let from = self.room().wrapping_add(self.data_off().into()).wrapping_add(at) as *const [u8; N];
+        // SAFETY:
+        // - the bytes are among the first segment's last `BACK`, of which there are as many, in the live mbuf's room.
+        // - they are copied before anything is made of them; an array of bytes needs no alignment.
+        Some(unsafe { from.read() })
+    }
+
+    /// The last `N` words of 8 bytes of the first segment, as they lie in memory; `None` where it is shorter.
+    #[inline]
+    pub fn end_words<const N: usize>(&self) -> Option<[u64; N]> {
+        let from = self.end_at::<N>()? as *const [u64; N];
+        // SAFETY:
+        // - `end_at` has checked that the bytes lie in the live mbuf's room.
+        // - they are copied before anything is made of them, and need not be aligned.
+        Some(unsafe { from.read_unaligned() })
+    }
+
+    /// Changes the last words; false, and nothing is changed, where the first segment is shorter. By words, because bytes that are put
+    /// together in a buffer and copied from there as a whole are waited for: a processor forwards no two stores to one load.
+    #[inline]
+    pub fn change_end<const N: usize>(&mut self, change: impl FnOnce([u64; N]) -> [u64; N]) -> bool {
+        let (Some(words), Some(at)) = (self.end_words(), self.end_at::<N>()) else { return false };
+        for (i, word) in change(words).into_iter().enumerate() {
+            // SAFETY:
+            // - `i < N`, so the word is one of those that `end_at` has checked to lie in the live mbuf's room, which is ours to write.
+            unsafe { (at as *mut u64).add(i).write_unaligned(word) };
+        }
+        true
+    }
+
+    /// Where the last `N` words of the first segment begin, if it has so many.
+    #[inline]
+    fn end_at<const N: usize>(&self) -> Option<usize> {
+        let at = usize::from(self.len()).checked_sub(N * size_of::<u64>())?;
+        Some(self.room().wrapping_add(self.data_off().into()).wrapping_add(at))
+    }
+
     /// As [`Self::bytes`], where they do not all lie in the first segment.
     #[cold]
     fn bytes_beyond<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
@@ -80,5 +122,17 @@ mod test {
             assert_eq!(packet.bytes(at.into()), inside(4).map(|at| [at, at + 1, at + 2, at + 3]));
         }
         assert_eq!((packet.bytes::<4>(u32::MAX), packet.bytes::<1>(u32::MAX)), (None, None));
+    }
+
+    #[test]
+    fn the_end_is_that_of_the_first_segment() {
+        let mut lone = Lone::new(&[0, 1, 2, 3, 4]);
+        let packet = lone.packet();
+        assert_eq!((packet.end::<5, 2>(), packet.end::<4, 4>()), (Some([0, 1]), Some([1, 2, 3, 4])));
+        assert_eq!((packet.end::<6, 2>(), packet.change_end(|[word]| [word + 1])), (None, false));
+        let mut lone = Lone::new(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let packet = lone.packet();
+        assert!(packet.change_end(|[word]| [word.swap_bytes()]));
+        assert_eq!(packet.end::<9, 9>(), Some([0, 8, 7, 6, 5, 4, 3, 2, 1]));
     }
 }

@@ -7,8 +7,8 @@ use perigee_core::clock::cycles;
 use perigee_measure::arrivals::{ArrivalOptions, GapOptions, LoadOptions};
 use perigee_measure::buckets::Precision;
 use perigee_measure::flow::{Flow, FlowOptions};
-use perigee_measure::probe::Key;
-use perigee_measure::receiver::{Packet, Receiver};
+use perigee_measure::probe::{self, Key};
+use perigee_measure::receiver::Receiver;
 use perigee_measure::sender::Sender;
 use perigee_measure::window::Readers;
 use std::hint::black_box;
@@ -71,7 +71,8 @@ fn measure(case: &Case) {
         let before = cycles();
         for ((at, place), frame) in (0_u64..).zip(lanes.iter()).zip(black_box(&mut frames)) {
             let sender = &mut senders[*place];
-            sender.stamp(frame, now + at * 67, now + at * 67 + 20);
+            let Some(end) = frame.last_chunk_mut() else { continue };
+            *end = probe::bytes(sender.stamp(probe::words(end), now + at * 67, now + at * 67 + 20));
         }
         sent.push(cycles() - before);
         for at in 0..case.swapped {
@@ -79,14 +80,11 @@ fn measure(case: &Case) {
         }
         let latencies = latencies.iter().skip(usize::try_from(round % 61).unwrap_or(0));
         let before = cycles();
-        let packets = (0_u64..).zip(black_box(&frames)).zip(latencies).map(|((at, frame), latency)| Packet {
-            tail: frame,
-            arrival_ns: now + at * 67 + latency,
-            len: FRAME_LEN,
-        });
-        let probes = receiver.burst(packets);
+        for ((at, frame), latency) in (0_u64..).zip(black_box(&frames)).zip(latencies) {
+            let Some(end) = frame.last_chunk() else { continue };
+            receiver.packet(probe::words(end), now + at * 67 + latency, FRAME_LEN);
+        }
         received.push(cycles() - before);
-        assert_eq!(probes, BURST as u64);
         now += 4_288;
         if round % 256 == 0 {
             receiver.expire(now);
@@ -104,8 +102,10 @@ fn strangers() {
     let mut taken = Vec::with_capacity(ROUNDS);
     for now in 0..ROUNDS as u64 {
         let before = cycles();
-        let packets = black_box(&frames).iter().map(|tail| Packet { tail, arrival_ns: now, len: FRAME_LEN });
-        black_box(receiver.burst(packets));
+        for frame in black_box(&frames) {
+            let Some(end) = frame.last_chunk() else { continue };
+            receiver.packet(probe::words(end), now, FRAME_LEN);
+        }
         taken.push(cycles() - before);
     }
     let [median, best] = per_packet(taken);

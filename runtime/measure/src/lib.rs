@@ -13,20 +13,19 @@
 //! - `tally.rs`, `buckets.rs`, `times.rs`: numbers and histograms that one lcore writes and others read.
 //!
 //! ```
-//! use perigee_measure::{arrivals::ArrivalOptions, flow::*, probe::Key, readings::Readings, receiver::Receiver};
+//! use perigee_measure::{arrivals::ArrivalOptions, flow::*, probe, readings::Readings, receiver::Receiver};
 //! use perigee_measure::{sender::Sender, window::Readers};
 //! use std::sync::Arc;
 //!
-//! let key = Key::new([1, 2, 3, 4]); // In a run: drawn.
+//! let key = probe::Key::new([1, 2, 3, 4]); // In a run: drawn.
 //! let options = FlowOptions { stream: 0, lane: 0, timeout_ns: 1_000_000, window: 4_096, readers: Readers::One };
 //! let flows = vec![(0, Arc::new(Flow::new(options)))];
 //! let mut sender = Sender::new(key, 0, Arc::clone(&flows[0].1));
 //! let mut receiver = Receiver::new(key, &flows, &ArrivalOptions::default())?;
 //! let readings = Readings::new(flows, vec![receiver.received()]);
 //!
-//! let mut frame = [0; 60];
-//! sender.stamp(&mut frame, 1_000, 1_020);
-//! receiver.packet(&frame, 1_520, 60);
+//! let end_of_frame = sender.stamp([0; 4], 1_000, 1_020);
+//! receiver.packet(end_of_frame, 1_520, 60);
 //! let told = readings.stream(0).unwrap().told("a");
 //! assert_eq!((told.probes.in_time, told.latency.min_ns, told.latency_intended.min_ns), (1, Some(500), Some(520)));
 //! # Ok::<(), hdrhistogram::CreationError>(())

@@ -2,7 +2,7 @@
 
 use crate::buckets::{Buckets, Precision};
 use crate::gaps::{GapTimes, Gaps};
-use crate::probe::{self, Key, LEN, Seen};
+use crate::probe::{self, Key, Seen, Tail};
 use crate::tally::Tally;
 use crate::times::Times;
 use hdrhistogram::CreationError;
@@ -73,7 +73,7 @@ impl Observer {
     }
 
     /// A frame with these last bytes was seen to leave at this time of the run's clock. False where it is no probe of these flows.
-    pub fn saw(&mut self, tail: &[u8; LEN], ns: u64) -> bool {
+    pub fn saw(&mut self, tail: Tail, ns: u64) -> bool {
         let Seen::Probe(probe) = probe::read(tail, &self.key) else { return false };
         let Some(Some(flow)) = self.observed.flows.get(usize::from(probe.flow)) else { return false };
         flow.after_stamp.record_between(probe.real(), ns);
@@ -115,7 +115,7 @@ impl Sight {
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::probe::{Probe, write};
+    use crate::probe::{Probe, written};
 
     #[test]
     fn departures_are_told_beside_their_stamps_and_gaps_are_between_neighbours() {
@@ -123,16 +123,14 @@ mod test {
         let flows = [(2, 0), (0, 1)].map(|(number, stream)| FlowToSee { number, stream, asked_ns: Some(1_000) });
         let mut observer = Observer::new(key, &flows).unwrap();
         let mut see = |flow, sequence, real: u64, seen| {
-            let mut tail = [7; LEN];
-            write(&mut tail, &Probe::new(flow, sequence, real - 5, real), &key);
-            observer.saw(&tail, seen)
+            observer.saw(written([7; 4], &Probe::new(flow, sequence, real - 5, real), &key), seen)
         };
         // 3 was not seen: no gap from 2 to 4. 5 was seen before it left.
         let seen =
             [(0, 10_000, 12_000), (1, 11_000, 13_050), (2, 12_000, 14_000), (4, 14_000, 16_500), (5, 15_000, 14_999)];
         assert!(seen.into_iter().all(|(sequence, real, seen)| see(2, sequence, real, seen)));
         assert!(!see(1, 0, 10, 20) && !see(9, 0, 10, 20), "flows that nobody looks for");
-        assert!(!observer.saw(&[7; LEN], 5));
+        assert!(!observer.saw([7; 4], 5));
         let told = observer.observed().stream(0).unwrap().told(vec!["x".to_owned()], 3);
         assert_eq!((told.seen, told.missed, told.after_stamp.count, told.after_stamp.before_departure), (5, 3, 4, 1));
         assert_eq!((told.after_stamp.min_ns, told.after_stamp.max_ns), (Some(2_000), Some(2_500)));

@@ -29,7 +29,7 @@
 pub const LEN: usize = 32;
 
 /// Where its tag is among these bytes.
-pub const TAG: u32 = 4;
+pub const TAG: usize = 4;
 
 /// Bytes of the shortest frame that may be a probe: an Ethernet header, and the probe.
 pub const LEAST_FRAME: usize = 14 + LEN;
@@ -64,12 +64,6 @@ impl Key {
     /// The tag's bytes, as they stand in a frame at [`TAG`] of its last [`LEN`].
     pub fn tag(&self) -> [u8; 2] {
         self.tag.to_be_bytes()
-    }
-
-    /// Whether these are a tag's bytes, as they stand in a frame.
-    #[inline]
-    pub(crate) fn is_tag(&self, bytes: [u8; 2]) -> bool {
-        u16::from_be_bytes(bytes) == self.tag
     }
 
     /// The keyed hash of the three words behind the complement.
@@ -135,60 +129,62 @@ pub enum Seen {
     Corrupted(Probe),
 }
 
-/// Makes a frame's last bytes a probe. The sum of the bytes stays what it was.
+/// The end of a frame, as four words of memory: the first of its bytes is the lowest of the first one. So it is read from a frame, changed
+/// and written back without a buffer in between.
+pub type Tail = [u64; 4];
+
+/// The end of a frame that is a probe, where it was `tail` before: the sum of the bytes stays what it was.
 #[inline]
-pub fn write(bytes: &mut [u8; LEN], probe: &Probe, key: &Key) {
-    let old = sum(words(bytes));
+pub fn written(tail: Tail, probe: &Probe, key: &Key) -> Tail {
     let (origin, sequence, intended) = (probe.origin(), probe.sequence, probe.intended);
     let check = key.check(origin, sequence, intended);
-    let head = (u64::from(check) << 32 | u64::from(key.tag) << 16).to_be_bytes();
+    let head = u64::from(check) << 32 | u64::from(key.tag) << 16;
     // In memory's order all words count alike; the complement is the last of the first four byte pairs.
-    let mut new = [head, origin.to_be_bytes(), sequence.to_be_bytes(), intended.to_be_bytes()].map(u64::from_le_bytes);
-    let missing = plus(old, !sum(new));
+    let mut new = [head, origin, sequence, intended].map(u64::to_be);
+    let missing = plus(sum(tail), !sum(new));
     new[0] |= u64::from(fold_sum(missing)) << 48;
-    for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(new) {
-        *place = word.to_le_bytes();
+    new
+}
+
+/// The end of a frame without the probe that was written when the frame's memory was used last. The sum of the bytes stays what it
+/// was. As it is where there is no probe of this run.
+#[inline]
+pub fn erased(tail: Tail, key: &Key) -> Tail {
+    if is_tagged(tail, key) { [u64::from(fold_sum(sum(tail))) << 48, 0, 0, 0] } else { tail }
+}
+
+/// Whether the end of a frame has this run's tag. Where it does not, the frame is foreign.
+#[inline]
+fn is_tagged(tail: Tail, key: &Key) -> bool {
+    (u64::from_be(tail[0]) >> 16) as u16 == key.tag
+}
+
+/// Reads the end of a frame.
+#[inline]
+pub fn read(tail: Tail, key: &Key) -> Seen {
+    if !is_tagged(tail, key) {
+        return Seen::Foreign;
     }
-}
-
-/// Takes a probe of this run out of a frame that is none: one that was written when the frame's memory was used last. The sum of the
-/// bytes stays what it was. False, and nothing is changed, where there is none.
-#[inline]
-pub fn erase(bytes: &mut [u8; LEN], key: &Key) -> bool {
-    if !is_tagged(bytes, key) {
-        return false;
-    }
-    let old = fold_sum(sum(words(bytes)));
-    *bytes = [0; LEN];
-    bytes[6..8].copy_from_slice(&old.to_le_bytes());
-    true
-}
-
-/// Whether the bytes have this run's tag. Where they do not, they are foreign.
-#[inline]
-pub fn is_tagged(bytes: &[u8; LEN], key: &Key) -> bool {
-    key.is_tag([bytes[4], bytes[5]])
-}
-
-/// Reads a frame's last bytes.
-#[inline]
-pub fn read(bytes: &[u8; LEN], key: &Key) -> Seen {
-    if is_tagged(bytes, key) { read_tagged(bytes, key) } else { Seen::Foreign }
-}
-
-/// Reads the last bytes of a frame that has the tag.
-#[inline]
-pub fn read_tagged(bytes: &[u8; LEN], key: &Key) -> Seen {
-    let [head, origin, sequence, intended] = words(bytes).map(u64::swap_bytes);
+    let [head, origin, sequence, intended] = tail.map(u64::from_be);
     let late = (origin << 16).cast_signed() >> 16;
     let probe = Probe { flow: (origin >> 48) as u16, sequence, intended, late };
     let is_right = (head >> 32) as u32 == key.check(origin, sequence, intended);
     if is_right { Seen::Probe(probe) } else { Seen::Corrupted(probe) }
 }
 
-/// The bytes as words of memory, the first byte lowest.
+/// The bytes of the end of a frame.
 #[inline]
-fn words(bytes: &[u8; LEN]) -> [u64; 4] {
+pub fn bytes(tail: Tail) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(tail) {
+        *place = word.to_le_bytes();
+    }
+    bytes
+}
+
+/// The end of a frame whose last bytes these are.
+#[inline]
+pub fn words(bytes: &[u8; LEN]) -> Tail {
     let (chunks, _) = bytes.as_chunks::<8>();
     [0, 1, 2, 3].map(|i| u64::from_le_bytes(chunks[i]))
 }
@@ -228,37 +224,34 @@ mod test {
     #[test]
     fn what_is_left_of_a_probe_is_taken_out_and_the_sum_stays() {
         let key = Key::new(KEY);
-        let mut bytes: [u8; LEN] = std::array::from_fn(|at| u8::try_from(at * 7).unwrap());
-        let before = fold_sum(sum(words(&bytes)));
-        assert!(!erase(&mut bytes, &key));
-        write(&mut bytes, &some(), &key);
-        assert!(erase(&mut bytes, &key));
-        assert_eq!((read(&bytes, &key), fold_sum(sum(words(&bytes)))), (Seen::Foreign, before));
+        let bytes: [u8; LEN] = std::array::from_fn(|at| u8::try_from(at * 7).unwrap());
+        let before = words(&bytes);
+        assert_eq!(erased(before, &key), before);
+        let after = erased(written(before, &some(), &key), &key);
+        assert_eq!((read(after, &key), fold_sum(sum(after))), (Seen::Foreign, fold_sum(sum(before))));
     }
 
     #[test]
     fn the_layout_is_what_the_page_says() {
         let key = Key::new(KEY);
-        let mut bytes = [0; LEN];
-        write(&mut bytes, &some(), &key);
+        let bytes = bytes(written([0; 4], &some(), &key));
         assert_eq!(bytes[4..6], key.tag.to_be_bytes());
         assert_eq!(bytes[8..10], [0, 3]);
         assert_eq!(bytes[10..16], [0, 0, 0, 0, 0, 123]);
         assert_eq!(bytes[16..24], [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(bytes[24..32], 5_000_000_000_u64.to_be_bytes());
-        assert_eq!(read(&bytes, &key), Seen::Probe(some()));
+        assert_eq!(read(words(&bytes), &key), Seen::Probe(some()));
         assert_eq!(some().real(), 5_000_000_123);
     }
 
     #[test]
     fn each_flipped_bit_is_noticed() {
         let key = Key::new(KEY);
-        let mut bytes = [0x5a; LEN];
-        write(&mut bytes, &some(), &key);
+        let bytes = bytes(written(words(&[0x5a; LEN]), &some(), &key));
         for bit in 0..256 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            match (bit / 8, read(&flipped, &key)) {
+            match (bit / 8, read(words(&flipped), &key)) {
                 (4 | 5, seen) => assert_eq!(seen, Seen::Foreign),
                 (6 | 7, seen) => assert_eq!(seen, Seen::Probe(some())),
                 (_, seen) => assert!(matches!(seen, Seen::Corrupted(_)), "bit {bit}: {seen:?}"),
@@ -269,13 +262,11 @@ mod test {
     #[test]
     fn another_run_and_plain_payloads_are_foreign() {
         let (key, other) = (Key::new(KEY), Key::new([1, 2, 3, 4]));
-        let mut bytes = [0; LEN];
-        write(&mut bytes, &some(), &other);
-        assert_eq!(read(&bytes, &key), Seen::Foreign);
+        assert_eq!(read(written([0; 4], &some(), &other), &key), Seen::Foreign);
         for seed in 0..5_000 {
             let key = Key::new([seed, seed + 1, seed * 77, 9]);
             for fill in [0, 0xff, 0x5a, 0xaa] {
-                assert_eq!(read(&[fill; LEN], &key), Seen::Foreign);
+                assert_eq!(read(words(&[fill; LEN]), &key), Seen::Foreign);
             }
         }
     }
@@ -291,11 +282,10 @@ mod test {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            words: [u64; 4], mut bytes: [u8; LEN], flow: u16, sequence: u64, intended: u64, late in -MOST_LATE..=MOST_LATE,
+            words: [u64; 4], tail: Tail, flow: u16, sequence: u64, intended: u64, late in -MOST_LATE..=MOST_LATE,
         ) {
             let (key, probe) = (Key::new(words), Probe { flow, sequence, intended, late });
-            write(&mut bytes, &probe, &key);
-            prop_assert_eq!(read(&bytes, &key), Seen::Probe(probe));
+            prop_assert_eq!(read(written(tail, &probe, &key), &key), Seen::Probe(probe));
         }
     }
 }

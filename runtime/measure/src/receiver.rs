@@ -2,7 +2,7 @@
 
 use crate::arrivals::{ArrivalOptions, Arrivals};
 use crate::flow::Flow;
-use crate::probe::{self, Key, LEAST_FRAME, LEN, Probe, Seen};
+use crate::probe::{self, Key, LEAST_FRAME, Probe, Seen, Tail};
 use crate::readings::Received;
 use crate::window::{Age, Arrival};
 use hdrhistogram::CreationError;
@@ -17,17 +17,6 @@ pub enum Kind {
     Foreign,
     /// A probe of this run whose fields are not as they were sent.
     Corrupted,
-}
-
-/// A packet, as much as is needed of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
-    /// The end of the frame, its last [`LEN`] bytes or more.
-    pub tail: &'a [u8],
-    /// When it came, nanoseconds of the run's clock.
-    pub arrival_ns: u64,
-    /// Length of the frame, without frame check sequence.
-    pub len: u16,
 }
 
 /// Reads the probes of a burst.
@@ -45,6 +34,7 @@ struct Seat {
     arrivals: Arc<Arrivals>,
     /// Numbers below it were given, when this lcore last looked.
     known: u64,
+    timeout_ns: u64,
 }
 
 impl Receiver {
@@ -57,7 +47,8 @@ impl Receiver {
         for (number, flow) in flows {
             let arrivals = Arc::new(Arrivals::new(options)?);
             by_flow.push((*number, Arc::clone(&arrivals)));
-            seats[usize::from(*number)] = Some(Seat { flow: Arc::clone(flow), arrivals, known: 0 });
+            seats[usize::from(*number)] =
+                Some(Seat { flow: Arc::clone(flow), arrivals, known: 0, timeout_ns: flow.options().timeout_ns });
         }
         Ok(Self { key, seats, received: Arc::new(Received::new(by_flow)) })
     }
@@ -67,10 +58,10 @@ impl Receiver {
         Arc::clone(&self.received)
     }
 
-    /// Whether two bytes of a frame ([`probe::TAG`]) are those of this run's probes. Where they are not, it is a stranger.
+    /// Two bytes that all probes of this run have at [`probe::TAG`]. What has others there is a stranger.
     #[inline]
-    pub fn is_tag(&self, bytes: [u8; 2]) -> bool {
-        self.key.is_tag(bytes)
+    pub fn tag(&self) -> [u8; 2] {
+        self.key.tag()
     }
 
     /// So many packets were no probes, as their tags have shown.
@@ -89,33 +80,15 @@ impl Receiver {
         }
     }
 
-    /// Looks at the packets of a burst. Returns how many were probes.
+    /// Looks at a packet whose last bytes these are, which came at `arrival_ns` of the run's clock and has `len` bytes without frame check
+    /// sequence; and counts it.
     #[inline]
-    pub fn burst<'a>(&mut self, packets: impl IntoIterator<Item = Packet<'a>>) -> u64 {
-        let (mut probes, mut foreign) = (0, 0);
-        let key = self.key;
-        for packet in packets {
-            // Most packets that are no probes are told by this one comparison.
-            let tagged = packet.tail.last_chunk::<LEN>().filter(|bytes| probe::is_tagged(bytes, &key));
-            match tagged.map(|bytes| self.tagged(bytes, &packet)) {
-                Some(Kind::Probe(_)) => probes += 1,
-                Some(Kind::Corrupted) => self.received.corrupted.add(1),
-                Some(Kind::Foreign) | None => foreign += 1,
-            }
-        }
-        if foreign > 0 {
-            self.received.foreign.add(foreign);
-        }
-        probes
-    }
-
-    /// Looks at a packet, and counts it.
-    #[inline]
-    pub fn packet(&mut self, tail: &[u8], arrival_ns: u64, len: u16) -> Kind {
-        let packet = Packet { tail, arrival_ns, len };
-        let kind = match tail.last_chunk() {
-            Some(bytes) if probe::is_tagged(bytes, &self.key) => self.tagged(bytes, &packet),
-            _ => Kind::Foreign,
+    pub fn packet(&mut self, tail: Tail, arrival_ns: u64, len: u16) -> Kind {
+        let kind = match probe::read(tail, &self.key) {
+            _ if usize::from(len) < LEAST_FRAME => Kind::Foreign,
+            Seen::Probe(probe) => self.probe(&probe, arrival_ns, len),
+            Seen::Corrupted(probe) => self.wrong(&probe, arrival_ns),
+            Seen::Foreign => Kind::Foreign,
         };
         match kind {
             Kind::Probe(_) => {}
@@ -126,19 +99,7 @@ impl Receiver {
     }
 
     #[inline]
-    fn tagged(&mut self, bytes: &[u8; LEN], packet: &Packet) -> Kind {
-        if usize::from(packet.len) < LEAST_FRAME {
-            return Kind::Foreign;
-        }
-        match probe::read_tagged(bytes, &self.key) {
-            Seen::Probe(probe) => self.probe(&probe, packet),
-            Seen::Corrupted(probe) => self.wrong(&probe, packet.arrival_ns),
-            Seen::Foreign => Kind::Foreign,
-        }
-    }
-
-    #[inline]
-    fn probe(&mut self, probe: &Probe, packet: &Packet) -> Kind {
+    fn probe(&mut self, probe: &Probe, arrival_ns: u64, len: u16) -> Kind {
         let Some(Some(seat)) = self.seats.get_mut(usize::from(probe.flow)) else { return Kind::Foreign };
         if probe.sequence >= seat.known {
             // A number that was not given is no probe's, whatever its check says: so there never come more than were sent.
@@ -147,10 +108,10 @@ impl Receiver {
                 return Kind::Foreign;
             }
         }
-        let under_way = packet.arrival_ns.saturating_sub(probe.real());
-        let age = if under_way > seat.flow.options().timeout_ns { Age::Overdue } else { Age::Young };
+        let under_way = arrival_ns.saturating_sub(probe.real());
+        let age = if under_way > seat.timeout_ns { Age::Overdue } else { Age::Young };
         let arrival = seat.flow.window.arrive(probe.sequence, age);
-        seat.arrivals.count(arrival, probe, packet.arrival_ns, packet.len);
+        seat.arrivals.count(arrival, probe, arrival_ns, len);
         Kind::Probe(arrival)
     }
 

@@ -1,7 +1,7 @@
 //! The sending end of a flow: one lane's.
 
 use crate::flow::Flow;
-use crate::probe::{self, Key, Probe};
+use crate::probe::{self, Key, Probe, Tail};
 use std::sync::Arc;
 
 /// Numbers and stamps the probes of a flow.
@@ -18,21 +18,24 @@ impl Sender {
         Self { key, number, flow }
     }
 
-    /// Makes the end of a frame a probe: the last thing before the port is called. `tail` ends with the frame and has its last
-    /// [`probe::LEN`] bytes or more; times are nanoseconds of the run's clock. Where there are fewer bytes nothing happens, and the
-    /// answer is `None`; else it is the probe's number.
+    /// Makes the end of a frame a probe, the flow's next one: the last thing before the port is called. Times are nanoseconds of the
+    /// run's clock.
     #[inline]
-    pub fn stamp(&mut self, tail: &mut [u8], intended_ns: u64, real_ns: u64) -> Option<u64> {
-        let place = tail.last_chunk_mut()?;
+    pub fn stamp(&mut self, tail: Tail, intended_ns: u64, real_ns: u64) -> Tail {
         let sequence = self.flow.sent.give(real_ns);
-        probe::write(place, &Probe::new(self.number, sequence, intended_ns, real_ns), &self.key);
-        Some(sequence)
+        probe::written(tail, &Probe::new(self.number, sequence, intended_ns, real_ns), &self.key)
     }
 
-    /// The frame is no probe, and has no remains of an earlier one. False where it had none anyway.
+    /// Two bytes that all probes of this run have at [`probe::TAG`].
     #[inline]
-    pub fn erase(&self, tail: &mut [u8]) -> bool {
-        tail.last_chunk_mut().is_some_and(|place| probe::erase(place, &self.key))
+    pub fn tag(&self) -> [u8; 2] {
+        self.key.tag()
+    }
+
+    /// The end of a frame that is no probe, without the remains of an earlier one.
+    #[inline]
+    pub fn erase(&self, tail: Tail) -> Tail {
+        probe::erased(tail, &self.key)
     }
 
     /// The port did not take the last `n` of this flow's frames: they were not sent. Their numbers are given again, whether these

@@ -5,7 +5,7 @@
 use perigee_measure::arrivals::{ArrivalOptions, GapOptions, LoadOptions};
 use perigee_measure::buckets::Precision;
 use perigee_measure::flow::{Flow, FlowOptions};
-use perigee_measure::probe::Key;
+use perigee_measure::probe::{self, Key};
 use perigee_measure::readings::Readings;
 use perigee_measure::receiver::{Kind, Receiver};
 use perigee_measure::sender::Sender;
@@ -36,15 +36,22 @@ fn pair(flow: FlowOptions, options: &ArrivalOptions) -> Pair {
     Pair { sender, receiver, readings }
 }
 
+/// A frame that the sender has made a probe.
+fn stamped(sender: &mut Sender, now: u64) -> [u8; 60] {
+    let mut frame = [0x11; 60];
+    let end = frame.last_chunk_mut().unwrap();
+    *end = probe::bytes(sender.stamp(probe::words(end), now, now));
+    frame
+}
+
 impl Pair {
     fn send(&mut self, now: u64) -> [u8; 60] {
-        let mut frame = [0x11; 60];
-        self.sender.stamp(&mut frame, now, now).unwrap();
-        frame
+        stamped(&mut self.sender, now)
     }
 
     fn receive(&mut self, frame: &[u8], now: u64) -> Kind {
-        self.receiver.packet(frame, now, u16::try_from(frame.len()).unwrap())
+        let end = frame.last_chunk().unwrap();
+        self.receiver.packet(probe::words(end), now, u16::try_from(frame.len()).unwrap())
     }
 
     fn counts(&self) -> ProbeCounts {
@@ -128,14 +135,12 @@ fn strangers_change_no_count() {
         for i in 0..50_000_u64 {
             let frame = pair.send(i * 500);
             if strangers && i % 20 == 0 {
-                let mut another = [0; 60];
-                stranger.stamp(&mut another, i * 500, i * 500).unwrap();
+                let another = stamped(&mut stranger, i * 500);
                 assert_eq!(pair.receive(&another, i * 500), Kind::Foreign);
                 assert_eq!(
                     pair.receive(&std::array::from_fn::<_, 60, _>(|_| draw(256).to_le_bytes()[0]), i),
                     Kind::Foreign
                 );
-                assert_eq!(pair.receive(&frame[..30], i), Kind::Foreign);
                 assert_eq!(pair.receive(&frame[20..], i), Kind::Foreign, "too short for a frame");
             }
             if i % 100 != 0 {
@@ -277,7 +282,7 @@ fn every_snapshot_balances_while_lcores_work() {
                 ends.push(end);
                 scope.spawn(move || {
                     for (at, frame) in frames {
-                        receiver.packet(&frame, at, 60);
+                        receiver.packet(probe::words(frame.last_chunk().unwrap()), at, 60);
                         if at % 64_000 == 0 {
                             receiver.expire(at);
                         }
@@ -289,8 +294,8 @@ fn every_snapshot_balances_while_lcores_work() {
         let sending = scope.spawn(move || {
             let mut kept = None;
             for i in 0..N {
-                let (now, mut frame) = (i * 1_000_000 / 100, [0; 60]);
-                sender.stamp(&mut frame, now, now).unwrap();
+                let now = i * 1_000_000 / 100;
+                let frame = stamped(&mut sender, now);
                 let end = &ends[usize::try_from(i % 2).unwrap()];
                 match i % 50 {
                     0 => {}

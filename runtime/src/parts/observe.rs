@@ -7,6 +7,7 @@ use perigee_datapath::port::Port;
 use perigee_dpdk::observer::{Observer as Eyes, Socket};
 use perigee_jail as jail;
 use perigee_measure::observer::{Observed, Observer, Sight};
+use perigee_measure::probe;
 use perigee_report::{Error, ObservedStats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +92,7 @@ impl Watch {
         eyes.drain(|unix_ns, tail| {
             // What the kernel saw before the run began is none of its probes.
             if let Some(ns) = unix.run_ns(unix_ns) {
-                reader.saw(tail, ns);
+                reader.saw(probe::words(tail), ns);
             }
         });
     }

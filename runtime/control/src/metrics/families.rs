@@ -235,7 +235,7 @@ pub(super) fn control(page: &mut Page<'_>, control: ControlStatus) -> Result<(),
     page.counter("control_refused_connections", "Connections that were turned away, by cause", refused)
 }
 
-fn with(mut labels: Labels, key: &'static str, value: &str) -> Labels {
+pub(super) fn with(mut labels: Labels, key: &'static str, value: &str) -> Labels {
     labels.push((key, value.to_owned()));
     labels
 }
@@ -244,11 +244,11 @@ fn one(value: f64) -> [(Labels, f64); 1] {
     [(Vec::new(), value)]
 }
 
-fn seconds(ns: u64) -> f64 {
+pub(super) fn seconds(ns: u64) -> f64 {
     count(ns) / 1e9
 }
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus has no other numbers; beyond 2^53 the last digits are lost")]
-fn count(number: u64) -> f64 {
+pub(super) fn count(number: u64) -> f64 {
     number as f64
 }

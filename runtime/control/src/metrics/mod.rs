@@ -1,9 +1,10 @@
 //! Metrics for Prometheus, as text: what [`Snapshot`] has, under names that stay the same.
 //!
-//! Series are as many as the configuration has ports, chains and instances, times constants. What modules name themselves
+//! Series are as many as the configuration has ports, chains, streams, paths and instances, times constants. What modules name themselves
 //! is bounded in number and length ([`families`]).
 
 mod families;
+mod measured;
 mod page;
 
 use super::wire::ControlStatus;
@@ -54,6 +55,10 @@ impl Collector for Moment {
         families::run(&mut page, &self.name, &self.snapshot)?;
         families::chains(&mut page, &self.snapshot.chains)?;
         families::ports(&mut page, &self.snapshot)?;
+        measured::streams(&mut page, &self.snapshot.streams)?;
+        measured::probes(&mut page, &self.snapshot)?;
+        measured::paths(&mut page, &self.snapshot.paths)?;
+        measured::stages(&mut page, &self.snapshot.stage_times)?;
         families::modules(&mut page, &self.snapshot.modules)?;
         families::swaps(&mut page, &self.swaps)?;
         families::control(&mut page, self.control)

@@ -1,6 +1,7 @@
 use super::*;
 use perigee_report::SwapReport;
-use perigee_report::{ChainStats, ModuleStats};
+use perigee_report::{ChainStats, ModuleStats, PaceStats, PathStats, Percentile, PercentileValue, ProbeCounts};
+use perigee_report::{StreamStats, TimeStats};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The samples of a page in the older format: name, labels as they stand, value.
@@ -121,4 +122,47 @@ fn swaps_are_told_by_result_with_the_time_of_the_last() {
     ] {
         assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
     }
+}
+
+#[test]
+fn streams_and_paths_are_told_with_their_latencies() {
+    let told = |name: &str, value| Percentile { name: name.to_owned(), value };
+    let latency = TimeStats {
+        count: 20,
+        min_ns: Some(400),
+        max_ns: Some(9_000),
+        percentiles: vec![
+            told("p50", PercentileValue::Ns(1_500)),
+            told("p99.9", PercentileValue::Refused { needs: 10_000, samples: 20 }),
+        ],
+        ..TimeStats::default()
+    };
+    let probes = ProbeCounts { sent: 25, in_time: 20, late: 1, lost: 3, outstanding: 1, ..ProbeCounts::default() };
+    let text = page(Snapshot {
+        streams: vec![PaceStats { name: "voice".into(), sent: 250, late: 4, ..PaceStats::default() }],
+        measured: vec![StreamStats {
+            name: "voice".into(),
+            probes,
+            latency: latency.clone(),
+            ..StreamStats::default()
+        }],
+        paths: vec![PathStats { name: "dut".into(), latency, ..PathStats::default() }],
+        ..Snapshot::default()
+    });
+    let all = samples(&text);
+    let value = |name: &str, labels: &str| {
+        let found: Vec<_> = all.iter().filter(|(n, l, _)| n == name && l == labels).map(|(.., value)| *value).collect();
+        assert!(found.len() < 2, "{name} {labels} twice");
+        found.first().copied()
+    };
+    assert_eq!(value("perigee_stream_packets_total", "stream=\"voice\""), Some(250.0));
+    assert_eq!(value("perigee_stream_state", "stream=\"voice\",state=\"waiting\""), Some(1.0));
+    assert_eq!(value("perigee_stream_probes_total", "stream=\"voice\",fate=\"in_time\""), Some(20.0));
+    assert_eq!(value("perigee_stream_probes_lost", "stream=\"voice\""), Some(3.0));
+    let real = |percentile| {
+        let labels = format!("stream=\"voice\",from=\"real\",percentile=\"{percentile}\"");
+        value("perigee_stream_latency_seconds", &labels)
+    };
+    assert_eq!([real("0"), real("50"), real("100"), real("99.9")], [Some(4e-7), Some(1.5e-6), Some(9e-6), None]);
+    assert_eq!(value("perigee_path_latency_seconds", "path=\"dut\",percentile=\"50\""), Some(1.5e-6));
 }
