@@ -14,6 +14,7 @@ use crate::output::JsonOption;
 use crate::paced::PaceArgs;
 use crate::plot::PlotArgs;
 use crate::sim::SimArgs;
+use crate::top::TopArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
@@ -286,6 +287,10 @@ pub(crate) enum Command {
     /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
     /// `--control off` says otherwise.
     Ctl(CtlArgs),
+    /// Watch a run on the terminal: ports, chains, modules, pools, streams, drops; change streams and modules by keys.
+    ///
+    /// Speaks with the process's control socket, as `ctl` does (docs/watching.md).
+    Top(TopArgs),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]
@@ -337,6 +342,10 @@ pub(crate) struct RunOptions {
     /// Show neither live numbers nor the summary; errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Show the run as `perigee top` does, in place of lines of numbers: pages, and keys that act (docs/watching.md). Standard error
+    /// must be a terminal.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) view: bool,
     /// What the process gives up before modules are loaded: on: rights, files, and system calls that it does not need; log:
     /// the same, but such calls are made, and logged by the kernel; off: nothing. Counts before what the configuration says,
     /// without which it is on.

@@ -1,9 +1,9 @@
 //! What is shown while a run goes on: numbers once a second, and a bar where the end is known. All of it goes to standard
 //! error, so that standard output holds the result alone.
 
-use crate::table::{bit_rate, packet_rate, port_bit_rate};
+use crate::rates::{ChainRates, PortRates, window};
 use crate::terminal::{hide_bar, move_bar, print_above, show_bar};
-use perigee_runtime::{ChainStats, PortStats, Run, Snapshot};
+use perigee_runtime::{Run, Snapshot};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -48,55 +48,43 @@ impl Drop for Live {
 
 /// A line for each port and chain: what happened between two snapshots, by the clock of the snapshots.
 pub(crate) fn lines(last: &Snapshot, now: &Snapshot) -> String {
-    let window = now.elapsed_ns.saturating_sub(last.elapsed_ns);
+    let window = window(last, now);
     let names = now.ports.iter().map(|port| &port.name).chain(now.chains.iter().map(|chain| &chain.name));
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let time = Duration::from_nanos(now.elapsed_ns).as_secs_f64();
     let mut text = String::new();
     for (index, port) in now.ports.iter().enumerate() {
-        let before = last.ports.get(index).cloned().unwrap_or_default();
-        text += &format!("{time:7.1} s  port  {:width$}           {}\n", port.name, port_rates(&before, port, window));
+        let rates = port_line(&PortRates::between(last.ports.get(index), port, window));
+        text += &format!("{time:7.1} s  port  {:width$}           {rates}\n", port.name);
     }
     for (index, chain) in now.chains.iter().enumerate() {
-        let before = last.chains.get(index).cloned().unwrap_or_default();
-        let rates = chain_rates(&before, chain, window);
+        let rates = chain_line(&ChainRates::between(last.chains.get(index), chain, window));
         text += &format!("{time:7.1} s  chain {:width$} lcore {:<3} {rates}\n", chain.name, chain.lcore);
     }
     text
 }
 
-fn port_rates(before: &PortStats, now: &PortStats, window: u64) -> String {
-    let packets = |field: fn(&PortStats) -> u64| packet_rate(field(now).saturating_sub(field(before)), window);
-    let bits = |packets: fn(&PortStats) -> u64, bytes: fn(&PortStats) -> u64| {
-        port_bit_rate(packets(now).saturating_sub(packets(before)), bytes(now).saturating_sub(bytes(before)), window)
-    };
-    format!(
-        "rx {} {}  tx {} {}  lost {}",
-        packets(|port| port.rx_packets),
-        bits(|port| port.rx_packets, |port| port.rx_bytes),
-        packets(|port| port.tx_packets),
-        bits(|port| port.tx_packets, |port| port.tx_bytes),
-        packets(|port| port.rx_missed + port.rx_nombuf + port.rx_too_long + port.kernel_drops).trim(),
-    )
+fn port_line(rates: &PortRates) -> String {
+    let [rx, tx] = [&rates.rx, &rates.tx];
+    let (rx_bits, tx_bits, lost) = (rx.port_bits(), tx.port_bits(), rates.lost());
+    format!("rx {} {rx_bits}  tx {} {tx_bits}  lost {}", rx.packets(), tx.packets(), lost.trim())
 }
 
-fn chain_rates(before: &ChainStats, now: &ChainStats, window: u64) -> String {
-    let difference = |field: fn(&ChainStats) -> u64| field(now).saturating_sub(field(before));
-    let packets = difference(ChainStats::taken);
-    let cycles = difference(|chain| chain.cycles_busy).checked_div(packets);
+fn chain_line(rates: &ChainRates) -> String {
     format!(
         "in {}              out {} {}  dropped {}  {} cycles/packet",
-        packet_rate(packets, window),
-        packet_rate(difference(|chain| chain.sent + chain.to_ring + chain.to_queue), window),
-        bit_rate(difference(|chain| chain.sent_bytes), window),
-        packet_rate(difference(ChainStats::dropped_total), window).trim(),
-        cycles.map_or_else(|| "-".to_owned(), |cycles| cycles.to_string()),
+        rates.taken(),
+        rates.left.packets(),
+        rates.left.bits(),
+        rates.dropped().trim(),
+        rates.cycles(),
     )
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
+    use perigee_runtime::{ChainStats, PortStats};
 
     #[test]
     fn rates_are_of_the_window_between_two_snapshots() {

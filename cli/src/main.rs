@@ -5,6 +5,7 @@
 mod args;
 mod calibrate;
 mod check;
+mod client;
 mod clocks;
 mod conformance;
 mod control;
@@ -25,6 +26,7 @@ mod pci;
 mod plot;
 mod ports;
 mod provenance;
+mod rates;
 mod read;
 mod ready;
 mod replay;
@@ -38,6 +40,8 @@ mod summary;
 mod supervisor;
 mod table;
 mod terminal;
+mod top;
+mod view;
 
 use anyhow::Result;
 use args::{Cli, Command};
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match log::start(cli.log.as_deref()).and_then(|()| command(cli.command)) {
+    let code = match log::start(cli.log.as_deref()).and_then(|()| command(cli.command)) {
         Ok(code) => code,
         Err(error) => {
             // A configuration's messages begin with file and line, where editors look for them.
@@ -65,7 +69,9 @@ fn main() -> ExitCode {
             }
             ExitCode::from(1)
         }
-    }
+    };
+    view::finish();
+    code
 }
 
 fn command(command: Command) -> Result<ExitCode> {
@@ -108,7 +114,8 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Verify(options) => provenance::verify(&options),
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Replay { bundle, until, core, jail } => replay::replay(&bundle, until, core.as_deref(), jail.mode()),
-        Command::Ctl(args) => ctl::ctl(&args),
+        Command::Ctl(args) => ctl::ctl(args),
+        Command::Top(args) => top::top(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

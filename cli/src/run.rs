@@ -8,6 +8,7 @@ use crate::ready::Ready;
 use crate::signals::StopSignal;
 use crate::summary::End;
 use crate::supervisor::{SignsOfLife, Supervisor};
+use crate::view::{Shown, View};
 use crate::{calibrate, load, output, summary};
 use anyhow::{Context, Result};
 use perigee_control::Server;
@@ -67,6 +68,7 @@ pub(crate) fn session_and_summary(
     with.removed.extend(doors.file());
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
+    let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
     let run = Arc::new(Run::start_with(&config, base, &with)?);
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
@@ -77,7 +79,11 @@ pub(crate) fn session_and_summary(
         &run,
         &Asked { signal: &stop, server: &server, supervisor: &supervisor },
         options.duration,
-        options.quiet || options.json.is_stdout(),
+        match view {
+            Some(view) => Shown::View(view, options.duration.or_else(|| run.duration())),
+            None if options.quiet || options.json.is_stdout() => Shown::Nothing,
+            None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
+        },
     );
     supervisor.stopping();
     let socket = server.close();
@@ -117,10 +123,9 @@ struct Asked<'a> {
     supervisor: &'a Supervisor,
 }
 
-fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, quiet: bool) -> End {
+fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut shown: Shown) -> End {
     let started = Instant::now();
     let mut signs = SignsOfLife::start(asked.supervisor);
-    let mut live = (!quiet).then(|| Live::start(given.or_else(|| run.duration())));
     loop {
         // The configuration's may change while the run goes on.
         let duration = given.or_else(|| run.duration());
@@ -138,8 +143,8 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, quiet: bool) -> 
             return End::Sources;
         }
         signs.give(|| run.is_alive());
-        if let Some(live) = &mut live {
-            live.look(run);
+        if shown.look(run) {
+            return End::Signal;
         }
         let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
         std::thread::sleep(LOOK.min(rest));

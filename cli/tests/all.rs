@@ -42,3 +42,4 @@ mod sim;
 mod stamps;
 mod streams;
 mod texts;
+mod top;

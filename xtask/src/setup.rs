@@ -8,7 +8,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
@@ -24,6 +24,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
+    ("tmux", "is the terminal on which `perigee top` is tried"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 

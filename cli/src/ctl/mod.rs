@@ -1,20 +1,17 @@
 //! `perigee ctl`: asks a running `perigee` through its control socket.
 
 mod args;
-mod client;
-mod show;
-mod upload;
 
 pub(crate) use args::CtlArgs;
 
+use crate::client::{self, Client, Request, Swap};
 use crate::output;
 use crate::paced::pattern_of;
 use crate::read::content;
 use anyhow::{Context, Result, bail};
 use args::{Hold, Verb};
-use client::Client;
 use perigee_runtime::{Snapshot, text};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -24,63 +21,38 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// `perigee ctl`.
-pub(crate) fn ctl(args: &CtlArgs) -> Result<ExitCode> {
+pub(crate) fn ctl(args: CtlArgs) -> Result<ExitCode> {
     let client = Client::find(args.socket.as_deref())?;
-    let is_json = args.json;
-    match &args.verb {
-        Verb::Status => tell(&client.get("/v1/status")?, is_json, show::status),
-        Verb::Stats { watch: true } => watch(&client, is_json),
-        Verb::Stats { watch: false } => tell(&client.get("/v1/stats")?, is_json, show::stats),
-        Verb::Modules => tell(&client.get("/v1/modules")?, is_json, show::modules),
-        Verb::Message { module, message } => {
-            let bytes = content(message)?;
-            let path = format!("/v1/modules/{}/message", client::encode(module));
-            tell(&client.send("POST", &path, bytes)?, is_json, show::answers)
-        }
-        Verb::Restart { module } => {
-            let path = format!("/v1/modules/{}/restart", client::encode(module));
-            tell(&client.send("POST", &path, Vec::new())?, is_json, show::restarted)
-        }
-        Verb::Streams => tell(&client.get("/v1/streams")?, is_json, show::streams),
-        Verb::Rate { stream, rate } => change(&client, stream, &json!({ "rate": rate.to_string() }), is_json),
-        Verb::Pattern { stream, pattern, rate } => {
-            let mut what = json!({ "pattern": pattern_of(pattern) });
-            if let Some(rate) = rate {
-                what["rate"] = rate.to_string().into();
-            }
-            change(&client, stream, &what, is_json)
-        }
-        Verb::Stream { what, stream } => change(&client, stream, &json!({ "paused": *what == Hold::Pause }), is_json),
-        Verb::Swap { module, .. } => {
-            let path = format!("/v1/modules/{}/swap", client::encode(module));
-            tell(&client.send("POST", &path, upload::swap(&args.verb)?)?, is_json, show::swap)
-        }
-        Verb::Diff { file } => {
-            tell(&client.send("POST", "/v1/config/diff", upload::config(file)?)?, is_json, show::diff)
-        }
-        Verb::Apply { file } => {
-            tell(&client.send("POST", "/v1/config/apply", upload::config(file)?)?, is_json, show::apply)
-        }
-        Verb::LogLevel { filter: None } => tell(&client.get("/v1/log-level")?, is_json, show::filter),
-        Verb::LogLevel { filter: Some(filter) } => tell(
-            &client.send("PUT", "/v1/log-level", json!({ "filter": filter }).to_string().into())?,
-            is_json,
-            show::filter,
-        ),
-        Verb::Metrics => output::result(&client.text("/v1/metrics")?),
-        Verb::Stop { no_wait } => stop(&client, *no_wait),
-    }?;
-    Ok(ExitCode::SUCCESS)
+    answer(&client, args.verb, args.json).map(|()| ExitCode::SUCCESS)
 }
 
-/// Changes a stream, and shows how it stands.
-fn change(client: &Client, stream: &str, what: &Value, is_json: bool) -> Result<()> {
-    let path = format!("/v1/streams/{}", client::encode(stream));
-    tell(&client.send("POST", &path, what.to_string().into())?, is_json, show::stream)
+fn answer(client: &Client, verb: Verb, is_json: bool) -> Result<()> {
+    let request = match verb {
+        Verb::Status => return tell(&client.get("/v1/status")?, is_json, client::status),
+        Verb::Stats { watch: true } => return watch(client, is_json),
+        Verb::Stats { watch: false } => return tell(&client.get("/v1/stats")?, is_json, client::stats),
+        Verb::Modules => return tell(&client.get("/v1/modules")?, is_json, client::modules),
+        Verb::Streams => return tell(&client.get("/v1/streams")?, is_json, client::streams),
+        Verb::LogLevel { filter: None } => return tell(&client.get("/v1/log-level")?, is_json, client::filter),
+        Verb::Metrics => return output::result(&client.text("/v1/metrics")?),
+        Verb::Stop { no_wait } => return stop(client, no_wait),
+        Verb::LogLevel { filter: Some(filter) } => Request::LogLevel(filter),
+        Verb::Message { module, message } => Request::Message { module, bytes: content(&message)? },
+        Verb::Restart { module } => Request::Restart { module },
+        Verb::Rate { stream, rate } => Request::Rate { stream, rate },
+        Verb::Pattern { stream, pattern, rate } => Request::Pattern { stream, pattern: pattern_of(&pattern), rate },
+        Verb::Stream { what, stream } => Request::Hold { stream, paused: what == Hold::Pause },
+        Verb::Swap { module, file, config, grace, fresh } => {
+            Request::Swap { module, swap: Swap { file, config, grace, fresh } }
+        }
+        Verb::Diff { file } => Request::Diff(file),
+        Verb::Apply { file } => Request::Apply(file),
+    };
+    tell(&request.send(client)?, is_json, |answer| request.show(answer))
 }
 
 /// Shows an answer: as it came, or as text for people.
-fn tell(answer: &Value, is_json: bool, show: fn(&Value) -> Result<String>) -> Result<()> {
+fn tell(answer: &Value, is_json: bool, show: impl Fn(&Value) -> Result<String>) -> Result<()> {
     output::result(&if is_json { text::json(&format!("{answer:#}\n")) } else { text::lines(&show(answer)?) })
 }
 
@@ -93,8 +65,7 @@ fn watch(client: &Client, is_json: bool) -> Result<()> {
             // It answered before, so the run has ended.
             return if last.is_some() { Ok(()) } else { client.get("/v1/stats").map(drop) };
         };
-        let now: Snapshot =
-            serde_json::from_value(answer.clone()).context("the server's numbers are of another version")?;
+        let now: Snapshot = serde_json::from_value(answer.clone()).context(client::OTHER_VERSION)?;
         if is_json {
             output::result(&text::json(&format!("{answer}\n")))?;
         } else if let Some(last) = &last {
@@ -107,7 +78,7 @@ fn watch(client: &Client, is_json: bool) -> Result<()> {
 
 fn stop(client: &Client, no_wait: bool) -> Result<()> {
     let pid = client.get("/v1/status")?["pid"].as_u64().context("the server does not tell its process's number")?;
-    client.send("POST", "/v1/stop", Vec::new())?;
+    Request::Stop.send(client)?;
     if no_wait {
         return output::result("asked to stop\n");
     }

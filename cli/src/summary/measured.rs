@@ -84,16 +84,17 @@ pub(crate) fn fit(fit: &FitStats) -> String {
 }
 
 /// Microseconds with three digits behind the point.
-pub(super) fn us(ns: u64) -> String {
+pub(crate) fn us(ns: u64) -> String {
     format!("{}.{:03}", count(ns / 1_000), ns % 1_000)
 }
 
-pub(super) fn some_us(ns: Option<u64>) -> String {
+/// The same, or that there is none.
+pub(crate) fn some_us(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".to_owned(), us)
 }
 
 /// A percentile, or why there is none.
-pub(super) fn percentile(times: &TimeStats, name: &str) -> String {
+pub(crate) fn percentile(times: &TimeStats, name: &str) -> String {
     match times.percentiles.iter().find(|one| one.name == name).map(|one| one.value) {
         Some(PercentileValue::Ns(ns)) => us(ns),
         Some(PercentileValue::AtLeast(ns)) => format!(">={}", us(ns)),

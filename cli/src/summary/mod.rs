@@ -10,7 +10,7 @@ mod stages;
 mod stamps;
 mod streams;
 
-pub(crate) use measured::fit;
+pub(crate) use measured::{fit, percentile, some_us, us};
 pub(crate) use streams::streams;
 
 /// Why a run came to its end.

@@ -1,6 +1,6 @@
 //! What is sent with requests that bring modules.
 
-use super::args::Verb;
+use super::requests::Swap;
 use crate::read::{Loaded, read as read_config};
 use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
@@ -15,8 +15,8 @@ use std::path::Path;
 const MAX_MODULE: u64 = 48 << 20;
 
 /// The body of a request to swap.
-pub(super) fn swap(verb: &Verb) -> Result<Vec<u8>> {
-    let Verb::Swap { file, config, grace, fresh, .. } = verb else { return Ok(Vec::new()) };
+pub(super) fn swap(swap: &Swap) -> Result<Vec<u8>> {
+    let Swap { file, config, grace, fresh } = swap;
     let mut body = Map::new();
     let upload = read(file)?;
     body.insert("module".into(), STANDARD.encode(&upload.bytes).into());

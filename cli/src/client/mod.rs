@@ -1,12 +1,18 @@
-//! Finds the socket of a run, and speaks with it.
+//! Finds the socket of a run, and speaks with it: what `perigee ctl` and `perigee top` share.
+
+mod requests;
+mod show;
+mod upload;
+
+pub(crate) use requests::{GRACE, Request, Swap};
+pub(crate) use show::{filter, modules, stats, status, streams};
 
 use anyhow::{Context, Result, anyhow, bail};
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use perigee_control::{CTL_AGENT, default_directories, is_alive};
-use perigee_runtime::text;
+use perigee_runtime::{Snapshot, text};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,14 +24,18 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run's control server.
-pub(super) struct Client {
+pub(crate) struct Client {
     path: PathBuf,
     runtime: Runtime,
+    patience: Duration,
 }
+
+/// What is told where the numbers of an answer cannot be read.
+pub(crate) const OTHER_VERSION: &str = "the server's numbers are of another version";
 
 impl Client {
     /// The server at that socket, or that a run of that name has; without either the only one of this user.
-    pub(super) fn find(socket: Option<&Path>) -> Result<Self> {
+    pub(crate) fn find(socket: Option<&Path>) -> Result<Self> {
         let path = match socket {
             None => only_one(&default_directories())?,
             Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
@@ -36,24 +46,44 @@ impl Client {
             }
             Some(path) => path.to_owned(),
         };
+        Self::at(path)
+    }
+
+    /// The server at that socket.
+    pub(crate) fn at(path: PathBuf) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("a client's runtime")?;
-        Ok(Self { path, runtime })
+        Ok(Self { path, runtime, patience: PATIENCE })
+    }
+
+    /// The same, for who does not wait so long for an answer.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Where the server's socket is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All counters.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        serde_json::from_value(self.get("/v1/stats")?).context(OTHER_VERSION)
     }
 
     /// What `GET` answers.
-    pub(super) fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.send("GET", path, Vec::new())
     }
 
     /// What a request answers, as JSON.
-    pub(super) fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Value> {
+    pub(crate) fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Value> {
         let answer = self.exchange(method, path, body)?;
         serde_json::from_slice(&answer).with_context(|| format!("{}: the answer is no JSON", self.path.display()))
     }
 
     /// What `GET` answers, as text.
-    pub(super) fn text(&self, path: &str) -> Result<String> {
+    pub(crate) fn text(&self, path: &str) -> Result<String> {
         Ok(text::lines(&String::from_utf8_lossy(&self.exchange("GET", path, Vec::new())?)))
     }
 
@@ -62,8 +92,8 @@ impl Client {
         self.runtime.block_on(async {
             let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
             check_owner(&stream).with_context(|| format!("{where_it_is}"))?;
-            let exchanged = tokio::time::timeout(PATIENCE, exchange(stream, method, path, body)).await;
-            let late = || anyhow!("{where_it_is}: no answer within {} s", PATIENCE.as_secs());
+            let exchanged = tokio::time::timeout(self.patience, exchange(stream, method, path, body)).await;
+            let late = || Late(format!("{where_it_is}: no answer within {} s", self.patience.as_secs()));
             let (is_success, answer) = exchanged.map_err(|_| late())?.with_context(|| format!("{where_it_is}"))?;
             if is_success { Ok(answer) } else { Err(refusal(&answer)) }
         })
@@ -86,6 +116,18 @@ impl Client {
     }
 }
 
+/// A server that has not answered in time.
+#[derive(Debug)]
+pub(crate) struct Late(String);
+
+impl std::fmt::Display for Late {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Late {}
+
 /// What is sent may be secret, and what is answered is believed: neither goes to or comes from somebody else's process.
 fn check_owner(stream: &UnixStream) -> Result<()> {
     let own = std::fs::metadata("/proc/self").context("this process")?.uid();
@@ -98,7 +140,8 @@ fn check_owner(stream: &UnixStream) -> Result<()> {
 
 async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -> Result<(bool, Bytes)> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder().method(method).uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
+    let request =
+        hyper::Request::builder().method(method).uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
     let request = request.body(Full::new(Bytes::from(body)))?;
     // The connection ends with the answer, or the answer with the connection: its own error tells no more.
     let connection = tokio::spawn(connection);
@@ -151,7 +194,7 @@ fn only_one(directories: &[PathBuf]) -> Result<PathBuf> {
 }
 
 /// A name as a part of a path.
-pub(super) fn encode(name: &str) -> String {
+fn encode(name: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     let encoded = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     name.bytes().map(encoded).collect()

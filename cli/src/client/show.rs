@@ -1,13 +1,12 @@
 //! Answers as text for people.
 
+use super::OTHER_VERSION;
 use crate::summary;
 use crate::table::{Table, count};
 use anyhow::{Context, Result};
 use perigee_runtime::{PaceStats, Snapshot, text};
 use serde_json::Value;
 use std::time::Duration;
-
-const OTHER_VERSION: &str = "the server's numbers are of another version";
 
 /// A text as one line: what answers may come from anybody.
 fn text(value: &Value) -> String {
@@ -28,7 +27,8 @@ fn us(value: &Value) -> String {
     format!("{:.1} us", Duration::from_nanos(number(value)).as_secs_f64() * 1e6)
 }
 
-pub(super) fn status(status: &Value) -> Result<String> {
+/// How the run and its server fare.
+pub(crate) fn status(status: &Value) -> Result<String> {
     let number = |key: &str| status[key].as_u64().unwrap_or(0);
     let control = |key: &str| status["control"][key].as_u64().unwrap_or(0);
     let up = Duration::from_secs(Duration::from_nanos(number("elapsed_ns")).as_secs());
@@ -57,13 +57,14 @@ pub(super) fn status(status: &Value) -> Result<String> {
     Ok(lines)
 }
 
-pub(super) fn stats(stats: &Value) -> Result<String> {
-    let snapshot: Snapshot =
-        serde_json::from_value(stats.clone()).context("the server's numbers are of another version")?;
+/// All counters.
+pub(crate) fn stats(stats: &Value) -> Result<String> {
+    let snapshot: Snapshot = serde_json::from_value(stats.clone()).context(OTHER_VERSION)?;
     Ok(summary::now(&snapshot))
 }
 
-pub(super) fn modules(modules: &Value) -> Result<String> {
+/// A row for each instance.
+pub(crate) fn modules(modules: &Value) -> Result<String> {
     let mut table = Table::new(&["<module", "<file", "<chain", "lcore", "<state"]);
     for module in modules.as_array().into_iter().flatten() {
         let (name, file) = (text(&module["name"]), text(&module["file"]));
@@ -92,7 +93,8 @@ pub(super) fn answers(answers: &Value) -> Result<String> {
     Ok(answers.iter().map(line).collect())
 }
 
-pub(super) fn filter(answer: &Value) -> Result<String> {
+/// The filter of the log.
+pub(crate) fn filter(answer: &Value) -> Result<String> {
     Ok(format!("{}\n", text(&answer["filter"])))
 }
 
@@ -136,7 +138,7 @@ pub(super) fn swap(report: &Value) -> Result<String> {
 }
 
 /// All streams.
-pub(super) fn streams(answer: &Value) -> Result<String> {
+pub(crate) fn streams(answer: &Value) -> Result<String> {
     let streams: Vec<PaceStats> = serde_json::from_value(answer.clone()).context(OTHER_VERSION)?;
     Ok(if streams.is_empty() { "no streams\n".to_owned() } else { summary::streams(&streams) })
 }
@@ -145,6 +147,13 @@ pub(super) fn streams(answer: &Value) -> Result<String> {
 pub(super) fn stream(answer: &Value) -> Result<String> {
     let stream: PaceStats = serde_json::from_value(answer.clone()).context(OTHER_VERSION)?;
     Ok(summary::streams(&[stream]))
+}
+
+/// One stream in a few words.
+pub(super) fn stream_in_short(answer: &Value) -> Result<String> {
+    let stream: PaceStats = serde_json::from_value(answer.clone()).context(OTHER_VERSION)?;
+    let rate = if stream.rate.is_empty() { &stream.pattern } else { &stream.rate };
+    Ok(text::line(&format!("stream {}: {}, {rate}", stream.name, stream.state), text::WORDS))
 }
 
 /// How many instances are on their way.
