@@ -14,6 +14,7 @@ use crate::output::JsonOption;
 use crate::paced::PaceArgs;
 use crate::plot::PlotArgs;
 use crate::sim::SimArgs;
+use crate::web::WebArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
@@ -286,6 +287,11 @@ pub(crate) enum Command {
     /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
     /// `--control off` says otherwise.
     Ctl(CtlArgs),
+    /// Show a run that is under way in a browser: rates, tables, a picture of it, its streams.
+    ///
+    /// Serves a page at an address of this machine, for whoever has the token that is printed with it (docs/web.md). Changes nothing
+    /// unless `--control` is given.
+    Web(WebArgs),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]

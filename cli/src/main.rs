@@ -38,6 +38,7 @@ mod summary;
 mod supervisor;
 mod table;
 mod terminal;
+mod web;
 
 use anyhow::Result;
 use args::{Cli, Command};
@@ -109,6 +110,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Replay { bundle, until, core, jail } => replay::replay(&bundle, until, core.as_deref(), jail.mode()),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::Web(args) => web::web(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

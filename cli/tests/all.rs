@@ -42,3 +42,5 @@ mod sim;
 mod stamps;
 mod streams;
 mod texts;
+mod web;
+mod web_lab;

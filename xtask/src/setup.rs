@@ -2,13 +2,13 @@
 //! it is missing; `./x setup` installs everything.
 
 use crate::command::{self, Repository};
-use crate::{languages, python};
+use crate::{languages, python, web};
 use anyhow::{Context, Result};
 use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
@@ -24,6 +24,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
+    ("chromium", "opens the page of perigee web"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 
@@ -53,6 +54,7 @@ const SCAPY: &str = "2.8.0";
 /// Installs all that is missing.
 pub(crate) fn all(repository: &Repository) -> Result<()> {
     lints(repository)?;
+    web::setup(repository)?;
     mdbook(repository)?;
     cargo_deny(repository)?;
     tests(repository)

@@ -26,16 +26,7 @@ pub(super) struct Client {
 impl Client {
     /// The server at that socket, or that a run of that name has; without either the only one of this user.
     pub(super) fn find(socket: Option<&Path>) -> Result<Self> {
-        let path = match socket {
-            None => only_one(&default_directories())?,
-            Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
-                let in_each =
-                    default_directories().into_iter().map(|path| path.join(format!("{}.sock", name.display())));
-                let paths: Vec<PathBuf> = in_each.collect();
-                paths.iter().find(|path| path.exists()).unwrap_or(&paths[0]).clone()
-            }
-            Some(path) => path.to_owned(),
-        };
+        let path = socket_of(socket)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("a client's runtime")?;
         Ok(Self { path, runtime })
@@ -60,7 +51,7 @@ impl Client {
     fn exchange(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Bytes> {
         let where_it_is = self.path.display();
         self.runtime.block_on(async {
-            let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
+            let stream = UnixStream::connect(&self.path).await.map_err(|error| unreachable(&self.path, &error))?;
             check_owner(&stream).with_context(|| format!("{where_it_is}"))?;
             let exchanged = tokio::time::timeout(PATIENCE, exchange(stream, method, path, body)).await;
             let late = || anyhow!("{where_it_is}: no answer within {} s", PATIENCE.as_secs());
@@ -68,21 +59,35 @@ impl Client {
             if is_success { Ok(answer) } else { Err(refusal(&answer)) }
         })
     }
+}
 
-    fn unreachable(&self, error: &std::io::Error) -> anyhow::Error {
-        let path = self.path.display();
-        match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directories())))
-            }
-            std::io::ErrorKind::ConnectionRefused => {
-                anyhow!("nobody answers at {path}: the process that made it has ended")
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                anyhow!("{path} belongs to another user: ask as that user, or as root")
-            }
-            _ => anyhow!("{path}: {error}"),
+/// The socket at that path, or that a run of that name has; without either that of the only run of this user.
+pub(crate) fn socket_of(socket: Option<&Path>) -> Result<PathBuf> {
+    match socket {
+        None => only_one(&default_directories()),
+        Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
+            let in_each = default_directories().into_iter().map(|path| path.join(format!("{}.sock", name.display())));
+            let paths: Vec<PathBuf> = in_each.collect();
+            Ok(paths.iter().find(|path| path.exists()).unwrap_or(&paths[0]).clone())
         }
+        Some(path) => Ok(path.to_owned()),
+    }
+}
+
+/// Why nobody can be asked at a socket.
+pub(crate) fn unreachable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directories())))
+        }
+        std::io::ErrorKind::ConnectionRefused => {
+            anyhow!("nobody answers at {path}: the process that made it has ended")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("{path} belongs to another user: ask as that user, or as root")
+        }
+        _ => anyhow!("{path}: {error}"),
     }
 }
 
@@ -110,7 +115,7 @@ async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -
 }
 
 /// Why a request was refused, as the server says it.
-fn refusal(answer: &[u8]) -> anyhow::Error {
+pub(crate) fn refusal(answer: &[u8]) -> anyhow::Error {
     let told: Value = serde_json::from_slice(answer).unwrap_or_default();
     let part = |key: &str| told[key].as_str().filter(|text| !text.is_empty());
     let Some(error) = part("error") else {

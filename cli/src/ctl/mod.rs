@@ -6,6 +6,7 @@ mod show;
 mod upload;
 
 pub(crate) use args::CtlArgs;
+pub(crate) use client::{refusal, socket_of, unreachable};
 
 use crate::output;
 use crate::paced::pattern_of;

@@ -19,7 +19,7 @@ const HOUSES: &[House] = &[
         &["target", "sim"],
         &["run", "bench"],
         &["setup"],
-        &["swap", "fault", "losses", "snapshot", "manifest"],
+        &["swap", "fault", "losses", "snapshot", "manifest", "graph"],
         &["parts", "options", "lcores", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
@@ -60,6 +60,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
+        &["web"],
         &["ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
         &["live", "summary", "load", "module_config", "paced", "new", "jail"],
         &["read", "table"],
