@@ -15,6 +15,7 @@ use crate::paced::PaceArgs;
 use crate::plot::PlotArgs;
 use crate::sim::SimArgs;
 use crate::top::TopArgs;
+use crate::web::WebArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use perigee_runtime::EvidenceOptions;
@@ -291,6 +292,11 @@ pub(crate) enum Command {
     ///
     /// Speaks with the process's control socket, as `ctl` does (docs/watching.md).
     Top(TopArgs),
+    /// Show a run that is under way in a browser: rates, tables, a picture of it, its streams.
+    ///
+    /// Serves a page at an address of this machine, for whoever has the token that is printed with it (docs/web.md). Changes nothing
+    /// unless `--control` is given.
+    Web(WebArgs),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]

@@ -38,6 +38,11 @@ pub(crate) fn filter() -> Option<Arc<dyn LogFilter>> {
     LOG.get().map(|log| Arc::clone(log) as Arc<dyn LogFilter>)
 }
 
+/// The filter in force, for a process that is started from here.
+pub(crate) fn now() -> String {
+    LOG.get().map_or_else(|| "warn".to_owned(), |log| log.get())
+}
+
 impl LogFilter for Log {
     fn get(&self) -> String {
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -42,6 +42,7 @@ mod table;
 mod terminal;
 mod top;
 mod view;
+mod web;
 
 use anyhow::Result;
 use args::{Cli, Command};
@@ -116,6 +117,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Replay { bundle, until, core, jail } => replay::replay(&bundle, until, core.as_deref(), jail.mode()),
         Command::Ctl(args) => ctl::ctl(args),
         Command::Top(args) => top::top(&args),
+        Command::Web(args) => web::web(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

@@ -108,6 +108,7 @@ fn named(config: &Config) -> Vec<String> {
         .extend(folders.iter().filter(|(_, folder)| is_path(folder)).map(|(key, folder)| format!("{key}: {folder:?}")));
     lines.extend(run.control.iter().map(|socket| format!("control: socket {socket:?}")));
     lines.extend(run.metrics.iter().map(|address| format!("metrics: listens on {address}")));
+    lines.extend(run.web.iter().map(|address| format!("web: a page listens on {address}")));
     lines.extend(run.user.iter().map(|user| format!("user: runs as {user:?}")));
     lines.extend(run.jail.filter(|jail| *jail != JailMode::On).map(|jail| format!("jail: {jail:?}")));
     lines.extend(config.streams.iter().filter_map(|stream| {

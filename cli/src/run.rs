@@ -9,7 +9,8 @@ use crate::signals::StopSignal;
 use crate::summary::End;
 use crate::supervisor::{SignsOfLife, Supervisor};
 use crate::view::{Shown, View};
-use crate::{calibrate, load, output, summary};
+use crate::web::Page;
+use crate::{calibrate, load, log, output, summary};
 use anyhow::{Context, Result};
 use perigee_control::Server;
 use perigee_runtime::config::{Config, ConfigError};
@@ -64,8 +65,14 @@ pub(crate) fn session_and_summary(
     let result = output::Json::open(&options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
     let mut with = runtime_options(options)?;
-    with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
+    let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);
+    with.jail = Some(mode);
     with.removed.extend(doors.file());
+    // A process of its own, which ends with this function.
+    let page = Page::start(&config.run, doors.file().as_deref(), mode, &log::now())?;
+    if let Some(page) = page.as_ref().filter(|_| !options.quiet) {
+        output::line(&format!("page: {}", page.url));
+    }
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;

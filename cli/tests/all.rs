@@ -43,3 +43,5 @@ mod stamps;
 mod streams;
 mod texts;
 mod top;
+mod web;
+mod web_lab;

@@ -4,8 +4,8 @@ use perigee_control::{InProcess, LogFilter, ModuleEntry, Settings, Target};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
 use perigee_runtime::{
-    ApplyReport, ChainStats, Error, ModuleStats, PaceStats, Snapshot, StreamChange as Change, SwapOptions, SwapReport,
-    Swaps,
+    ApplyReport, ChainStats, Distribution, Error, Graph, ModuleStats, PaceStats, Snapshot, StreamChange as Change,
+    SwapOptions, SwapReport, Swaps,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -36,6 +36,14 @@ impl Target for Fake {
 
     fn change_stream(&self, stream: &str, _: Change) -> Result<PaceStats, Error> {
         Err(Error::Request(format!("there is no stream {stream:?}")))
+    }
+
+    fn graph(&self) -> Graph {
+        Graph::default()
+    }
+
+    fn latency(&self, stream: &str) -> Option<Distribution> {
+        (stream == "s").then(Distribution::default)
     }
 
     fn swap(&self, module: &str, upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {

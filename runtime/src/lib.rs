@@ -17,6 +17,7 @@
 pub mod bench;
 
 mod fault;
+mod graph;
 mod lcores;
 mod losses;
 mod manifest;
@@ -45,12 +46,12 @@ pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, CalibrationKey, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks,
-    Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Interval, LcoreStats,
-    LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo, ModuleState, ModuleStats, Numbers, ObservedStats, Origin,
-    PaceStats, PartTimes, PathCounts, PathStats, Percentile, PercentileValue, PoolLevel, PoolStats, PortClock,
-    PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats, RingStats, SeatReport, Snapshot, StageTimes,
-    StampTrial, Stamps, StreamFacts, StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats,
-    UNWRITTEN, WireStats,
+    Distribution, Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Graph,
+    GraphChain, GraphRing, GraphSource, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
+    ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
+    PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats,
+    RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts, StreamState, StreamStats, Summary,
+    SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::confined;

@@ -10,8 +10,8 @@ use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot, StageTimes,
-    Stamps, StreamStats, TickerGaps,
+    BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot,
+    StageTimes, Stamps, StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -101,6 +101,16 @@ fn measured(parts: &Parts) -> Vec<StreamStats> {
         })
     });
     told.collect()
+}
+
+/// How the latencies of a stream are distributed, from its real departures.
+pub(crate) fn latency(parts: &Parts, stream: &str) -> Option<Distribution> {
+    let readings = parts.probes.readings.get()?;
+    let (number, _) = (0..).zip(&parts.streams).find(|(_, found)| found.asked.name == stream)?;
+    let read = readings.stream(number)?;
+    let times = &read.delays.real;
+    let buckets = times.buckets().map(|(upper, _, count)| (upper, count)).collect();
+    Some(Distribution { buckets, beyond: times.beyond(), lost: read.counts.lost })
 }
 
 /// How long packets take in the parts of those chains that ask for it.

@@ -10,6 +10,7 @@ use perigee_report::Error;
 use perigee_report::PaceStats;
 use perigee_report::Snapshot;
 use perigee_report::{ApplyReport, SwapReport, Swaps};
+use perigee_report::{Distribution, Graph};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +35,10 @@ pub trait Target: Send + Sync + 'static {
     /// # Errors
     /// As for [`Run::change_stream`].
     fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error>;
+    /// What it is made of.
+    fn graph(&self) -> Graph;
+    /// How the latencies of a stream are distributed; `None` where that is not measured.
+    fn latency(&self, stream: &str) -> Option<Distribution>;
     /// Replaces a module.
     ///
     /// # Errors
@@ -108,6 +113,14 @@ impl Target for Run {
 
     fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error> {
         Run::change_stream(self, stream, change)
+    }
+
+    fn graph(&self) -> Graph {
+        crate::graph::of(&self.config())
+    }
+
+    fn latency(&self, stream: &str) -> Option<Distribution> {
+        crate::snapshot::latency(&self.parts, stream)
     }
 
     fn swap(&self, module: &str, upload: Upload, options: &SwapOptions) -> Result<SwapReport, Error> {

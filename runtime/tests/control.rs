@@ -6,7 +6,8 @@ use perigee_lab::{Bench, CHAIN, check, each, module, verdict};
 use perigee_runtime::config::{Action, Config};
 use perigee_runtime::load::Upload;
 use perigee_runtime::{
-    ApplyReport, Error, PaceStats, Run, Snapshot, StreamChange as Change, SwapOptions, SwapReport, Swaps,
+    ApplyReport, Distribution, Error, Graph, PaceStats, Run, Snapshot, StreamChange as Change, SwapOptions, SwapReport,
+    Swaps,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -103,6 +104,14 @@ impl Target for Slow {
 
     fn change_stream(&self, stream: &str, change: Change) -> Result<PaceStats, Error> {
         Err(Error::Request(format!("no stream {stream:?} to change: {change:?}")))
+    }
+
+    fn graph(&self) -> Graph {
+        Graph::default()
+    }
+
+    fn latency(&self, _stream: &str) -> Option<Distribution> {
+        None
     }
 
     fn swap(&self, _module: &str, _upload: Upload, _options: &SwapOptions) -> Result<SwapReport, Error> {

@@ -23,6 +23,7 @@ mod timings;
 mod toolchain;
 mod unprivileged;
 mod vm;
+mod web;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -66,7 +67,7 @@ enum Task {
         /// Smaller figures: all of it within a quarter of an hour
         #[arg(long)]
         quick: bool,
-        /// Only these scenarios (benches/soak/README.md has a list) or systems (debian13), and no fuzzer; `vm` and jobs behind
+        /// Only these scenarios (benches/soak/README.md has a list), systems (debian13) or `web` (the page for browsers), and no fuzzer; `vm` and jobs behind
         /// it: only the virtual cards (docs/operating.md), or some of their jobs
         #[arg(value_name = "SCENARIO")]
         only: Vec<String>,

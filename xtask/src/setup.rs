@@ -2,7 +2,7 @@
 //! it is missing; `./x setup` installs everything.
 
 use crate::command::{self, Repository};
-use crate::{languages, python};
+use crate::{languages, python, web};
 use anyhow::{Context, Result};
 use std::env;
 use std::path::Path;
@@ -25,6 +25,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("tmux", "is the terminal on which `perigee top` is tried"),
+    ("chromium", "opens the page of perigee web"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 
@@ -54,6 +55,7 @@ const SCAPY: &str = "2.8.0";
 /// Installs all that is missing.
 pub(crate) fn all(repository: &Repository) -> Result<()> {
     lints(repository)?;
+    web::setup(repository)?;
     mdbook(repository)?;
     cargo_deny(repository)?;
     tests(repository)

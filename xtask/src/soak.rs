@@ -1,7 +1,7 @@
 //! `./x soak`: what must hold for any packet, for many more packets than `./x test` has time for.
 
 use crate::command::{self, Repository};
-use crate::{modules, package, setup, system, unprivileged, vm};
+use crate::{modules, package, setup, system, unprivileged, vm, web};
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -34,6 +34,9 @@ const OTHERS: [&str; 6] = ["config", "control", "module", "pcap", "policy", "sig
 /// What is no scenario of `benches/soak`: what operators install, installed and used.
 const PACKAGE: &str = "package";
 
+/// And the page for browsers, for minutes.
+const PAGE: &str = "web";
+
 /// And the drivers of virtual cards, whose jobs may be named behind it.
 const CARDS: &str = "vm";
 
@@ -48,12 +51,13 @@ pub(crate) fn run(repository: &Repository, quick: bool, only: &[String], cards: 
     // First of all: whoever has waited for ten minutes does not want to hear what is missing.
     setup::tests(repository)?;
     if !only.is_empty() {
-        let is_other = |name: &&String| *name == PACKAGE || system::names().contains(&name.as_str());
+        let is_other =
+            |name: &&String| [PACKAGE, PAGE].contains(&name.as_str()) || system::names().contains(&name.as_str());
         let (others, only): (Vec<_>, Vec<_>) = only.iter().partition(is_other);
         if !only.is_empty() {
             scenarios(repository, quick, &only)?;
         }
-        return others.into_iter().try_for_each(|name| other(repository, name));
+        return others.into_iter().try_for_each(|name| other(repository, name, quick));
     }
     let effort = if quick { &QUICK } else { &FULL };
     fuzz(repository, &["wire"], &["--no-default-features", "--bin", "wire"], effort.wire_seconds)?;
@@ -69,19 +73,20 @@ pub(crate) fn run(repository: &Repository, quick: bool, only: &[String], cards: 
         unprivileged::run_all(repository)?;
     }
     scenarios(repository, quick, &[])?;
+    web::soak(repository, quick)?;
     // Each of these takes as long as all of the quick run.
     if quick {
         return Ok(());
     }
     vm::run(repository, cards, &[])?;
-    [PACKAGE].into_iter().chain(system::in_soak()).try_for_each(|name| other(repository, name))
+    [PACKAGE].into_iter().chain(system::in_soak()).try_for_each(|name| other(repository, name, quick))
 }
 
-fn other(repository: &Repository, name: &str) -> Result<()> {
-    if name == PACKAGE {
-        package::run(repository, &[package::Part::Trial])
-    } else {
-        system::test(repository, name, &[])
+fn other(repository: &Repository, name: &str, quick: bool) -> Result<()> {
+    match name {
+        PACKAGE => package::run(repository, &[package::Part::Trial]),
+        PAGE => web::soak(repository, quick),
+        _ => system::test(repository, name, &[]),
     }
 }
 

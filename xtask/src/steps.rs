@@ -1,7 +1,7 @@
 //! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
 
 use crate::command::{self, Repository};
-use crate::{codegen, conformance, modules, setup, start, tidy, timings, unprivileged};
+use crate::{codegen, conformance, modules, setup, start, tidy, timings, unprivileged, web};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ struct Step {
     of_the_system: bool,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "setup", run: setup::all, of_the_system: false },
     Step { name: "fmt", run: fmt, of_the_system: false },
     Step { name: "tidy", run: tidy::run, of_the_system: false },
@@ -27,6 +27,7 @@ const STEPS: [Step; 14] = [
     Step { name: "unprivileged", run: unprivileged::run, of_the_system: true },
     Step { name: "conformance", run: conformance::run, of_the_system: true },
     Step { name: "examples", run: examples, of_the_system: true },
+    Step { name: "web", run: web::test, of_the_system: false },
     Step { name: "doc", run: doc, of_the_system: false },
     Step { name: "book", run: book, of_the_system: false },
     Step { name: "deny", run: deny, of_the_system: false },

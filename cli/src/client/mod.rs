@@ -36,17 +36,7 @@ pub(crate) const OTHER_VERSION: &str = "the server's numbers are of another vers
 impl Client {
     /// The server at that socket, or that a run of that name has; without either the only one of this user.
     pub(crate) fn find(socket: Option<&Path>) -> Result<Self> {
-        let path = match socket {
-            None => only_one(&default_directories())?,
-            Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
-                let in_each =
-                    default_directories().into_iter().map(|path| path.join(format!("{}.sock", name.display())));
-                let paths: Vec<PathBuf> = in_each.collect();
-                paths.iter().find(|path| path.exists()).unwrap_or(&paths[0]).clone()
-            }
-            Some(path) => path.to_owned(),
-        };
-        Self::at(path)
+        Self::at(socket_of(socket)?)
     }
 
     /// The server at that socket.
@@ -90,7 +80,7 @@ impl Client {
     fn exchange(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Bytes> {
         let where_it_is = self.path.display();
         self.runtime.block_on(async {
-            let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
+            let stream = UnixStream::connect(&self.path).await.map_err(|error| unreachable(&self.path, &error))?;
             check_owner(&stream).with_context(|| format!("{where_it_is}"))?;
             let exchanged = tokio::time::timeout(self.patience, exchange(stream, method, path, body)).await;
             let late = || Late(format!("{where_it_is}: no answer within {} s", self.patience.as_secs()));
@@ -98,21 +88,35 @@ impl Client {
             if is_success { Ok(answer) } else { Err(refusal(&answer)) }
         })
     }
+}
 
-    fn unreachable(&self, error: &std::io::Error) -> anyhow::Error {
-        let path = self.path.display();
-        match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directories())))
-            }
-            std::io::ErrorKind::ConnectionRefused => {
-                anyhow!("nobody answers at {path}: the process that made it has ended")
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                anyhow!("{path} belongs to another user: ask as that user, or as root")
-            }
-            _ => anyhow!("{path}: {error}"),
+/// The socket at that path, or that a run of that name has; without either that of the only run of this user.
+pub(crate) fn socket_of(socket: Option<&Path>) -> Result<PathBuf> {
+    match socket {
+        None => only_one(&default_directories()),
+        Some(name) if !name.as_os_str().to_string_lossy().contains('/') && !name.exists() => {
+            let in_each = default_directories().into_iter().map(|path| path.join(format!("{}.sock", name.display())));
+            let paths: Vec<PathBuf> = in_each.collect();
+            Ok(paths.iter().find(|path| path.exists()).unwrap_or(&paths[0]).clone())
         }
+        Some(path) => Ok(path.to_owned()),
+    }
+}
+
+/// Why nobody can be asked at a socket.
+pub(crate) fn unreachable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            anyhow!("there is no socket {path}; runs that can be asked: {}", list(&running(&default_directories())))
+        }
+        std::io::ErrorKind::ConnectionRefused => {
+            anyhow!("nobody answers at {path}: the process that made it has ended")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("{path} belongs to another user: ask as that user, or as root")
+        }
+        _ => anyhow!("{path}: {error}"),
     }
 }
 
@@ -153,7 +157,7 @@ async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -
 }
 
 /// Why a request was refused, as the server says it.
-fn refusal(answer: &[u8]) -> anyhow::Error {
+pub(crate) fn refusal(answer: &[u8]) -> anyhow::Error {
     let told: Value = serde_json::from_slice(answer).unwrap_or_default();
     let part = |key: &str| told[key].as_str().filter(|text| !text.is_empty());
     let Some(error) = part("error") else {

@@ -85,6 +85,19 @@ impl<'bench> Process<'bench> {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// All that it has said, once that is among it.
+    pub(crate) fn said_with(&self, words: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let said = self.said();
+            if said.contains(words) && said.ends_with('\n') {
+                return said;
+            }
+            assert!(begun.elapsed() < LIMIT, "it does not say {words:?}: {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }

@@ -87,7 +87,7 @@ impl Config {
         let live = changes!(before, after; duration, tick, watchdog, watchdog_abort);
         actions.extend(live.into_iter().map(|what| Action::Run { what }));
         let run = changes!(before, after; seed, burst, idle, huge_pages, eal_memory, eal_args, evidence, jail, user,
-            control, metrics);
+            control, metrics, web, web_insecure, web_control, web_origin);
         restart(&mut actions, "run", run);
         let load = if self.load == new.load { vec![] } else { vec!["other settings".to_owned()] };
         restart(&mut actions, "load", load);

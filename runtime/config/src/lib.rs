@@ -56,7 +56,9 @@ pub use rss::{Rss, RssFunction, RssKey};
 pub use run::{HugePages, Idle, JailMode, Run};
 pub use validate::Captures;
 pub use validate::{closest, grantable};
-pub use values::{ModuleConfig, parse_duration, parse_metrics_address, parse_rate, parse_size};
+pub use values::{
+    ModuleConfig, parse_duration, parse_metrics_address, parse_origin, parse_rate, parse_size, parse_web_address,
+};
 
 /// A whole run. The positions in `ports` and `rings` are the numbers that modules see.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -45,6 +45,15 @@ pub struct Run {
     /// Where metrics are served over TCP.
     #[serde(deserialize_with = "values::metrics_address")]
     pub metrics: Option<SocketAddr>,
+    /// Where a page for browsers is served, by a process of its own.
+    #[serde(deserialize_with = "values::web_address")]
+    pub web: Option<SocketAddr>,
+    /// The page may be served at an address that other machines reach, without encryption.
+    pub web_insecure: bool,
+    /// Whoever has the page's token may change the run by it.
+    pub web_control: bool,
+    /// What the page's address begins with in the browser, where a proxy stands in front of it: `https://perigee.example.org`.
+    pub web_origin: Option<String>,
 }
 
 /// How strict the jail is.
@@ -101,6 +110,10 @@ impl Default for Run {
             user: None,
             control: None,
             metrics: None,
+            web: None,
+            web_insecure: false,
+            web_control: false,
+            web_origin: None,
         }
     }
 }

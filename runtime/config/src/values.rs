@@ -199,6 +199,38 @@ pub(super) fn metrics_address<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     parse_metrics_address(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
+/// Where a page is served: an address, or the port alone for this machine's own address.
+///
+/// # Errors
+/// The text that says what is wrong with it.
+pub fn parse_web_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let address = port.or_else(|| text.parse().ok());
+    address.ok_or_else(|| format!("{text:?} is no address; write for example \"127.0.0.1:8080\", or \"8080\""))
+}
+
+pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    parse_web_address(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+/// What an address in a browser begins with: scheme and host, and a port where it is not the scheme's own.
+///
+/// # Errors
+/// The text that says what is wrong with it.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+        !host.is_empty() && host.bytes().all(plain)
+    };
+    rest.filter(|host| is_host(host)).map(|_| text.to_owned()).ok_or_else(|| {
+        format!(
+            "{text:?} is not what an address in a browser begins with; write it in small letters and without a path, for \
+             example \"https://perigee.example.org\""
+        )
+    })
+}
+
 /// A chain's CPUs: an empty list would name none of them, and yet the chain would run.
 pub(super) fn lcores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
     let lcores = Vec::deserialize(deserializer)?;

@@ -2,8 +2,8 @@
 
 use super::CTL_AGENT;
 use super::handlers::{
-    apply, diff, log_level, message, metrics, module, modules, restart, set_log_level, stats, status, stop, stream,
-    streams, swap, swaps,
+    apply, diff, graph, latency, log_level, message, metrics, module, modules, restart, set_log_level, stats, status,
+    stop, stream, streams, swap, swaps,
 };
 use super::problem::Problem;
 use super::wire::ControlStatus;
@@ -192,6 +192,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/v1/streams", get(streams))
         .route("/v1/streams/{name}", post(stream))
         .route("/v1/modules/{name}/swap", post(swap))
+        .route("/v1/streams/{name}/latency", get(latency))
+        .route("/v1/graph", get(graph))
         .route("/v1/swaps", get(swaps))
         .route("/v1/config/diff", post(diff))
         .route("/v1/config/apply", post(apply))

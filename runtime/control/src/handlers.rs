@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use perigee_config::Action;
 use perigee_load::Upload;
 use perigee_report::text;
-use perigee_report::{ApplyReport, PaceStats, SwapReport};
+use perigee_report::{ApplyReport, Distribution, Graph, PaceStats, SwapReport};
 use perigee_runtime::{StreamChange as Change, SwapOptions};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -137,6 +137,20 @@ pub(super) async fn stream(State(api): State<Arc<Api>>, name: Name, body: Bytes)
     }
     let Inside { target, change: worker, .. } = api.inside()?;
     Ok(Json(worker.run(move || target.change_stream(&name, change)).await??))
+}
+
+pub(super) async fn latency(State(api): State<Arc<Api>>, name: Name) -> Result<Json<Distribution>, Problem> {
+    let name = name_of(name)?;
+    let Inside { target, look, .. } = api.inside()?;
+    let place = format!("stream {name:?}");
+    let found = look.run(move || target.latency(&name)).await?;
+    let missing = || Problem::new(StatusCode::NOT_FOUND, place, "no latency is measured of a stream of this name");
+    found.map(Json).ok_or_else(|| missing().hint("`probes` of a stream measures it; GET /v1/streams has the names"))
+}
+
+pub(super) async fn graph(State(api): State<Arc<Api>>) -> Result<Json<Graph>, Problem> {
+    let Inside { target, look, .. } = api.inside()?;
+    Ok(Json(look.run(move || target.graph()).await?))
 }
 
 pub(super) async fn swap(State(api): State<Arc<Api>>, name: Name, body: Bytes) -> Result<Json<SwapReport>, Problem> {

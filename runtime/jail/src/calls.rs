@@ -11,7 +11,7 @@ pub(super) struct Call {
     /// What one of its arguments must be.
     pub(super) only: Only,
     /// Kinds of thread, as bits.
-    who: u8,
+    who: u16,
     /// Ports that need it; empty: it does not depend on ports.
     when: &'static [Driver],
     pub(super) why: &'static str,
@@ -40,13 +40,14 @@ impl Call {
     }
 }
 
-const F: u8 = 1 << Kind::Foreign as u8;
-const C: u8 = 1 << Kind::Control as u8;
-const L: u8 = 1 << Kind::Lcore as u8;
-const S: u8 = 1 << Kind::Service as u8;
-const A: u8 = 1 << Kind::Api as u8;
-const R: u8 = 1 << Kind::Reader as u8;
-const ALL: u8 = 0xff;
+const F: u16 = 1 << Kind::Foreign as u8;
+const C: u16 = 1 << Kind::Control as u8;
+const L: u16 = 1 << Kind::Lcore as u8;
+const S: u16 = 1 << Kind::Service as u8;
+const A: u16 = 1 << Kind::Api as u8;
+const R: u16 = 1 << Kind::Reader as u8;
+const W: u16 = 1 << Kind::Web as u8;
+const ALL: u16 = 0xffff;
 
 const PR_SET_NAME: u64 = libc::PR_SET_NAME as u64;
 const PR_SET_NO_NEW_PRIVS: u64 = libc::PR_SET_NO_NEW_PRIVS as u64;
@@ -59,6 +60,7 @@ const AF_PACKET: &[Driver] = &[Driver::AfPacket];
 const PCAP: &[Driver] = &[Driver::Pcap];
 const MEMIF: &[Driver] = &[Driver::Memif];
 const FILES: &[Driver] = &[Driver::File];
+const WEB: &[Driver] = &[Driver::Web];
 
 macro_rules! call {
     ($name:ident, $only:expr, $who:expr, $when:expr, $why:literal) => {
@@ -118,13 +120,13 @@ pub(super) const CALLS: &[Call] = &[
     // Files that are played from the disk, whose descriptors it has.
     call!(SYS_pread64, R, FILES, "what is played next"),
     // DPDK's thread waits for interrupts and alarms.
-    call!(SYS_epoll_wait, F | A, ANY, "waiting for what happens"),
-    call!(SYS_epoll_pwait, F | A, ANY, "the same, by newer libraries"),
-    call!(SYS_epoll_ctl, F | A, ANY, "what is waited for"),
+    call!(SYS_epoll_wait, F | A | W, ANY, "waiting for what happens"),
+    call!(SYS_epoll_pwait, F | A | W, ANY, "the same, by newer libraries"),
+    call!(SYS_epoll_ctl, F | A | W, ANY, "what is waited for"),
     call!(SYS_epoll_create, F, ANY, "another port's interrupts are waited for as well"),
     call!(SYS_epoll_create1, F | A, ANY, "what is waited for changes"),
-    call!(SYS_read, F | A | S, ANY, "what has happened; a request; a file"),
-    call!(SYS_close, F | A | S, ANY, "a descriptor is done with"),
+    call!(SYS_read, F | A | S | W, ANY, "what has happened; a request; a file"),
+    call!(SYS_close, F | A | S | W, ANY, "a descriptor is done with"),
     call!(SYS_timerfd_settime, F, ANY, "the next alarm"),
     call!(SYS_recvmsg, F, ANY, "news of a tap's link; a memif peer"),
     call!(SYS_sendmsg, F, MEMIF, "answers a peer"),
@@ -138,24 +140,28 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_write, F, MEMIF, "wakes a peer"),
     call!(SYS_fstat, F, MEMIF, "the size of a peer's memory"),
     call!(SYS_newfstatat, F, MEMIF, "the same"),
-    // The control socket.
-    call!(SYS_accept4, A, ANY, "a client comes"),
-    call!(SYS_readv, A, ANY, "a request"),
-    call!(SYS_recvfrom, A, ANY, "a request"),
-    call!(SYS_recvmsg, A, ANY, "a request"),
-    call!(SYS_write, A | S, ANY, "an answer; a file"),
-    call!(SYS_writev, A | S, ANY, "the same, in parts"),
-    call!(SYS_sendto, A, ANY, "an answer"),
-    call!(SYS_sendmsg, A, ANY, "an answer"),
-    call!(SYS_shutdown, A, ANY, "the end of an answer"),
-    call!(SYS_getsockopt, A, ANY, "who the client is"),
-    call!(SYS_setsockopt, A, ANY, "TCP_NODELAY of a scraper's connection"),
-    call!(SYS_getpeername, A, ANY, "a scraper's address"),
-    call!(SYS_getsockname, A, ANY, "the same, ours"),
-    call!(SYS_eventfd2, A, ANY, "wakes the event loop"),
-    call!(SYS_socketpair, A, ANY, "the same"),
-    call!(SYS_ioctl, Only::Value(1, libc::FIONBIO), A, ANY, "a client's connection that does not block"),
-    call!(SYS_fcntl, A | S, ANY, "duplicates a descriptor"),
+    // The page for browsers, in a process of its own: it asks the run by a Unix socket, as `perigee ctl` does.
+    call!(SYS_socket, Only::Value(0, libc::AF_UNIX as u64), W, WEB, "asks the run"),
+    call!(SYS_connect, W, WEB, "the same"),
+    call!(SYS_unlink, W, WEB, "the token's file goes at the end; landlock says where"),
+    // The control socket, and the page.
+    call!(SYS_accept4, A | W, ANY, "a client comes"),
+    call!(SYS_readv, A | W, ANY, "a request"),
+    call!(SYS_recvfrom, A | W, ANY, "a request"),
+    call!(SYS_recvmsg, A | W, ANY, "a request"),
+    call!(SYS_write, A | S | W, ANY, "an answer; a file"),
+    call!(SYS_writev, A | S | W, ANY, "the same, in parts"),
+    call!(SYS_sendto, A | W, ANY, "an answer"),
+    call!(SYS_sendmsg, A | W, ANY, "an answer"),
+    call!(SYS_shutdown, A | W, ANY, "the end of an answer"),
+    call!(SYS_getsockopt, A | W, ANY, "who the client is"),
+    call!(SYS_setsockopt, A | W, ANY, "TCP_NODELAY of a scraper's connection"),
+    call!(SYS_getpeername, A | W, ANY, "a scraper's address"),
+    call!(SYS_getsockname, A | W, ANY, "the same, ours"),
+    call!(SYS_eventfd2, A | W, ANY, "wakes the event loop"),
+    call!(SYS_socketpair, A | W, ANY, "the same"),
+    call!(SYS_ioctl, Only::Value(1, libc::FIONBIO), A | W, ANY, "a client's connection that does not block"),
+    call!(SYS_fcntl, A | S | W, ANY, "duplicates a descriptor"),
     call!(SYS_clone3, A | C, ANY, "starts a thread"),
     call!(SYS_clone, A | C, ANY, "the same, by older libraries"),
     call!(SYS_set_robust_list, A | C, ANY, "a new thread's locks"),

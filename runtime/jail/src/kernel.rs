@@ -16,6 +16,18 @@ pub fn landlock_version() -> Option<u32> {
     u32::try_from(call(libc::SYS_landlock_create_ruleset, [0, 0, ASK_VERSION])).ok().filter(|version| *version > 0)
 }
 
+/// Closes whatever the program that started this one has left open, but for input, output and errors. For a program that has
+/// opened nothing of its own yet.
+///
+/// # Errors
+/// The kernel lacks the call.
+pub fn close_inherited() -> std::io::Result<()> {
+    // SAFETY:
+    // - it takes numbers; the caller has opened nothing.
+    let code = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    ok(code).ok_or_else(std::io::Error::last_os_error)
+}
+
 /// Installs a handler, and returns what was there.
 ///
 /// # Safety

@@ -29,7 +29,7 @@ use user::User;
 
 pub use filter::seccomp_works;
 pub use folder::Folder;
-pub use kernel::landlock_version;
+pub use kernel::{close_inherited, landlock_version};
 
 /// What a thread does, which decides what it may still ask of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,12 @@ pub enum Kind {
     Api,
     /// Reads files ahead that are played from the disk, which were opened before.
     Reader,
+    /// Serves a page to browsers in a process of its own, and asks a run's control socket.
+    Web,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Foreign,
         Self::Control,
         Self::Lcore,
@@ -64,6 +66,7 @@ impl Kind {
         Self::Service,
         Self::Api,
         Self::Reader,
+        Self::Web,
     ];
 
     /// As messages name it.
@@ -77,6 +80,7 @@ impl Kind {
             Self::Service => "service",
             Self::Api => "api",
             Self::Reader => "reader",
+            Self::Web => "web",
         }
     }
 }
@@ -125,6 +129,18 @@ pub fn enter_process(config: &Config, mode: Mode, files: Files<'_>, folders: &[&
 /// As for a run's jail.
 pub fn enter_without_ports(mode: Mode) -> Result<(), Error> {
     enter(mode, || Plan::without_ports(mode)).map_err(Error::Jail)
+}
+
+/// Confines a process that serves a page and asks a run by its control socket: called by its only thread, with its own socket
+/// bound. It stays the user that it is, for the run asks who it is, and loses all rights of that user beyond files' owners: it
+/// opens no file, starts no program, and connects to Unix sockets alone. `removed` are files that it removes at its end.
+///
+/// # Errors
+/// As for a run's jail.
+pub fn enter_as_web(mode: Mode, removed: &[PathBuf]) -> Result<(), Error> {
+    enter(mode, || Ok(Plan::of_web(mode, removed))).map_err(Error::Jail)?;
+    enter_thread(Kind::Web);
+    Ok(())
 }
 
 fn enter(mode: Mode, plan: impl FnOnce() -> Result<Plan, String>) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use super::user::User;
 use super::{Files, Mode};
+use perigee_config::user::effective_user;
 use perigee_config::{Config, Port, is_pci_address};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub(super) enum Driver {
     AfPacket,
     AfXdp,
     Memif,
+    /// None: the process serves a page, and asks a run.
+    Web,
     /// Any other: a PCI port, or a virtual one that nobody has looked at. It may do what all others may.
     Other,
 }
@@ -67,6 +70,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Of a process that serves a page.
+    pub(super) fn of_web(mode: Mode, removed: &[PathBuf]) -> Self {
+        let clearable = removed.iter().filter_map(|file| directory_of(file)).collect();
+        let user = User::Stays(effective_user());
+        Self { mode, drivers: vec![Driver::Web], user, writable: Vec::new(), clearable, kept: 0 }
+    }
+}
+
 impl Driver {
     fn of(device: &str) -> Self {
         if [perigee_config::wire::PREFIX, perigee_config::file::PREFIX].iter().any(|own| device.starts_with(own)) {
@@ -91,7 +103,7 @@ impl Driver {
             Self::AfPacket | Self::AfXdp | Self::Tap => &[CAP_NET_ADMIN],
             // What the bifurcated driver mlx5 is documented to need (dev@dpdk.org, message 203325).
             Self::Other => &[CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK],
-            Self::Memory | Self::File | Self::Pcap | Self::Memif => &[],
+            Self::Memory | Self::File | Self::Pcap | Self::Memif | Self::Web => &[],
         }
     }
 }

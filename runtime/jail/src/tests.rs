@@ -29,7 +29,7 @@ const START_A_PROGRAM: i64 = libc::SYS_execve;
 const WARNING: u32 = 5;
 const LOG_OF_EAL: u32 = 0;
 /// Drivers that are tried together, each set with what it allows.
-const DRIVERS: [&[Driver]; 9] = [
+const DRIVERS: [&[Driver]; 10] = [
     &[Driver::Memory],
     &[Driver::File],
     &[Driver::Pcap],
@@ -38,6 +38,7 @@ const DRIVERS: [&[Driver]; 9] = [
     &[Driver::AfXdp],
     &[Driver::Memif],
     &[Driver::Other],
+    &[Driver::Web],
     &[Driver::Tap, Driver::AfPacket],
 ];
 

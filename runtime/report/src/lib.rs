@@ -4,6 +4,7 @@
 mod clocks;
 mod error;
 mod fault;
+mod graph;
 mod manifest;
 mod module;
 mod pace;
@@ -20,6 +21,7 @@ pub mod text;
 pub use clocks::{ClockPair, Clocks, Drift, PortClock, StampTrial};
 pub use error::Error;
 pub use fault::{FaultClass, ModuleState};
+pub use graph::{Graph, GraphChain, GraphRing, GraphSource};
 pub use manifest::{
     CalibrationKey, ClockQuality, MANIFEST_FORMAT, Machine, Manifest, ModuleFacts, PortFacts, StreamFacts,
 };
@@ -35,7 +37,7 @@ pub use snapshot::{
 pub use stages::{PartTimes, StageTimes};
 pub use stamps::{Floor, ObservedStats, Stamps};
 pub use stream::{
-    BurstStats, FitStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile, PercentileValue,
-    ProbeCounts, StrangerCounts, StreamStats, TimeStats, Variation,
+    BurstStats, Distribution, FitStats, GapShare, GapStats, Interval, LoadStats, OrderStats, Percentile,
+    PercentileValue, ProbeCounts, StrangerCounts, StreamStats, TimeStats, Variation,
 };
 pub use swap::{ApplyReport, ChainReport, SeatReport, SwapReport, Swaps};

@@ -159,6 +159,18 @@ impl fmt::Display for Percentile {
     }
 }
 
+/// How a stream's latencies are distributed: the buckets that percentiles are read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Distribution {
+    /// Buckets with something in them, the shortest first: the longest time in each, nanoseconds, and how many there are.
+    pub buckets: Vec<(u64, u64)>,
+    /// Longer than the last bucket that there is.
+    pub beyond: u64,
+    /// Probes that were lost, which are in no bucket.
+    pub lost: u64,
+}
+
 /// How the latency varies, from real departures.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]

@@ -2,7 +2,7 @@
 
 use super::{VERSION, folder};
 use crate::command::{self, Repository};
-use crate::{files, modules, start, steps};
+use crate::{files, modules, start, steps, web};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ const SHELLS: [(&str, &str); 3] = [("bash", "perigee"), ("zsh", "_perigee"), ("f
 
 /// Makes the package; where it is.
 pub(super) fn build(repository: &Repository) -> Result<PathBuf> {
+    web::setup(repository)?;
     modules::build(repository)?;
     let perigee = start::build(repository, "perigee")?;
     let built = folder(repository).join("build");

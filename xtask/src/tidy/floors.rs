@@ -19,7 +19,7 @@ const HOUSES: &[House] = &[
         &["target", "sim"],
         &["run", "bench"],
         &["setup"],
-        &["swap", "fault", "losses", "snapshot", "manifest"],
+        &["swap", "fault", "losses", "snapshot", "manifest", "graph"],
         &["parts", "options", "lcores", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
@@ -60,7 +60,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["top", "ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
+        &["top", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
         &["client", "live"],
         &["rates", "summary", "load", "module_config", "paced", "new", "jail"],
         &["read", "table"],

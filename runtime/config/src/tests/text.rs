@@ -119,7 +119,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, evidence, watchdog, watchdog_abort, eal_args, jail, user, control, metrics",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, evidence, watchdog, watchdog_abort, eal_args, jail, user, control, metrics, web, web_insecure, web_control, web_origin",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],

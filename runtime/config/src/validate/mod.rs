@@ -19,6 +19,7 @@ mod played;
 mod queues;
 mod sim;
 mod streams;
+mod web;
 mod wires;
 
 use super::{Config, allowed_cpus};
@@ -37,6 +38,7 @@ impl Config {
     pub fn validate(&self) -> Vec<Problem> {
         let mut found = Problems::default();
         entries::run(self, &mut found);
+        web::web(self, &mut found);
         load::load(self, &mut found);
         entries::ports(self, &mut found);
         device_texts::shared(self, &mut found);
