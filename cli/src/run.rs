@@ -2,6 +2,7 @@
 
 use crate::args::RunOptions;
 use crate::control::{Doors, name_of};
+use crate::intervals::{Files, Intervals};
 use crate::live::Live;
 use crate::read::read;
 use crate::ready::Ready;
@@ -61,6 +62,7 @@ pub(crate) fn session_and_summary(
     load::apply(&options.load, &mut config)?;
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
+    let intervals = Files::open(&options.intervals, &options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
     let mut with = runtime_options(options)?;
     with.jail = Some(options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On));
@@ -68,6 +70,7 @@ pub(crate) fn session_and_summary(
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
     let run = Arc::new(Run::start_with(&config, base, &with)?);
+    let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
@@ -77,7 +80,7 @@ pub(crate) fn session_and_summary(
         &run,
         &Asked { signal: &stop, server: &server, supervisor: &supervisor },
         options.duration,
-        options.quiet || options.json.is_stdout(),
+        Eyes { live: !(options.quiet || is_stdout(options)), intervals: intervals.as_mut() },
     );
     supervisor.stopping();
     let socket = server.close();
@@ -89,8 +92,8 @@ pub(crate) fn session_and_summary(
     }
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
-    let written = result.write(&summary);
-    if !options.quiet && !matches!(written, Ok(false)) {
+    let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
+    if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }
     for failure in failures(&summary) {
@@ -99,6 +102,11 @@ pub(crate) fn session_and_summary(
     written?;
     let code = ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 });
     Ok((code, summary))
+}
+
+/// Whether standard output belongs to what other programs read.
+fn is_stdout(options: &RunOptions) -> bool {
+    options.json.is_stdout() || options.intervals.is_stdout()
 }
 
 /// What of the command line concerns the runtime.
@@ -117,10 +125,17 @@ struct Asked<'a> {
     supervisor: &'a Supervisor,
 }
 
-fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, quiet: bool) -> End {
+/// What is told while it runs.
+struct Eyes<'a> {
+    /// People look on.
+    live: bool,
+    intervals: Option<&'a mut Intervals>,
+}
+
+fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'_>) -> End {
     let started = Instant::now();
     let mut signs = SignsOfLife::start(asked.supervisor);
-    let mut live = (!quiet).then(|| Live::start(given.or_else(|| run.duration())));
+    let mut live = eyes.live.then(|| Live::start(given.or_else(|| run.duration())));
     loop {
         // The configuration's may change while the run goes on.
         let duration = given.or_else(|| run.duration());
@@ -140,6 +155,9 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, quiet: bool) -> 
         signs.give(|| run.is_alive());
         if let Some(live) = &mut live {
             live.look(run);
+        }
+        if let Some(intervals) = &mut eyes.intervals {
+            intervals.look(run);
         }
         let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
         std::thread::sleep(LOOK.min(rest));

@@ -16,7 +16,7 @@ struct House {
 #[rustfmt::skip]
 const HOUSES: &[House] = &[
     House { folder: "runtime/src/", floors: &[
-        &["target", "sim"],
+        &["target", "latencies", "sim"],
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest"],
@@ -60,8 +60,8 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
-        &["live", "summary", "load", "module_config", "paced", "new", "jail"],
+        &["ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
+        &["live", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],
         &["read", "table"],
         &["output"],
         &["terminal"],
