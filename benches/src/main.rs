@@ -4,6 +4,7 @@
 //! and every loop that was measured is accounted for packet by packet.
 
 mod checksums;
+mod dissect;
 mod ffi;
 mod grants;
 mod instructions;
@@ -78,6 +79,8 @@ enum Part {
     Measuring,
     /// Files that are played
     Replay,
+    /// Captures as text, beside tcpdump and tshark
+    Dissect,
     /// Checksums by the guest SDK
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
@@ -180,6 +183,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Replay) {
         replay::measure(lab)?;
+    }
+    if wanted(Part::Dissect) {
+        dissect::measure(&lab.root, args.quick)?;
     }
     if wanted(Part::Checksums) {
         checksums::measure(lab)?;

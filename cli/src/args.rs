@@ -6,6 +6,8 @@ use crate::calibrate::CalibrateArgs;
 use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
+use crate::dissect::DissectArgs;
+use crate::intervals::IntervalOptions;
 use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
 use crate::module_config::{ConfigArgs, secret_file};
@@ -56,6 +58,7 @@ pub(crate) enum Command {
     /// ends it at once.
     #[command(after_long_help = "Examples:
   perigee run examples/demo/demo.toml --duration 10s --json summary.json
+  perigee run examples/demo/demo.toml --duration 10s --json-lines - --every 500ms | jq .elapsed_ns
   perigee run net.toml --ready-fd 3 3> ready &    # after mkfifo ready; then: read -r < ready")]
     Run {
         /// The configuration file.
@@ -88,6 +91,11 @@ pub(crate) enum Command {
     ///
     /// Reads the summaries that `--json` has written of runs whose streams have `probes`, or that have paths. Several come into one picture.
     Plot(PlotArgs),
+    /// Show the packets of a capture: number, time, length, headers with addresses and ports.
+    ///
+    /// Reads pcap and pcapng, to the nanosecond, and knows the headers of the guest SDK (docs/headers.md). Looks nothing up: all is
+    /// numbers. A file that is cut short is shown as far as it is whole; then the place is told, with exit code 1.
+    Dissect(DissectArgs),
     /// Send streams of packets, as a file describes them: without writing a module.
     ///
     /// Each stream of the file has a stack of headers, what varies in them, sizes, a rate and a pattern (docs/streams.md). The module
@@ -323,6 +331,8 @@ pub(crate) struct RunOptions {
     pub(crate) load: LoadOptions,
     #[command(flatten)]
     pub(crate) json: JsonOption,
+    #[command(flatten)]
+    pub(crate) intervals: IntervalOptions,
     /// Keep evidence of failures: each leaves a folder in this directory, with the failed batch, a backtrace and a core dump.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) evidence: Option<PathBuf>,

@@ -11,8 +11,10 @@ mod conformance;
 mod control;
 mod convert;
 mod ctl;
+mod dissect;
 mod doctor;
 mod inspect;
+mod intervals;
 mod jail;
 mod live;
 mod load;
@@ -83,6 +85,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Convert(args) => convert::convert(&args.file, args.output.as_deref()),
         Command::Rerun(args) => rerun::rerun(&args),
         Command::Plot(args) => plot::plot(&args),
+        Command::Dissect(args) => dissect::dissect(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Gen { module, port, pace, options } => short::generate(&module, &port, &pace, &options),
         Command::Forward { module, ports, options } => short::forward(&module, &ports, &options),

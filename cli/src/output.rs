@@ -60,6 +60,39 @@ impl JsonOption {
     }
 }
 
+/// A result that comes piece by piece, each of them written at once.
+pub(crate) enum Growing {
+    /// Standard output, until whoever reads it has gone.
+    Stdout,
+    /// A file, which was emptied.
+    File(File, PathBuf),
+}
+
+impl Growing {
+    /// Opens it, and makes or empties the file; `-` is standard output.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::Stdout);
+        }
+        let Output(file, path) = Output::open(path)?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            file.set_len(0).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(Self::File(file, path))
+    }
+
+    /// Writes the next piece.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Stdout => match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+                written => written.context("standard output"),
+            },
+            Self::File(file, path) => file.write_all(bytes).with_context(|| format!("cannot write {}", path.display())),
+        }
+    }
+}
+
 /// Writes a value as JSON where it was asked for, then returns whether standard output is still free for text.
 pub(crate) fn json(value: &impl Serialize, option: &JsonOption) -> Result<bool> {
     Json::open(option)?.write(value)

@@ -45,13 +45,17 @@ pub(crate) fn summary(file: &Path) -> Result<PastRun> {
     past_run(&bytes).with_context(|| format!("{}: no summary of a run", file.display()))
 }
 
-/// Reads the text twice: what `#[serde(flatten)]` has seen as text is no number any more, and reorder density has numbers as keys.
+/// Of a run, or of a simulation, which has it among other things. Reads the text twice: what `#[serde(flatten)]` has seen as text is no number any more, and reorder density has numbers as keys.
 fn past_run(json: &[u8]) -> serde_json::Result<PastRun> {
     #[derive(Deserialize)]
     struct Made {
         manifest: Option<Manifest>,
+        summary: Option<Snapshot>,
     }
-    let Made { manifest } = serde_json::from_slice(json)?;
+    let Made { manifest, summary } = serde_json::from_slice(json)?;
+    if let Some(snapshot) = summary {
+        return Ok(PastRun { manifest, snapshot });
+    }
     Ok(PastRun { manifest, snapshot: serde_json::from_slice(json)? })
 }
 
@@ -119,5 +123,8 @@ mod test {
         let run = past_run(&serde_json::to_vec(&summary).unwrap()).unwrap();
         assert_eq!((run.manifest.unwrap().seed, run.snapshot.elapsed_ns), (3, 7));
         assert_eq!(run.snapshot.measured, summary.snapshot.measured);
+        let simulated = serde_json::json!({ "seed": 5, "summary": summary });
+        let run = past_run(&serde_json::to_vec(&simulated).unwrap()).unwrap();
+        assert_eq!((run.snapshot.elapsed_ns, run.snapshot.measured), (7, summary.snapshot.measured));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::RunOptions;
 use crate::control::{Doors, name_of};
+use crate::intervals::{Files, Intervals};
 use crate::live::Live;
 use crate::read::read;
 use crate::ready::Ready;
@@ -63,6 +64,7 @@ pub(crate) fn session_and_summary(
     load::apply(&options.load, &mut config)?;
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
+    let intervals = Files::open(&options.intervals, &options.json)?;
     let doors = Doors::open(name, &config, base, options)?;
     let mut with = runtime_options(options)?;
     let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);
@@ -77,6 +79,7 @@ pub(crate) fn session_and_summary(
     with.calibrations = calibrate::methods(&calibrations);
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
     let run = Arc::new(Run::start_with(&config, base, &with)?);
+    let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
     tracing::info!("running");
@@ -86,10 +89,13 @@ pub(crate) fn session_and_summary(
         &run,
         &Asked { signal: &stop, server: &server, supervisor: &supervisor },
         options.duration,
-        match view {
-            Some(view) => Shown::View(view, options.duration.or_else(|| run.duration())),
-            None if options.quiet || options.json.is_stdout() => Shown::Nothing,
-            None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
+        Eyes {
+            shown: match view {
+                Some(view) => Shown::View(view, options.duration.or_else(|| run.duration())),
+                None if options.quiet || is_stdout(options) => Shown::Nothing,
+                None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
+            },
+            intervals: intervals.as_mut(),
         },
     );
     supervisor.stopping();
@@ -102,8 +108,8 @@ pub(crate) fn session_and_summary(
     }
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
-    let written = result.write(&summary);
-    if !options.quiet && !matches!(written, Ok(false)) {
+    let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
+    if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }
     for failure in failures(&summary) {
@@ -112,6 +118,11 @@ pub(crate) fn session_and_summary(
     written?;
     let code = ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 });
     Ok((code, summary))
+}
+
+/// Whether standard output belongs to what other programs read.
+fn is_stdout(options: &RunOptions) -> bool {
+    options.json.is_stdout() || options.intervals.is_stdout()
 }
 
 /// What of the command line concerns the runtime.
@@ -130,7 +141,14 @@ struct Asked<'a> {
     supervisor: &'a Supervisor,
 }
 
-fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut shown: Shown) -> End {
+/// What is told while it runs.
+struct Eyes<'a> {
+    /// To people.
+    shown: Shown,
+    intervals: Option<&'a mut Intervals>,
+}
+
+fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'_>) -> End {
     let started = Instant::now();
     let mut signs = SignsOfLife::start(asked.supervisor);
     loop {
@@ -150,8 +168,11 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut shown: Shown
             return End::Sources;
         }
         signs.give(|| run.is_alive());
-        if shown.look(run) {
+        if eyes.shown.look(run) {
             return End::Signal;
+        }
+        if let Some(intervals) = &mut eyes.intervals {
+            intervals.look(run);
         }
         let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
         std::thread::sleep(LOOK.min(rest));

@@ -5,7 +5,7 @@ use crate::page::{NAMED, Use, blocks, follow, root};
 use std::fs;
 
 /// The pages that a test follows.
-const FOLLOWED: [&str; 9] = [
+const FOLLOWED: [&str; 10] = [
     "README.md",
     "docs/getting-started.md",
     "docs/tutorial.md",
@@ -15,6 +15,7 @@ const FOLLOWED: [&str; 9] = [
     "docs/pacing.md",
     "docs/streams.md",
     "docs/how-to-measure.md",
+    "docs/results.md",
 ];
 
 #[test]
@@ -55,6 +56,11 @@ fn streams_are_as_their_page_shows_them() {
 #[test]
 fn what_is_measured_and_drawn_is_as_its_page_says() {
     follow("docs/how-to-measure.md", &[]);
+}
+
+#[test]
+fn results_are_what_their_page_says() {
+    follow("docs/results.md", &[]);
 }
 
 /// A block that is a command is run, or its page says why not.

@@ -18,6 +18,7 @@ pub mod bench;
 
 mod fault;
 mod graph;
+mod latencies;
 mod lcores;
 mod losses;
 mod manifest;
@@ -39,6 +40,7 @@ pub use perigee_dpdk::{clocks, describe};
 pub use perigee_evidence::{EvidenceOptions, Recording, Replay, Verdict};
 pub use perigee_jail as jail;
 pub use perigee_load as load;
+pub use perigee_measure::times::Times;
 pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
@@ -62,6 +64,7 @@ pub use perigee_wasm::module::inspect_bytes;
 pub use perigee_wasm::stack::with_guest_stack;
 pub use perigee_wasm::uninterrupted::longest_operation;
 
+pub use latencies::{Latencies, Latency};
 pub use options::{Calibrated, Options};
 pub use run::Run;
 pub use swap::SwapOptions;

@@ -11,6 +11,7 @@ use perigee_report::PaceStats;
 use perigee_report::Snapshot;
 use perigee_report::{ApplyReport, SwapReport, Swaps};
 use perigee_report::{Distribution, Graph};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -59,7 +60,7 @@ pub trait Target: Send + Sync + 'static {
 }
 
 /// A module, as the configuration has it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct ModuleEntry {
     /// Its name.
     pub name: String,
@@ -69,7 +70,8 @@ pub struct ModuleEntry {
     pub digest: String,
     /// Its trust domain.
     pub domain: String,
-    /// What it may do.
+    /// What it may do, as in the configuration.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub grants: Grants,
     /// What is told of its secrets, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -82,8 +82,10 @@ enum Task {
     },
     /// Check the modules of each language against the ABI, and measure them side by side
     Conformance,
-    /// Install at once what all commands need: packages, compilers, scapy, mdbook, cargo-deny
+    /// Install at once what all commands need: packages, compilers, scapy, what checks Python, mdbook, cargo-deny
     Setup,
+    /// Build the wheel of the Python package: target/python/perigee-VERSION.whl
+    Python,
     /// Build every module to target/modules/NAME.wasm
     BuildModules,
     /// Check what compilers do not: where unsafe is, the ABI's version, file lengths, links, listings in pages and more
@@ -92,8 +94,8 @@ enum Task {
         #[arg(long)]
         bless: bool,
     },
-    /// Write anew what is compared with the code: listings in pages, docs/headers-table.md, messages of the compiler; the
-    /// ABI has its own --bless
+    /// Write anew what is compared with the code: listings in pages, docs/headers-table.md, docs/openapi.json, messages of the
+    /// compiler; the ABI has its own --bless
     Bless,
     /// Check that accessors of the guest SDK compile to what a store by hand compiles to
     Codegen {
@@ -142,6 +144,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Bless => steps::bless(&repository),
         Task::Conformance => conformance::run(&repository),
         Task::Setup => setup::all(&repository),
+        Task::Python => python::wheel(&repository),
         Task::BuildModules => modules::build_all(&repository),
         Task::Tidy { bless: true } => tidy::bless(&repository),
         Task::Tidy { bless: false } => tidy::run(&repository),

@@ -21,7 +21,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("bind9-dnsutils", "makes DNS traffic to record"),
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
-    ("python3-venv", "holds scapy and the Zig compiler, which come as Python packages"),
+    ("python3-venv", "holds scapy, the Zig compiler and what checks our Python package, which come as Python packages"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("tmux", "is the terminal on which `perigee top` is tried"),
@@ -65,7 +65,8 @@ pub(crate) fn all(repository: &Repository) -> Result<()> {
 pub(crate) fn tests(repository: &Repository) -> Result<()> {
     packages(repository)?;
     languages::setup_all(repository)?;
-    scapy(repository)
+    scapy(repository)?;
+    python::requirements(repository)
 }
 
 /// The packages of Debian alone.

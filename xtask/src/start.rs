@@ -25,6 +25,8 @@ pub(crate) fn demo(repository: &Repository, duration: &str) -> Result<()> {
 /// The benchmark.
 pub(crate) fn bench(repository: &Repository, args: &[OsString]) -> Result<()> {
     modules::build(repository)?;
+    // What is measured from outside, as its users start it.
+    build(repository, "perigee")?;
     let bench = build(repository, "perigee-bench")?;
     become_it(repository.command(bench).args(args))
 }

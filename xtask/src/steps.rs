@@ -1,7 +1,7 @@
 //! `./x test`: all that build machines run, in the order in which it is cheapest to fail.
 
 use crate::command::{self, Repository};
-use crate::{codegen, conformance, modules, setup, start, tidy, timings, unprivileged, web};
+use crate::{codegen, conformance, modules, python, setup, start, tidy, timings, unprivileged, web};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ struct Step {
     of_the_system: bool,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "setup", run: setup::all, of_the_system: false },
     Step { name: "fmt", run: fmt, of_the_system: false },
     Step { name: "tidy", run: tidy::run, of_the_system: false },
@@ -26,6 +26,7 @@ const STEPS: [Step; 15] = [
     Step { name: "cargo-test", run: cargo_test, of_the_system: true },
     Step { name: "unprivileged", run: unprivileged::run, of_the_system: true },
     Step { name: "conformance", run: conformance::run, of_the_system: true },
+    Step { name: "python", run: python::check, of_the_system: true },
     Step { name: "examples", run: examples, of_the_system: true },
     Step { name: "web", run: web::test, of_the_system: false },
     Step { name: "doc", run: doc, of_the_system: false },
@@ -98,7 +99,12 @@ pub(crate) fn bless(repository: &Repository) -> Result<()> {
     tidy::bless(repository)?;
     let mut cargo = repository.cargo("test");
     cargo.args(["--release", "--package", "perigee-guest", "--test", "table", "--test", "compile_fail"]);
-    command::run(cargo.env("BLESS", "1").env("TRYBUILD", "overwrite"))
+    command::run(cargo.env("BLESS", "1").env("TRYBUILD", "overwrite"))?;
+    // By --workspace, for a package alone would have the engine compiled anew.
+    let mut cargo = repository.cargo("test");
+    cargo.args(["--release", "--workspace", "--lib", "--quiet", "--", "openapi::"]);
+    command::run(cargo.env("BLESS", "1"))?;
+    python::bless(repository)
 }
 
 fn doc(repository: &Repository) -> Result<()> {

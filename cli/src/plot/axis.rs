@@ -25,6 +25,15 @@ impl Scale {
         }
     }
 
+    /// The value that lies at a place.
+    pub(super) fn back(self, place: f64) -> f64 {
+        match self {
+            Self::Linear => place,
+            Self::Log => 10f64.powf(place),
+            Self::Nines => 100.0 - 100.0 * 10f64.powf(-place),
+        }
+    }
+
     /// From where to where an axis goes that has all of these places on it.
     pub(super) fn range(self, places: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
         let (low, high) = places.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
@@ -91,6 +100,15 @@ mod test {
         }
         assert!(Scale::Nines.place(100.0).is_finite());
         assert_eq!(labels(Scale::Nines, 0.0..3.1), "0 50 90 99 99.9");
+    }
+
+    #[test]
+    fn a_value_comes_back_from_its_place() {
+        for scale in [Scale::Linear, Scale::Log, Scale::Nines] {
+            for value in [0.5, 50.0, 99.9] {
+                assert!((scale.back(scale.place(value)) - value).abs() < 1e-9, "{scale:?} {value}");
+            }
+        }
     }
 
     #[test]

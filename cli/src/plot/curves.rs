@@ -1,9 +1,16 @@
-//! From summaries to curves.
+//! From results to pictures: the curves of each run, or of several runs of the same.
 
 use super::axis::Scale;
-use super::{Shown, What};
-use perigee_runtime::{GapStats, LoadStats, Percentile, PercentileValue, StreamStats, TimeStats, text};
+use super::parts::{self, Part};
+use super::spread::spread;
+use super::{Shown, Unit, What};
+use perigee_runtime::text;
 use std::collections::BTreeSet;
+
+/// A curve's points, by the first of their values.
+pub(super) type Points = Vec<(f64, f64)>;
+/// At places along the first axis, the least and the most.
+pub(super) type Band = Vec<(f64, f64, f64)>;
 
 /// A picture before it is drawn.
 #[derive(Debug)]
@@ -24,6 +31,7 @@ pub(super) struct Picture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Corner {
     UpperLeft,
+    UpperRight,
     LowerLeft,
     LowerRight,
 }
@@ -42,7 +50,17 @@ pub(super) struct Curve {
     /// Curves of one stream of one run have the same number, and so the same colour.
     pub(super) colour: usize,
     pub(super) stroke: Stroke,
-    pub(super) points: Vec<(f64, f64)>,
+    pub(super) points: Points,
+    /// Of several runs, from the least to the most.
+    pub(super) band: Band,
+}
+
+impl Curve {
+    /// All points that must be on the picture.
+    pub(super) fn all(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let band = self.band.iter().flat_map(|(at, low, high)| [(*at, *low), (*at, *high)]);
+        self.points.iter().copied().chain(band)
+    }
 }
 
 /// How a curve is drawn.
@@ -53,153 +71,84 @@ pub(super) enum Stroke {
     /// Dashes, with points.
     Dashed,
     /// A line without points.
+    Fine,
+    /// A thin one.
     Plain,
 }
 
-/// A curve of one stream: what it is of, how it is drawn, its points.
-type Part = (&'static str, Stroke, Vec<(f64, f64)>);
-
 /// What is to be drawn.
-pub(super) fn picture(runs: &[Shown], what: What) -> Picture {
+pub(super) fn picture(units: &[Unit], what: What) -> Picture {
+    let (title, legend, x, y) = axes(what);
     let (mut curves, mut without, mut colour) = (Vec::new(), Vec::new(), 0);
-    for shown in runs {
-        let before = curves.len();
-        for stream in &shown.run.snapshot.measured {
-            let parts = parts(stream, what);
-            let own = parts.into_iter().filter(|(_, _, points)| !points.is_empty()).map(|(of, stroke, points)| Curve {
-                label: label(runs, shown, &stream.name, of),
-                colour,
-                stroke,
-                points,
-            });
-            curves.extend(own);
-            colour += 1;
+    for unit in units {
+        let runs: Vec<Vec<Part>> = unit.runs.iter().map(|shown| parts::of(&shown.source, what)).collect();
+        let lacking = unit.runs.iter().zip(&runs).filter(|(_, parts)| parts.is_empty());
+        without.extend(lacking.map(|(shown, _)| shown.file.clone()));
+        let prefix = if units.len() > 1 || unit.runs.len() > 1 { format!("{}: ", unit.name) } else { String::new() };
+        let mut last = None;
+        for part in runs.first().into_iter().flatten() {
+            colour += usize::from(last.is_some_and(|last| last != part.colour));
+            last = Some(part.colour);
+            let label = text::line(&format!("{prefix}{}, {}", part.name, part.of), text::WORDS);
+            curves.push(curve(&runs, part, (x, y), label, colour));
         }
-        for path in shown.run.snapshot.paths.iter().filter(|path| what == What::Latency && path.latency.count > 0) {
-            let points = by_percentile(&path.latency);
-            curves.push(Curve {
-                label: label(runs, shown, &path.name, "first to second place"),
-                colour,
-                stroke: Stroke::Solid,
-                points,
-            });
-            colour += 1;
-        }
-        if curves.len() == before {
-            without.push(shown.file.clone());
-        }
+        colour += 1;
     }
-    let (title, x, y) = axes(what);
-    let legend = match what {
-        What::Latency => Corner::LowerRight,
-        What::Gaps => Corner::UpperLeft,
-        What::Rate => Corner::LowerLeft,
-    };
-    Picture { title, legend, machines: machines(runs), x, y, curves, without }
+    let machines = machines(units.iter().flat_map(|unit| &unit.runs));
+    Picture { title, legend, machines, x, y, curves, without }
 }
 
-/// What stands in the legend; with its run, where there are several.
-fn label(runs: &[Shown], shown: &Shown, name: &str, of: &str) -> String {
-    let run = if runs.len() > 1 { format!("{}: ", shown.name) } else { String::new() };
-    text::line(&format!("{run}{name}, {of}"), text::WORDS)
+/// The curve of a run; of several, their median and spread.
+fn curve(runs: &[Vec<Part>], part: &Part, axes: (Axis, Axis), label: String, colour: usize) -> Curve {
+    let is_same = |other: &&Part| (&other.name, other.of) == (&part.name, part.of);
+    let same: Vec<_> = runs.iter().flatten().filter(is_same).map(|part| &part.points).collect();
+    if runs.len() == 1 {
+        return Curve { label, colour, stroke: part.stroke, points: part.points.clone(), band: Vec::new() };
+    }
+    let (points, band) = spread(&same, axes);
+    let stroke = if part.stroke == Stroke::Solid { Stroke::Fine } else { part.stroke };
+    Curve { label: format!("{label} (median and spread of {})", same.len()), colour, stroke, points, band }
 }
 
-fn axes(what: What) -> (&'static str, Axis, Axis) {
+fn axes(what: What) -> (&'static str, Corner, Axis, Axis) {
     let axis = |label, scale| Axis { label, scale };
+    let time = axis("time since the start of the run (s)", Scale::Linear);
     match what {
-        What::Latency => {
-            ("Latency by percentile", axis("percentile (%)", Scale::Nines), axis("latency (us)", Scale::Log))
+        What::Latency => (
+            "Latency by percentile",
+            Corner::LowerRight,
+            axis("percentile (%)", Scale::Nines),
+            axis("latency (us)", Scale::Log),
+        ),
+        What::LatencyCdf => (
+            "Latency",
+            Corner::LowerRight,
+            axis("latency (us)", Scale::Log),
+            axis("part of the packets that took no longer (%)", Scale::Linear),
+        ),
+        What::Histogram => (
+            "Latency",
+            Corner::UpperRight,
+            axis("latency (us)", Scale::Log),
+            axis("part of the packets, 20 bars to a power of ten (%)", Scale::Linear),
+        ),
+        What::PercentilesOverTime => {
+            ("Latency over time", Corner::UpperRight, time, axis("latency (us)", Scale::Log))
         }
+        What::RateOverTime => ("Packets of ports", Corner::LowerRight, time, axis("rate (kpps)", Scale::Linear)),
         What::Gaps => (
             "Gaps between packets",
+            Corner::UpperLeft,
             axis("gap (us)", Scale::Log),
             axis("part of the gaps that is no longer (%)", Scale::Linear),
         ),
-        What::Rate => (
-            "Rate of arrivals",
-            axis("time since the start of the run (s)", Scale::Linear),
-            axis("rate (kpps)", Scale::Linear),
-        ),
+        What::Rate => ("Rate of arrivals", Corner::LowerLeft, time, axis("rate (kpps)", Scale::Linear)),
     }
-}
-
-fn parts(stream: &StreamStats, what: What) -> Vec<Part> {
-    match what {
-        What::Latency => vec![
-            ("from real departure", Stroke::Solid, by_percentile(&stream.latency)),
-            ("from intended departure", Stroke::Dashed, by_percentile(&stream.latency_intended)),
-        ],
-        What::Gaps => {
-            let both = [&stream.departure_gaps, &stream.arrival_gaps];
-            let asked = both.into_iter().flatten().find_map(|gaps| gaps.asked_ns).map(us);
-            let of = |gaps: &Option<GapStats>| gaps.as_ref().map(|gaps| by_length(&gaps.gaps)).unwrap_or_default();
-            let [departures, arrivals] = both.map(of);
-            if departures.is_empty() && arrivals.is_empty() {
-                return Vec::new();
-            }
-            let asked = asked.map(|us| vec![(us, 0.0), (us, 100.0)]).unwrap_or_default();
-            vec![
-                ("departures", Stroke::Solid, departures),
-                ("arrivals", Stroke::Dashed, arrivals),
-                ("as asked", Stroke::Plain, asked),
-            ]
-        }
-        What::Rate => vec![("arrivals", Stroke::Plain, stream.load.as_ref().map(over_time).unwrap_or_default())],
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a place on a picture")]
-fn us(ns: u64) -> f64 {
-    ns as f64 / 1e3
-}
-
-/// Percentiles in percent, with their times in microseconds; what was refused is not there.
-fn known(percentiles: &[Percentile]) -> impl Iterator<Item = (f64, f64)> {
-    let known = percentiles.iter().filter_map(|one| match one.value {
-        PercentileValue::Ns(ns) => Some((one.name.strip_prefix('p')?.parse().ok()?, us(ns))),
-        PercentileValue::AtLeast(_) | PercentileValue::Refused { .. } => None,
-    });
-    // The file may be somebody else's, and a number is also what is called NaN.
-    known.filter(|(percent, _)| (0.0..=100.0).contains(percent))
-}
-
-/// Least, percentiles and most. All but one of n times are no longer than what is at 1 - 1/n: there the longest lies.
-#[allow(clippy::cast_precision_loss, reason = "a place on a picture")]
-fn by_percentile(times: &TimeStats) -> Vec<(f64, f64)> {
-    let least = times.min_ns.map(|ns| (0.0, us(ns)));
-    let most = times.max_ns.filter(|_| times.count > 1).map(|ns| (100.0 - 100.0 / times.count as f64, us(ns)));
-    least.into_iter().chain(known(&times.percentiles)).chain(most).collect()
-}
-
-/// The same the other way round: how long, and which part is no longer.
-fn by_length(times: &TimeStats) -> Vec<(f64, f64)> {
-    let (least, most) = (times.min_ns.map(|ns| (us(ns), 0.0)), times.max_ns.map(|ns| (us(ns), 100.0)));
-    let between = known(&times.percentiles).map(|(percent, us)| (us, percent));
-    least.into_iter().chain(between).chain(most).collect()
-}
-
-/// Steps: seconds, and thousands of packets in a second. Intervals without packets are not in a summary.
-#[allow(clippy::cast_precision_loss, reason = "a place on a picture")]
-fn over_time(load: &LoadStats) -> Vec<(f64, f64)> {
-    let length = load.interval_ns.max(1);
-    let seconds = |ns: u64| ns as f64 / 1e9;
-    let mut points = Vec::new();
-    let mut end = None;
-    for interval in &load.intervals {
-        let stop = interval.start_ns.saturating_add(length);
-        if let Some(end) = end.filter(|end| *end != interval.start_ns) {
-            points.extend([(seconds(end), 0.0), (seconds(interval.start_ns), 0.0)]);
-        }
-        let kpps = interval.packets as f64 / seconds(length) / 1e3;
-        points.extend([(seconds(interval.start_ns), kpps), (seconds(stop), kpps)]);
-        end = Some(stop);
-    }
-    points
 }
 
 /// Each machine once.
-fn machines(runs: &[Shown]) -> String {
-    let manifests = runs.iter().filter_map(|shown| shown.run.manifest.as_ref());
+fn machines<'a>(runs: impl Iterator<Item = &'a Shown>) -> String {
+    let manifests = runs.filter_map(|shown| shown.source.run.manifest.as_ref());
     let machines = manifests.map(|manifest| {
         let machine = &manifest.machine;
         let words = format!("{}, kernel {}, perigee {}", machine.cpu.trim(), machine.kernel, manifest.perigee);

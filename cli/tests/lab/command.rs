@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dig", "bind9-dnsutils"),
     ("dnsmasq", "dnsmasq-base"),
     ("dumpcap", "tshark"),
+    ("editcap", "tshark"),
     ("ethtool", "ethtool"),
     ("fping", "fping"),
     ("ip", "iproute2"),

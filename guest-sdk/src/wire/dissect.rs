@@ -1,5 +1,6 @@
 //! Dissecting: which headers does this packet have?
 
+use super::under::{Side, asked};
 use super::{Cover, Error, Field, Info, Measured, Next, Role, checksum, protocol};
 use core::ops::{Deref, Range};
 
@@ -144,10 +145,13 @@ impl<'a> Layers<'a> {
         }
         let mut contradicts = false;
         // The receiver's port says more than the sender's.
-        for port in [Side::Destination, Side::Source] {
-            let all = self.more.iter().chain(super::protocols::HEADERS).copied();
+        for side in [Side::Destination, Side::Source] {
+            let Some((number, table)) = asked(next, side) else { continue };
+            let own = self.more.iter().copied().filter(|info| is_under(info, next, number));
+            let all = own.chain(table.iter().filter(|under| under.0 == number).map(|under| under.1));
             let all = all.filter(|info| !(self.in_ipv4 && info.role.is_of_ipv6()));
-            for info in all.filter(|info| is_under(info, next, port)) {
+            // Whoever sends from a tunnel's port by chance sends no tunnel.
+            for info in all.filter(|info| side == Side::Destination || info.role != Role::Tunnel) {
                 match read(info, bytes) {
                     Ok(None) => {}
                     Ok(found) => return Ok(found),
@@ -193,26 +197,14 @@ const fn is_hint(next: Next) -> bool {
     )
 }
 
-/// Whose port decides.
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Destination,
-    Source,
-}
-
-/// Whether a header is carried under this number.
-fn is_under(info: &Info, next: Next, side: Side) -> bool {
+/// Whether a header is carried under this number, of the kind that follows.
+fn is_under(info: &Info, next: Next, number: u16) -> bool {
     let format = &info.format;
     match next {
-        Next::UdpPorts { .. } if side == Side::Source && info.role == Role::Tunnel => false,
-        Next::EtherType(number) => side == Side::Destination && format.ether_types.contains(&number),
-        Next::IpProtocol(number) => side == Side::Destination && format.ip_protocols.contains(&number),
-        Next::UdpPorts { source, destination } => {
-            format.udp_ports.contains(if side == Side::Source { &source } else { &destination })
-        }
-        Next::TcpPorts { source, destination } => {
-            format.tcp_ports.contains(if side == Side::Source { &source } else { &destination })
-        }
+        Next::EtherType(_) => format.ether_types.contains(&number),
+        Next::IpProtocol(protocol) => format.ip_protocols.contains(&protocol),
+        Next::UdpPorts { .. } => format.udp_ports.contains(&number),
+        Next::TcpPorts { .. } => format.tcp_ports.contains(&number),
         Next::Payload | Next::Header(_) | Next::IpByVersion => false,
     }
 }

@@ -33,6 +33,7 @@ mod stack;
 mod tlv;
 #[cfg(not(target_arch = "wasm32"))]
 mod typed;
+mod under;
 
 pub use dissect::{Layers, MAX_LAYERS, Place, Places};
 pub use dump::{dump, hex, show};

@@ -1,11 +1,9 @@
-//! The routes, and what all requests share. docs/control.md has them as a table.
+//! What all requests share.
 
 use super::CTL_AGENT;
-use super::handlers::{
-    apply, diff, graph, latency, log_level, message, metrics, module, modules, restart, set_log_level, stats, status,
-    stop, stream, streams, swap, swaps,
-};
+use super::handlers::metrics;
 use super::problem::Problem;
+use super::routes::ROUTES;
 use super::wire::ControlStatus;
 use super::worker::Worker;
 use super::{LogFilter, ModuleEntry, Observer, Target};
@@ -15,7 +13,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
 use perigee_core::lock;
 use perigee_report::Snapshot;
 use perigee_report::Swaps;
@@ -182,30 +180,13 @@ impl Api {
 
 /// All routes.
 pub(super) fn router(api: Arc<Api>) -> Router {
-    let routes = Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/stats", get(stats))
-        .route("/v1/modules", get(modules))
-        .route("/v1/modules/{name}", get(module))
-        .route("/v1/modules/{name}/message", post(message))
-        .route("/v1/modules/{name}/restart", post(restart))
-        .route("/v1/streams", get(streams))
-        .route("/v1/streams/{name}", post(stream))
-        .route("/v1/modules/{name}/swap", post(swap))
-        .route("/v1/streams/{name}/latency", get(latency))
-        .route("/v1/graph", get(graph))
-        .route("/v1/swaps", get(swaps))
-        .route("/v1/config/diff", post(diff))
-        .route("/v1/config/apply", post(apply))
-        .route("/v1/log-level", get(log_level).put(set_log_level))
-        .route("/v1/stop", post(stop))
-        .route("/v1/metrics", scrape());
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.served)()));
     finish(routes, api)
 }
 
 /// The one route of the TCP port.
 pub(super) fn metrics_router(api: Arc<Api>) -> Router {
-    finish(Router::new().route("/metrics", scrape()), api)
+    finish(Router::new().route("/metrics", get(metrics)), api)
 }
 
 fn finish(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
@@ -225,10 +206,6 @@ fn finish(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&api), bounded))
         .layer(from_fn_with_state(Arc::clone(&api), told))
         .with_state(api)
-}
-
-fn scrape() -> MethodRouter<Arc<Api>> {
-    get(metrics)
 }
 
 /// Counts requests, and tells the log who has changed what.

@@ -4,8 +4,8 @@ use super::api::{Api, Inside};
 use super::metrics::{self, Format, Moment};
 use super::problem::Problem;
 use super::wire::{
-    Answer, Answers, ConfigRequest, Differences, LogLevel, ModuleAnswer, Restarted, Status, StreamRequest, SwapRequest,
-    bytes_of,
+    Answer, Answers, ConfigRequest, Differences, LogLevel, ModuleAnswer, Restarted, Status, Stopping, StreamRequest,
+    SwapRequest, bytes_of,
 };
 use super::{LogFilter, ModuleEntry, Observer};
 use axum::Json;
@@ -237,7 +237,11 @@ pub(super) async fn set_log_level(State(api): State<Arc<Api>>, body: Bytes) -> R
 
 pub(super) async fn stop(State(api): State<Arc<Api>>) -> Response {
     api.stop.store(true, Ordering::Relaxed);
-    (StatusCode::ACCEPTED, Json(serde_json::json!({ "state": "stopping" }))).into_response()
+    (StatusCode::ACCEPTED, Json(Stopping { state: "stopping" })).into_response()
+}
+
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], crate::openapi()).into_response()
 }
 
 pub(super) async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {

@@ -24,7 +24,9 @@
 mod api;
 mod handlers;
 mod metrics;
+mod openapi;
 mod problem;
+mod routes;
 mod server;
 mod socket;
 mod watchers;
@@ -33,6 +35,7 @@ mod worker;
 
 #[doc(hidden)]
 pub use server::InProcess;
+pub use openapi::openapi;
 pub use server::{Server, Settings, serve};
 pub use socket::{Listener, SocketFile, default_directories, is_alive};
 pub use watchers::{LogFilter, Observer};

@@ -5,10 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use perigee_report::Error;
 use perigee_report::text;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Why a request was not served: `{"error": ..., "where": ..., "hint": ...}` with a status code.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(super) struct Problem {
     #[serde(skip)]
     status: StatusCode,

@@ -9,13 +9,14 @@ use perigee_config::stream::{Pattern, Rate, some_pattern};
 use perigee_config::{Config, ConfigError, ModuleConfig, values};
 use perigee_load::Upload;
 use perigee_report::ModuleStats;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// `GET /v1/status`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Status {
     pub(super) name: String,
     pub(super) state: &'static str,
@@ -33,7 +34,7 @@ pub(super) struct Status {
 }
 
 /// How the control server itself fares.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct ControlStatus {
     pub(super) connections: u64,
     pub(super) requests: u64,
@@ -44,7 +45,7 @@ pub(super) struct ControlStatus {
 }
 
 /// One of `GET /v1/modules`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ModuleAnswer {
     #[serde(flatten)]
     pub(super) entry: ModuleEntry,
@@ -52,39 +53,48 @@ pub(super) struct ModuleAnswer {
 }
 
 /// `POST /v1/modules/NAME/restart`: instances that are on their way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Restarted {
     pub(super) instances: usize,
 }
 
 /// `POST /v1/streams/NAME`: a rate, a pattern, both of them, or whether it is paused.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamRequest {
     /// The rate from now on, as the configuration has it.
+    #[schemars(with = "Option<String>")]
     pub(super) rate: Option<Rate>,
     /// The pattern from now on, as the configuration has it.
     #[serde(default, deserialize_with = "some_pattern")]
+    #[schemars(with = "Option<TextOrTable>")]
     pub(super) pattern: Option<Pattern>,
     /// Whether it holds its packets back.
     pub(super) paused: Option<bool>,
 }
 
+/// `POST /v1/stop`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Stopping {
+    /// `stopping`.
+    pub(super) state: &'static str,
+}
+
 /// `GET` and `PUT /v1/log-level`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogLevel {
     pub(super) filter: String,
 }
 
 /// `POST /v1/modules/NAME/message`: one answer per instance, in the order of the configuration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Answers {
     pub(super) answers: Vec<Answer>,
 }
 
 /// One instance's answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Answer {
     pub(super) base64: String,
     /// The same as text, where it is UTF-8 and nothing in it would be obeyed by whoever shows it.
@@ -92,7 +102,7 @@ pub(super) struct Answer {
 }
 
 /// `POST /v1/modules/NAME/swap`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SwapRequest {
     /// The new module's bytes, as base64.
@@ -100,9 +110,11 @@ pub(super) struct SwapRequest {
     /// Its signature: the text of a minisign file.
     pub(super) signature: Option<String>,
     /// Its configuration, an object or a text; without it the old one's.
+    #[schemars(with = "Option<TextOrTable>")]
     pub(super) config: Option<ModuleConfig>,
     /// How long the old instances are kept, as `1s`.
     #[serde(default, deserialize_with = "grace")]
+    #[schemars(with = "Option<String>")]
     pub(super) grace: Option<Duration>,
     /// Begin without the old instances' state.
     #[serde(default)]
@@ -114,7 +126,7 @@ fn grace<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Dur
 }
 
 /// `POST /v1/config/diff` and `/v1/config/apply`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigRequest {
     /// The configuration, as its file has it.
@@ -127,7 +139,17 @@ pub(super) struct ConfigRequest {
     pub(super) signatures: BTreeMap<String, String>,
     /// The files of its modules' secrets, as base64, by the path that it has for them.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub(super) secrets: BTreeMap<String, Base64>,
+}
+
+/// A text, or an object with keys as the configuration has them.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "says what is taken; what it means is read elsewhere")]
+enum TextOrTable {
+    Text(String),
+    Table(BTreeMap<String, serde_json::Value>),
 }
 
 /// What is in a secret's file, as base64.
@@ -168,7 +190,7 @@ impl ConfigRequest {
 }
 
 /// `POST /v1/config/diff`: a line for each difference.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Differences {
     pub(super) actions: Vec<String>,
     /// Those of them that need a restart.

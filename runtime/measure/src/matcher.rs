@@ -7,7 +7,7 @@ use crate::delay::Delay;
 use crate::memory::{Fate, Memory};
 use crate::sights::{Sight, SightCounts, Sights};
 use crate::tally::Tally;
-use crate::times::Lost;
+use crate::times::{Lost, Times};
 use hdrhistogram::CreationError;
 use perigee_report::{PathCounts, PathStats};
 use std::sync::Arc;
@@ -99,6 +99,12 @@ impl Passed {
     #[must_use]
     pub fn waits(&self) -> bool {
         self.counts().outstanding != 0 || !self.sights.iter().all(|(_, sights)| sights.is_empty())
+    }
+
+    /// From the first place to the second, as it is read now.
+    #[must_use]
+    pub fn latency(&self) -> Times {
+        self.delay.read().real
     }
 
     /// As it is told, under this name.

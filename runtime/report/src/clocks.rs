@@ -1,9 +1,10 @@
 //! What is told of clocks: those of ports beside the system's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A port's clock.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct PortClock {
     /// The device.
     pub device: String,
@@ -24,7 +25,7 @@ pub struct PortClock {
 }
 
 /// How one clock runs beside another.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct Drift {
     /// Ticks in a second; 1,000,000,000 of a clock in nanoseconds.
     pub hz: f64,
@@ -39,7 +40,7 @@ pub struct Drift {
 }
 
 /// All clocks that were looked at.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct Clocks {
     /// How long they were looked at, nanoseconds.
     pub took_ns: u64,
@@ -58,7 +59,7 @@ pub struct Clocks {
 }
 
 /// What became of packets of one kind that were sent from the first port to the last.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct StampTrial {
     /// What they were.
     pub packet: String,
@@ -77,7 +78,7 @@ pub struct StampTrial {
 }
 
 /// Two ports' clocks.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct ClockPair {
     /// The device of the one that is compared with.
     pub first: String,

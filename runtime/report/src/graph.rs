@@ -1,9 +1,10 @@
 //! What a run is made of, as far as a picture of it needs that: who takes packets from where, and hands them on to whom.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The ports, rings and chains of a run, and the arrows between them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Graph {
     /// Names of the ports, by number.
@@ -15,7 +16,7 @@ pub struct Graph {
 }
 
 /// A ring.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct GraphRing {
     /// Name in the configuration.
@@ -25,7 +26,7 @@ pub struct GraphRing {
 }
 
 /// A chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct GraphChain {
     /// Name in the configuration.
@@ -41,7 +42,7 @@ pub struct GraphChain {
 }
 
 /// Where a chain's packets come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GraphSource {
     /// Nobody has said it.

@@ -1,6 +1,7 @@
 //! What a run was made of: enough to repeat it, and to judge its figures.
 
 use crate::Origin;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 pub const MANIFEST_FORMAT: u32 = 1;
 
 /// What a run was made of.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Manifest {
     /// [`MANIFEST_FORMAT`].
@@ -42,7 +43,7 @@ pub struct Manifest {
 }
 
 /// The machine that a run was on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Machine {
     /// The CPU, as the kernel calls it.
@@ -54,7 +55,7 @@ pub struct Machine {
 }
 
 /// How good the clock was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ClockQuality {
     /// Cycles of the time stamp counter in a second, as measured at the beginning, by which all times were told.
@@ -67,7 +68,7 @@ pub struct ClockQuality {
 }
 
 /// A module.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ModuleFacts {
     /// Name in the configuration.
@@ -82,7 +83,7 @@ pub struct ModuleFacts {
 }
 
 /// A port.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PortFacts {
     /// Name in the configuration.
@@ -96,7 +97,7 @@ pub struct PortFacts {
 }
 
 /// A stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct StreamFacts {
     /// Name in the configuration.
@@ -108,7 +109,7 @@ pub struct StreamFacts {
 }
 
 /// What a calibration holds for: of anything else it says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct CalibrationKey {
     /// The port's driver.
     pub driver: String,

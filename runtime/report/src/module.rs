@@ -1,10 +1,11 @@
 //! What is known of a module.
 
 use perigee_abi::{STATE_ALIGN, STATE_UNIT};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a module comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// SHA-256 of its bytes as they were handed over, in hexadecimal.
     pub sha256: String,
@@ -19,7 +20,7 @@ pub struct Origin {
 }
 
 /// The numbers that a module exports.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct Numbers {
     /// ABI version.
     pub abi: u32,
@@ -53,7 +54,7 @@ impl Numbers {
 }
 
 /// Facts of a module, for `perigee inspect`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ModuleInfo {
     /// Its name or file.
     pub name: String,

@@ -1,10 +1,11 @@
 //! What a run tells of its streams: when their packets left, beside when they should have.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How far a stream is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamState {
     /// Its time has not come.
@@ -30,7 +31,7 @@ impl fmt::Display for StreamState {
 }
 
 /// One stream, all lcores of its chain together.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PaceStats {
     /// Name in the configuration.

@@ -1,10 +1,11 @@
 //! What was measured of packets that pass by: the same one seen at two places.
 
 use super::{TimeStats, Variation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was measured of one path.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PathStats {
     /// Name in the configuration.
@@ -73,7 +74,7 @@ impl PathStats {
 
 /// What became of packets. At each moment `first = in_time + late + lost + ambiguous + outstanding` and
 /// `then = in_time + late + twice + ambiguous_then + only_then + waiting`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PathCounts {
     /// Seen at the first place.

@@ -1,10 +1,11 @@
 //! What ports tell of themselves.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counters of a port since its start, as its driver gives them.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PortStats {
     /// Name in the configuration.
@@ -60,7 +61,7 @@ pub struct PortStats {
 }
 
 /// What became of the packets that an end of a simulated wire has sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct WireStats {
     /// Lost on the line.
@@ -88,7 +89,7 @@ pub struct WireStats {
 }
 
 /// How a port's files are played. What is left out of them, and what their times are like, is counted once, whatever the rounds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ReplayStats {
     /// Packets that were played.
@@ -132,7 +133,7 @@ pub struct ReplayStats {
 }
 
 /// What a port's counters mean.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PortMeaning {
     /// What became of packets that count as sent.
@@ -146,7 +147,7 @@ pub struct PortMeaning {
 }
 
 /// One flow rule of a port, and how it fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct FlowStats {
     /// What packets must look like, in words.
@@ -162,7 +163,7 @@ pub struct FlowStats {
 }
 
 /// What DPDK sees of a device.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PortDescription {
     /// Device string.
     pub device: String,

@@ -2,11 +2,12 @@
 //! asked for.
 
 use super::{Manifest, ModuleState, Origin, PaceStats, PathStats, PortStats, StageTimes, StrangerCounts, StreamStats};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counters of a run at one moment (each chain's from one moment; chains up to a tick apart).
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Snapshot {
     /// Nanoseconds since the lcores started.
@@ -61,7 +62,7 @@ pub struct TickerGaps {
 }
 
 /// Counters of one chain on one lcore.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ChainStats {
     /// Name in the configuration.
@@ -130,7 +131,7 @@ impl ChainStats {
 
 /// How long the polls of a chain took in which packets came: source, all stages, ways out. A batch's own time is a part of
 /// it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct BatchTime {
     /// Polls with packets.
@@ -150,7 +151,7 @@ pub struct BatchTime {
 }
 
 /// How many bundles there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceStats {
     /// Bundles written.
     pub written: u64,
@@ -161,7 +162,7 @@ pub struct EvidenceStats {
 }
 
 /// What one instance of a module says and how it fares. Its counters are its own word, not a measurement of ours.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ModuleStats {
     /// Name in the configuration.
@@ -193,7 +194,7 @@ pub struct ModuleStats {
 }
 
 /// One lcore.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 pub struct LcoreStats {
     /// CPU that it runs on.
     pub lcore: u32,
@@ -204,7 +205,7 @@ pub struct LcoreStats {
 }
 
 /// One ring.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct RingStats {
     /// Name in the configuration.
@@ -217,7 +218,7 @@ pub struct RingStats {
 pub const UNWRITTEN: &str = "unwritten";
 
 /// The whole run: `received + created = sent + dropped + held`, or a packet was lost.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Accounting {
     /// Packets from ports.
     pub received: u64,
@@ -254,7 +255,7 @@ impl Accounting {
 }
 
 /// One pool while packets flow.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PoolLevel {
     /// What it is for.
@@ -266,7 +267,7 @@ pub struct PoolLevel {
 }
 
 /// One pool at the end of a run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PoolStats {
     /// What it was for.
     pub name: String,
@@ -279,7 +280,7 @@ pub struct PoolStats {
 }
 
 /// The end of a run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Summary {
     /// The last counters.
     #[serde(flatten)]

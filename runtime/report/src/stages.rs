@@ -1,10 +1,11 @@
 //! How long packets take in the parts of a chain.
 
 use super::TimeStats;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Of one chain on one lcore.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct StageTimes {
     /// Name of the chain in the configuration.
@@ -18,7 +19,7 @@ pub struct StageTimes {
 }
 
 /// Times of packets in one part.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct PartTimes {
     /// Which: `wire to host`, `module NAME`, `to ports and rings`, `host to port`.

@@ -1,10 +1,11 @@
 //! How the times of a latency were taken, how much of it is the measurement's own, and what a second observer saw.
 
 use super::{GapStats, TimeStats};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the times of a stream's latency were taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Stamps {
     /// Who took the times of departure, and when.
@@ -19,7 +20,7 @@ pub struct Stamps {
 }
 
 /// What a latency cannot be below: what the same ports take without a device between them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Floor {
     /// By a calibration.
@@ -41,7 +42,7 @@ pub enum Floor {
 }
 
 /// What the kernel saw of a stream's departures.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ObservedStats {
     /// Who observed, and where.

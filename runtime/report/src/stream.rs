@@ -1,12 +1,13 @@
 //! What was measured of a stream of probes. Names are those of the RFCs that define the figures.
 
 use super::{ObservedStats, Stamps};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// What was measured of one stream, over all flows and lcores.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct StreamStats {
     /// Name in the configuration.
@@ -36,7 +37,7 @@ pub struct StreamStats {
 }
 
 /// What became of probes: `sent = in_time + late + lost + outstanding`, at each moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ProbeCounts {
     /// Stamped, and handed to a port.
@@ -89,7 +90,7 @@ impl ProbeCounts {
 }
 
 /// What came that is nobody's probe, by lcore or in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct StrangerCounts {
     /// No probes of this run.
@@ -99,7 +100,7 @@ pub struct StrangerCounts {
 }
 
 /// Times in nanoseconds. Least, most, mean and count are exact.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct TimeStats {
     /// How many.
@@ -121,7 +122,7 @@ pub struct TimeStats {
 }
 
 /// One percentile, or why it is not told.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Percentile {
     /// As in `p99.9`.
     pub name: String,
@@ -130,7 +131,7 @@ pub struct Percentile {
 }
 
 /// The value of a percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PercentileValue {
     /// Nanoseconds: the upper end of its bucket, but never more than the longest time.
@@ -160,7 +161,7 @@ impl fmt::Display for Percentile {
 }
 
 /// How a stream's latencies are distributed: the buckets that percentiles are read from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Distribution {
     /// Buckets with something in them, the shortest first: the longest time in each, nanoseconds, and how many there are.
@@ -172,7 +173,7 @@ pub struct Distribution {
 }
 
 /// How the latency varies, from real departures.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct Variation {
     /// Interarrival jitter (RFC 3550, 6.4.1), nanoseconds: of several flows or lcores the largest.
@@ -191,7 +192,7 @@ pub struct Variation {
 }
 
 /// In which order first copies came, by each reading lcore, added up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct OrderStats {
     /// First copies.
@@ -215,7 +216,7 @@ pub struct OrderStats {
 }
 
 /// Times between packets.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct GapStats {
     /// The times.
@@ -229,7 +230,7 @@ pub struct GapStats {
 }
 
 /// Whether gaps are those of the Poisson process that was asked for (Kolmogorov and Smirnov).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct FitStats {
     /// Gaps that were measured.
@@ -251,7 +252,7 @@ pub struct FitStats {
 }
 
 /// Gaps near the one that was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct GapShare {
     /// At most so far from it, nanoseconds.
     pub ns: u64,
@@ -262,7 +263,7 @@ pub struct GapShare {
 }
 
 /// Packets and bytes over time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct LoadStats {
     /// Length of an interval, nanoseconds.
@@ -274,7 +275,7 @@ pub struct LoadStats {
 }
 
 /// What came in one interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Interval {
     /// When it began, nanoseconds of the run's clock.
     pub start_ns: u64,
@@ -285,7 +286,7 @@ pub struct Interval {
 }
 
 /// The most that came in any window of one length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct BurstStats {
     /// Length of the window, nanoseconds. Windows begin at each tenth of it.
     pub window_ns: u64,

@@ -1,9 +1,10 @@
 //! What swaps, and changed configurations, tell afterwards.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a swap went: what took how long, what moved, what it cost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SwapReport {
     /// Which swap of the run it was, from 1.
     pub number: u64,
@@ -40,7 +41,7 @@ pub struct SwapReport {
 }
 
 /// What happened in one stage of a chain on one lcore.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SeatReport {
     /// Name of the chain.
     pub chain: String,
@@ -66,7 +67,7 @@ pub struct SeatReport {
 }
 
 /// The swaps of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Swaps {
     /// That were done.
     pub done: u64,
@@ -79,7 +80,7 @@ pub struct Swaps {
 }
 
 /// What became of a changed configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ApplyReport {
     /// All differences, one text for each, as `config::Action` writes them.
     pub actions: Vec<String>,
@@ -92,7 +93,7 @@ pub struct ApplyReport {
 }
 
 /// What happened to a chain on one lcore when it got other stages. Those that stayed have lost nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChainReport {
     /// Its name.
     pub chain: String,

@@ -97,6 +97,11 @@ impl Paths {
         (!seen.is_empty()).then(|| Box::new(PathWork::new(matchers, seen)))
     }
 
+    /// What is measured, by the names of the paths.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = (String, Arc<Passed>)> + '_ {
+        self.paths.iter().map(|path| (path.asked.name.clone(), Arc::clone(&path.passed)))
+    }
+
     /// What was measured.
     pub(crate) fn told(&self) -> Vec<PathStats> {
         let told = |path: &PlacedPath| PathStats {

@@ -16,7 +16,7 @@ struct House {
 #[rustfmt::skip]
 const HOUSES: &[House] = &[
     House { folder: "runtime/src/", floors: &[
-        &["target", "sim"],
+        &["target", "latencies", "sim"],
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest", "graph"],
@@ -60,9 +60,9 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["top", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
+        &["top", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
         &["client", "live"],
-        &["rates", "summary", "load", "module_config", "paced", "new", "jail"],
+        &["rates", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],
         &["read", "table"],
         &["output"],
         &["terminal"],

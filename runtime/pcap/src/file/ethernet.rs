@@ -1,5 +1,7 @@
 //! Frames of Ethernet, of packets that were captured without its header: raw IP, and what Linux captures on "any" interface.
 
+use crate::capture::link_name;
+
 /// What a file says of its packets' first bytes, by the list of LINKTYPE numbers.
 pub(super) const ETHERNET: u16 = 1;
 /// IP of either version; 12 and 14 are what some systems write for it.
@@ -21,11 +23,13 @@ const LINUX_802_2: u16 = 4;
 const DESTINATION: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const SOURCE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
-/// A frame: the header that it gets where the packet has none, and the bytes that follow.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) header: Option<[u8; HEADER]>,
-    pub(super) rest: &'a [u8],
+/// A frame of Ethernet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The header that it gets where the packet has none. Its EtherType is the packet's; its addresses are mostly made up.
+    pub header: Option<[u8; HEADER]>,
+    /// The bytes that follow: all of them, where the packet has a header of its own.
+    pub rest: &'a [u8],
 }
 
 /// Packets of this type can be made frames.
@@ -33,15 +37,16 @@ pub(super) fn can_be(link: u16) -> bool {
     link == ETHERNET || RAW.contains(&link) || [IPV4, IPV6, COOKED, COOKED_2].contains(&link)
 }
 
-/// A type of links as libpcap numbers it, to be named.
-pub(super) fn of_libpcap(link: u16) -> i32 {
+/// A type of links as people call it: `Raw IP (RAW)`.
+pub fn name(link: u16) -> String {
     /// DLT_RAW, on most systems.
     const DLT_RAW: i32 = 12;
-    if RAW.contains(&link) { DLT_RAW } else { link.into() }
+    link_name(if RAW.contains(&link) { DLT_RAW } else { link.into() })
 }
 
-/// The frame; `None` where the packet carries nothing that has a place in one.
-pub(super) fn frame(link: u16, bytes: &[u8]) -> Option<Frame<'_>> {
+/// The frame that a packet of this link is, or is made; `None` where it carries nothing that has a place in one, and for links of which
+/// nothing makes a frame.
+pub fn frame(link: u16, bytes: &[u8]) -> Option<Frame<'_>> {
     if link == ETHERNET {
         return Some(Frame { header: None, rest: bytes });
     }

@@ -3,7 +3,7 @@
 use super::frames::refusal;
 use crate::capture::{Refusal, has_fcs, look_at_path};
 use std::fs::File;
-use std::io::{BufReader, Error, ErrorKind, Read, Result as IoResult, Seek, SeekFrom};
+use std::io::{BufReader, Error, Read, Result as IoResult};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,17 +97,5 @@ impl Read for Place {
         let read = opened.file.read_at(to, self.at)?;
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-impl Seek for Place {
-    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(off) => self.at.checked_add_signed(off),
-            SeekFrom::End(off) => self.files.get(self.number).and_then(|opened| opened.len.checked_add_signed(off)),
-        };
-        self.at = at.ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
-        Ok(self.at)
     }
 }

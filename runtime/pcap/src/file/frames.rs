@@ -5,7 +5,7 @@ use super::ethernet::{self, ETHERNET};
 use super::files::{Files, Place, Snapped};
 use super::flow;
 use super::reader::{Fault, Reader, Record};
-use crate::capture::{Refusal, link_name};
+use crate::capture::Refusal;
 use std::io::BufReader;
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ fn of_fault(path: &str, fault: &Fault) -> Refusal {
 }
 
 fn not_ethernet(path: &str, link: u16, packet: u64) -> Refusal {
-    let name = link_name(ethernet::of_libpcap(link));
+    let name = ethernet::name(link);
     let what = format!("has packets of link type {name}, not Ethernet, the first one as packet {packet}");
     let help = if ethernet::can_be(link) {
         "modules get Ethernet frames: `link=ethernet` puts a header before each packet"

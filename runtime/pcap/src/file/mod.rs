@@ -12,7 +12,7 @@
 //! - `flow.rs`: which of several readers a frame is for.
 //! - `recording.rs`: files that were read from end to end, and are in memory where that is wanted.
 
-mod ethernet;
+pub mod ethernet;
 mod files;
 mod flow;
 mod frames;
@@ -28,5 +28,5 @@ mod tests;
 pub use files::{Files, Snapped, Wanted};
 pub use flow::queue;
 pub use frames::{Facts, Frame, Frames};
-pub use reader::{Fault, Reader, Record};
+pub use reader::{Fault, Reader, Record, STREAM};
 pub use recording::{PER_PACKET, Packet, Recording};

@@ -3,7 +3,7 @@
 use super::input::{Input, Order};
 use super::{kind, new, old};
 use std::fmt;
-use std::io::{Read, Seek};
+use std::io::Read;
 
 /// A record with more bytes is none: libpcap draws the same line (MAXIMUM_SNAPLEN).
 pub(super) const MOST: u32 = 262_144;
@@ -77,8 +77,11 @@ pub struct Reader<R> {
     is_over: bool,
 }
 
-impl<R: Read + Seek> Reader<R> {
-    /// Begins to read a file of `len` bytes; `path` is what messages call it.
+/// In place of a length: what is read is a stream, which is over where it ends.
+pub const STREAM: u64 = u64::MAX;
+
+impl<R: Read> Reader<R> {
+    /// Begins to read a file of `len` bytes, or a [`STREAM`]; `path` is what messages call it.
     ///
     /// # Errors
     /// It is no capture, or one that cannot be read.
@@ -100,7 +103,7 @@ impl<R: Read + Seek> Reader<R> {
         let format = match header {
             Some(header) => Format::Old(header),
             None => {
-                input.rewind().map_err(unreadable)?;
+                input.again(&body);
                 Format::New(new::Section::none())
             }
         };
@@ -129,7 +132,9 @@ impl<R: Read + Seek> Reader<R> {
             }
             Ok(step) => {
                 self.is_over = true;
-                self.cut = matches!(step, Step::Cut).then_some(at);
+                // A stream says that it is over where a record would begin.
+                let is_whole = self.input.at() == at && self.input.is_over();
+                self.cut = (matches!(step, Step::Cut) && !is_whole).then_some(at);
                 Ok(None)
             }
             Err(what) => {

@@ -12,7 +12,11 @@ type Seen = (Option<i128>, Vec<u8>, u32);
 
 /// What our reader makes of bytes: the records, and what is wrong; and where the last record is cut.
 fn ours(bytes: &[u8]) -> (Vec<Seen>, Option<Fault>, Option<u64>) {
-    let mut reader = match Reader::new(Cursor::new(bytes), bytes.len() as u64, "f") {
+    read(Reader::new(Cursor::new(bytes), bytes.len() as u64, "f"))
+}
+
+fn read<R: std::io::Read>(opened: Result<Reader<R>, Fault>) -> (Vec<Seen>, Option<Fault>, Option<u64>) {
+    let mut reader = match opened {
         Ok(reader) => reader,
         Err(fault) => return (Vec::new(), Some(fault), None),
     };
@@ -33,9 +37,28 @@ fn theirs(path: &Path, bytes: &[u8]) -> Vec<(i64, i64, Vec<u8>, u32)> {
     std::iter::from_fn(|| reader.next_whole()).collect()
 }
 
-/// What libpcap delivers comes out as it is.
+/// The same of a stream that brings some bytes at a time.
+fn streamed(bytes: &[u8]) -> (Vec<Seen>, Option<Fault>, Option<u64>) {
+    struct Pieces<'a>(&'a [u8]);
+    impl std::io::Read for Pieces<'_> {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            let piece = 7.min(to.len()).min(self.0.len());
+            let (now, later) = self.0.split_at(piece);
+            to[..piece].copy_from_slice(now);
+            self.0 = later;
+            Ok(piece)
+        }
+    }
+    read(Reader::new(Pieces(bytes), STREAM, "f"))
+}
+
+/// What libpcap delivers comes out as it is, of a file as of a stream.
 fn compare(path: &Path, bytes: &[u8]) {
-    let (seen, fault, _) = ours(bytes);
+    let (seen, fault, cut) = ours(bytes);
+    let stream = streamed(bytes);
+    assert_eq!((&stream.0, stream.2), (&seen, cut), "{}: as a stream", path.display());
+    // What is wrong may be told in other words where the length of a file says more.
+    assert_eq!(stream.1.is_some(), fault.is_some(), "{}: {:?} and {fault:?}", path.display(), stream.1);
     let expected = theirs(path, bytes);
     for (number, (sec, nsec, data, original)) in expected.iter().enumerate() {
         let Some((time, bytes, len)) = seen.get(number) else {
