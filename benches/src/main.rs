@@ -3,6 +3,7 @@
 //! README.md says how to read the table. Slow figures are no failure: the exit code is 0 unless something does not work,
 //! and every loop that was measured is accounted for packet by packet.
 
+mod capture;
 mod checksums;
 mod ffi;
 mod grants;
@@ -76,6 +77,8 @@ enum Part {
     Pacing,
     /// Probes, and packets that are none
     Measuring,
+    /// Packets that are recorded
+    Capture,
     /// Files that are played
     Replay,
     /// Checksums by the guest SDK
@@ -177,6 +180,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Measuring) {
         measuring::measure(lab)?;
+    }
+    if wanted(Part::Capture) {
+        capture::measure(lab)?;
     }
     if wanted(Part::Replay) {
         replay::measure(lab)?;

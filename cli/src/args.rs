@@ -5,6 +5,7 @@ mod streams;
 use crate::calibrate::CalibrateArgs;
 use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
+use crate::capture::CaptureArgs;
 use crate::ctl::CtlArgs;
 use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
@@ -257,6 +258,9 @@ pub(crate) enum Command {
   perigee verify my-module.wasm --key release.pub
   perigee verify my-module.wasm --policy policy.toml")]
     Verify(VerifyOptions),
+    /// Write the files of a run's own capture, which starts this by itself.
+    #[command(name = "capture-writer", hide = true)]
+    CaptureWriter,
     /// Compile modules for a run, which starts this by itself.
     #[command(name = "compile-server", hide = true)]
     CompileServer,
@@ -286,6 +290,11 @@ pub(crate) enum Command {
     /// Speaks with the process's control socket (docs/control.md), which `run`, `gen` and `forward` have unless
     /// `--control off` says otherwise.
     Ctl(CtlArgs),
+    /// Capture packets of a run that is under way, at any point of its chains.
+    ///
+    /// Into files for Wireshark, tcpdump and others, or live to one of them. The run goes on as it would without: what this process does
+    /// not take in time is written over, and counted.
+    Capture(Box<CaptureArgs>),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]

@@ -4,6 +4,7 @@
 
 mod args;
 mod calibrate;
+mod capture;
 mod check;
 mod clocks;
 mod conformance;
@@ -109,6 +110,11 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::CompileServer => Ok(perigee_runtime::load::serve().map(|()| ExitCode::SUCCESS)?),
         Command::Replay { bundle, until, core, jail } => replay::replay(&bundle, until, core.as_deref(), jail.mode()),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::CaptureWriter => capture::writer(),
+        Command::Capture(args) => {
+            let signal = signals::StopSignal::listen()?;
+            capture::capture(&args, &|| signal.is_asked())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

@@ -16,6 +16,7 @@
 #[doc(hidden)]
 pub mod bench;
 
+mod capture;
 mod fault;
 mod lcores;
 mod losses;
@@ -41,6 +42,7 @@ pub use perigee_load as load;
 pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
+pub use capture::filter_instructions;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
@@ -61,6 +63,7 @@ pub use perigee_wasm::module::inspect_bytes;
 pub use perigee_wasm::stack::with_guest_stack;
 pub use perigee_wasm::uninterrupted::longest_operation;
 
+pub use capture::{Capture, CaptureInfo, CaptureRequest, CaptureStatus, LaneInfo, PlaceInfo};
 pub use options::{Calibrated, Options};
 pub use run::Run;
 pub use swap::SwapOptions;

@@ -1,7 +1,7 @@
 //! `perigee ctl`: asks a running `perigee` through its control socket.
 
 mod args;
-mod client;
+pub(crate) mod client;
 mod show;
 mod upload;
 

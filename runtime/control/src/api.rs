@@ -1,6 +1,7 @@
 //! The routes, and what all requests share. docs/control.md has them as a table.
 
 use super::CTL_AGENT;
+use super::captures;
 use super::handlers::{
     apply, diff, log_level, message, metrics, module, modules, restart, set_log_level, stats, status, stop, stream,
     streams, swap, swaps,
@@ -22,7 +23,7 @@ use perigee_report::Swaps;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 /// Largest body of a request that brings modules, and of others: a mailbox is no larger.
@@ -66,6 +67,8 @@ pub(super) struct Api {
     /// For those who are turned away.
     pub(super) farewells: Arc<Semaphore>,
     pub(super) stop: AtomicBool,
+    /// Whether the server closes: who serves a connection that speaks no HTTP any more looks for itself.
+    pub(super) closed: watch::Receiver<bool>,
     pub(super) counts: Counts,
 }
 
@@ -89,7 +92,7 @@ impl Api {
         target: Arc<dyn Target>,
         (look, change): (Worker, Worker),
         Listeners { log, observer }: Listeners,
-        places: usize,
+        (places, closed): (usize, watch::Receiver<bool>),
     ) -> Self {
         Self {
             name,
@@ -102,6 +105,7 @@ impl Api {
             places: Arc::new(Semaphore::new(places)),
             farewells: Arc::new(Semaphore::new(places)),
             stop: AtomicBool::new(false),
+            closed,
             counts: Counts::default(),
         }
     }
@@ -195,6 +199,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/v1/swaps", get(swaps))
         .route("/v1/config/diff", post(diff))
         .route("/v1/config/apply", post(apply))
+        .route("/v1/captures", get(captures::list).post(captures::begin))
         .route("/v1/log-level", get(log_level).put(set_log_level))
         .route("/v1/stop", post(stop))
         .route("/v1/metrics", scrape());

@@ -19,7 +19,7 @@ const HOUSES: &[House] = &[
         &["target", "sim"],
         &["run", "bench"],
         &["setup"],
-        &["swap", "fault", "losses", "snapshot", "manifest"],
+        &["swap", "fault", "losses", "snapshot", "manifest", "capture"],
         &["parts", "options", "lcores", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
@@ -35,6 +35,8 @@ const HOUSES: &[House] = &[
         &["source", "health"],
         &["taps", "timing"],
         &["flow", "filter", "offload", "border", "probing", "stamp", "identity"],
+        &["ledger"],
+        &["recorder"],
         &["on_wire", "port", "headers", "stream"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
@@ -60,6 +62,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
+        &["capture"],
         &["ctl", "conformance", "sim", "calibrate", "clocks", "plot"],
         &["live", "summary", "load", "module_config", "paced", "new", "jail"],
         &["read", "table"],
