@@ -3,6 +3,7 @@
 //! README.md says how to read the table. Slow figures are no failure: the exit code is 0 unless something does not work,
 //! and every loop that was measured is accounted for packet by packet.
 
+mod capture;
 mod checksums;
 mod dissect;
 mod ffi;
@@ -77,6 +78,8 @@ enum Part {
     Pacing,
     /// Probes, and packets that are none
     Measuring,
+    /// Packets that are recorded
+    Capture,
     /// Files that are played
     Replay,
     /// Captures as text, beside tcpdump and tshark
@@ -180,6 +183,9 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Measuring) {
         measuring::measure(lab)?;
+    }
+    if wanted(Part::Capture) {
+        capture::measure(lab)?;
     }
     if wanted(Part::Replay) {
         replay::measure(lab)?;

@@ -5,6 +5,7 @@ mod streams;
 use crate::calibrate::CalibrateArgs;
 use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
+use crate::capture::CaptureArgs;
 use crate::ctl::CtlArgs;
 use crate::dissect::DissectArgs;
 use crate::intervals::IntervalOptions;
@@ -267,6 +268,9 @@ pub(crate) enum Command {
   perigee verify my-module.wasm --key release.pub
   perigee verify my-module.wasm --policy policy.toml")]
     Verify(VerifyOptions),
+    /// Write the files of a run's own capture, which starts this by itself.
+    #[command(name = "capture-writer", hide = true)]
+    CaptureWriter,
     /// Compile modules for a run, which starts this by itself.
     #[command(name = "compile-server", hide = true)]
     CompileServer,
@@ -305,6 +309,11 @@ pub(crate) enum Command {
     /// Serves a page at an address of this machine, for whoever has the token that is printed with it (docs/web.md). Changes nothing
     /// unless `--control` is given.
     Web(WebArgs),
+    /// Capture packets of a run that is under way, at any point of its chains.
+    ///
+    /// Into files for Wireshark, tcpdump and others, or live to one of them. The run goes on as it would without: what this process does
+    /// not take in time is written over, and counted.
+    Capture(Box<CaptureArgs>),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]

@@ -4,6 +4,7 @@
 
 mod args;
 mod calibrate;
+mod capture;
 mod check;
 mod client;
 mod clocks;
@@ -121,6 +122,11 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Ctl(args) => ctl::ctl(args),
         Command::Top(args) => top::top(&args),
         Command::Web(args) => web::web(&args),
+        Command::CaptureWriter => capture::writer(),
+        Command::Capture(args) => {
+            let signal = signals::StopSignal::listen()?;
+            capture::capture(&args, &|| signal.is_asked())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

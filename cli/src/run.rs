@@ -1,6 +1,7 @@
 //! `perigee run`, and the part of a run that all commands share: start, watch, stop, account.
 
 use crate::args::RunOptions;
+use crate::capture::Standing;
 use crate::control::{Doors, name_of};
 use crate::intervals::{Files, Intervals};
 use crate::live::Live;
@@ -77,8 +78,10 @@ pub(crate) fn session_and_summary(
     }
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
+    let mut captures = Standing::start(&config, base, mode)?;
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
     let run = Arc::new(Run::start_with(&config, base, &with)?);
+    captures.iter_mut().try_for_each(|capture| capture.begin(&run))?;
     let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
@@ -100,6 +103,7 @@ pub(crate) fn session_and_summary(
     );
     supervisor.stopping();
     let socket = server.close();
+    captures.iter_mut().for_each(Standing::leave_to_run);
     let mut summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
     calibrate::floors(&mut summary, &calibrations, &config);
     if let Some(manifest) = &mut summary.manifest {
@@ -109,14 +113,14 @@ pub(crate) fn session_and_summary(
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
+    let failed: Vec<String> = captures.into_iter().filter_map(Standing::end).collect();
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }
-    for failure in failures(&summary) {
-        output::error(&failure);
-    }
+    let failures = [failures(&summary), failed].concat();
+    failures.iter().for_each(|failure| output::error(failure));
     written?;
-    let code = ExitCode::from(if failures(&summary).is_empty() { 0 } else { 2 });
+    let code = ExitCode::from(if failures.is_empty() { 0 } else { 2 });
     Ok((code, summary))
 }
 

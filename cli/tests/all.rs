@@ -1,6 +1,10 @@
 //! The command's tests: each file says of what. They are one program, since to link one takes longer than to run most of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod capture;
+mod capture_ends;
+mod capture_lab;
+mod capture_standing;
 mod captures;
 mod commands;
 mod compile;

@@ -9,11 +9,14 @@ use perigee_config::{Config, Severity};
 use perigee_core::clock::Now;
 use perigee_core::counters::Counters;
 use perigee_datapath::lcore::Lcore;
+use perigee_datapath::recorder::{Recorder, Spot};
 use perigee_datapath::source::Source;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::eal::Registered;
 use perigee_dpdk_sys::flags;
 use perigee_machine::Affinity;
+use perigee_pcap::filter;
+use perigee_record::{Memory, Shape};
 use perigee_report::Error;
 use perigee_report::{Accounting, PoolStats};
 use perigee_wasm::engine::Engines;
@@ -203,7 +206,22 @@ impl Loop {
     pub fn unload(&mut self, chain: usize) {
         self.loaded[chain].free_all();
         self.lcore.chains[chain].stages[0].instance.resume_deadline();
-        self.lcore.chains[chain].out.counters = self.counted[chain].clone();
+        *self.lcore.chains[chain].out.counters = self.counted[chain].clone();
+    }
+
+    /// Records what a chain's first stage passes on from now on, as a capture does that nobody reads.
+    ///
+    /// # Errors
+    /// The filter is none, or there is no memory.
+    pub fn record(&mut self, chain: usize, filter: Option<&str>, snaplen: u16) -> Result<(), Error> {
+        let shape = Shape { lanes: 1, chunks: 256 };
+        let memory = Memory::new(shape).map_err(|e| Error::Capture(e.to_string()))?;
+        let program = filter.map(filter::compile).transpose().map_err(Error::Capture)?;
+        let writer = memory.writer().ok_or_else(|| Error::Capture("there is no lane".to_owned()))?;
+        let chain = &mut self.lcore.chains[chain];
+        let spot = Spot::After(chain.stages[0].place.seat.number);
+        chain.out.counters.begin(Recorder::new((0, spot), writer, program, snaplen, self.parts.clock));
+        Ok(())
     }
 
     /// Ends as a run does: what is on its way leaves, everything is freed and counted.

@@ -16,6 +16,7 @@
 #[doc(hidden)]
 pub mod bench;
 
+mod capture;
 mod fault;
 mod graph;
 mod latencies;
@@ -44,6 +45,7 @@ pub use perigee_measure::times::Times;
 pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
+pub use capture::filter_instructions;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{
@@ -64,6 +66,7 @@ pub use perigee_wasm::module::inspect_bytes;
 pub use perigee_wasm::stack::with_guest_stack;
 pub use perigee_wasm::uninterrupted::longest_operation;
 
+pub use capture::{Capture, CaptureInfo, CaptureRequest, CaptureStatus, LaneInfo, PlaceInfo};
 pub use latencies::{Latencies, Latency};
 pub use options::{Calibrated, Options};
 pub use run::Run;

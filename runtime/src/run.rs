@@ -1,5 +1,6 @@
 //! A run, as the control thread sees it: start, look, ask, stop.
 
+use crate::capture::{self, Capture, CaptureRequest};
 use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
 use crate::lcores::Lcores;
 use crate::losses;
@@ -49,6 +50,8 @@ pub struct Run {
     /// Of files that are not in memory. They end with the run.
     _readers: Readers,
     pub(crate) changes: Changes,
+    /// Captures under way.
+    pub(crate) captures: capture::Captures,
     /// What it is made of; `None` of a simulation.
     manifest: Option<Manifest>,
 }
@@ -113,6 +116,7 @@ impl Run {
             parts,
             ticker,
             changes,
+            captures: capture::Captures::default(),
             manifest,
         };
         // All else has started: what files had in them before may go.
@@ -147,6 +151,7 @@ impl Run {
             parts,
             ticker: None,
             changes: Changes::default(),
+            captures: capture::Captures::default(),
             manifest: None,
         };
         (run, lcores)
@@ -304,6 +309,15 @@ impl Run {
     #[must_use]
     pub fn swaps(&self) -> Swaps {
         self.changes.swaps()
+    }
+
+    /// Captures packets from now on, into memory that whoever gets its descriptor may read; until the answer is dropped, or the run stops.
+    ///
+    /// # Errors
+    /// A point that is not there, a filter that is none, or more memory or captures at a time than `[run] capture_memory` has.
+    pub fn capture(&self, request: &CaptureRequest) -> Result<Capture, Error> {
+        let asked = capture::Asked { parts: &self.parts, config: &self.config(), request };
+        self.captures.begin(&asked).map_err(Error::Capture)
     }
 
     /// Applies a changed configuration while packets flow. `files` are the modules' files by the path that the configuration

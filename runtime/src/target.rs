@@ -1,5 +1,6 @@
 //! What a control server is in front of: a run, or something that looks like one.
 
+use crate::capture::{Capture, CaptureRequest, CaptureStatus};
 use crate::run::Run;
 use crate::swap::SwapOptions;
 use perigee_config::Grants;
@@ -57,6 +58,17 @@ pub trait Target: Send + Sync + 'static {
     fn apply(&self, new: &Config, files: &BTreeMap<String, Upload>) -> Result<ApplyReport, Error>;
     /// The swaps so far; `None` while one is under way.
     fn swaps(&self) -> Option<Swaps>;
+    /// Begins to capture packets.
+    ///
+    /// # Errors
+    /// As for [`Run::capture`]; or it has no packets.
+    fn capture(&self, _request: &CaptureRequest) -> Result<Capture, Error> {
+        Err(Error::Capture("there are no packets here".to_owned()))
+    }
+    /// The captures under way.
+    fn captures(&self) -> Vec<CaptureStatus> {
+        Vec::new()
+    }
 }
 
 /// A module, as the configuration has it.
@@ -139,5 +151,13 @@ impl Target for Run {
 
     fn swaps(&self) -> Option<Swaps> {
         self.changes.try_swaps()
+    }
+
+    fn capture(&self, request: &CaptureRequest) -> Result<Capture, Error> {
+        Run::capture(self, request)
+    }
+
+    fn captures(&self) -> Vec<CaptureStatus> {
+        self.captures.now()
     }
 }

@@ -61,6 +61,11 @@ impl Client {
         serde_json::from_value(self.get("/v1/stats")?).context(OTHER_VERSION)
     }
 
+    /// The sockets of all runs that this user can ask.
+    pub(crate) fn runs() -> Vec<PathBuf> {
+        running(&default_directories())
+    }
+
     /// What `GET` answers.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.send("GET", path, Vec::new())
@@ -87,6 +92,21 @@ impl Client {
             let (is_success, answer) = exchanged.map_err(|_| late())?.with_context(|| format!("{where_it_is}"))?;
             if is_success { Ok(answer) } else { Err(refusal(&answer)) }
         })
+    }
+
+    /// Asks for a connection that speaks another protocol from then on, and gives it.
+    pub(crate) fn upgrade(&self, path: &str, protocol: &str, body: Vec<u8>) -> Result<std::os::unix::net::UnixStream> {
+        let where_it_is = self.path.display();
+        let stream = self.runtime.block_on(async {
+            let stream = UnixStream::connect(&self.path).await.map_err(|error| unreachable(&self.path, &error))?;
+            check_owner(&stream).with_context(|| format!("{where_it_is}"))?;
+            let upgraded = tokio::time::timeout(PATIENCE, upgrade(stream, path, protocol, body)).await;
+            upgraded.map_err(|_| anyhow!("{where_it_is}: no answer within {} s", PATIENCE.as_secs()))?
+        })?;
+        let _in_runtime = self.runtime.enter();
+        let stream = stream.into_std().context("a connection")?;
+        stream.set_nonblocking(false).context("a connection")?;
+        Ok(stream)
     }
 }
 
@@ -154,6 +174,22 @@ async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -
     let body = answer.into_body().collect().await?.to_bytes();
     connection.abort();
     Ok((is_success, body))
+}
+
+/// As [`exchange`], with a server that goes on in another protocol.
+async fn upgrade(stream: UnixStream, path: &str, protocol: &str, body: Vec<u8>) -> Result<UnixStream> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::builder().method("POST").uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
+    let request = request.header("connection", "upgrade").header("upgrade", protocol);
+    let request = request.body(Full::new(Bytes::from(body)))?;
+    tokio::spawn(connection.with_upgrades());
+    let answer = sender.send_request(request).await?;
+    if answer.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(refusal(&answer.into_body().collect().await?.to_bytes()));
+    }
+    let upgraded = hyper::upgrade::on(answer).await?;
+    let parts = upgraded.downcast::<TokioIo<UnixStream>>().map_err(|_| anyhow!("it is no connection to a socket"))?;
+    Ok(parts.io.into_inner())
 }
 
 /// Why a request was refused, as the server says it.

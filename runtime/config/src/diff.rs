@@ -84,7 +84,7 @@ impl Config {
     pub fn diff(&self, new: &Self) -> Vec<Action> {
         let mut actions = Vec::new();
         let (before, after) = (&self.run, &new.run);
-        let live = changes!(before, after; duration, tick, watchdog, watchdog_abort);
+        let live = changes!(before, after; duration, tick, watchdog, watchdog_abort, capture_memory);
         actions.extend(live.into_iter().map(|what| Action::Run { what }));
         let run = changes!(before, after; seed, burst, idle, huge_pages, eal_memory, eal_args, evidence, jail, user,
             control, metrics, web, web_insecure, web_control, web_origin);
@@ -95,6 +95,8 @@ impl Config {
         by_name(&mut actions, "ring", &self.rings, &new.rings, |r| &r.name, ring);
         by_name(&mut actions, "chain", &self.chains, &with_stages_of(&new.chains, &self.chains), |c| &c.name, chain);
         by_name(&mut actions, "stream", &self.streams, &new.streams, |s| &s.name, stream);
+        let captures = if self.capturing == new.capturing { vec![] } else { vec!["its entries".to_owned()] };
+        restart(&mut actions, "capture", captures);
         by_name(&mut actions, "path", &self.paths, &new.paths, |p| &p.name, path);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);

@@ -5,6 +5,7 @@
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
 pub mod bounds;
+pub mod capture;
 pub mod device;
 mod diff;
 mod domains;
@@ -91,6 +92,9 @@ pub struct Config {
     /// The paths: what is measured of packets that pass by, the same one seen at two places.
     #[serde(default, rename = "path")]
     pub paths: Vec<path::MeasuredPath>,
+    /// The captures that `perigee run` makes from the first packet to the last.
+    #[serde(default, rename = "capture")]
+    pub capturing: Vec<capture::Capture>,
 }
 
 /// A DPDK port: `[[port]]`.

@@ -42,6 +42,9 @@ pub struct Run {
     pub user: Option<String>,
     /// The control socket, relative to the configuration's directory; `off`: none; `None`: the default place.
     pub control: Option<String>,
+    /// Bytes that all captures together may take.
+    #[serde(deserialize_with = "values::size")]
+    pub capture_memory: u64,
     /// Where metrics are served over TCP.
     #[serde(deserialize_with = "values::metrics_address")]
     pub metrics: Option<SocketAddr>,
@@ -109,6 +112,7 @@ impl Default for Run {
             jail: None,
             user: None,
             control: None,
+            capture_memory: 64 << 20,
             metrics: None,
             web: None,
             web_insecure: false,

@@ -25,6 +25,7 @@ impl Config {
             chains: vec![chain],
             streams: Vec::new(),
             paths: Vec::new(),
+            capturing: Vec::new(),
         }
     }
 
@@ -50,6 +51,7 @@ impl Config {
             chains: vec![direction("a", "b"), direction("b", "a")],
             streams: Vec::new(),
             paths: Vec::new(),
+            capturing: Vec::new(),
             modules: vec![module],
         }
     }

@@ -174,6 +174,11 @@ pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 }
 
 /// Bytes, as `64M`.
+pub fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    size(deserializer).map(Some)
+}
+
+/// Bytes, as a number or as a text with a unit.
 pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match toml::Value::deserialize(deserializer)? {
         toml::Value::String(text) => parse_size(&text).map_err(D::Error::custom),

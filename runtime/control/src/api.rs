@@ -20,7 +20,7 @@ use perigee_report::Swaps;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 /// Largest body of a request that brings modules, and of others: a mailbox is no larger.
@@ -64,6 +64,8 @@ pub(super) struct Api {
     /// For those who are turned away.
     pub(super) farewells: Arc<Semaphore>,
     pub(super) stop: AtomicBool,
+    /// Whether the server closes: who serves a connection that speaks no HTTP any more looks for itself.
+    pub(super) closed: watch::Receiver<bool>,
     pub(super) counts: Counts,
 }
 
@@ -87,7 +89,7 @@ impl Api {
         target: Arc<dyn Target>,
         (look, change): (Worker, Worker),
         Listeners { log, observer }: Listeners,
-        places: usize,
+        (places, closed): (usize, watch::Receiver<bool>),
     ) -> Self {
         Self {
             name,
@@ -100,6 +102,7 @@ impl Api {
             places: Arc::new(Semaphore::new(places)),
             farewells: Arc::new(Semaphore::new(places)),
             stop: AtomicBool::new(false),
+            closed,
             counts: Counts::default(),
         }
     }

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 const MAX_FILTER: usize = 1024;
 
 /// Reads JSON, whatever the client calls it.
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let place = format!("body, line {}, column {}", error.line(), error.column());
         Problem::new(StatusCode::BAD_REQUEST, place, error.to_string()).hint("docs/control.md says what belongs there")

@@ -22,6 +22,7 @@
 //! any snapshot: they answer between two bursts.
 
 mod api;
+mod captures;
 mod handlers;
 mod metrics;
 mod openapi;
@@ -41,6 +42,9 @@ pub use socket::{Listener, SocketFile, default_directories, is_alive};
 pub use watchers::{LogFilter, Observer};
 
 pub use perigee_runtime::{ModuleEntry, Target};
+
+/// What a connection becomes on which a capture is handed over: `upgrade: perigee-capture` (docs/control.md, "Captures").
+pub const CAPTURE_PROTOCOL: &str = "perigee-capture";
 
 /// What `perigee ctl` calls itself in its requests (`user-agent`): a server of another version refuses it.
 pub const CTL_AGENT: &str = concat!("perigee-ctl/", env!("CARGO_PKG_VERSION"));

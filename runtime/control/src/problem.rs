@@ -53,6 +53,7 @@ impl From<Error> for Problem {
             Error::Swap { name, step, what } => {
                 Self::new(refused, format!("module {name:?}, {step}"), what).hint("the module that was there goes on")
             }
+            Error::Capture(what) => Self::new(refused, "capture", what),
             Error::Request(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "", text).hint("GET /v1/status tells more"),
             Error::Eal(_) | Error::Memory(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", text),
             #[allow(unreachable_patterns, reason = "kinds of error that are added later")]

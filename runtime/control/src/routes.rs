@@ -1,6 +1,7 @@
 //! The routes: one table, from which requests are served and described. docs/control.md has them for people.
 
 use super::api::Api;
+use super::captures;
 use super::handlers::{
     apply, diff, graph, latency, log_level, message, metrics, module, modules, openapi, restart, set_log_level, stats, status, stop,
     stream, streams, swap, swaps,
@@ -10,6 +11,7 @@ use super::wire::{
     SwapRequest,
 };
 use axum::routing::{MethodRouter, get, post, put};
+use perigee_runtime::{CaptureRequest, CaptureStatus};
 use perigee_report::{ApplyReport, Distribution, Graph, PaceStats, Snapshot, SwapReport, Swaps};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::sync::Arc;
@@ -88,6 +90,9 @@ pub(super) const ROUTES: &[Route] = &[
         .with(json::<ConfigRequest>(), json::<Differences>()),
     posts("/v1/config/apply", "apply", "Applies a changed configuration: all of its differences, or none", || post(apply))
         .with(json::<ConfigRequest>(), json::<ApplyReport>()),
+    asks("/v1/captures", "captures", "The captures under way", json::<Vec<CaptureStatus>>(), || get(captures::list)),
+    Route { code: 101, ..posts("/v1/captures", "capture", "Captures packets, on a connection that becomes perigee-capture", || post(captures::begin)) }
+        .with(json::<CaptureRequest>(), Content::Nothing),
     asks("/v1/log-level", "log_level", "The filter of the log", json::<LogLevel>(), || get(log_level)),
     Route { method: "put", ..posts("/v1/log-level", "set_log_level", "Sets the filter of the log", || put(set_log_level)) }
         .with(json::<LogLevel>(), json::<LogLevel>()),

@@ -121,8 +121,8 @@ pub fn serve(settings: Settings, target: Arc<dyn Target>) -> Result<Server, Erro
     let (look, looking) = Worker::start("perigee-look", CONNECTIONS + SCRAPES, LOOK).map_err(refuse)?;
     let (change, changing) = Worker::start("perigee-change", CHANGES, CHANGE).map_err(refuse)?;
     let told = Listeners { log: settings.log, observer: settings.observer };
-    let api = Arc::new(Api::new(settings.name, target, (look, change), told, CONNECTIONS));
     let (closing, closed) = watch::channel(false);
+    let api = Arc::new(Api::new(settings.name, target, (look, change), told, (CONNECTIONS, closed.clone())));
     let (socket, owner, file) = match settings.socket {
         Some(Listener { socket, file, owner }) => (Some(socket), owner, Some(file)),
         None => (None, 0, None),
@@ -246,7 +246,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .half_close(true)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // What goes wrong on a connection is the client's loss; what it asked for was answered or not.
     tokio::select! {
@@ -300,7 +301,8 @@ impl InProcess {
         let (look, _) = Worker::start("perigee-look", CONNECTIONS, LOOK)?;
         let (change, _) = Worker::start("perigee-change", CHANGES, CHANGE)?;
         let told = Listeners { log: settings.log, observer: settings.observer };
-        let api = Api::new(settings.name, target, (look, change), told, CONNECTIONS);
+        // Nobody closes it: a connection ends with its client.
+        let api = Api::new(settings.name, target, (look, change), told, (CONNECTIONS, watch::channel(false).1));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { routes: router(Arc::new(api)), runtime })
     }

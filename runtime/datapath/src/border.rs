@@ -1,6 +1,7 @@
 //! Where packets come into a trust domain: what lies outside of its region is copied.
 
-use perigee_core::counters::{Counter, Counters};
+use crate::ledger::Ledger;
+use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::pool::Pool;
@@ -34,16 +35,23 @@ impl Border {
     /// The one copy path: packets from outside the region, or in several segments, go into a room each. What else lies in that
     /// room is of the same domain: rooms never change theirs.
     #[cold]
-    pub fn bring_in(&self, burst: &mut Burst, counters: &mut Counters) {
-        burst.change(|packet| if self.is_foreign(&packet) { self.copy(packet, counters) } else { Some(packet) });
+    pub fn bring_in(&self, burst: &mut Burst, ledger: &mut Ledger) {
+        burst.change(|packet| if self.is_foreign(&packet) { self.copy(packet, ledger) } else { Some(packet) });
     }
 
     /// The packet's copy in a room of the domain; `None` where there is none that holds it.
-    fn copy(&self, packet: Packet, counters: &mut Counters) -> Option<Packet> {
-        let copied = copy_of(&packet, &self.copies);
-        packet.free();
-        counters.add(copied.as_ref().err().copied().unwrap_or(Counter::CopiedIn), 1);
-        copied.ok()
+    fn copy(&self, packet: Packet, ledger: &mut Ledger) -> Option<Packet> {
+        match copy_of(&packet, &self.copies) {
+            Ok(copy) => {
+                packet.free();
+                ledger.add(Counter::CopiedIn, 1);
+                Some(copy)
+            }
+            Err(cause) => {
+                ledger.drop_one(cause, packet);
+                None
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A chain on one lcore: source, stages, ways out. `poll` is the whole data path.
 
 use crate::outlet::Outlets;
+use crate::recorder::Spot;
 use crate::seat::Seat;
 use crate::source::Source;
 use crate::stage::Stage;
@@ -108,8 +109,8 @@ impl Chain {
     /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
     #[inline]
     fn through(&mut self, first: usize, now: Now) {
-        if self.timing.is_some() {
-            return self.through_timed(first, now);
+        if self.timing.is_some() || self.out.counters.records() {
+            return self.through_watched(first, now);
         }
         let mut shape = None;
         for stage in &mut self.stages[first..] {
@@ -119,21 +120,30 @@ impl Chain {
         self.out.flush();
     }
 
-    /// As [`Self::through`], and reads the clock between the parts. What a stage gives back at a tick was not taken just now.
+    /// As [`Self::through`], and reads the clock between the parts, and lets packets be recorded there. What a stage gives back at a
+    /// tick was not taken just now.
     #[inline(never)]
-    fn through_timed(&mut self, first: usize, now: Now) {
-        let Self { stages, out, burst, timing: Some(timing), .. } = self else { return };
+    fn through_watched(&mut self, first: usize, now: Now) {
+        let Self { stages, out, burst, timing, .. } = self;
         let packets = burst.len();
-        let taken_ns = if first == 0 { timing.taken(burst) } else { timing.now_ns() };
+        if first == 0 {
+            out.counters.look(Spot::Rx, burst, 0);
+        }
+        let taken = |timing: &mut Box<Timing>| if first == 0 { timing.taken(burst) } else { timing.now_ns() };
+        let taken_ns = timing.as_mut().map_or(0, taken);
         let (mut through_ns, mut shape) = (taken_ns, None);
         for (number, stage) in stages.iter_mut().enumerate().skip(first) {
-            let packets = burst.len();
+            let (packets, seat) = (burst.len(), stage.place.seat.number);
+            out.counters.look(Spot::Before(seat), burst, 0);
             shape = stage.run(burst, out, now);
-            through_ns = timing.stage(number, through_ns, packets);
+            if let Some(timing) = timing {
+                through_ns = timing.stage(number, through_ns, packets);
+            }
+            out.counters.look(Spot::After(seat), burst, 0);
         }
         out.forward(burst, shape);
         out.flush();
-        if first == 0 {
+        if let (0, Some(timing)) = (first, timing) {
             timing.handed_over(taken_ns, through_ns, packets);
         }
     }
@@ -175,6 +185,8 @@ impl Chain {
     pub fn tick_stage(&mut self, i: usize, now: Now) {
         self.stages[i].tick(&mut self.burst, &mut self.out, now);
         if !self.burst.is_empty() {
+            let seat = self.stages[i].place.seat.number;
+            self.out.counters.look(Spot::After(seat), &mut self.burst, 0);
             self.through(i + 1, Now { flags: 0, ..now });
         }
     }
@@ -200,8 +212,10 @@ impl Chain {
     pub fn publish(&mut self) {
         let held: usize = self.stages.iter().map(Stage::held).sum();
         self.out.counters.set(Counter::Held, held as u64);
-        self.out.counters.set(Counter::Pending, (self.out.pending() + self.out.paced() + self.source.waiting()) as u64);
-        self.out.counters.set(Counter::Finished, self.is_finished().into());
+        let pending = self.out.pending() + self.out.paced() + self.source.waiting();
+        self.out.counters.set(Counter::Pending, pending as u64);
+        let is_finished = self.is_finished();
+        self.out.counters.set(Counter::Finished, is_finished.into());
         self.shared.publish(&self.out.counters);
     }
 

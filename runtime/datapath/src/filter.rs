@@ -1,8 +1,9 @@
 //! A filter at the beginning of a chain: what does not pass is dropped before the first module sees it.
 
+use super::ledger::Ledger;
 use super::on_wire::OnWire;
 use perigee_abi::MAX_BATCH;
-use perigee_core::counters::{Counter, Counters};
+use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_pcap::filter::{Program, compile};
@@ -25,7 +26,7 @@ impl Filter {
     }
 
     /// Takes out of the burst what does not pass, and drops it.
-    pub fn sift(&mut self, burst: &mut Burst, counters: &mut Counters) {
+    pub fn sift(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
         let mut passes = [false; MAX_BATCH];
         let mut all = true;
         for (packet, passes) in burst.iter_mut().zip(&mut passes) {
@@ -41,12 +42,11 @@ impl Filter {
                 return Some(packet);
             }
             if let Err(packet) = self.refused.push(packet) {
-                packet.free();
-                counters.add(Counter::Filtered, 1);
+                ledger.drop_one(Counter::Filtered, packet);
             }
             None
         });
-        counters.add(Counter::Filtered, self.refused.free_all());
+        ledger.drop_all(Counter::Filtered, &mut self.refused);
     }
 }
 

@@ -211,6 +211,18 @@ impl Lcore {
                     let done = pacer.map(|pacer| pacer.change(&change, at_ns));
                     let _ = reply.send(done.unwrap_or_else(|| Err("no stream paces this chain".to_owned())));
                 }
+                Command::Record { chain, recorder, reply } => {
+                    if let Some(chain) = self.chains.get_mut(chain) {
+                        chain.out.counters.begin(recorder);
+                    }
+                    let _ = reply.send(());
+                }
+                Command::EndRecord { id, reply } => {
+                    let ended = self.chains.iter_mut().map(|chain| chain.out.counters.end(id)).collect();
+                    if let Err(unsent) = reply.send(ended) {
+                        self.retired.extend(unsent.0.into_iter().map(Retired::Recorders));
+                    }
+                }
                 Command::Report { reply } => {
                     let _ = reply.send(self.report());
                 }

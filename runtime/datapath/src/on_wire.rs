@@ -37,6 +37,19 @@ impl<'a> OnWire<'a> {
     }
 }
 
+impl OnWire<'_> {
+    /// Copies its first bytes, as many as there are places.
+    #[inline]
+    pub(crate) fn copy_to(&self, to: &mut [u8]) {
+        let Some(tag) = self.tag else { return self.packet.copy_to(0, to) };
+        let (addresses, rest) = to.split_at_mut(to.len().min(TAG as usize));
+        let (place, rest) = rest.split_at_mut(rest.len().min(TAG_LEN as usize));
+        self.packet.copy_to(0, addresses);
+        place.copy_from_slice(&tag[..place.len()]);
+        self.packet.copy_to(TAG, rest);
+    }
+}
+
 impl Frame for OnWire<'_> {
     #[inline]
     fn len(&self) -> u32 {
@@ -87,6 +100,11 @@ mod test {
             assert_eq!(on_wire.u32(at), tagged[..].u32(at), "{at}");
         }
         assert_eq!((on_wire.u32(u32::MAX), on_wire.u32(u32::MAX - 3)), (None, None));
+        for len in 0..=36 {
+            let mut copied = vec![0; len];
+            on_wire.copy_to(&mut copied);
+            assert_eq!(copied, tagged[..len]);
+        }
         packet.set_flags(0);
         assert_eq!(OnWire::received(packet).bytes::<4>(12), Some([12, 13, 14, 15]));
     }

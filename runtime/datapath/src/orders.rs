@@ -1,5 +1,6 @@
 //! What the control side asks of lcores, between two bursts, and what both share.
 
+use super::recorder::{Recorder, Returned};
 use super::seat::Seat;
 use super::stage::Stage;
 use super::stream::Change;
@@ -57,6 +58,22 @@ pub enum Command {
         at_ns: u64,
         /// Where the answer goes: why it cannot be.
         reply: Sender<Result<(), String>>,
+    },
+    /// Record packets of a chain from now on.
+    Record {
+        /// The chain's place on the lcore.
+        chain: usize,
+        /// Who does.
+        recorder: Box<Recorder>,
+        /// Where the answer goes.
+        reply: Sender<()>,
+    },
+    /// Record packets no more, in all chains.
+    EndRecord {
+        /// Of this record.
+        id: u64,
+        /// Where those go who did: an lcore drops none, for that may unmap their memory.
+        reply: Sender<Vec<Returned>>,
     },
     /// Tell the counters and the state of all instances.
     Report {

@@ -1,5 +1,6 @@
 //! Where packets leave a chain: ports, rings, and the free pool. Each way out is counted here and nowhere else.
 
+use crate::ledger::Ledger;
 use crate::offload;
 use crate::pacer::{Pacer, Waiting, Whole};
 use crate::port::Port;
@@ -9,7 +10,7 @@ use crate::taps::Taps;
 use perigee_abi::MAX_PORTS;
 use perigee_config::WhenFull;
 use perigee_core::clock::Clock;
-use perigee_core::counters::{Counter, Counters};
+use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::ring::Ring;
@@ -54,7 +55,7 @@ pub struct Outlets {
     /// What lies between its packets on a line that is kept busy.
     fillers: Option<Fillers>,
     /// What the chain has counted.
-    pub counters: Counters,
+    pub counters: Ledger,
 }
 
 /// What a stage found out about a batch in which all packets go the same way.
@@ -95,7 +96,7 @@ impl Outlets {
             pacer: None,
             probing: None,
             fillers: None,
-            counters: Counters::default(),
+            counters: Ledger::default(),
         }
     }
 
@@ -134,15 +135,13 @@ impl Outlets {
 
     /// Frees one packet.
     pub fn drop_one(&mut self, cause: Counter, packet: Packet) {
-        self.counters.add(cause, 1);
-        packet.free();
+        self.counters.drop_one(cause, packet);
     }
 
     /// Frees a whole burst.
     #[inline]
     pub fn drop_all(&mut self, cause: Counter, burst: &mut Burst) {
-        let n = burst.free_all();
-        self.counters.add(cause, n);
+        self.counters.drop_all(cause, burst);
     }
 
     /// Which of the lcore's own queues on a port a packet gets that asks for this one; the first where it has none there.
@@ -302,7 +301,7 @@ impl Outlets {
         if lane.end.is_shut() {
             return self.hold_lane(index);
         }
-        let sent = lane.send(&self.clock, self.probing.as_deref_mut());
+        let sent = lane.send(&self.clock, self.probing.as_deref_mut(), &mut self.counters);
         self.note_sent(index, sent);
         if !self.lanes[index].burst.is_empty() {
             self.untaken(index, sent);
@@ -331,8 +330,7 @@ impl Outlets {
     fn hold_lane(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
         if self.when_full == WhenFull::Drop {
-            let n = lane.free_all();
-            self.counters.add(Counter::LinkDown, n);
+            lane.drop_all(Counter::LinkDown, &mut self.counters);
         }
     }
 
@@ -344,18 +342,18 @@ impl Outlets {
             // Where all are ready, there is none behind them.
             let Some(packet) = lane.burst.remove(ready) else { return };
             lane.bytes -= u64::from(packet.len());
-            self.counters.add(Counter::BadOffload, 1);
-            packet.free();
+            self.counters.drop_one(Counter::BadOffload, packet);
         }
     }
 
     fn flush_ring(&mut self, index: usize) {
         let lane = &mut self.rings[index];
+        self.counters.leave(None, &mut lane.burst, 0);
         let n = lane.ring.put(&mut lane.burst);
+        self.counters.sent(None, n);
         self.counters.add(Counter::ToRing, n);
         if !lane.burst.is_empty() && self.when_full == WhenFull::Drop {
-            let n = lane.burst.free_all();
-            self.counters.add(Counter::RingFull, n);
+            self.counters.drop_all(Counter::RingFull, &mut lane.burst);
         }
     }
 
@@ -382,10 +380,10 @@ impl Outlets {
 
     /// Frees what still waits when the run stops.
     pub fn give_up(&mut self) {
-        let lanes: usize = self.lanes.iter_mut().map(Lane::free_all).sum();
-        let rings: usize = self.rings.iter_mut().map(|r| r.burst.free_all()).sum();
-        let paced = self.pacer.as_mut().map_or(0, |pacer| pacer.give_up());
-        self.counters.add(Counter::Stop, lanes + rings + paced);
+        let Self { lanes, rings, pacer, counters, .. } = self;
+        lanes.iter_mut().for_each(|lane| lane.drop_all(Counter::Stop, counters));
+        rings.iter_mut().for_each(|ring| counters.drop_all(Counter::Stop, &mut ring.burst));
+        pacer.iter_mut().for_each(|pacer| pacer.give_up(counters));
     }
 }
 

@@ -7,6 +7,7 @@
 //! So the software does it. Where the port holds packets until their times, or a line is kept busy up to them, they are handed over as
 //! long before as they are made; where the port limits the rate of a queue, they go as the queue takes them.
 
+use crate::ledger::Ledger;
 use crate::stream::Change;
 use perigee_abi::MAX_BATCH;
 use perigee_config::stream::{Late, Method};
@@ -250,7 +251,7 @@ impl Pacer {
         burst: &mut Burst,
         timed: bool,
         now_ns: u64,
-        counters: &mut Counters,
+        counters: &mut Ledger,
     ) -> Whole {
         let Some(paced) = self.paced.as_mut().filter(|_| self.terms.makes && !self.terms.by_module) else {
             return Whole::Singly;
@@ -297,8 +298,7 @@ impl Pacer {
         }
         for (packet, at) in burst.drain().zip(times) {
             if let Err(waiting) = self.wheel.push(*at, Waiting { lane, prepare: false, packet }) {
-                counters.add(Counter::TxFull, 1);
-                waiting.packet.free();
+                counters.drop_one(Counter::TxFull, waiting.packet);
             }
         }
         Whole::Waits
@@ -319,7 +319,7 @@ impl Pacer {
     /// The next packet that leaves until `horizon` ([`Self::horizon`]); what is too late for the operator is dropped on the way. What is
     /// handed over now leaves at `now_ns` at the earliest.
     #[inline]
-    pub fn pop(&mut self, horizon: u64, now_ns: u64, counters: &mut Counters) -> Option<Waiting> {
+    pub fn pop(&mut self, horizon: u64, now_ns: u64, counters: &mut Ledger) -> Option<Waiting> {
         while let Some(next) = self.pop_one(horizon, now_ns, counters) {
             if next.is_some() {
                 return next;
@@ -330,7 +330,7 @@ impl Pacer {
 
     /// As [`Self::pop`]; nothing in it where that one packet was dropped.
     #[inline]
-    fn pop_one(&mut self, horizon: u64, now_ns: u64, counters: &mut Counters) -> Option<Option<Waiting>> {
+    fn pop_one(&mut self, horizon: u64, now_ns: u64, counters: &mut Ledger) -> Option<Option<Waiting>> {
         let (at, mut waiting) = self.wheel.pop_due(horizon.saturating_sub(self.shift))?;
         let at = at.saturating_add(self.shift);
         let late = now_ns.saturating_sub(at);
@@ -338,9 +338,9 @@ impl Pacer {
         if late > self.terms.late_after {
             match self.terms.late {
                 Late::Drop => {
-                    counters.set(Counter::WorstLate, counters.get(Counter::WorstLate).max(late));
-                    counters.add(Counter::Late, 1);
-                    waiting.packet.free();
+                    let worst = counters.get(Counter::WorstLate).max(late);
+                    counters.set(Counter::WorstLate, worst);
+                    counters.drop_one(Counter::Late, waiting.packet);
                     return Some(None);
                 }
                 Late::Shift => {
@@ -371,8 +371,8 @@ impl Pacer {
     }
 
     /// Takes out all that waits, when the run stops.
-    pub fn give_up(&mut self) -> usize {
-        self.wheel.drain().map(|(_, waiting)| waiting.packet.free()).count()
+    pub fn give_up(&mut self, ledger: &mut Ledger) {
+        self.wheel.drain().for_each(|(_, waiting)| ledger.drop_one(Counter::Stop, waiting.packet));
     }
 }
 

@@ -3,11 +3,13 @@
 use super::border::Border;
 use crate::filter::Filter;
 use crate::flow::Sorter;
+use crate::ledger::Ledger;
 use crate::offload;
 use crate::port::{PortFacts, RxEnd};
 use crate::probing::Listening;
+use crate::recorder::Spot;
 use crate::taps::Taps;
-use perigee_core::counters::{Counter, Counters};
+use perigee_core::counters::Counter;
 use perigee_core::judge::MIN_LEN;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::pool::Pool;
@@ -87,30 +89,30 @@ impl Source {
 
     /// Takes up to `max` packets (or rooms) into the empty burst; returns how many.
     #[inline]
-    pub fn fill(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+    pub fn fill(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
         match self {
-            Self::Port(rx) if rx.sorter.is_some() => rx.fill_sorted(burst, max, counters),
+            Self::Port(rx) if rx.sorter.is_some() => rx.fill_sorted(burst, max, ledger),
             Self::Port(rx) => {
-                let n = rx.receive(burst, max, counters);
+                let n = rx.receive(burst, max, ledger);
                 if n != 0 {
-                    rx.admit(burst, counters);
+                    rx.admit(burst, ledger);
                 }
                 n
             }
             Self::Ring(end) => {
                 let n = end.ring.take(burst, max);
-                counters.add(Counter::FromRing, n);
+                ledger.add(Counter::FromRing, n);
                 if let Some(filter) = &mut end.filter {
-                    filter.sift(burst, counters);
+                    filter.sift(burst, ledger);
                 }
                 if let Some(border) = &end.border {
-                    border.bring_in(burst, counters);
+                    border.bring_in(burst, ledger);
                 }
                 n
             }
             Self::Rooms(pool) => {
                 let n = pool.take_in_turn(burst, max);
-                counters.add(Counter::PoolEmpty, usize::from(n == 0));
+                ledger.add(Counter::PoolEmpty, usize::from(n == 0));
                 n
             }
         }
@@ -153,10 +155,13 @@ impl Source {
 
 impl RxQueue {
     #[inline]
-    fn receive(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+    fn receive(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
         let first = burst.len();
         let n = self.end.rx(burst, max);
-        counters.add(Counter::Received, n);
+        ledger.add(Counter::Received, n);
+        if n != 0 {
+            ledger.look(Spot::PortRx, burst, first);
+        }
         if n != 0
             && let Some(taps) = &mut self.taps
         {
@@ -169,18 +174,18 @@ impl RxQueue {
         }
         // A file that somebody has shortened since it was counted is over as well.
         if n == 0 && (self.ends || self.end.is_over()) {
-            counters.add(Counter::Dry, 1);
+            ledger.add(Counter::Dry, 1);
         }
         n
     }
 
     /// As [`Source::fill`], where flow rules are done in software: what other queues have brought here, then what has come.
     #[inline(never)]
-    fn fill_sorted(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+    fn fill_sorted(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
         let Some(sorter) = &mut self.sorter else { return 0 };
-        let brought = sorter.take(burst, max, counters);
-        let may_read = sorter.may_read(counters) && brought < max;
-        let n = if may_read { self.receive(burst, max - brought, counters) } else { 0 };
+        let brought = sorter.take(burst, max, ledger);
+        let may_read = sorter.may_read(ledger) && brought < max;
+        let n = if may_read { self.receive(burst, max - brought, ledger) } else { 0 };
         if brought != 0
             && let Some(taps) = &mut self.taps
         {
@@ -188,10 +193,10 @@ impl RxQueue {
         }
         self.forget_marks(burst);
         if let Some(sorter) = &mut self.sorter {
-            sorter.sort(burst, brought, counters);
+            sorter.sort(burst, brought, ledger);
         }
         if !burst.is_empty() {
-            self.admit(burst, counters);
+            self.admit(burst, ledger);
         }
         brought + n
     }
@@ -206,9 +211,9 @@ impl RxQueue {
 
     /// Makes what the driver gave packets of ours: from our port's number, with a mark, in the region, in one segment.
     #[inline]
-    fn admit(&mut self, burst: &mut Burst, counters: &mut Counters) {
+    fn admit(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
         if self.filter.is_some() {
-            self.sift(burst, counters);
+            self.sift(burst, ledger);
         }
         let (mut foreign, mut short) = (false, false);
         // A mark of a port that hands on mbufs is one of their last way, unless it was made here.
@@ -226,7 +231,7 @@ impl RxQueue {
             burst.iter_mut().for_each(|p| p.set_port(self.facts.number));
         }
         if foreign {
-            self.border.bring_in(burst, counters);
+            self.border.bring_in(burst, ledger);
         }
         if self.facts.stale_flags {
             burst.iter_mut().for_each(|p| p.set_flags(0));
@@ -238,17 +243,17 @@ impl RxQueue {
             self.strip_tags(burst);
         }
         if short {
-            drop_short(burst, counters);
+            drop_short(burst, ledger);
         }
     }
 
     #[inline(never)]
-    fn sift(&mut self, burst: &mut Burst, counters: &mut Counters) {
+    fn sift(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
         if self.sorter.is_none() {
             self.forget_marks(burst);
         }
         if let Some(filter) = &mut self.filter {
-            filter.sift(burst, counters);
+            filter.sift(burst, ledger);
         }
     }
 
@@ -266,13 +271,12 @@ impl RxQueue {
 
 /// Modules get frames: what is shorter than an Ethernet header is none. What was in several segments is whole by now.
 #[cold]
-fn drop_short(burst: &mut Burst, counters: &mut Counters) {
+fn drop_short(burst: &mut Burst, ledger: &mut Ledger) {
     burst.change(|packet| {
         if packet.len() >= MIN_LEN {
             return Some(packet);
         }
-        counters.add(Counter::TooShort, 1);
-        packet.free();
+        ledger.drop_one(Counter::TooShort, packet);
         None
     });
 }

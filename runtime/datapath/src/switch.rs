@@ -3,6 +3,7 @@
 
 use super::rebuild::{Part, Rebuilt};
 use crate::chain::Chain;
+use crate::recorder::Returned;
 use crate::stage::Stage;
 use perigee_abi::batch_flags;
 use perigee_core::clock::Now;
@@ -93,6 +94,8 @@ pub enum Task {
 pub enum Retired {
     /// A stage with its instance.
     Stage(#[allow(dead_code, reason = "kept to be dropped")] Box<Stage>),
+    /// Recorders whose record has ended.
+    Recorders(#[allow(dead_code, reason = "kept to be dropped")] Returned),
     /// A region that was laid ready.
     Ahead(#[allow(dead_code, reason = "kept to be dropped")] Ahead),
 }

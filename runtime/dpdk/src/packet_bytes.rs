@@ -73,6 +73,28 @@ impl Packet {
         Some(bytes)
     }
 
+    /// Copies as many bytes as there are places from `at` on, over all segments; places behind the packet's end stay as they are.
+    #[inline]
+    pub fn copy_to(&self, at: u32, to: &mut [u8]) {
+        let end = u64::from(at) + to.len() as u64;
+        if end > u64::from(self.len()) {
+            return self.copy_beyond(at, to);
+        }
+        let from = self.room().wrapping_add(self.data_off().into()).wrapping_add(at as usize) as *const u8;
+        // SAFETY:
+        // - `at + to.len() <= data_len`, checked above, and the first `data_len` bytes behind `data_off` lie in the live mbuf's room.
+        // - the places are the caller's, and in no room: they never overlap.
+        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+    }
+
+    /// As [`Self::copy_to`], where the bytes do not all lie in the first segment.
+    #[cold]
+    fn copy_beyond(&self, at: u32, to: &mut [u8]) {
+        for (place, at) in to.iter_mut().zip(at..) {
+            *place = self.byte(at).unwrap_or(*place);
+        }
+    }
+
     fn byte(&self, mut at: u32) -> Option<u8> {
         let mut segment: *const Mbuf = self.as_raw();
         for _ in 0..self.segments() {
@@ -120,6 +142,12 @@ mod test {
             assert_eq!(packet.bytes(at.into()), inside(1).map(|at| [at]));
             assert_eq!(packet.bytes(at.into()), inside(2).map(|at| [at, at + 1]));
             assert_eq!(packet.bytes(at.into()), inside(4).map(|at| [at, at + 1, at + 2, at + 3]));
+        }
+        for at in 0..8_u8 {
+            let mut copied = vec![0xff; 9 - usize::from(at)];
+            packet.copy_to(at.into(), &mut copied);
+            let there: Vec<u8> = (at..8).chain([0xff]).collect();
+            assert_eq!(copied, there);
         }
         assert_eq!((packet.bytes::<4>(u32::MAX), packet.bytes::<1>(u32::MAX)), (None, None));
     }

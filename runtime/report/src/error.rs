@@ -60,6 +60,9 @@ pub enum Error {
         /// What failed and what to do.
         what: String,
     },
+    /// Packets cannot be captured as they were asked for.
+    #[error("capture: {0}")]
+    Capture(String),
     /// The process could not give up its rights.
     #[error("jail: {0}")]
     Jail(String),

@@ -102,6 +102,11 @@ impl Common {
 }
 
 impl PlacedChain {
+    /// It may send to the port of that number.
+    pub(crate) fn may_tx(&self, port: usize) -> bool {
+        self.common.may_tx.get(port).is_some_and(|may| *may)
+    }
+
     /// The seats that its stages have by its entry in a configuration. A module keeps the seat that it has in `before`, which is said
     /// beside it by its position there.
     pub(crate) fn seats(

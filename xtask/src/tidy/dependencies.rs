@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 25] = [
+const RULES: [(&str, &[&str]); 26] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
@@ -22,6 +22,7 @@ const RULES: [(&str, &[&str]); 25] = [
     ("runtime/core", &["abi", REPORT]),
     ("runtime/machine", &[]),
     ("runtime/pcap", &["abi", CORE]),
+    ("runtime/record", &[]),
     ("runtime/measure", &[REPORT, CORE]),
     ("runtime/config", &["abi", REPORT, CORE, MACHINE, PCAP]),
     ("runtime/pace", &[CORE, CONFIG]),
@@ -33,9 +34,9 @@ const RULES: [(&str, &[&str]); 25] = [
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", "runtime/replay", MEASURE]),
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", "runtime/replay", RECORD, MEASURE]),
     ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
-        "runtime/evidence", "runtime/datapath", "runtime/wire", "runtime/replay", MEASURE]),
+        "runtime/evidence", "runtime/datapath", "runtime/wire", "runtime/replay", RECORD, MEASURE]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
 
@@ -44,14 +45,15 @@ const CORE: &str = "runtime/core";
 const MEASURE: &str = "runtime/measure";
 const MACHINE: &str = "runtime/machine";
 const PCAP: &str = "runtime/pcap";
+const RECORD: &str = "runtime/record";
 const CONFIG: &str = "runtime/config";
 const PACE: &str = "runtime/pace";
 const JAIL: &str = "runtime/jail";
 const WASM: &str = "runtime/wasm";
 
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
-const WITHOUT_DPDK: [&str; 10] =
-    [REPORT, CORE, MEASURE, MACHINE, PCAP, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
+const WITHOUT_DPDK: [&str; 11] =
+    [REPORT, CORE, MEASURE, MACHINE, PCAP, RECORD, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
 const OF_DPDK: [&str; 5] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire", "runtime/replay"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {

@@ -19,7 +19,7 @@ const HOUSES: &[House] = &[
         &["target", "latencies", "sim"],
         &["run", "bench"],
         &["setup"],
-        &["swap", "fault", "losses", "snapshot", "manifest", "graph"],
+        &["swap", "fault", "losses", "snapshot", "manifest", "graph", "capture"],
         &["parts", "options", "lcores", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
@@ -35,6 +35,8 @@ const HOUSES: &[House] = &[
         &["source", "health"],
         &["taps", "timing"],
         &["flow", "filter", "offload", "border", "probing", "stamp", "identity"],
+        &["ledger"],
+        &["recorder"],
         &["on_wire", "port", "headers", "stream"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
@@ -60,7 +62,8 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["top", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
+        &["top"],
+        &["capture", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
         &["client", "live"],
         &["rates", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],
         &["read", "table"],

@@ -2,6 +2,7 @@
 //! finds to the list; none stops at the first, so that a user mends a file in one go.
 
 mod captures;
+mod capturing;
 mod chains;
 mod device_texts;
 mod devices;
@@ -54,6 +55,7 @@ impl Config {
         chains::chains(self, &mut found);
         streams::streams(self, &mut found);
         paths::paths(self, &mut found);
+        capturing::captures(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }

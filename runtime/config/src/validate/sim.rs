@@ -57,6 +57,10 @@ impl Config {
                 help,
             );
         }
+        if !self.capturing.is_empty() {
+            let help = "take [[capture]] out: it is for `perigee run`";
+            found.error("capture[0].file", "a simulation makes no captures: nobody reads them in its time", help);
+        }
         if self.run.duration.is_none() {
             found.error("run.duration", "a simulation needs an end", "[run] duration = \"1s\", or --for 1s");
         }

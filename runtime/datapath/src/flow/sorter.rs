@@ -4,10 +4,11 @@
 //! a flow meet the same rule and so take the same way: they stay in order.
 
 use super::PortFlows;
+use crate::ledger::Ledger;
 use crate::on_wire::OnWire;
 use perigee_config::FlowAction;
 use perigee_config::flow::key::Key;
-use perigee_core::counters::{Counter, Counters};
+use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_dpdk::ring::Ring;
@@ -67,17 +68,17 @@ impl Sorter {
 
     /// Takes what others have brought into the empty burst; returns how many. It leaves room for what comes from the queue,
     /// half of the burst, or all of it every other time.
-    pub fn take(&mut self, burst: &mut Burst, max: usize, counters: &mut Counters) -> usize {
+    pub fn take(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
         let Some(inbox) = &self.inbox else { return 0 };
         self.inbox_first = !self.inbox_first;
         let n = inbox.take(burst, if self.inbox_first || self.closing { max } else { max / 2 });
-        counters.add(Counter::FromQueue, n);
+        ledger.add(Counter::FromQueue, n);
         n
     }
 
     /// Whether the queue may be read: it is not where packets of it wait for a full inbox, or after the end.
-    pub fn may_read(&mut self, counters: &mut Counters) -> bool {
-        self.lanes.iter_mut().for_each(|lane| lane.flush(counters));
+    pub fn may_read(&mut self, ledger: &mut Ledger) -> bool {
+        self.lanes.iter_mut().for_each(|lane| lane.flush(ledger));
         !self.closing && self.waiting() == 0
     }
 
@@ -87,7 +88,7 @@ impl Sorter {
     }
 
     /// Does with packets from the queue what the rules say; the first `brought` of the burst came from others and are left alone.
-    pub fn sort(&mut self, burst: &mut Burst, brought: usize, counters: &mut Counters) {
+    pub fn sort(&mut self, burst: &mut Burst, brought: usize, ledger: &mut Ledger) {
         let Self { flows, queue: own, lanes, hits, dropped, .. } = self;
         let mut left = brought;
         burst.change(|mut packet| {
@@ -112,25 +113,23 @@ impl Sorter {
                 FlowAction::Queue(queue) => {
                     // A lane has room for a burst, and is empty when one begins.
                     if let Err(packet) = bring(lanes, queue, packet) {
-                        counters.add(Counter::QueueFull, 1);
-                        packet.free();
+                        ledger.drop_one(Counter::QueueFull, packet);
                     }
                     None
                 }
                 FlowAction::Drop => {
-                    counters.add(Counter::FlowDrop, 1);
                     if let Err(packet) = dropped.push(packet) {
-                        packet.free();
+                        ledger.drop_one(Counter::FlowDrop, packet);
                     }
                     None
                 }
             }
         });
-        dropped.free_all();
+        ledger.drop_all(Counter::FlowDrop, dropped);
         for lane in lanes {
-            lane.flush(counters);
+            lane.flush(ledger);
             if !self.waits {
-                counters.add(Counter::QueueFull, lane.waiting.free_all());
+                ledger.drop_all(Counter::QueueFull, &mut lane.waiting);
             }
         }
         for (hits, place) in hits.iter().zip(flows.hits.get(usize::from(*own)).into_iter().flatten()) {
@@ -140,11 +139,10 @@ impl Sorter {
 
     /// Reads the queue no more. True when nothing more will come from here: what waits has gone, and no other queue of the port
     /// is read any more. With `give_up`, what waits is dropped.
-    pub fn end(&mut self, give_up: bool, counters: &mut Counters) -> bool {
-        self.lanes.iter_mut().for_each(|lane| lane.flush(counters));
+    pub fn end(&mut self, give_up: bool, ledger: &mut Ledger) -> bool {
+        self.lanes.iter_mut().for_each(|lane| lane.flush(ledger));
         if give_up {
-            let dropped = self.lanes.iter_mut().map(|lane| lane.waiting.free_all()).sum();
-            counters.add(Counter::Stop, dropped);
+            self.lanes.iter_mut().for_each(|lane| ledger.drop_all(Counter::Stop, &mut lane.waiting));
         }
         let has_more = self.waiting() != 0;
         if !has_more && !self.closing {
@@ -158,9 +156,9 @@ impl Sorter {
 }
 
 impl Lane {
-    fn flush(&mut self, counters: &mut Counters) {
+    fn flush(&mut self, ledger: &mut Ledger) {
         if !self.waiting.is_empty() {
-            counters.add(Counter::ToQueue, self.inbox.put(&mut self.waiting));
+            ledger.add(Counter::ToQueue, self.inbox.put(&mut self.waiting));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A tx queue, as a chain holds it: what is done to packets as the last thing before the port has them.
 
 use super::untaken::Stuck;
+use crate::ledger::Ledger;
 use crate::port::{PortFacts, TxEnd};
 use crate::probing::Probing;
 use crate::stamp;
 use crate::taps::Taps;
 use perigee_core::clock::Clock;
+use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::pacing::CardClock;
 use perigee_dpdk::timestamp::TxMarks;
@@ -88,13 +90,18 @@ impl Lane {
 
     /// Hands the burst to the port; what it does not take stays.
     #[inline]
-    pub(super) fn send(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> usize {
-        self.send_by(clock, probing, |end, burst| (end.tx(burst), ())).0
+    pub(super) fn send(&mut self, clock: &Clock, probing: Option<&mut Probing>, ledger: &mut Ledger) -> usize {
+        self.send_by(clock, probing, ledger, |end, burst| (end.tx(burst), ())).0
     }
 
     /// As [`Self::send`], and whether the packet that is now the first one was refused because it is too long for the interface.
-    pub(super) fn send_told(&mut self, clock: &Clock, probing: Option<&mut Probing>) -> (usize, bool) {
-        self.send_by(clock, probing, |end, burst| end.tx_told(burst))
+    pub(super) fn send_told(
+        &mut self,
+        clock: &Clock,
+        probing: Option<&mut Probing>,
+        ledger: &mut Ledger,
+    ) -> (usize, bool) {
+        self.send_by(clock, probing, ledger, |end, burst| end.tx_told(burst))
     }
 
     /// Before the port is called, and as the last thing, times are written into the packets that ask for it, and into probes.
@@ -103,6 +110,7 @@ impl Lane {
         &mut self,
         clock: &Clock,
         probing: Option<&mut Probing>,
+        ledger: &mut Ledger,
         tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
     ) -> (usize, T) {
         if let Some(marks) = self.stamps {
@@ -113,8 +121,8 @@ impl Lane {
                 stamp::write(packet, now.max(asked));
             }
         }
-        if self.launch.is_some() || self.filler != 0 || self.taps.is_some() {
-            return self.send_with_more(clock, probing, tx);
+        if self.launch.is_some() || self.filler != 0 || self.taps.is_some() || ledger.records() {
+            return self.send_with_more(clock, probing, ledger, tx);
         }
         let Some(probing) = probing else { return tx(&mut self.end, &mut self.burst) };
         let packets = self.burst.len();
@@ -124,13 +132,14 @@ impl Lane {
         (taken, told)
     }
 
-    /// Where the port is handed packets before their times, and perhaps fillers, or packets of paths are seen: as they are when all has
-    /// been written into them.
+    /// Where the port is handed packets before their times, and perhaps fillers, or packets are seen or recorded: as they are when all
+    /// has been written into them.
     #[inline(never)]
     fn send_with_more<T>(
         &mut self,
         clock: &Clock,
         mut probing: Option<&mut Probing>,
+        ledger: &mut Ledger,
         tx: impl FnOnce(&mut TxEnd, &mut Burst) -> (usize, T),
     ) -> (usize, T) {
         let packets = self.burst.len();
@@ -141,6 +150,7 @@ impl Lane {
         if let Some(taps) = &mut self.taps {
             taps.leave(&mut self.burst);
         }
+        ledger.leave(Some(self.facts.number), &mut self.burst, self.filler);
         if let Some(launch) = &self.launch {
             launch.write(&mut self.burst, &mut self.times);
         }
@@ -151,6 +161,7 @@ impl Lane {
         if let Some(taps) = &mut self.taps {
             taps.sent(taken);
         }
+        ledger.sent(Some(self.facts.number), taken);
         let left = self.left_fillers();
         let (gone, of_packets) = (self.fillers - left, packets - self.fillers);
         self.fillers = left;
@@ -171,9 +182,11 @@ impl Lane {
         self.burst.iter_mut().filter(|packet| packet.flags() & flag == 0).map(|packet| u64::from(packet.len())).sum()
     }
 
-    /// Frees all; how many packets they were, without fillers.
-    pub(super) fn free_all(&mut self) -> usize {
+    /// Frees all, and counts the packets, which fillers are not.
+    pub(super) fn drop_all(&mut self, cause: Counter, ledger: &mut Ledger) {
+        ledger.see_drops(cause, &mut self.burst, self.filler);
         (self.bytes, self.prepare) = (0, false);
-        self.burst.free_all() - std::mem::take(&mut self.fillers)
+        let n = self.burst.free_all() - std::mem::take(&mut self.fillers);
+        ledger.add(cause, n);
     }
 }

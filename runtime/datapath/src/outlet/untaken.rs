@@ -28,8 +28,7 @@ impl Outlets {
             return;
         }
         if self.when_full == WhenFull::Drop {
-            let n = lane.free_all();
-            return self.counters.add(Counter::TxFull, n);
+            return lane.drop_all(Counter::TxFull, &mut self.counters);
         }
         // A line that is kept busy is full most of the time.
         if lane.filler != 0 {
@@ -50,7 +49,7 @@ impl Outlets {
         let mut sent = 0;
         while self.lanes[index].end.tells_too_long() && !self.lanes[index].burst.is_empty() {
             let lane = &mut self.lanes[index];
-            let (taken, is_too_long) = lane.send_told(&self.clock, self.probing.as_deref_mut());
+            let (taken, is_too_long) = lane.send_told(&self.clock, self.probing.as_deref_mut(), &mut self.counters);
             self.note_sent(index, taken);
             sent += taken;
             if is_too_long {
@@ -73,12 +72,12 @@ impl Outlets {
     /// Tries what stands behind the first packet, then behind the second, and so on. Where something is taken, all before it
     /// is refused, and dropped if it still is; where nothing is, all stays as it was.
     fn look_behind(&mut self, index: usize) {
-        let Self { lanes, aside, clock, probing, .. } = self;
+        let Self { lanes, aside, clock, probing, counters, .. } = self;
         let lane = &mut lanes[index];
         let mut taken = 0;
         while taken == 0 && lane.burst.len() > 1 {
             lane.burst.move_first(aside);
-            taken = lane.send(clock, probing.as_deref_mut());
+            taken = lane.send(clock, probing.as_deref_mut(), counters);
         }
         if taken == 0 {
             lane.burst.move_first(aside);
@@ -92,13 +91,12 @@ impl Outlets {
         lane.bytes = lane.bytes.saturating_sub(before);
         // The port may have become free just between the two: then it takes these now.
         std::mem::swap(&mut lane.burst, aside);
-        let late = lane.send(clock, probing.as_deref_mut());
+        let late = lane.send(clock, probing.as_deref_mut(), counters);
         std::mem::swap(&mut lane.burst, aside);
         let late_bytes = before.saturating_sub(bytes(aside));
-        let refused = aside.free_all();
+        counters.drop_all(Counter::TxRefused, aside);
         self.counters.add(Counter::Sent, late);
         self.counters.add(Counter::SentBytes, usize::try_from(late_bytes).unwrap_or(0));
-        self.counters.add(Counter::TxRefused, refused);
         self.note_sent(index, taken);
     }
 

@@ -1,11 +1,11 @@
 //! What a line is handed that is kept busy: packets at their times, and fillers between them.
 
 use super::{Pacer, Piece};
-use perigee_core::counters::Counters;
+use crate::ledger::Ledger;
 
 impl Pacer {
     /// What comes next on a line that is kept busy.
-    pub fn next_piece(&mut self, now_ns: u64, counters: &mut Counters) -> Piece {
+    pub fn next_piece(&mut self, now_ns: u64, counters: &mut Ledger) -> Piece {
         let horizon = self.horizon(now_ns);
         loop {
             let after_shift = |time: u64| time.saturating_add(self.shift);

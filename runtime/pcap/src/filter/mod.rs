@@ -10,7 +10,7 @@ mod program;
 #[cfg(test)]
 mod tests;
 
-pub use program::Program;
+pub use program::{Program, Raw};
 use std::sync::Arc;
 
 /// Longest text of a filter, in bytes.
@@ -18,9 +18,13 @@ pub const LONGEST: usize = 8_192;
 
 /// Compiles a filter. The text says what is wrong with it, in libpcap's words where it is libpcap that refuses.
 pub fn compile(text: &str) -> Result<Arc<Program>, String> {
+    Program::new(&instructions(text)?).map(Arc::new)
+}
+
+/// The instructions that libpcap makes of a filter, for a process that does not compile any itself. The text says what is wrong with it.
+pub fn instructions(text: &str) -> Result<Vec<Raw>, String> {
     if text.len() > LONGEST {
         return Err(format!("it has {} bytes, and {LONGEST} are the most", text.len()));
     }
-    let compiled = libpcap::Compiled::new(text)?;
-    Program::new(&compiled.instructions()).map(Arc::new)
+    Ok(libpcap::Compiled::new(text)?.instructions())
 }

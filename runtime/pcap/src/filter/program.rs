@@ -9,9 +9,13 @@ use perigee_core::frame::Frame;
 /// An instruction as libpcap makes it (`struct bpf_insn`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Raw {
+    /// What it does.
     pub code: u16,
+    /// How many instructions are passed over where a test holds.
     pub jt: u8,
+    /// And where it does not.
     pub jf: u8,
+    /// Its number.
     pub k: u32,
 }
 

@@ -1,0 +1,188 @@
+//! Captures that a run makes from its first packet to its last (`[[capture]]`): each has a process of its own that writes its files. It is
+//! started before the run gives anything up, confined to its folder, and knows nothing of the run but the memory that it may read.
+
+use super::account::Account;
+use super::files::Rotation;
+use crate::output;
+use anyhow::{Context, Result, anyhow, bail};
+use perigee_runtime::config::capture::{Capture as Entry, Format};
+use perigee_runtime::config::{Config, JailMode};
+use perigee_runtime::{Capture, CaptureRequest, Run, filter_instructions, text};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a writer may take to begin, and to end once nothing more comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a writer is told first.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Plan {
+    pub(super) folder: OsString,
+    pub(super) name: OsString,
+    pub(super) filter: Option<String>,
+    pub(super) format: Format,
+    pub(super) rotation: Rotation,
+    pub(super) overwrite: bool,
+    /// Whom it becomes where the run was started as root.
+    pub(super) user: Option<String>,
+    pub(super) jail: Mode,
+}
+
+/// As [`JailMode`], for which there is only one way.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) enum Mode {
+    On,
+    Log,
+    Off,
+}
+
+impl From<JailMode> for Mode {
+    fn from(mode: JailMode) -> Self {
+        match mode {
+            JailMode::On => Self::On,
+            JailMode::Log => Self::Log,
+            JailMode::Off => Self::Off,
+        }
+    }
+}
+
+impl From<Mode> for JailMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::On => Self::On,
+            Mode::Log => Self::Log,
+            Mode::Off => Self::Off,
+        }
+    }
+}
+
+/// What a writer says: once when it is ready, and once at its end.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Said {
+    pub(super) error: Option<String>,
+    pub(super) account: Option<Account>,
+}
+
+/// A capture of a run's own.
+pub(crate) struct Standing {
+    file: String,
+    request: CaptureRequest,
+    writer: Child,
+    stream: UnixStream,
+    /// While the run goes on.
+    capture: Option<Capture>,
+}
+
+impl Standing {
+    /// Starts the writers of a configuration, before the run.
+    pub(crate) fn start(config: &Config, base: &Path, mode: JailMode) -> Result<Vec<Self>> {
+        let one = |entry: &Entry| {
+            Self::start_one(config, entry, base, mode).with_context(|| format!("capture {:?}", entry.file))
+        };
+        config.capturing.iter().map(one).collect()
+    }
+
+    fn start_one(config: &Config, entry: &Entry, base: &Path, mode: JailMode) -> Result<Self> {
+        let program = entry.filter.as_deref().map(filter_instructions).transpose();
+        let request = CaptureRequest {
+            at: entry.at.clone(),
+            filter: entry.filter.clone(),
+            program: program.map_err(|what| anyhow!("filter: {what}"))?.unwrap_or_default(),
+            snaplen: entry.snaplen,
+            memory: entry.memory,
+        };
+        let file = base.join(&entry.file);
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let plan = Plan {
+            folder: std::path::absolute(folder).context("its folder")?.into(),
+            name: file.file_name().context("it has no name")?.to_owned(),
+            filter: entry.filter.clone(),
+            format: entry.format,
+            rotation: Rotation {
+                size: entry.rotate_size,
+                time: entry.rotate_time,
+                count: entry.rotate_count,
+                keep: entry.keep,
+            },
+            overwrite: entry.overwrite,
+            user: config.run.user.clone(),
+            jail: mode.into(),
+        };
+        let (ours, theirs) = UnixStream::pair().context("a socket")?;
+        let program = std::env::current_exe().context("this program")?;
+        let mut command = Command::new(program);
+        // A group of its own: Ctrl-C is for the run, which stops cleanly and lets it end.
+        command.arg("capture-writer").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
+        let writer = command.spawn().context("its process")?;
+        let mut this = Self { file: entry.file.clone(), request, writer, stream: ours, capture: None };
+        this.stream.set_read_timeout(Some(PATIENCE)).context("its process")?;
+        let line = [&serde_json::to_vec(&plan).context("its plan")?[..], b"\n"].concat();
+        this.stream.write_all(&line).context("its process")?;
+        match this.hear()?.error {
+            Some(error) => bail!("{error}"),
+            None => Ok(this),
+        }
+    }
+
+    /// The run works: packets are captured from now on.
+    pub(crate) fn begin(&mut self, run: &Run) -> Result<()> {
+        let capture = run.capture(&self.request)?;
+        let mut line = serde_json::to_vec(capture.info()).context("what is captured")?;
+        line.push(b'\n');
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [capture.descriptor()];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let sent = sendmsg(&self.stream, &[IoSlice::new(&line)], &mut control, SendFlags::NOSIGNAL);
+        let sent = sent.context("the process that writes")?;
+        self.stream.write_all(&line[sent..]).context("the process that writes")?;
+        self.capture = Some(capture);
+        Ok(())
+    }
+
+    /// The run is about to stop: it has its last packets, too.
+    pub(crate) fn leave_to_run(&mut self) {
+        self.capture.take().into_iter().for_each(Capture::leave_to_run);
+    }
+
+    /// The run has stopped: what was written, and what is wrong.
+    pub(crate) fn end(mut self) -> Option<String> {
+        let said = self.stream.shutdown(std::net::Shutdown::Write).context("its process").and_then(|()| self.hear());
+        let file = text::line(&self.file, text::WORDS);
+        let failed = match said {
+            Ok(Said { error, account }) => {
+                if let Some(account) = account {
+                    output::line(&format!("capture {file}\n{}", account.shown().trim_end()));
+                }
+                error.map(|error| format!("capture {file}: {}", text::line(&error, text::WORDS)))
+            }
+            Err(error) => Some(format!("capture {file}: its process does not tell its end: {error:#}")),
+        };
+        // It ends by itself; one that does not is not waited for.
+        if failed.is_none() {
+            let _ = self.writer.wait();
+        }
+        failed
+    }
+
+    fn hear(&mut self) -> Result<Said> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while self.stream.read(&mut byte).context("its process does not answer")? == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        if line.is_empty() {
+            bail!("its process has ended");
+        }
+        serde_json::from_slice(&line).context("its process is of another version")
+    }
+}

@@ -1,0 +1,227 @@
+//! Both ends of lanes in one process; the reader has a mapping of its own, as another process would.
+
+use super::*;
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn made(lanes: u64, chunks: u64) -> (Arc<Memory>, Arc<Map>) {
+    let memory = Memory::new(Shape { lanes, chunks }).expect("memory");
+    let map = Map::new(memory.descriptor()).expect("a map");
+    (memory, map)
+}
+
+fn record(writer: &mut Writer, number: u64, len: u16) {
+    let head = Head { ns: number * 10, original: u32::from(len) + 1, cause: 3, flags: 4 };
+    writer.record(head, len, |bytes| bytes.fill(number.to_le_bytes()[0]));
+}
+
+/// Reads what is there; the numbers of the records, each of which was looked at.
+fn read(reader: &mut Reader) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while let Some(record) = reader.peek() {
+        assert_eq!(record.ns, record.number * 10);
+        assert_eq!((record.cause, record.flags, record.original), (3, 4, record.bytes.len() as u32 + 1));
+        assert!(record.bytes.iter().all(|byte| *byte == record.number.to_le_bytes()[0]));
+        numbers.push(record.number);
+        reader.pass();
+    }
+    numbers
+}
+
+#[test]
+fn what_was_shown_is_read_once_in_order() {
+    let (memory, map) = made(2, 4);
+    let (mut first, mut second) = (memory.writer().expect("one"), memory.writer().expect("two"));
+    assert!(memory.writer().is_none());
+    let (mut a, mut b) = (map.reader(0).expect("one"), map.reader(1).expect("two"));
+    assert!(map.reader(2).is_none());
+    record(&mut first, 0, 60);
+    assert_eq!(read(&mut a), [0_u64; 0], "not shown yet");
+    first.show();
+    second.refuse();
+    second.show();
+    assert_eq!((read(&mut a), read(&mut b)), (vec![0], vec![]));
+    (1..5).for_each(|number| record(&mut first, number, number as u16));
+    first.show();
+    assert_eq!((read(&mut a), read(&mut a)), (vec![1, 2, 3, 4], vec![]));
+    drop((first, second));
+    assert_eq!(a.counts(), Counts { seen: 5, refused: 0, recorded: 5, ended: true });
+    assert_eq!(b.counts(), Counts { seen: 1, refused: 1, recorded: 0, ended: true });
+    assert_eq!((a.missed(), b.missed()), (0, 0));
+}
+
+#[test]
+fn a_slow_reader_knows_exactly_what_it_has_missed() {
+    let (memory, map) = made(1, 8);
+    let (mut writer, mut reader) = (memory.writer().expect("one"), map.reader(0).expect("one"));
+    let mut got = 0;
+    for number in 0..40_000_u64 {
+        record(&mut writer, number, 100 + (number % 300) as u16);
+        if number % 16 == 15 {
+            writer.show();
+        }
+        if number % 5_000 == 4_999 {
+            let numbers = read(&mut reader);
+            assert_eq!(numbers.last(), Some(&number.min(number / 16 * 16 + 15)), "up to what was shown last");
+            got += numbers.len() as u64;
+        }
+    }
+    drop(writer);
+    got += read(&mut reader).len() as u64;
+    reader.finish();
+    assert!(reader.missed() > 10_000, "{}", reader.missed());
+    assert_eq!(got + reader.missed(), 40_000);
+}
+
+#[test]
+fn what_is_taken_back_was_never_there() {
+    let (memory, map) = made(1, 4);
+    let (mut writer, mut reader) = (memory.writer().expect("one"), map.reader(0).expect("one"));
+    let mut number = 0;
+    // Far enough for marks that lie chunks back.
+    for kept in [0_u64, 1, 90, 100] {
+        for _ in 0..20 {
+            let mut marks = Vec::new();
+            for i in 0..100 {
+                marks.push(writer.mark());
+                record(&mut writer, number + i, 1_500);
+            }
+            if let Some(mark) = marks.get(kept as usize) {
+                writer.back_to(*mark);
+            }
+            number += kept;
+            writer.show();
+        }
+        let numbers = read(&mut reader);
+        assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.last().is_none_or(|last| *last == number - 1));
+    }
+    reader.finish();
+    assert_eq!(reader.counts().recorded, number);
+    assert_eq!(reader.counts().seen, number);
+}
+
+#[test]
+fn a_burst_that_a_lane_does_not_hold_is_missing_and_numbered() {
+    let (memory, map) = made(1, 4);
+    let (mut writer, mut reader) = (memory.writer().expect("one"), map.reader(0).expect("one"));
+    (0..1_000).for_each(|number| record(&mut writer, number, 9_000));
+    writer.show();
+    (1_000..1_002).for_each(|number| record(&mut writer, number, 9_000));
+    writer.show();
+    let numbers = read(&mut reader);
+    assert_eq!(numbers.last(), Some(&1_001));
+    assert_eq!(numbers.len() as u64 + reader.missed(), 1_002);
+}
+
+#[test]
+fn a_reader_beside_a_writer_never_has_a_spoilt_record() {
+    let (memory, map) = made(1, 4);
+    let (mut writer, done) = (memory.writer().expect("one"), Arc::new(AtomicBool::new(false)));
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let (map, done) = (Arc::clone(&map), Arc::clone(&done));
+                scope.spawn(move || {
+                    let (mut reader, mut got) = (map.reader(0).expect("one"), 0);
+                    loop {
+                        let ended = done.load(Ordering::Acquire);
+                        got += read(&mut reader).len() as u64;
+                        if ended {
+                            reader.finish();
+                            return got + reader.missed();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for number in 0..400_000 {
+            record(&mut writer, number, (number % 700) as u16);
+            if number % 32 == 0 {
+                writer.show();
+            }
+        }
+        drop(writer);
+        done.store(true, Ordering::Release);
+        for reader in readers {
+            assert_eq!(reader.join().expect("a reader"), 400_000);
+        }
+    });
+}
+
+#[test]
+fn a_time_is_found_by_the_heads_of_chunks() {
+    let (memory, map) = made(1, 16);
+    let mut writer = memory.writer().expect("one");
+    for number in 0..20_000 {
+        record(&mut writer, number, 200);
+        writer.show();
+    }
+    for wanted in [150_000, 170_000, 199_990, 500_000] {
+        let mut reader = map.reader(0).expect("one");
+        reader.seek(wanted);
+        let first = reader.peek().expect("a record").ns;
+        assert!(first <= wanted && wanted.min(199_990) - first < 10 * 65_536 / 216, "{first} {wanted}");
+        assert_eq!(reader.missed(), 0);
+    }
+    let mut reader = map.reader(0).expect("one");
+    reader.seek(0);
+    let oldest = reader.peek().expect("a record").number;
+    assert!(oldest > 10_000, "what was written over is not found: {oldest}");
+    assert_eq!(read(&mut reader).len() as u64, 20_000 - oldest);
+}
+
+#[test]
+fn whoever_has_the_descriptor_may_only_read() {
+    let (memory, _map) = made(1, 4);
+    let mut writer = memory.writer().expect("one");
+    let other = memory.descriptor().try_clone_to_owned().expect("a descriptor");
+    let len = memory.shape().bytes();
+    let map = |rights| {
+        let size = usize::try_from(len).expect("it fits");
+        // SAFETY:
+        // - the kernel chooses an address at which nothing is.
+        unsafe { mmap(std::ptr::null_mut(), size, rights, MapFlags::SHARED, &other, 0) }
+    };
+    map(ProtFlags::READ | ProtFlags::WRITE).expect_err("mapped to be written");
+    map(ProtFlags::READ).expect("mapped to be read");
+    assert_eq!(rustix::io::write(&other, b"x"), Err(rustix::io::Errno::PERM));
+    for longer_or_shorter in [0, len - 4_096, len + 4_096] {
+        assert_eq!(rustix::fs::ftruncate(&other, longer_or_shorter), Err(rustix::io::Errno::PERM));
+    }
+    let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+    assert_eq!(rustix::fs::fallocate(&other, hole, 0, 4_096), Err(rustix::io::Errno::PERM));
+    // A way around: the same file opened anew.
+    use std::os::fd::AsRawFd;
+    let again = std::fs::OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", other.as_raw_fd()));
+    if let Ok(again) = again {
+        use std::os::unix::fs::FileExt;
+        again.write_at(b"x", 0).expect_err("written by a descriptor of its own");
+    }
+    assert!(rustix::fs::fcntl_add_seals(&other, rustix::fs::SealFlags::WRITE).is_err());
+    // The one that has it goes on.
+    record(&mut writer, 0, 60);
+    writer.show();
+}
+
+#[test]
+fn what_is_no_record_is_refused() {
+    let file = tempfile::tempfile().expect("a file");
+    use std::os::fd::AsFd;
+    Map::new(file.as_fd()).expect_err("a file");
+    let flags = rustix::fs::MemfdFlags::ALLOW_SEALING;
+    let other = rustix::fs::memfd_create("other", flags).expect("memory");
+    rustix::fs::ftruncate(&other, 1 << 20).expect("its length");
+    assert!(Map::new(other.as_fd()).expect_err("not sealed").to_string().contains("shorter"));
+    rustix::fs::fcntl_add_seals(&other, rustix::fs::SealFlags::SHRINK).expect("a seal");
+    assert!(Map::new(other.as_fd()).expect_err("nothing in it").to_string().contains("version"));
+}
+
+#[test]
+fn memory_is_divided_or_too_small() {
+    let shape = Shape::of(64 << 20, 3).expect("enough");
+    assert!(shape.bytes() <= 64 << 20 && shape.bytes() > 63 << 20);
+    let needed = Shape::of(100_000, 2).expect_err("too small");
+    assert_eq!(Shape::of(needed, 2), Ok(Shape { lanes: 2, chunks: 4 }));
+    assert!(Shape::of(needed - 1, 2).is_err());
+}

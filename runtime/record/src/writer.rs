@@ -1,0 +1,154 @@
+//! The one who writes a lane. It never waits, and never looks at a reader.
+
+#![allow(unsafe_code, reason = "writes records into memory that is shared")]
+
+use crate::layout::{CHUNK, Facts, MOST_BYTES, chunk, lane};
+use crate::memory::Memory;
+use crate::words::Words;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+/// What a record says of a packet beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When, nanoseconds of the writer's clock.
+    pub ns: u64,
+    /// Bytes of the packet itself, which may be more than are recorded.
+    pub original: u32,
+    /// Whatever the writer means by it.
+    pub cause: u8,
+    /// As above.
+    pub flags: u8,
+}
+
+/// Where a writer stands: to go back to, before it has shown what it wrote since.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// The number of the chunk that is written; `u64::MAX` before the first one.
+    chunk: u64,
+    /// Where in the memory it lies, and where in it the next record goes.
+    here: u64,
+    offset: u64,
+    last_ns: u64,
+    /// Nothing more fits until what was written is shown.
+    full: bool,
+    number: u64,
+    seen: u64,
+    refused: u64,
+}
+
+/// Writes a lane. What it has written is seen by others when it is shown ([`Self::show`]).
+#[derive(Debug)]
+pub struct Writer {
+    memory: Arc<Memory>,
+    /// Where the lane begins.
+    base: u64,
+    at: Mark,
+    /// The chunk that was written when records were shown last.
+    shown: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(memory: Arc<Memory>, base: u64) -> Self {
+        let at =
+            Mark { chunk: u64::MAX, here: 0, offset: CHUNK, last_ns: 0, full: false, number: 0, seen: 0, refused: 0 };
+        Self { memory, base, at, shown: u64::MAX }
+    }
+
+    /// A packet has passed that a filter refuses.
+    #[inline]
+    pub fn refuse(&mut self) {
+        self.at.seen += 1;
+        self.at.refused += 1;
+    }
+
+    /// Records a packet that has passed, of which `fill` writes so many bytes. Between two shows a lane takes what it has room for;
+    /// what comes then is missing for all readers, and numbered as any other.
+    #[inline]
+    pub fn record(&mut self, head: Head, captured: u16, fill: impl FnOnce(&mut [u8])) {
+        let captured = captured.min(MOST_BYTES);
+        let size = Facts::size(captured);
+        self.at.seen += 1;
+        if (self.at.full || self.at.offset + size > CHUNK) && !self.next_chunk(head.ns) {
+            self.at.number += 1;
+            return;
+        }
+        let (words, at) = (self.memory.words(), self.at.here + self.at.offset);
+        let facts = Facts { original: head.original, captured, cause: head.cause, flags: head.flags };
+        words.store(at, head.ns, Ordering::Relaxed);
+        words.store(at + 8, facts.word(), Ordering::Relaxed);
+        // SAFETY:
+        // - a lane has one writer, `&mut self`, and only it touches the lane's chunks by this mapping.
+        unsafe { words.fill(at + 16, captured, fill) };
+        self.at.offset += size;
+        self.at.last_ns = head.ns;
+        self.at.number += 1;
+    }
+
+    /// Where it stands.
+    #[inline]
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.at
+    }
+
+    /// Takes back all that was written since then: the mark is of the time since records were shown last.
+    #[inline]
+    pub fn back_to(&mut self, mark: Mark) {
+        self.at = mark;
+    }
+
+    /// Shows all that was written to whoever reads.
+    #[inline]
+    pub fn show(&mut self) {
+        let Mark { chunk, offset, last_ns, number, seen, refused, .. } = self.at;
+        let (words, base) = (self.memory.words(), self.base);
+        words.store(base + lane::SEEN, seen, Ordering::Relaxed);
+        words.store(base + lane::REFUSED, refused, Ordering::Relaxed);
+        words.store(base + lane::NUMBER, number, Ordering::Relaxed);
+        words.store(base + lane::SHOWN_NS, last_ns, Ordering::Relaxed);
+        if chunk != u64::MAX {
+            words.store(base + lane::WRITTEN, chunk * CHUNK + offset - 1, Ordering::Release);
+        }
+        self.shown = chunk;
+    }
+
+    /// Closes the chunk that is full and begins the next one. False where that would write over what has not been shown yet.
+    #[cold]
+    fn next_chunk(&mut self, ns: u64) -> bool {
+        let next = self.at.chunk.wrapping_add(1);
+        if next.wrapping_sub(self.shown.wrapping_add(1)) >= self.memory.shape().chunks - 1 {
+            self.at.full = true;
+            return false;
+        }
+        let (words, memory) = (self.memory.words(), &self.memory);
+        if self.at.chunk != u64::MAX {
+            let old = self.at.here;
+            words.store(old + chunk::LAST_NS, self.at.last_ns, Ordering::Relaxed);
+            words.store(old + chunk::END, self.at.offset, Ordering::Relaxed);
+        }
+        // Who copies from there finds this when it looks, before it finds any byte that is written from now on.
+        self.claim(words, next);
+        let head = self.base + memory.shape().chunk(next);
+        words.store(head + chunk::SELF, next, Ordering::Relaxed);
+        words.store(head + chunk::FIRST, self.at.number, Ordering::Relaxed);
+        words.store(head + chunk::FIRST_NS, ns, Ordering::Relaxed);
+        self.at = Mark { chunk: next, here: head, offset: chunk::LEN, full: false, ..self.at };
+        true
+    }
+
+    fn claim(&self, words: &Words, chunk: u64) {
+        // After `back_to` a chunk is claimed twice; it is never claimed less.
+        let before = words.load(self.base + lane::CLAIMED, Ordering::Relaxed);
+        words.store(self.base + lane::CLAIMED, before.max(chunk), Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+}
+
+/// Nothing more will come.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.show();
+        self.memory.words().store(self.base + lane::ENDED, 1, Ordering::Release);
+    }
+}
