@@ -8,6 +8,7 @@ use crate::conformance::parse_name;
 use crate::capture::CaptureArgs;
 use crate::ctl::CtlArgs;
 use crate::dissect::DissectArgs;
+use crate::history::{HistoryArgs, TriggerArgs};
 use crate::intervals::IntervalOptions;
 use crate::jail::{Jail, JailOption};
 use crate::load::LoadOptions;
@@ -314,6 +315,14 @@ pub(crate) enum Command {
     /// Into files for Wireshark, tcpdump and others, or live to one of them. The run goes on as it would without: what this process does
     /// not take in time is written over, and counted.
     Capture(Box<CaptureArgs>),
+    /// Look back at packets that a run remembers: list its histories, or write what is in one to a file.
+    ///
+    /// Of a configuration with a [[history]] (docs/history.md). The run does nothing for it.
+    History(Box<HistoryArgs>),
+    /// Wait for something to happen in a history, and write what was before it as well as what comes after it.
+    ///
+    /// For a packet that passes a filter, for a burst, for what a module of yours says, or for a module's failure.
+    Trigger(Box<TriggerArgs>),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:
   perigee completions bash > ~/.local/share/bash-completion/completions/perigee")]

@@ -15,6 +15,7 @@ mod ctl;
 mod dissect;
 mod doctor;
 mod inspect;
+mod history;
 mod intervals;
 mod jail;
 mod live;
@@ -126,6 +127,14 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Capture(args) => {
             let signal = signals::StopSignal::listen()?;
             capture::capture(&args, &|| signal.is_asked())
+        }
+        Command::History(args) => {
+            let signal = signals::StopSignal::listen()?;
+            history::history(&args, &|| signal.is_asked())
+        }
+        Command::Trigger(args) => {
+            let signal = signals::StopSignal::listen()?;
+            history::trigger(&args, &|| signal.is_asked())
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

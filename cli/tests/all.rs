@@ -17,6 +17,7 @@ mod dissect;
 mod evidence;
 mod files;
 mod given;
+mod history;
 mod intervals;
 mod jail;
 mod lab;

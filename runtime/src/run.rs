@@ -52,6 +52,8 @@ pub struct Run {
     pub(crate) changes: Changes,
     /// Captures under way.
     pub(crate) captures: capture::Captures,
+    /// What it remembers of its packets.
+    pub(crate) histories: capture::Histories,
     /// What it is made of; `None` of a simulation.
     manifest: Option<Manifest>,
 }
@@ -117,6 +119,7 @@ impl Run {
             ticker,
             changes,
             captures: capture::Captures::default(),
+            histories: capture::Histories::default(),
             manifest,
         };
         // All else has started: what files had in them before may go.
@@ -124,6 +127,7 @@ impl Run {
         for lcore in placed {
             run.lcores.spawn(lcore)?;
         }
+        run.histories = capture::Histories::begin(&run.captures, &run.parts, config)?;
         Ok(run)
     }
 
@@ -152,6 +156,7 @@ impl Run {
             ticker: None,
             changes: Changes::default(),
             captures: capture::Captures::default(),
+            histories: capture::Histories::default(),
             manifest: None,
         };
         (run, lcores)

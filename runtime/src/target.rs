@@ -1,6 +1,6 @@
 //! What a control server is in front of: a run, or something that looks like one.
 
-use crate::capture::{Capture, CaptureRequest, CaptureStatus};
+use crate::capture::{Capture, CaptureRequest, CaptureStatus, HistoryStatus};
 use crate::run::Run;
 use crate::swap::SwapOptions;
 use perigee_config::Grants;
@@ -64,6 +64,14 @@ pub trait Target: Send + Sync + 'static {
     /// As for [`Run::capture`]; or it has no packets.
     fn capture(&self, _request: &CaptureRequest) -> Result<Capture, Error> {
         Err(Error::Capture("there are no packets here".to_owned()))
+    }
+    /// What it remembers of its packets.
+    fn histories(&self) -> Vec<HistoryStatus> {
+        Vec::new()
+    }
+    /// A history, for one more reader; `None` where there is none of that name.
+    fn history(&self, _name: &str) -> Option<Result<Capture, Error>> {
+        None
     }
     /// The captures under way.
     fn captures(&self) -> Vec<CaptureStatus> {
@@ -159,5 +167,13 @@ impl Target for Run {
 
     fn captures(&self) -> Vec<CaptureStatus> {
         self.captures.now()
+    }
+
+    fn histories(&self) -> Vec<HistoryStatus> {
+        self.histories.now()
+    }
+
+    fn history(&self, name: &str) -> Option<Result<Capture, Error>> {
+        self.histories.of(name)
     }
 }

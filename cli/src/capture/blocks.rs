@@ -17,29 +17,31 @@ use std::time::Duration;
 const NANOSECONDS: u8 = 9;
 
 /// What is known of all packets.
-pub(super) struct About<'a> {
-    pub(super) info: &'a CaptureInfo,
+pub(crate) struct About<'a> {
+    pub(crate) info: &'a CaptureInfo,
     /// As it was written.
-    pub(super) filter: Option<&'a str>,
+    pub(crate) filter: Option<&'a str>,
+    /// What else is to be told of the file as a whole.
+    pub(crate) comment: Option<String>,
 }
 
 /// What a place has seen in a file's time, and what became of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Packets that have passed.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
     /// Those that the filter refused.
-    pub(super) filter: u64,
+    pub(crate) filter: u64,
     /// Those that were written over in memory before they were read.
-    pub(super) ring: u64,
+    pub(crate) ring: u64,
     /// Those that could not be written.
-    pub(super) writer: u64,
+    pub(crate) writer: u64,
     /// Those that came after the last one that was asked for.
-    pub(super) surplus: u64,
+    pub(crate) surplus: u64,
     /// Those in the file.
-    pub(super) written: u64,
+    pub(crate) written: u64,
     /// Packets that the port itself has lost, and which are none of the above.
-    pub(super) port: u64,
+    pub(crate) port: u64,
 }
 
 /// Makes the pieces of a file.
@@ -138,9 +140,10 @@ fn time(ns: u64) -> u64 {
 
 fn pcapng(about: &About<'_>) -> Result<PcapNgWriter<Vec<u8>>, PcapError> {
     let program = concat!("perigee ", env!("CARGO_PKG_VERSION"));
+    let comment = about.comment.as_ref().map(|comment| SectionHeaderOption::Comment(comment.into()));
     let section = SectionHeaderBlock {
         endianness: Endianness::native(),
-        options: vec![SectionHeaderOption::UserApplication(program.into())],
+        options: comment.into_iter().chain([SectionHeaderOption::UserApplication(program.into())]).collect(),
         ..SectionHeaderBlock::default()
     };
     let mut writer = PcapNgWriter::with_section_header(Vec::new(), section)?;

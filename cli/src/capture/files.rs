@@ -18,7 +18,7 @@ const FLUSH: Duration = Duration::from_millis(100);
 
 /// When the next file begins.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Rotation {
+pub(crate) struct Rotation {
     /// When one has so many bytes.
     pub(super) size: Option<u64>,
     /// After this time.
@@ -37,16 +37,16 @@ impl Rotation {
 }
 
 /// What is written, and where to.
-pub(super) struct Wanted<'a> {
-    pub(super) file: &'a Path,
-    pub(super) format: Format,
-    pub(super) rotation: Rotation,
-    pub(super) overwrite: bool,
-    pub(super) about: About<'a>,
+pub(crate) struct Wanted<'a> {
+    pub(crate) file: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) rotation: Rotation,
+    pub(crate) overwrite: bool,
+    pub(crate) about: About<'a>,
 }
 
 /// The files of a capture.
-pub(super) struct Files<'a> {
+pub(crate) struct Files<'a> {
     wanted: Wanted<'a>,
     place: Place,
     blocks: Blocks,
@@ -70,7 +70,7 @@ pub(super) struct Files<'a> {
 }
 
 /// Why nothing more can be written.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The reader of a stream has had enough.
     ReaderGone,
     /// A text for people.
@@ -79,7 +79,7 @@ pub(super) enum Stop {
 
 impl<'a> Files<'a> {
     /// Opens the first file.
-    pub(super) fn open(wanted: Wanted<'a>, now_ns: u64) -> Result<Self> {
+    pub(crate) fn open(wanted: Wanted<'a>, now_ns: u64) -> Result<Self> {
         let points = wanted.about.info.places.len();
         let mut made = VecDeque::new();
         let place = open(&wanted, 1, &mut made)?;
@@ -105,7 +105,7 @@ impl<'a> Files<'a> {
     }
 
     /// A packet.
-    pub(super) fn packet(&mut self, place: usize, record: &Record<'_>) -> Result<(), Stop> {
+    pub(crate) fn packet(&mut self, place: usize, record: &Record<'_>) -> Result<(), Stop> {
         let made = self.blocks.packet(&self.wanted.about, place, record);
         made.map_err(|error| Stop::Failed(anyhow!("a packet cannot be written down: {error}")))?;
         self.waiting.push((self.blocks.bytes().len(), place));
@@ -114,14 +114,14 @@ impl<'a> Files<'a> {
     }
 
     /// What is due: bytes that have waited.
-    pub(super) fn tend(&mut self) -> Result<(), Stop> {
+    pub(crate) fn tend(&mut self) -> Result<(), Stop> {
         if self.flushed.elapsed() >= FLUSH { self.flush() } else { Ok(()) }
     }
 
     /// The next file is due.
     pub(super) fn is_full(&mut self) -> bool {
         let Rotation { size, time, count, .. } = self.wanted.rotation;
-        let len = self.place.len + self.blocks.bytes().len() as u64;
+        let len = self.len();
         self.packets != 0
             && (size.is_some_and(|size| len >= size) || count.is_some_and(|count| self.packets >= count))
             || time.is_some_and(|time| self.begun.elapsed() >= time)
@@ -141,7 +141,7 @@ impl<'a> Files<'a> {
     }
 
     /// Ends the file, with what its time has brought.
-    pub(super) fn end(&mut self, all: &[Tally], now_ns: u64) -> Result<(), Stop> {
+    pub(crate) fn end(&mut self, all: &[Tally], now_ns: u64) -> Result<(), Stop> {
         self.flush()?;
         let tallies: Vec<_> = all.iter().zip(&self.told).map(|(all, told)| all.since(told)).collect();
         let made = self.blocks.end(&tallies, self.begun_ns, now_ns);
@@ -150,8 +150,13 @@ impl<'a> Files<'a> {
         self.flush()
     }
 
+    /// Bytes of the file that is open, with those that are not written yet.
+    pub(crate) fn len(&mut self) -> u64 {
+        self.place.len + self.blocks.bytes().len() as u64
+    }
+
     /// What became of packets of a point, as far as this is about files.
-    pub(super) fn tally(&self, place: usize) -> Tally {
+    pub(crate) fn tally(&self, place: usize) -> Tally {
         let waiting = self.waiting.iter().filter(|(_, of)| *of == place).count() as u64;
         let (written, writer) = (self.written[place] + waiting, self.unwritten[place]);
         Tally { written, writer, surplus: self.surplus[place], ..Tally::default() }
@@ -217,7 +222,7 @@ impl Stop {
 
 /// Opens file number `number`, and notes it where it is one of ours.
 fn open(wanted: &Wanted<'_>, number: u64, made: &mut VecDeque<PathBuf>) -> Result<Place> {
-    let file = wanted.file;
+    let file = wanted.file.as_path();
     if file.as_os_str() == "-" {
         return Place::stdout().context("standard output");
     }

@@ -6,27 +6,30 @@ mod args;
 mod blocks;
 mod extcap;
 mod files;
+mod lanes;
 mod place;
 mod session;
 mod standing;
 mod work;
 mod writer;
 
-pub(crate) use args::CaptureArgs;
+pub(crate) use args::{CaptureArgs, Format};
+pub(crate) use blocks::{About, Tally};
+pub(crate) use files::{Files, Rotation, Stop, Wanted};
+pub(crate) use lanes::{Lanes, SETTLE};
+pub(crate) use session::Session;
 pub(crate) use standing::Standing;
+pub(crate) use work::{now_ns, rest};
 pub(crate) use writer::writer;
 
 use crate::client::Client;
 use crate::output;
 use account::Account;
 use anyhow::{Result, anyhow, bail};
-use blocks::About;
-use files::{Files, Stop, Wanted};
 use perigee_runtime::{CaptureRequest, filter_instructions, text};
-use session::Session;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use work::{Limits, Lost, now_ns, work};
+use work::{Limits, Lost, work};
 
 /// `perigee capture`, until `is_over`, or the run's end, or what the command line says.
 pub(crate) fn capture(args: &CaptureArgs, is_over: &dyn Fn() -> bool) -> Result<ExitCode> {
@@ -49,11 +52,11 @@ pub(crate) fn capture(args: &CaptureArgs, is_over: &dyn Fn() -> bool) -> Result<
     let mut session = Session::begin(&client, &request)?;
     let info = session.info.clone();
     let wanted = Wanted {
-        file: &asked.file,
+        file: asked.file.clone(),
         format: args.format.into(),
         rotation: args.rotation.rotation(),
         overwrite: args.overwrite,
-        about: About { info: &info, filter: asked.filter.as_deref() },
+        about: About { info: &info, filter: asked.filter.as_deref(), comment: None },
     };
     let mut lost = Lost::new(Some(&client), &info);
     let mut files = Files::open(wanted, now_ns())?;

@@ -66,7 +66,7 @@ fn follow(limits: &Limits<'_>, session: &mut Session, files: &mut Files<'_>, los
     let mut left = limits.count.unwrap_or(u64::MAX);
     loop {
         let mut failed = None;
-        let handed = session.drain(false, |place, record| {
+        let handed = session.lanes.drain(false, |place, record| {
             failed = files.packet(place, record).err();
             left -= 1;
             failed.is_none() && left != 0 && !files.is_full()
@@ -90,7 +90,7 @@ fn follow(limits: &Limits<'_>, session: &mut Session, files: &mut Files<'_>, los
             return Rest::Wanted;
         }
         if handed == 0 {
-            std::thread::sleep(REST);
+            rest();
         }
     }
 }
@@ -100,8 +100,8 @@ fn end(session: &mut Session, files: &mut Files<'_>, rest: &mut Rest) -> bool {
     session.ask_end();
     let asked = Instant::now();
     loop {
-        let ended = session.has_ended();
-        session.drain(ended, |place, record| {
+        let ended = session.lanes.has_ended();
+        session.lanes.drain(ended, |place, record| {
             match rest {
                 Rest::Wanted => {
                     if let Err(stop) = files.packet(place, record) {
@@ -114,17 +114,22 @@ fn end(session: &mut Session, files: &mut Files<'_>, rest: &mut Rest) -> bool {
             true
         });
         if ended || asked.elapsed() >= END_TIME || (session.is_closed() && !session.is_run_there()) {
-            session.finish();
+            session.lanes.finish();
             return ended;
         }
-        std::thread::sleep(REST);
+        rest();
     }
+}
+
+/// Nothing has come: it lets others work.
+pub(crate) fn rest() {
+    std::thread::sleep(REST);
 }
 
 /// By point, what has become of packets that were read, or missed, until now: those that are still in memory come later.
 fn tallies(session: &Session, files: &Files<'_>, lost: &Lost<'_>) -> Vec<Tally> {
     let one = |place| {
-        let ((counts, ring), tally) = (session.counts(place), files.tally(place));
+        let ((counts, ring), tally) = (session.lanes.counts(place), files.tally(place));
         let seen = counts.refused + ring + tally.writer + tally.surplus + tally.written;
         Tally { seen, filter: counts.refused, ring, port: lost.of(place), ..tally }
     };
@@ -134,11 +139,11 @@ fn tallies(session: &Session, files: &Files<'_>, lost: &Lost<'_>) -> Vec<Tally> 
 /// As [`tallies`], with what the run itself says that has passed: at the end both are the same.
 fn whole(session: &Session, files: &Files<'_>, lost: &Lost<'_>) -> Vec<Tally> {
     let tallies = tallies(session, files, lost).into_iter().enumerate();
-    tallies.map(|(place, tally)| Tally { seen: session.counts(place).0.seen, ..tally }).collect()
+    tallies.map(|(place, tally)| Tally { seen: session.lanes.counts(place).0.seen, ..tally }).collect()
 }
 
 /// Nanoseconds since 1970.
-pub(super) fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -66,11 +66,11 @@ fn write(plan: &Plan, folder: &Folder, mut session: Session) -> Result<Said> {
     // From here on it reads packets, and only writes.
     jail::enter_thread(jail::Kind::Service);
     let wanted = Wanted {
-        file: &file,
+        file: file.clone(),
         format: plan.format,
         rotation: plan.rotation,
         overwrite: plan.overwrite,
-        about: About { info: &info, filter: plan.filter.as_deref() },
+        about: About { info: &info, filter: plan.filter.as_deref(), comment: None },
     };
     let mut lost = Lost::new(None, &info);
     let mut files = Files::open(wanted, now_ns())?;

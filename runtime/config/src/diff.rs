@@ -97,6 +97,8 @@ impl Config {
         by_name(&mut actions, "stream", &self.streams, &new.streams, |s| &s.name, stream);
         let captures = if self.capturing == new.capturing { vec![] } else { vec!["its entries".to_owned()] };
         restart(&mut actions, "capture", captures);
+        let histories = if self.histories == new.histories { vec![] } else { vec!["its entries".to_owned()] };
+        restart(&mut actions, "history", histories);
         by_name(&mut actions, "path", &self.paths, &new.paths, |p| &p.name, path);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);

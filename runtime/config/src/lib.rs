@@ -12,6 +12,7 @@ mod domains;
 pub mod drivers;
 mod fault;
 pub mod file;
+pub mod history;
 pub mod flow;
 mod grants;
 mod load;
@@ -95,6 +96,9 @@ pub struct Config {
     /// The captures that `perigee run` makes from the first packet to the last.
     #[serde(default, rename = "capture")]
     pub capturing: Vec<capture::Capture>,
+    /// The packets that the run remembers.
+    #[serde(default, rename = "history")]
+    pub histories: Vec<history::History>,
 }
 
 /// A DPDK port: `[[port]]`.

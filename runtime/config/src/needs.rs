@@ -45,7 +45,7 @@ pub struct Needs {
     pub own: Vec<Option<(u32, usize)>>,
     /// Bytes that DPDK needs of its own memory besides the pools: rings, ports and their queues.
     dpdk_beside: u64,
-    /// Bytes that the host keeps for modules: tables of what they hold.
+    /// Bytes that the host keeps for modules, tables of what they hold; and for packets that it remembers.
     host: u64,
     /// Instances of all modules.
     instances: u64,
@@ -219,5 +219,6 @@ fn host(config: &Config) -> u64 {
     let held = config.modules.iter().map(|module| {
         u64::from(module.grants.hold).saturating_mul(config.instances(&module.name).into()).saturating_mul(HELD)
     });
-    held.fold(0, u64::saturating_add)
+    let remembered = config.histories.iter().map(|history| history.memory);
+    held.chain(remembered).fold(0, u64::saturating_add)
 }

@@ -26,6 +26,7 @@ impl Config {
             streams: Vec::new(),
             paths: Vec::new(),
             capturing: Vec::new(),
+            histories: Vec::new(),
         }
     }
 
@@ -52,6 +53,7 @@ impl Config {
             streams: Vec::new(),
             paths: Vec::new(),
             capturing: Vec::new(),
+            histories: Vec::new(),
             modules: vec![module],
         }
     }

@@ -14,7 +14,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use perigee_runtime::{Capture, CaptureRequest, CaptureStatus};
+use super::handlers::{Name, name_of};
+use perigee_runtime::{Capture, CaptureRequest, CaptureStatus, HistoryStatus};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 /// The client's first byte must be there after so long.
@@ -36,21 +38,55 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<Capture
     Ok(Json(inside.look.run(move || target.captures()).await?))
 }
 
+/// What the run remembers.
+pub(super) async fn histories(State(api): State<Arc<Api>>) -> Result<Json<Vec<HistoryStatus>>, Problem> {
+    let inside = api.inside()?;
+    let target = inside.target;
+    Ok(Json(inside.look.run(move || target.histories()).await?))
+}
+
+/// A history, for one more reader: handed over as a capture is, but it ends with the run alone.
+pub(super) async fn history(State(api): State<Arc<Api>>, name: Name, mut request: Request) -> Result<Response, Problem> {
+    let name = name_of(name)?;
+    let upgrade = upgrade_of(&mut request)?;
+    let (place, inside) = (place(&api)?, api.inside()?);
+    let who = format!("history {name:?}");
+    let found = inside.look.run(move || inside.target.history(&name)).await?;
+    let missing = || Problem::new(StatusCode::NOT_FOUND, who, "there is no such history");
+    let history = found.ok_or_else(|| missing().hint("GET /v1/histories has their names"))??;
+    Ok(switch(&api, upgrade, history, place))
+}
+
 pub(super) async fn begin(State(api): State<Arc<Api>>, mut request: Request) -> Result<Response, Problem> {
+    let upgrade = upgrade_of(&mut request)?;
+    let body = to_bytes(request.into_body(), MAX_REQUEST).await;
+    let body = body.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body", e.to_string()))?;
+    let wanted: CaptureRequest = super::handlers::json(&body)?;
+    let (place, inside) = (place(&api)?, api.inside()?);
+    let capture = inside.change.run(move || inside.target.capture(&wanted)).await??;
+    Ok(switch(&api, upgrade, capture, place))
+}
+
+/// The connection, once it has become one on which a capture is handed over.
+fn upgrade_of(request: &mut Request) -> Result<OnUpgrade, Problem> {
     let asked = request.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes() == CAPTURE_PROTOCOL.as_bytes());
-    let upgrade = hyper::upgrade::on(&mut request);
+    let upgrade = hyper::upgrade::on(request);
     if !asked {
         let what = format!("a capture is handed over on a connection that becomes {CAPTURE_PROTOCOL}");
         return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade", what)
             .hint("perigee capture does that; docs/control.md says how others do"));
     }
-    let body = to_bytes(request.into_body(), MAX_REQUEST).await;
-    let body = body.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body", e.to_string()))?;
-    let wanted: CaptureRequest = super::handlers::json(&body)?;
-    let place = Arc::clone(&api.places).try_acquire_owned();
-    let place = place.map_err(|_| Problem::busy("too many connections"))?;
-    let inside = api.inside()?;
-    let capture = inside.change.run(move || inside.target.capture(&wanted)).await??;
+    Ok(upgrade)
+}
+
+/// One of the places that connections have.
+fn place(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&api.places).try_acquire_owned().map_err(|_| Problem::busy("too many connections"))
+}
+
+/// The answer, behind which a capture is handed over.
+fn switch(api: &Arc<Api>, upgrade: OnUpgrade, capture: Capture, place: OwnedSemaphorePermit) -> Response {
+    let api = Arc::clone(api);
     tokio::spawn(async move {
         hand_over(&api, upgrade, capture).await;
         drop(place);
@@ -59,7 +95,7 @@ pub(super) async fn begin(State(api): State<Arc<Api>>, mut request: Request) -> 
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static(CAPTURE_PROTOCOL));
-    Ok(answer)
+    answer
 }
 
 /// Gives the client what it asked for, and ends the capture when it has gone.

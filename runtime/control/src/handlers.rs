@@ -35,9 +35,9 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-type Name = Result<Path<String>, axum::extract::rejection::PathRejection>;
+pub(super) type Name = Result<Path<String>, axum::extract::rejection::PathRejection>;
 
-fn name_of(name: Name) -> Result<String, Problem> {
+pub(super) fn name_of(name: Name) -> Result<String, Problem> {
     let wrong =
         |e: axum::extract::rejection::PathRejection| Problem::new(StatusCode::BAD_REQUEST, "path", e.body_text());
     name.map(|Path(name)| name).map_err(wrong)

@@ -11,7 +11,7 @@ use super::wire::{
     SwapRequest,
 };
 use axum::routing::{MethodRouter, get, post, put};
-use perigee_runtime::{CaptureRequest, CaptureStatus};
+use perigee_runtime::{CaptureRequest, CaptureStatus, HistoryStatus};
 use perigee_report::{ApplyReport, Distribution, Graph, PaceStats, Snapshot, SwapReport, Swaps};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::sync::Arc;
@@ -93,6 +93,8 @@ pub(super) const ROUTES: &[Route] = &[
     asks("/v1/captures", "captures", "The captures under way", json::<Vec<CaptureStatus>>(), || get(captures::list)),
     Route { code: 101, ..posts("/v1/captures", "capture", "Captures packets, on a connection that becomes perigee-capture", || post(captures::begin)) }
         .with(json::<CaptureRequest>(), Content::Nothing),
+    asks("/v1/histories", "histories", "What the run remembers of its packets", json::<Vec<HistoryStatus>>(), || get(captures::histories)),
+    Route { code: 101, ..posts("/v1/histories/{name}", "history", "A history, on a connection that becomes perigee-capture", || post(captures::history)) },
     asks("/v1/log-level", "log_level", "The filter of the log", json::<LogLevel>(), || get(log_level)),
     Route { method: "put", ..posts("/v1/log-level", "set_log_level", "Sets the filter of the log", || put(set_log_level)) }
         .with(json::<LogLevel>(), json::<LogLevel>()),

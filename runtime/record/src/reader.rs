@@ -114,10 +114,16 @@ impl Reader {
         self.number = self.number.max(recorded);
     }
 
+    /// Number and time of the oldest record that is there; `None` where none is, or all are being written over.
+    #[must_use]
+    pub fn oldest(&self) -> Option<(u64, u64)> {
+        if self.load(lane::WRITTEN, Ordering::Acquire) == 0 { None } else { self.first_of(self.oldest_chunk()) }
+    }
+
     /// Goes to the chunk in which a time lies, or to the oldest that is there. What lies before is not missed.
     pub fn seek(&mut self, ns: u64) {
         let newest = self.load(lane::WRITTEN, Ordering::Acquire) / CHUNK;
-        let mut low = self.oldest().min(newest);
+        let mut low = self.oldest_chunk().min(newest);
         let mut high = newest;
         while low < high {
             let middle = low + (high - low).div_ceil(2);
@@ -141,7 +147,7 @@ impl Reader {
     }
 
     /// The oldest chunk that is not being written over.
-    fn oldest(&self) -> u64 {
+    fn oldest_chunk(&self) -> u64 {
         (self.load(lane::CLAIMED, Ordering::Acquire) + 1).saturating_sub(self.map.shape().chunks)
     }
 

@@ -1,12 +1,15 @@
 //! Captures: packets of a running chain, copied into memory that an operator's own process reads.
 //!
 //! - `points.rs`: which lcores and chains a point is at.
+//! - `history.rs`: what a run records for itself, for whoever wants to look back.
 //! - this file: the memory, who writes it, and until when.
 
+mod history;
 mod points;
 mod request;
 
-pub use request::{CaptureInfo, CaptureRequest, CaptureStatus, LaneInfo, PlaceInfo};
+pub(crate) use history::Histories;
+pub use request::{CaptureInfo, CaptureRequest, CaptureStatus, HistoryStatus, LaneInfo, PlaceInfo};
 
 use crate::parts::{Orders, Parts};
 use perigee_config::Config;
@@ -72,6 +75,12 @@ impl Capture {
         self.descriptor.as_fd()
     }
 
+    /// The same memory for another reader, who ends nothing.
+    fn for_another(&self) -> std::io::Result<Self> {
+        let (info, list) = (self.info.clone(), Arc::clone(&self.list));
+        Ok(Self { info, descriptor: self.descriptor.try_clone()?, id: self.id, list, orders: None })
+    }
+
     /// It goes on until the run stops, to the last packet.
     pub fn leave_to_run(mut self) {
         self.orders = None;
@@ -98,6 +107,28 @@ fn end(orders: &Orders, id: u64) {
 impl Captures {
     /// Begins one. The text says why it cannot be.
     pub(crate) fn begin(&self, asked: &Asked<'_>) -> Result<Capture, String> {
+        self.begin_in(asked, |lanes| self.reserve(asked, lanes))
+    }
+
+    /// Begins one that ends with the run, in so much memory of its own.
+    fn begin_history(&self, asked: &Asked<'_>, bytes: u64) -> Result<Capture, String> {
+        let mut capture = self.begin_in(asked, |lanes| {
+            let shape = Shape::of(bytes, lanes).map_err(|needed| {
+                format!("memory: {lanes} places of lcores and chains need {needed} bytes, and {bytes} are too few")
+            })?;
+            let mut list = lock(&self.0);
+            list.last += 1;
+            Ok((list.last, memory(shape)?))
+        })?;
+        capture.orders = None;
+        Ok(capture)
+    }
+
+    fn begin_in(
+        &self,
+        asked: &Asked<'_>,
+        reserve: impl FnOnce(u64) -> Result<(u64, Arc<Memory>), String>,
+    ) -> Result<Capture, String> {
         let (places, lanes) = points::resolve(asked.parts, asked.config, &asked.request.at)?;
         if lanes.len() as u64 > MOST_LANES {
             let n = lanes.len();
@@ -108,7 +139,7 @@ impl Captures {
         if snaplen == 0 {
             return Err("snaplen: 0 bytes of each packet are none; take 1 or more".to_owned());
         }
-        let (id, memory) = self.reserve(asked, lanes.len() as u64)?;
+        let (id, memory) = reserve(lanes.len() as u64)?;
         let info = CaptureInfo {
             id,
             start_unix_ns: asked.parts.unix.place().load(std::sync::atomic::Ordering::Relaxed),
@@ -154,7 +185,7 @@ impl Captures {
         let shape = Shape::of(wanted, lanes).map_err(|needed| {
             format!("memory: {lanes} places of lcores and chains need {needed} bytes, and {wanted} are too few; {}", room())
         })?;
-        let memory = Memory::new(shape).map_err(|e| format!("memory: the system does not give {wanted} bytes: {e}"))?;
+        let memory = memory(shape)?;
         list.last += 1;
         let (id, request) = (list.last, asked.request);
         let status = CaptureStatus {
@@ -174,6 +205,10 @@ impl Captures {
     pub(crate) fn now(&self) -> Vec<CaptureStatus> {
         lock(&self.0).running.iter().map(Running::now).collect()
     }
+}
+
+fn memory(shape: Shape) -> Result<Arc<Memory>, String> {
+    Memory::new(shape).map_err(|e| format!("memory: the system does not give {} bytes: {e}", shape.bytes()))
 }
 
 impl List {

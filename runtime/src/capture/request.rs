@@ -30,7 +30,7 @@ fn whole() -> u32 {
 }
 
 /// What a reader has to know of a capture.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CaptureInfo {
     /// Its number.
     pub id: u64,
@@ -47,7 +47,7 @@ pub struct CaptureInfo {
 }
 
 /// Where packets are seen.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct PlaceInfo {
     /// As it is written: `fwd:after:acl`.
     pub name: String,
@@ -59,7 +59,7 @@ pub struct PlaceInfo {
 }
 
 /// One lane: a place in a chain on an lcore.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LaneInfo {
     /// Which of the places.
     pub place: usize,
@@ -86,4 +86,21 @@ pub struct CaptureStatus {
     pub refused: u64,
     /// Those that were recorded, whether or not somebody has read them.
     pub recorded: u64,
+}
+
+/// What a run remembers.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct HistoryStatus {
+    /// Its name.
+    pub name: String,
+    /// Its points.
+    pub at: Vec<String>,
+    /// Bytes that it takes.
+    pub memory: u64,
+    /// Packets that were recorded so far.
+    pub recorded: u64,
+    /// Those of them that are still there.
+    pub held: u64,
+    /// Nanoseconds from the oldest that is there to the newest.
+    pub spans_ns: u64,
 }

@@ -1,8 +1,11 @@
 //! Checks of the captures that a run makes from its start on.
 
 use super::Problems;
-use crate::capture::{Capture, Point};
+use crate::capture::Point;
 use crate::{Config, Source};
+
+/// The least memory of a history.
+const LEAST_HISTORY: u64 = 1 << 20;
 
 pub(super) fn captures(config: &Config, found: &mut Problems) {
     for (index, capture) in config.capturing.iter().enumerate() {
@@ -29,14 +32,36 @@ pub(super) fn captures(config: &Config, found: &mut Problems) {
         if config.capturing[..index].iter().any(|other| other.file == capture.file) {
             wrong("file", "two captures write it", "give each a file of its own");
         }
-        points(config, capture, &path, &who, found);
+        points(config, &capture.at, &path, &who, found);
     }
 }
 
-fn points(config: &Config, capture: &Capture, path: &str, who: &str, found: &mut Problems) {
+/// Checks of the packets that a run remembers.
+pub(super) fn histories(config: &Config, found: &mut Problems) {
+    found.names("history", config.histories.iter().map(|history| &*history.name));
+    for (index, history) in config.histories.iter().enumerate() {
+        let path = format!("history[{index}]");
+        let who = format!("history {:?}", history.name);
+        let mut wrong = |key: &str, what: &str, help: &str| {
+            found.error(format!("{path}.{key}"), format!("{who}: {what}"), help);
+        };
+        if history.at.is_empty() {
+            wrong("at", "no point is named", crate::capture::POINTS);
+        }
+        if history.snaplen == 0 {
+            wrong("snaplen", "0 bytes of each packet are none", "take 1 or more, or leave it out: whole packets");
+        }
+        if history.memory < LEAST_HISTORY {
+            wrong("memory", "that is too little to remember anything", "take 1 MiB or more; 64 MiB hold a second of 500,000 short packets");
+        }
+        points(config, &history.at, &path, &who, found);
+    }
+}
+
+fn points(config: &Config, at: &[String], path: &str, who: &str, found: &mut Problems) {
     let chains: Vec<&str> = config.chains.iter().map(|chain| &*chain.name).collect();
     let ports: Vec<&str> = config.ports.iter().map(|port| &*port.name).collect();
-    for text in &capture.at {
+    for text in at {
         let place = format!("{path}.at");
         let point = match Point::parse(text) {
             Ok(point) => point,

@@ -56,6 +56,7 @@ impl Config {
         streams::streams(self, &mut found);
         paths::paths(self, &mut found);
         capturing::captures(self, &mut found);
+        capturing::histories(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }

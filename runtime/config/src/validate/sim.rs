@@ -61,6 +61,10 @@ impl Config {
             let help = "take [[capture]] out: it is for `perigee run`";
             found.error("capture[0].file", "a simulation makes no captures: nobody reads them in its time", help);
         }
+        if !self.histories.is_empty() {
+            let help = "take [[history]] out: it is for `perigee run`";
+            found.error("history[0].name", "a simulation remembers no packets: nobody looks back in its time", help);
+        }
         if self.run.duration.is_none() {
             found.error("run.duration", "a simulation needs an end", "[run] duration = \"1s\", or --for 1s");
         }

@@ -26,7 +26,7 @@ mod recording;
 mod tests;
 
 pub use files::{Files, Snapped, Wanted};
-pub use flow::queue;
+pub use flow::{Flow, queue};
 pub use frames::{Facts, Frame, Frames};
 pub use reader::{Fault, Reader, Record, STREAM};
 pub use recording::{PER_PACKET, Packet, Recording};
