@@ -6,8 +6,9 @@ use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest time that anything may take to be seen.
@@ -28,7 +29,11 @@ fn until<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T
 /// A terminal with a script in it, in which $P is the binary.
 struct Terminal<'bench> {
     bench: &'bench Bench,
+    /// The socket of a tmux of its own: one that was told to end may still be there.
+    socket: PathBuf,
 }
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 impl<'bench> Terminal<'bench> {
     /// Runs `command` between two looks at the terminal's modes; its exit code goes to `rc`, its number to `pid`.
@@ -40,7 +45,8 @@ impl<'bench> Terminal<'bench> {
             "stty -g > before; bash -c 'echo $$ > pid; exec {command}'; rc=$?; stty -g > after; echo $rc > rc.new; mv rc.new rc; \
              exec sleep 600"
         );
-        let terminal = Self { bench };
+        let socket = bench.path(&format!("tmux-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let terminal = Self { bench, socket };
         let started = terminal.tmux(&["new-session", "-d", "-x", "80", "-y", "24", "bash", "-c", &script]);
         assert!(started.is_some(), "tmux does not start");
         terminal
@@ -48,16 +54,16 @@ impl<'bench> Terminal<'bench> {
 
     fn tmux(&self, arguments: &[&str]) -> Option<String> {
         let mut tmux = Command::new("tmux");
-        tmux.arg("-u").arg("-S").arg(self.bench.path("tmux")).args(["-f", "/dev/null"]).args(arguments);
+        tmux.arg("-u").arg("-S").arg(&self.socket).args(["-f", "/dev/null"]).args(arguments);
         tmux.current_dir(self.bench.path(".")).env("P", env!("CARGO_BIN_EXE_perigee")).env_remove("TMUX");
         tmux.env("XDG_RUNTIME_DIR", self.bench.path("runtime")).env_remove("PERIGEE_LOG").env_remove("NO_COLOR");
         let output = tmux.env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh").output().expect("tmux is there: ./x setup");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What is seen.
+    /// What is seen; what a line's end has broken stands on one line.
     fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"]).unwrap_or_default()
+        self.tmux(&["capture-pane", "-pJ"]).unwrap_or_default()
     }
 
     /// Waits until something is seen.
@@ -209,7 +215,7 @@ fn a_run_that_ends_ends_the_view_and_one_that_hangs_does_not() {
     let run = Process::start(&bench, CONFIG, &[]);
     let top = Terminal::start(&bench, "\"$P\" top --every 200ms");
     top.sees("run (running)");
-    top.sees("load");
+    top.sees("pps");
     let send = |name: &str| Command::new("kill").args([name, &run.pid().to_string()]).status().expect("kill");
     assert!(send("-STOP").success());
     top.sees("the run does not answer");

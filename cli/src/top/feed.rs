@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long an answer with figures may take before it is asked anew.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many looks for each look at what modules may do, which changes by swaps alone.
-const MODULES_EVERY: u32 = 5;
+/// So many looks for each look at what changes seldom: who the run is, and what its modules may do.
+const SELDOM: u32 = 5;
 /// Longest line of the run's log that is kept, in bytes.
 const LONGEST: u64 = 4096;
 
@@ -73,12 +73,17 @@ pub(super) fn figures(path: PathBuf, every: Duration, news: Sender<News>) -> Res
     let client = Client::at(path)?.with_patience(PATIENCE);
     thread("figures", move || {
         let mut looks = 0;
-        let mut is_known = false;
         loop {
             let next = Instant::now() + every;
-            let told = look(&client, looks, &mut is_known, &news);
-            looks += 1;
-            if told.is_err() {
+            let told = match look(&client, looks) {
+                Ok(told) => told,
+                Err(_) if !is_alive(client.path()) => vec![News::Over],
+                Err(error) => vec![News::Problem(format!("{error:#}"))],
+            };
+            looks += u32::from(matches!(told[..], [News::Figures(_), ..]));
+            let is_over = matches!(told[..], [News::Over]);
+            let is_heard = told.into_iter().all(|one| news.send(one).is_ok());
+            if is_over || !is_heard {
                 return;
             }
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -86,30 +91,14 @@ pub(super) fn figures(path: PathBuf, every: Duration, news: Sender<News>) -> Res
     })
 }
 
-/// One look; an error where nobody is left who wants to know, or who could be asked.
-fn look(client: &Client, looks: u32, is_known: &mut bool, news: &Sender<News>) -> Result<(), ()> {
-    let send = |one: News| news.send(one).map_err(drop);
-    let asked = || -> Result<()> {
-        if !*is_known {
-            news.send(News::Status(client.get("/v1/status")?)).ok();
-        }
-        news.send(News::Figures(Box::new(client.snapshot()?))).ok();
-        if looks % MODULES_EVERY == 0 {
-            news.send(News::Modules(client.get("/v1/modules")?)).ok();
-        }
-        Ok(())
-    };
-    match asked() {
-        Ok(()) => {
-            *is_known = true;
-            Ok(())
-        }
-        Err(_) if !is_alive(client.path()) => {
-            send(News::Over)?;
-            Err(())
-        }
-        Err(error) => send(News::Problem(format!("{error:#}"))),
+/// One look, after so many that were answered.
+fn look(client: &Client, looks: u32) -> Result<Vec<News>> {
+    let mut told = vec![News::Figures(Box::new(client.snapshot()?))];
+    if looks.is_multiple_of(SELDOM) {
+        told.push(News::Status(client.get("/v1/status")?));
+        told.push(News::Modules(client.get("/v1/modules")?));
     }
+    Ok(told)
 }
 
 /// Sends wishes to the run, one after the other.

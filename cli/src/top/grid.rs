@@ -98,23 +98,22 @@ pub(super) fn draw(
         head += &pad(look, column.head, *width, column.is_text);
     }
     frame.buffer_mut().set_stringn(area.x, area.y, &head, area.width.into(), look.head());
-    for (row, y) in rows.iter().zip(area.y + 1..area.bottom()) {
+    for (at, (row, y)) in rows.iter().zip(area.y + 1..area.bottom()).enumerate() {
+        if at == chosen {
+            frame.buffer_mut().set_style(Rect { y, height: 1, ..area }, look.chosen());
+        }
         let style = look.tone(row.tone);
         let mut x = put(frame, (area.x, y), &pad(look, &row.name, name, true), style, area);
         let mut cells = row.cells.iter();
         for (column, &width) in shown() {
             let (text, style) = match (column.width, row.graph) {
                 (0, Graph::None) => (" ".repeat(width), style),
-                (0, Graph::Points(points)) => (look.spark(points, width), look.bar()),
-                (0, Graph::Part(part, whole)) => (look.part(part, whole, width), look.bar()),
+                (0, Graph::Points(points)) => (look.spark(points, width), look.graph()),
+                (0, Graph::Part(part, whole)) => (look.part(part, whole, width), look.graph()),
                 _ => (pad(look, cells.next().map_or("", String::as_str), width, column.is_text), style),
             };
             x = put(frame, (x + 1, y), &text, style, area);
         }
-    }
-    let y = u16::try_from(chosen).unwrap_or(u16::MAX).saturating_add(area.y + 1);
-    if chosen < rows.len() && y < area.bottom() {
-        frame.buffer_mut().set_style(Rect { y, height: 1, ..area }, look.chosen());
     }
 }
 

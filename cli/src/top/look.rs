@@ -61,9 +61,10 @@ impl Look {
         }
     }
 
-    /// The style of bars.
-    pub(super) fn bar(self) -> Style {
-        if self.has_color { Style::new().fg(Color::Cyan) } else { Style::new() }
+    /// The style of graphs, also in a chosen row: turned over, a high one would look low.
+    pub(super) fn graph(self) -> Style {
+        let style = Style::new().remove_modifier(Modifier::REVERSED);
+        if self.has_color { style.fg(Color::Cyan) } else { style }
     }
 
     /// The style of heads.
