@@ -74,7 +74,7 @@ pub(crate) fn session_and_summary(
     // A process of its own, which ends with this function.
     let page = Page::start(&config.run, doors.file().as_deref(), mode, &log::now())?;
     if let Some(page) = page.as_ref().filter(|_| !options.quiet) {
-        output::line(&format!("page: {}", page.url));
+        output::line(&page.told());
     }
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);

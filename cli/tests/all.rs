@@ -51,4 +51,5 @@ mod streams;
 mod texts;
 mod top;
 mod web;
+mod web_bounds;
 mod web_lab;

@@ -1,9 +1,8 @@
 //! Who may ask: whoever has the token, and comes by a page of ours.
 
-use super::problem::problem;
+use super::problem::Problem;
 use anyhow::{Context, Result};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::net::{IpAddr, SocketAddr};
@@ -69,11 +68,11 @@ impl Access {
 
     /// Whether a request is meant for this server and comes from no page of others. A name that somebody else's DNS has led here is
     /// not ours; an address cannot be led anywhere.
-    pub(super) fn check_place(&self, headers: &HeaderMap) -> Result<(), Response> {
+    pub(super) fn check_place(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let of = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let host = of(header::HOST).unwrap_or_default();
         if !self.is_host(host) {
-            return Err(problem(
+            return Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the page is not at this name",
                 "use the address that was printed; a proxy's own name is told by --origin or web_origin",
@@ -82,7 +81,7 @@ impl Access {
         let own = format!("http://{host}");
         let is_ours = |origin: &str| origin == own || self.origin.as_deref() == Some(origin);
         if of(header::ORIGIN).is_some_and(|origin| !is_ours(origin)) {
-            return Err(problem(StatusCode::FORBIDDEN, "another page asks", "only this server's own page may"));
+            return Err(Problem::new(StatusCode::FORBIDDEN, "another page asks", "only this server's own page may"));
         }
         Ok(())
     }
@@ -109,19 +108,19 @@ impl Access {
     }
 
     /// The cookie for whoever has the token. Who has a wrong one waits for the answer, behind others who have.
-    pub(super) async fn enter(&self, token: &str) -> Result<String, Response> {
+    pub(super) async fn enter(&self, token: &str) -> Result<String, Problem> {
         if is_same(token, &self.token) {
             return Ok(self.cookie_text(&self.session, ""));
         }
         self.wrong.fetch_add(1, Ordering::Relaxed);
         let Ok(_place) = self.waiting.try_acquire() else {
-            return Err(problem(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens", "try again in a moment"));
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens", "try again in a moment"));
         };
         let _turn = self.turn.lock().await;
         tokio::time::sleep(WRONG).await;
         let hint =
             "the run's process has printed the right address, and the token is in a file beside its control socket";
-        Err(problem(StatusCode::UNAUTHORIZED, "the token is wrong", hint))
+        Err(Problem::new(StatusCode::UNAUTHORIZED, "the token is wrong", hint))
     }
 
     /// A cookie that takes the place of the one that was given, and is over at once.

@@ -74,7 +74,7 @@ fn serve(args: &WebArgs, parent: Option<&Parent>) -> Result<()> {
         let listener = tokio::net::TcpListener::from_std(listener).context("the page's socket")?;
         jail::enter_as_web(args.jail.mode(), &[token.path().to_owned()])?;
         match parent {
-            Some(parent) => parent.tell_ready(&url),
+            Some(parent) => parent.tell_ready(&url, token.path()),
             None => output::result(&format!("{url}\n"))?,
         }
         tracing::info!("the page listens at {address}; its token is in {}", token.path().display());

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::Run;
 use perigee_runtime::jail::{self, Mode};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -25,7 +25,9 @@ pub(crate) struct Page {
     child: Child,
     socket: Option<UnixStream>,
     /// Where the page is, with its token.
-    pub(crate) url: String,
+    url: String,
+    /// The token's file.
+    file: String,
 }
 
 impl Page {
@@ -58,19 +60,32 @@ impl Page {
         let child = command.spawn().context("the process of the page does not start")?;
         // The command holds the other end, whose close is to be seen.
         drop(command);
-        let mut page = Self { child, socket: Some(ours), url: String::new() };
-        page.url = page.heard()?;
+        let mut page = Self { child, socket: Some(ours), url: String::new(), file: String::new() };
+        (page.url, page.file) = page.heard()?;
         Ok(Some(page))
     }
 
+    /// Where it is, for whoever looks on. The token is for a person at a terminal: elsewhere what is told is kept, and read by others.
+    pub(crate) fn told(&self) -> String {
+        let (place, file) = (self.url.split('#').next().unwrap_or_default(), &self.file);
+        if std::io::stderr().is_terminal() {
+            format!("page: {}", self.url)
+        } else {
+            format!("page: {place} (its token is in {file})")
+        }
+    }
+
     /// Waits for the process's only line.
-    fn heard(&self) -> Result<String> {
+    fn heard(&self) -> Result<(String, String)> {
         let Some(socket) = &self.socket else { bail!("the process of the page has ended") };
         let mut line = String::new();
         BufReader::new(socket).read_line(&mut line).context("the process of the page does not say that it listens")?;
         let line = line.trim_end();
         match (line.strip_prefix(READY), line.strip_prefix(ERROR)) {
-            (Some(url), _) => Ok(url.to_owned()),
+            (Some(place), _) => {
+                let (url, file) = place.split_once(' ').context("the process of the page does not say where it is")?;
+                Ok((url.to_owned(), file.to_owned()))
+            }
             (_, Some(error)) => bail!("{error}"),
             _ => bail!("the process of the page has ended at its start"),
         }
@@ -106,8 +121,8 @@ impl Parent {
     }
 
     /// Says that the page is there. Where the run has gone meanwhile, the end of the socket says so.
-    pub(super) fn tell_ready(&self, url: &str) {
-        let _ = (&self.0).write_all(format!("{READY}{url}\n").as_bytes());
+    pub(super) fn tell_ready(&self, url: &str, file: &Path) {
+        let _ = (&self.0).write_all(format!("{READY}{url} {}\n", file.display()).as_bytes());
     }
 
     /// Says why there is no page.

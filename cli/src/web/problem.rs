@@ -6,7 +6,24 @@ use axum::response::{IntoResponse, Response};
 use perigee_runtime::text;
 use serde_json::json;
 
-/// An answer that says what was refused, and what to do about it.
-pub(super) fn problem(status: StatusCode, error: &str, hint: &str) -> Response {
-    (status, Json(json!({ "error": text::lines(error), "where": "the page's server", "hint": hint }))).into_response()
+/// Why a request was refused, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    error: String,
+    hint: &'static str,
+}
+
+impl Problem {
+    /// With a hint that may be empty, where the error says it.
+    pub(super) fn new(status: StatusCode, error: &str, hint: &'static str) -> Self {
+        Self { status, error: text::lines(error), hint }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "where": "the page's server", "hint": self.hint });
+        (self.status, Json(body)).into_response()
+    }
 }

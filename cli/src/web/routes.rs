@@ -1,9 +1,9 @@
 //! What can be asked. Whatever it is, it goes through [`guard`] first.
 
 use super::access::Access;
-use super::assets::{ASSETS, Asset, HAS_CURVES};
+use super::assets::{ASSETS, Asset, HAS_CURVES, VENDOR};
 use super::events::Hub;
-use super::problem::problem;
+use super::problem::Problem;
 use super::server::Link;
 use super::upstream::Upstream;
 use axum::body::{Body, to_bytes};
@@ -32,6 +32,9 @@ static UPLOADS: Semaphore = Semaphore::const_new(1);
 
 /// What a form of another page cannot send.
 const OURS: &str = "x-perigee";
+
+/// What is said to whoever has no cookie.
+const UNKNOWN: &str = "nobody knows who asks";
 
 /// What is asked of the run as it came, behind `/api`.
 const LOOKS: [&str; 6] = ["status", "stats", "modules", "streams", "swaps", "graph"];
@@ -69,9 +72,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route("/events", get(events))
         .route("/api/{*path}", get(look).post(change))
         .fallback(asset)
-        .method_not_allowed_fallback(async || {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method", "")
-        })
+        .method_not_allowed_fallback(async || other_method())
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(shared), guard))
         .with_state(Arc::clone(shared))
@@ -81,7 +82,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let mut response = match check(&shared, &request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(problem) => problem.into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -89,60 +90,67 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     response
 }
 
-fn check(shared: &Shared, request: &Request) -> Result<(), Response> {
+fn check(shared: &Shared, request: &Request) -> Result<(), Problem> {
+    let refuse = |status, error: &str, hint| Err(Problem::new(status, error, hint));
     shared.access.check_place(request.headers())?;
     if request.uri().query().is_some() {
-        return Err(problem(StatusCode::BAD_REQUEST, "no path takes a query", "leave out the ? and the rest"));
+        return refuse(StatusCode::BAD_REQUEST, "no path takes a query", "leave out the ? and the rest");
     }
     let path = request.uri().path();
     if !path.starts_with("/api/") && path != "/events" {
         return Ok(());
     }
     if !shared.access.is_known(request.headers()) {
-        let hint = "open the page with the address that was printed, token and all";
-        return Err(problem(StatusCode::UNAUTHORIZED, "nobody knows who asks", hint));
+        return refuse(
+            StatusCode::UNAUTHORIZED,
+            UNKNOWN,
+            "open the page with the address that was printed, token and all",
+        );
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }
     if !shared.control {
         let hint = "--control, or web_control = true in [run], lets it change the run";
-        return Err(problem(StatusCode::FORBIDDEN, "this page only looks on", hint));
+        return refuse(StatusCode::FORBIDDEN, "this page only looks on", hint);
     }
     if request.headers().get(OURS).is_none_or(|value| value != "1") {
-        return Err(problem(
-            StatusCode::FORBIDDEN,
-            "no page of ours asks",
-            "what changes the run has a header x-perigee: 1",
-        ));
+        return refuse(StatusCode::FORBIDDEN, "no page of ours asks", "what changes the run has a header x-perigee: 1");
     }
     Ok(())
 }
 
+/// What is said where a path has other methods, and where there is no such path.
+fn other_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method", "")
+}
+
+fn no_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no such path", "docs/web.md has a table of all")
+}
+
 /// Files of the page, which anybody may have: they hold nothing of the run.
-async fn asset(request: Request) -> Response {
+async fn asset(request: Request) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method", "");
+        return Err(other_method());
     }
-    let found = ASSETS.iter().chain(super::assets::VENDOR).find(|asset| asset.path == request.uri().path());
-    match found {
-        Some(Asset { kind, bytes, .. }) => ([(header::CONTENT_TYPE, *kind)], *bytes).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "there is no such path", "the page is at /"),
-    }
+    let found = ASSETS.iter().chain(VENDOR).find(|asset| asset.path == request.uri().path());
+    let Asset { kind, bytes, .. } = found.ok_or_else(no_path)?;
+    Ok(([(header::CONTENT_TYPE, *kind)], *bytes).into_response())
 }
 
 /// What the page is told of its server.
-async fn session(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn session(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     if !shared.access.is_known(request.headers()) {
-        return problem(StatusCode::UNAUTHORIZED, "nobody knows who asks", "");
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, UNKNOWN, ""));
     }
-    Json(json!({
+    let told = json!({
         "control": shared.control,
         "curves": HAS_CURVES,
         "version": env!("CARGO_PKG_VERSION"),
         "wrong_tokens": shared.access.wrong(),
-    }))
-    .into_response()
+    });
+    Ok(Json(told).into_response())
 }
 
 /// What whoever comes first sends.
@@ -152,39 +160,32 @@ struct Token {
     token: String,
 }
 
-async fn enter(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let body = match read(request, BODY, BODY_TIME).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
-    let Ok(Token { token }) = serde_json::from_slice(&body) else {
-        return problem(StatusCode::BAD_REQUEST, "the body is not {\"token\": …}", "");
-    };
-    match shared.access.enter(&token).await {
-        Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
-        Err(refusal) => refusal,
-    }
+async fn enter(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let body = read(request, BODY, BODY_TIME).await?;
+    let wrong = |_| Problem::new(StatusCode::BAD_REQUEST, "the body is not {\"token\": …}", "");
+    let Token { token } = serde_json::from_slice(&body).map_err(wrong)?;
+    let cookie = shared.access.enter(&token).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 async fn leave(State(shared): State<Arc<Shared>>) -> Response {
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, shared.access.farewell())]).into_response()
 }
 
-async fn events(State(shared): State<Arc<Shared>>, Extension(link): Extension<Link>) -> Response {
-    match link.join(&shared) {
-        Some(stream) => ([(header::CONTENT_TYPE, "text/event-stream")], Body::new(stream)).into_response(),
-        None => problem(StatusCode::SERVICE_UNAVAILABLE, "too many look on", "close one of the pages"),
-    }
+async fn events(State(shared): State<Arc<Shared>>, Extension(link): Extension<Link>) -> Result<Response, Problem> {
+    let full = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many look on", "close one of the pages");
+    let stream = link.join(&shared).ok_or_else(full)?;
+    Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::new(stream)).into_response())
 }
 
-/// The path of the run's that a look asks for.
+/// Whether the path is one of the run's that the page looks at.
 fn is_look(path: &str) -> bool {
     let name = path.strip_prefix("/v1/").unwrap_or_default();
     let of_stream = name.strip_prefix("streams/").and_then(|rest| rest.strip_suffix("/latency"));
     LOOKS.contains(&name) || of_stream.is_some_and(is_name)
 }
 
-/// The path of the run's that a change asks for; whether it brings a module.
+/// Whether the path is one of the run's by which the page changes it, and if so, whether it brings a module.
 fn is_change(path: &str) -> Option<bool> {
     let name = path.strip_prefix("/v1/").unwrap_or_default();
     let module = |end| name.strip_prefix("modules/").and_then(|rest| rest.strip_suffix(end)).is_some_and(is_name);
@@ -199,30 +200,23 @@ fn is_name(part: &str) -> bool {
     !part.is_empty() && !part.contains('/')
 }
 
-async fn look(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn look(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let path = inner(&request);
     if !is_look(path) {
-        return problem(StatusCode::NOT_FOUND, "there is no such path", "docs/web.md has a table of all");
+        return Err(no_path());
     }
     answer(shared.run.look(path).await)
 }
 
-async fn change(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn change(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let path = inner(&request).to_owned();
-    let Some(is_upload) = is_change(&path) else {
-        return problem(StatusCode::NOT_FOUND, "there is no such path", "docs/web.md has a table of all");
-    };
-    let _place = match is_upload.then(|| UPLOADS.try_acquire()).transpose() {
-        Ok(place) => place,
-        Err(_) => {
-            return problem(StatusCode::SERVICE_UNAVAILABLE, "another module is on its way", "try again in a moment");
-        }
-    };
+    let is_upload = is_change(&path).ok_or_else(no_path)?;
+    let busy =
+        |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "another module is on its way", "try again in a moment");
+    let _place = is_upload.then(|| UPLOADS.try_acquire()).transpose().map_err(busy)?;
     let (limit, time) = if is_upload { (UPLOAD, UPLOAD_TIME) } else { (BODY, BODY_TIME) };
-    match read(request, limit, time).await {
-        Ok(body) => answer(shared.run.change(&path, body).await),
-        Err(refusal) => refusal,
-    }
+    let body = read(request, limit, time).await?;
+    answer(shared.run.change(&path, body).await)
 }
 
 /// The path behind `/api`, as it came.
@@ -230,29 +224,26 @@ fn inner(request: &Request) -> &str {
     request.uri().path().strip_prefix("/api").unwrap_or_default()
 }
 
-fn answer(answer: anyhow::Result<(StatusCode, Bytes)>) -> Response {
-    match answer {
-        Ok((status, body)) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, &format!("{error:#}"), "has the run ended?"),
-    }
+fn answer(answer: anyhow::Result<(StatusCode, Bytes)>) -> Result<Response, Problem> {
+    let silent = |error| Problem::new(StatusCode::BAD_GATEWAY, &format!("{error:#}"), "has the run ended?");
+    let (status, body) = answer.map_err(silent)?;
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// A whole body, within its bounds.
-async fn read(request: Request, limit: usize, time: Duration) -> Result<Bytes, Response> {
-    let too_large = || problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body has more than {limit} bytes"), "");
+async fn read(request: Request, limit: usize, time: Duration) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body has more than {limit} bytes"), "");
     let said = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if said.is_some_and(|length: u64| length > limit as u64) {
         return Err(too_large());
     }
-    match timeout(time, to_bytes(request.into_body(), limit)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => {
-            let is_limit =
-                std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
-            Err(if is_limit { too_large() } else { problem(StatusCode::BAD_REQUEST, "the body is broken off", "") })
-        }
-        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "no whole body in time", "")),
-    }
+    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "no whole body in time", "");
+    let body = timeout(time, to_bytes(request.into_body(), limit)).await.map_err(late)?;
+    body.map_err(|error| {
+        let is_limit = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+        if is_limit { too_large() } else { Problem::new(StatusCode::BAD_REQUEST, "the body is broken off", "") }
+    })
 }
 
 #[cfg(test)]

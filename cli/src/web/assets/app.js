@@ -77,8 +77,7 @@ function connect() {
   });
   on("stats", (stats) => {
     if (model.gone) silence(null);
-    take(stats);
-    compare();
+    if (take(stats)) compare();
   });
   on("status", (status) => {
     [model.status, model.over] = [status, false];

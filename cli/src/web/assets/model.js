@@ -75,9 +75,10 @@ function indexed(snapshot) {
   return snapshot;
 }
 
-/** Takes a new snapshot in. Returns the one before, of the same run. */
+/** Takes a new snapshot in; false where it is the one that is there already, as when others have asked at the same moment. */
 export function take(snapshot) {
   const before = model.now;
+  if (before && !model.gone && snapshot.elapsed_ns === before.elapsed_ns) return false;
   const isSame = before !== null && snapshot.elapsed_ns > before.elapsed_ns;
   model.last = isSame ? before : null;
   model.now = indexed(snapshot);
@@ -85,7 +86,7 @@ export function take(snapshot) {
   model.at = new Date();
   if (!isSame) history.clear();
   else history.add();
-  return model.last;
+  return true;
 }
 
 /** An entry of the snapshot before, by its key. */
