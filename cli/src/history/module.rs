@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Packets that it gets at once.
 const BATCH: usize = 64;
+/// Rooms for it, and for copies that it makes.
+const ROOMS: u32 = 128;
 /// Bytes of a packet that it gets.
 const ROOM: u16 = 2_048;
 /// After so many failures in a row it rests for a while.
@@ -51,7 +53,7 @@ impl Watcher {
     pub(super) fn load(file: &Path, config: Option<&str>, points: usize) -> Result<Self> {
         let setting = Setting {
             config: config.unwrap_or_default().as_bytes().to_vec(),
-            rooms: BATCH as u32 * 2,
+            rooms: ROOMS,
             room_len: ROOM,
             ports: (0..points).map(|point| [2, 0, 0, 0, 0, u8::try_from(point).unwrap_or(u8::MAX)]).collect(),
             rings: 0,

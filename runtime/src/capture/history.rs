@@ -6,7 +6,6 @@ use crate::parts::Parts;
 use perigee_config::Config;
 use perigee_record::Map;
 use perigee_report::Error;
-use std::sync::Arc;
 
 /// The histories of a run.
 #[derive(Debug, Default)]
@@ -53,7 +52,7 @@ impl History {
         let Ok(map) = Map::new(self.record.descriptor()) else { return status };
         status.memory = map.shape().bytes();
         let (mut oldest, mut newest) = (u64::MAX, 0);
-        for lane in (0..map.shape().lanes).filter_map(|lane| Map::reader(&Arc::clone(&map), lane)) {
+        for lane in (0..map.shape().lanes).filter_map(|lane| map.reader(lane)) {
             let recorded = lane.counts().recorded;
             status.recorded += recorded;
             if let Some((number, ns)) = lane.oldest() {

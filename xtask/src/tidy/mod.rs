@@ -2,6 +2,7 @@
 
 mod clocks;
 mod dependencies;
+mod doctests;
 mod evidence;
 mod floors;
 mod length;
@@ -47,6 +48,7 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
     findings.extend(readmes::check(&files));
     findings.extend(clocks::check(&files));
     findings.extend(floors::check(&files));
+    findings.extend(doctests::check(&files));
     findings.extend(evidence::check(&files));
     findings.extend(links::check(repository, &files));
     findings.extend(listings::check(&files));
