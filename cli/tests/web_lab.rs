@@ -4,7 +4,7 @@ use crate::ctl_lab::Process;
 use crate::modules::Bench;
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -135,19 +135,15 @@ impl Web {
         format!("cookie: {}\r\n", cookie.split(';').next().unwrap_or_default())
     }
 
+    /// Looks on.
+    pub(crate) fn look_on(&self, known: &str) -> Events {
+        let stream = self.begin(asked("GET", "/events", &self.address, known, "").as_bytes());
+        Events(BufReader::new(stream).lines())
+    }
+
     /// The data of the next event of a kind.
     pub(crate) fn event(&self, known: &str, kind: &str) -> String {
-        let stream = self.begin(asked("GET", "/events", &self.address, known, "").as_bytes());
-        let mut lines = BufReader::new(stream).lines();
-        let begun = Instant::now();
-        while let Some(Ok(line)) = lines.next() {
-            assert!(begun.elapsed() < LIMIT, "no event {kind}");
-            if line == format!("event: {kind}") {
-                let data = lines.next().and_then(Result::ok).unwrap_or_default();
-                return data.strip_prefix("data: ").expect("data").to_owned();
-            }
-        }
-        panic!("the events end without {kind}")
+        self.look_on(known).next(kind)
     }
 
     /// Ends one that was attached, which must go well.
@@ -164,6 +160,24 @@ impl Web {
             std::thread::sleep(Duration::from_millis(20));
         }
         assert!(!self.file.exists(), "the token's file goes with the page");
+    }
+}
+
+/// What somebody hears who looks on.
+pub(crate) struct Events(Lines<BufReader<TcpStream>>);
+
+impl Events {
+    /// The data of the next event of a kind.
+    pub(crate) fn next(&mut self, kind: &str) -> String {
+        let begun = Instant::now();
+        while let Some(Ok(line)) = self.0.next() {
+            assert!(begun.elapsed() < LIMIT, "no event {kind}");
+            if line == format!("event: {kind}") {
+                let data = self.0.next().and_then(Result::ok).unwrap_or_default();
+                return data.strip_prefix("data: ").expect("data").to_owned();
+            }
+        }
+        panic!("the events end without {kind}")
     }
 }
 

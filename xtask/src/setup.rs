@@ -25,9 +25,11 @@ const PACKAGES: [(&str, &str); 17] = [
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("tmux", "is the terminal on which `perigee top` is tried"),
-    ("chromium", "opens the page of perigee web"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
+
+/// What opens the page of `perigee web`. No other step needs it, and it is large.
+const BROWSER: &str = "chromium";
 
 /// What `./x package` is made with, and why.
 const PACKAGING: [(&str, &str); 6] = [
@@ -56,6 +58,7 @@ const SCAPY: &str = "2.8.0";
 pub(crate) fn all(repository: &Repository) -> Result<()> {
     lints(repository)?;
     web::setup(repository)?;
+    browser(repository)?;
     mdbook(repository)?;
     cargo_deny(repository)?;
     tests(repository)
@@ -72,6 +75,11 @@ pub(crate) fn tests(repository: &Repository) -> Result<()> {
 /// The packages of Debian alone.
 pub(crate) fn packages(repository: &Repository) -> Result<()> {
     command::run(repository.command("./x").arg("install").args(PACKAGES.map(|(name, _)| name)))
+}
+
+/// The browser.
+pub(crate) fn browser(repository: &Repository) -> Result<()> {
+    command::run(repository.command("./x").args(["install", BROWSER]))
 }
 
 /// What `./x package` is made and tried with.

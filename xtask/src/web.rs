@@ -1,7 +1,7 @@
 //! The page of `perigee web`: the library that draws its curves, which is fetched by npm, and its test in a browser.
 
 use crate::command::{self, Repository};
-use crate::{files, modules, start};
+use crate::{files, modules, setup, start};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,15 +70,12 @@ pub(crate) fn soak(repository: &Repository, quick: bool) -> Result<()> {
 /// A script with all that it needs.
 fn script(repository: &Repository, name: &str) -> Result<Command> {
     setup(repository)?;
-    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].into_iter().find(|path| Path::new(path).exists());
-    if browser.is_none() {
-        command::run(repository.command("./x").args(["install", "chromium"]))?;
-    }
+    setup::browser(repository)?;
     modules::build(repository)?;
     let perigee = start::build(repository, "perigee")?;
     let mut node = repository.command("timeout");
     node.args(["--kill-after=10", "900", "node"]).arg(repository.path(SOURCES).join(name));
     node.env("PERIGEE", perigee).env("MODULES", repository.path("target/modules"));
-    node.env("NODE_PACKAGES", packages(repository)).env("CHROMIUM", browser.unwrap_or("/usr/bin/chromium"));
+    node.env("NODE_PACKAGES", packages(repository));
     Ok(node)
 }
