@@ -27,6 +27,7 @@ mod messages;
 mod metrics;
 mod modules;
 mod new;
+mod one_model;
 mod pacing;
 mod page;
 mod pages;
