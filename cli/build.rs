@@ -7,11 +7,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What `./x setup` puts into `src/web/vendor`, and where the page's server has it.
+/// What `./x setup` puts into `src/web/vendor`, where the page's server has it, and as what.
 const VENDOR: [(&str, &str, &str); 3] = [
-    ("uPlot.iife.min.js", "/vendor/uplot.js", "JS"),
-    ("uPlot.min.css", "/vendor/uplot.css", "CSS"),
-    ("LICENSE", "/vendor/licence.txt", "TEXT"),
+    ("uPlot.iife.min.js", "/vendor/uplot.js", "text/javascript; charset=utf-8"),
+    ("uPlot.min.css", "/vendor/uplot.css", "text/css; charset=utf-8"),
+    ("LICENSE", "/vendor/licence.txt", "text/plain; charset=utf-8"),
 ];
 
 fn main() {
@@ -24,12 +24,13 @@ fn main() {
 fn vendor() {
     // The folder is in the repository, so that it can be looked at whether anything has come into it.
     println!("cargo:rerun-if-changed=src/web/vendor");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/vendor");
+    let home = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let folder = Path::new(&home).join("src/web/vendor");
     let is_there = VENDOR.iter().all(|(file, ..)| folder.join(file).is_file());
     let mut text = format!("pub(super) const HAS_CURVES: bool = {is_there};\npub(super) const VENDOR: &[Asset] = &[\n");
     for (file, path, kind) in VENDOR.iter().filter(|_| is_there) {
         let file = folder.join(file);
-        let _ = writeln!(text, "    Asset {{ path: {path:?}, kind: {kind}, bytes: include_bytes!({file:?}) }},");
+        let _ = writeln!(text, "    Asset {{ path: {path:?}, kind: {kind:?}, bytes: include_bytes!({file:?}) }},");
     }
     text += "];\n";
     let to = Path::new(&std::env::var_os("OUT_DIR").unwrap_or_default()).join("vendor.rs");

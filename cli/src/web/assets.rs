@@ -9,7 +9,6 @@ pub(super) struct Asset {
 
 const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
 
 macro_rules! own {
     ($path:literal, $kind:expr, $file:literal) => {

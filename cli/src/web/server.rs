@@ -26,9 +26,8 @@ const HEADERS: usize = 64;
 /// How long those who are turned away may take to hear it.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n\
-                    retry-after: 1\r\ncontent-length: 88\r\n\r\n\
-                    {\"error\":\"too many connections\",\"where\":\"connection\",\"hint\":\"try again in a moment\"}     ";
+/// What those are told.
+const BUSY: &str = r#"{"error":"too many connections","where":"connection","hint":"try again in a moment"}"#;
 
 /// A browser's connection, as what goes over it sees it.
 #[derive(Clone, Default)]
@@ -106,22 +105,12 @@ async fn connection(stream: TcpStream, routes: Router, place: OwnedSemaphorePerm
 
 fn turn_away(mut stream: TcpStream, farewells: &Arc<Semaphore>) {
     let Ok(place) = Arc::clone(farewells).try_acquire_owned() else { return };
+    let head = "content-type: application/json\r\nconnection: close\r\nretry-after: 1";
+    let answer = format!("HTTP/1.1 503 Service Unavailable\r\n{head}\r\ncontent-length: {}\r\n\r\n{BUSY}", BUSY.len());
     tokio::spawn(timeout(FAREWELL, async move {
-        stream.write_all(BUSY.as_bytes()).await?;
+        stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
         drop(place);
         Ok::<_, std::io::Error>(())
     }));
-}
-
-#[cfg(test)]
-mod test {
-    use super::BUSY;
-
-    #[test]
-    fn who_is_turned_away_hears_it_whole() {
-        let (head, body) = BUSY.split_once("\r\n\r\n").unwrap();
-        let length = head.split("content-length: ").nth(1).unwrap();
-        assert_eq!(body.len(), length.parse::<usize>().unwrap());
-    }
 }
