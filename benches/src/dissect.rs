@@ -95,7 +95,8 @@ impl Tool {
         let status = child.wait()?;
         let taken = begun.elapsed().as_secs_f64();
         ensure!(status.success(), "{} has failed: {status}", self.name);
-        ensure!(lines == self.packets as usize, "{} has shown {lines} of {} packets", self.name, self.packets);
+        // What a tunnel carries has a line of its own in some.
+        ensure!(lines >= self.packets as usize, "{} has shown {lines} of {} packets", self.name, self.packets);
         Ok(f64::from(self.packets) / taken)
     }
 }

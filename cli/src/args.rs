@@ -89,9 +89,10 @@ pub(crate) enum Command {
     /// Sends frames at each rate, reads them where they come in, and tells the rate that was got and how even the gaps were. The
     /// result is kept in $XDG_STATE_HOME/perigee (~/.local/state/perigee), and runs on the same port, machine and versions name it.
     Calibrate(CalibrateArgs),
-    /// Draw what runs have measured: latency by percentile, gaps between packets, or rate over time, as SVG.
+    /// Draw what runs have measured, as SVG or PNG: latencies, gaps between packets, rates over time.
     ///
-    /// Reads the summaries that `--json` has written of runs whose streams have `probes`, or that have paths. Several come into one picture.
+    /// Reads what `--json`, `--json-lines` and `--hdr-log` have written of runs whose streams have `probes`, or that have paths
+    /// (docs/results.md). Several come into one picture.
     Plot(PlotArgs),
     /// Show the packets of a capture: number, time, length, headers with addresses and ports.
     ///

@@ -1,10 +1,8 @@
 //! `perigee dissect` beside tshark, and as a part of a pipe.
 
-use crate::lab::command::tool;
+use crate::lab::tool;
 use crate::modules::Bench;
-use perigee_guest::wire::{
-    Arp, Dns, Ethernet, Icmp, IcmpEcho, Icmpv6, Ipv4, Ipv6, Mpls, Stack, Tcp, Udp, Vlan, Vxlan,
-};
+use perigee_guest::wire::{Arp, Dns, Ethernet, Icmp, IcmpEcho, Icmpv6, Ipv4, Ipv6, Mpls, Stack, Tcp, Udp, Vlan, Vxlan};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -60,7 +58,6 @@ fn packets() -> Vec<Vec<u8>> {
                 p.udp.set_destination_port(53);
             }),
             1 => Tagged::fill(&mut packet, |p| {
-                p.eth.set_ether_type(0x88a8);
                 p.outer.set_vid(u16::from(low));
                 p.inner.set_pcp(low % 8);
                 p.ip.set_destination(v6);
@@ -154,7 +151,11 @@ fn formats_and_streams_show_the_same() {
     let bench = with_capture();
     let shown = bench.perigee(&["dissect", "a.pcap"]).out;
     assert!(shown.lines().next().unwrap().contains(" IPv4 10.0.0.0 > 0.0.0.0, UDP 1024 > 53, DNS"), "{shown}");
-    let made = Command::new(tool("editcap")).arg("-F").arg("pcapng").args([bench.path("a.pcap"), bench.path("a.pcapng")]).status();
+    let made = Command::new(tool("editcap"))
+        .arg("-F")
+        .arg("pcapng")
+        .args([bench.path("a.pcap"), bench.path("a.pcapng")])
+        .status();
     assert!(made.unwrap().success());
     assert_eq!(bench.perigee(&["dissect", "a.pcapng"]).out, shown);
     for name in ["a.pcap", "a.pcapng"] {
@@ -191,10 +192,17 @@ fn filters_and_counts_choose_packets() {
     assert_eq!(numbers, ["1", "8", "15"]);
     let verbose = bench.perigee(&["dissect", "a.pcap", "-f", "arp", "-c", "1", "--verbose"]).out;
     assert!(verbose.starts_with("3 1700000002.999999985 122\n  Ethernet destination="), "{verbose}");
-    assert!(verbose.contains("\n  ARP hardware=1 protocol=0x0800 ") && verbose.ends_with("\n  padding 80 bytes\n"), "{verbose}");
+    assert!(
+        verbose.contains("\n  ARP hardware=1 protocol=0x0800 ") && verbose.ends_with("\n  payload 80 bytes\n"),
+        "{verbose}"
+    );
     let wrong = bench.perigee(&["dissect", "a.pcap", "--filter", "udp prot 53"]);
     assert_eq!(wrong.code, Some(1));
-    assert!(wrong.err.starts_with("error: --filter \"udp prot 53\": ") && wrong.err.contains("pcap-filter(7)"), "{}", wrong.err);
+    assert!(
+        wrong.err.starts_with("error: --filter \"udp prot 53\": ") && wrong.err.contains("pcap-filter(7)"),
+        "{}",
+        wrong.err
+    );
 }
 
 #[test]

@@ -45,7 +45,12 @@ fn a_file_that_cannot_be_is_told_before_the_run_and_a_full_disk_after_it() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     let told = "cannot write /dev/full: No space left on device (os error 28)";
     assert!(said.err.contains(&format!("warning: {told}; the run goes on, ")), "{}", said.err);
-    assert!(said.err.ends_with(&format!("error: {told}\n")) && said.out.contains(": balanced"), "{}{}", said.out, said.err);
+    assert!(
+        said.err.ends_with(&format!("error: {told}\n")) && said.out.contains(": balanced"),
+        "{}{}",
+        said.out,
+        said.err
+    );
 }
 
 #[test]

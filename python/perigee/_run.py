@@ -129,7 +129,8 @@ class Run(Client):
 
     def apply_file(self, config: PathLike) -> types.ApplyReport:
         """Applies a changed configuration's file, with the files of its modules and secrets: by ``perigee ctl apply``."""
-        command = [_program(None), "ctl", "--socket", str(self.path), "--json", "apply", os.fspath(config)]
+        program = cast("list[str]", self.process.args)[0]
+        command = [program, "ctl", "--socket", str(self.path), "--json", "apply", os.fspath(config)]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
             raise RunError(f"{config} is not applied", done.returncode, done.stderr.decode(errors="replace"))

@@ -80,10 +80,11 @@ class OfARun(unittest.TestCase):
             self.assertEqual(run.swaps()["done"], 1)
             files = {f"{MODULES}/udp-gen.wasm": (MODULES / "udp-gen.wasm").read_bytes()}
             self.assertEqual(run.diff(CONFIG, files)["actions"], [])
-            self.config.write_text(CONFIG + 'duration = "1h"\n')
             self.assertEqual(run.apply(CONFIG, files)["restart"], [])
             with self.assertRaises(perigee.RunError):
                 run.apply_file(self.folder / "nothing.toml")
+            self.config.write_text(CONFIG.replace('["log", "counter"]', '["log"]'))
+            self.assertEqual(len(run.apply_file(self.config)["swaps"]), 1)
             self.assertEqual(run.log_level(), run.set_log_level(run.log_level()))
             self.assertIn("perigee_chain_packets_total", run.metrics())
             self.assertEqual(run.openapi(), json.loads((ROOT / "docs" / "openapi.json").read_text()))

@@ -47,8 +47,10 @@ impl Latencies {
             let delays = self.readings.get()?.stream(number)?.delays;
             Some(Latency { name: name.clone(), real: delays.real, intended: Some(delays.intended) })
         });
-        let paths = self.paths.iter().map(|(name, passed)| {
-            Latency { name: name.clone(), real: passed.latency(), intended: None }
+        let paths = self.paths.iter().map(|(name, passed)| Latency {
+            name: name.clone(),
+            real: passed.latency(),
+            intended: None,
         });
         streams.chain(paths).collect()
     }

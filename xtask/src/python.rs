@@ -95,7 +95,9 @@ pub(crate) fn wheel(repository: &Repository) -> Result<()> {
         command
     };
     command::run(pip(&["wheel", "--no-build-isolation", "--wheel-dir"]).arg(&to).arg("./python"))?;
-    command::run(pip(&["install", "--no-index", "--find-links"]).arg(&to).arg("--target").arg(&installed).arg("perigee"))?;
+    command::run(
+        pip(&["install", "--no-index", "--find-links"]).arg(&to).arg("--target").arg(&installed).arg("perigee"),
+    )?;
     let imports = "import perigee, pathlib; print(perigee.__version__, (pathlib.Path(perigee.__file__).parent / 'py.typed').exists())";
     let mut python = repository.command(interpreter(repository));
     let said = command::output(python.args(["-c", imports]).env("PYTHONPATH", &installed))?;

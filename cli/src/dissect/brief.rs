@@ -7,13 +7,25 @@ use perigee_pcap::file::ethernet;
 use std::ops::Range;
 
 /// Fields that stand on both sides of a `>`, whatever the header.
-const ENDS: [(&str, &str); 3] =
-    [("source", "destination"), ("source_port", "destination_port"), ("sender", "target")];
+const ENDS: [(&str, &str); 3] = [("source", "destination"), ("source_port", "destination_port"), ("sender", "target")];
 
 /// Fields that are shown with their names, whatever the header.
 const TELLING: [&str; 15] = [
-    "vid", "label", "vni", "vsid", "teid", "spi", "session", "kind", "code", "operation", "identifier", "sequence",
-    "fragment_offset", "tsn", "group",
+    "vid",
+    "label",
+    "vni",
+    "vsid",
+    "teid",
+    "spi",
+    "session",
+    "kind",
+    "code",
+    "operation",
+    "identifier",
+    "sequence",
+    "fragment_offset",
+    "tsn",
+    "group",
 ];
 
 /// A header's part of a line, as a list of what to write: made once for each header.

@@ -91,7 +91,7 @@ impl Line {
     /// A field's value in its header, which is as [`Field::show`] writes it; faster for those that most packets have.
     #[inline]
     pub(super) fn value(&mut self, field: &Field, header: &[u8]) {
-        let is_whole = field.bit % 8 == 0 && field.bits % 8 == 0;
+        let is_whole = field.bit.is_multiple_of(8) && field.bits.is_multiple_of(8);
         let bytes = if is_whole { header.get(field.bytes()).unwrap_or_default() } else { &[] };
         match (field.show, bytes) {
             (Show::Decimal, &[a]) => self.number(a),

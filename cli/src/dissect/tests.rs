@@ -1,9 +1,7 @@
 //! What is written of packets that are made here.
 
 use super::*;
-use perigee_guest::wire::{
-    Arp, Ethernet, Icmp, IcmpEcho, Ipv4, Ipv6, Layers, Stack, Tcp, Udp, Vlan, Vxlan, show,
-};
+use perigee_guest::wire::{Arp, Ethernet, Icmp, IcmpEcho, Ipv4, Ipv6, Layers, Stack, Tcp, Udp, Vlan, Vxlan, show};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 perigee_guest::stack! { struct Udp4 { eth: Ethernet, tag: Vlan, ip: Ipv4, udp: Udp } }
@@ -61,7 +59,12 @@ fn one_line_has_addresses_and_ports() {
     let mut packet = [0; 60];
     Question::fill(&mut packet, |p| p.arp.set_target(Ipv4Addr::new(10, 0, 0, 9))).unwrap();
     let told = brief(1, &packet);
-    assert!(told.ends_with("ARP 0.0.0.0 > 10.0.0.9 operation=1, 18 bytes of padding\n"), "{told}");
+    assert!(told.ends_with("ARP 0.0.0.0 > 10.0.0.9 operation=1, 18 bytes\n"), "{told}");
+    // What Ethernet adds to a short packet does not belong to it.
+    let mut packet = [0; 46];
+    Udp4::fill(&mut packet, |_| {}).unwrap();
+    let padded = [&packet[..], &[0; 14]].concat();
+    assert!(brief(1, &padded).ends_with("UDP 0 > 0, 14 bytes of padding\n"), "{}", brief(1, &padded));
     let mut packet = [0; 60];
     Ping::fill(&mut packet, |p| p.icmp.set_kind(8)).unwrap();
     assert!(brief(1, &packet).contains("ICMP kind=8 code=0, echo identifier=0 sequence=0, 18 bytes"));
@@ -73,7 +76,11 @@ fn one_line_has_addresses_and_ports() {
 #[test]
 fn packets_without_ethernet_begin_where_they_begin() {
     let packet = udp4();
-    assert!(brief(101, &packet[18..]).starts_with("3 1700000000.000000007 52: IPv4 10.0.0.1 > "), "{}", brief(101, &packet[18..]));
+    assert!(
+        brief(101, &packet[18..]).starts_with("3 1700000000.000000007 52: IPv4 10.0.0.1 > "),
+        "{}",
+        brief(101, &packet[18..])
+    );
     let cooked = [&[0, 0, 0, 1, 0, 6, 9, 8, 7, 6, 5, 4, 0, 0, 0x08, 0x00][..], &packet[18..]].concat();
     assert!(brief(113, &cooked).contains(" 68: IPv4 10.0.0.1 > "), "{}", brief(113, &cooked));
     assert!(brief(105, &[1; 20]).ends_with(" 20: 802.11 (IEEE802_11)\n"), "{}", brief(105, &[1; 20]));

@@ -58,7 +58,9 @@ impl IntervalOptions {
         );
         let every = self.every.unwrap_or(EVERY);
         if self.every.is_some() && files.iter().all(Option::is_none) {
-            bail!("--every is the length of an interval of --json-lines, --csv or --hdr-log: give one of these as well");
+            bail!(
+                "--every is the length of an interval of --json-lines, --csv or --hdr-log: give one of these as well"
+            );
         }
         ensure!(every >= LEAST, "--every {every:?}: an interval has at least {LEAST:?}");
         Ok(every)

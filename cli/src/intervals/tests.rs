@@ -10,7 +10,11 @@ fn snapshot(seconds: u64, packets: u64) -> Snapshot {
         rx_bytes: packets * bytes,
         ..PortStats::default()
     };
-    Snapshot { elapsed_ns: seconds * 1_000_000_000, ports: vec![port("a", 60), port("=b,\"", 0)], ..Snapshot::default() }
+    Snapshot {
+        elapsed_ns: seconds * 1_000_000_000,
+        ports: vec![port("a", 60), port("=b,\"", 0)],
+        ..Snapshot::default()
+    }
 }
 
 #[test]

@@ -132,9 +132,7 @@ fn axes(what: What) -> (&'static str, Corner, Axis, Axis) {
             axis("latency (us)", Scale::Log),
             axis("part of the packets, 20 bars to a power of ten (%)", Scale::Linear),
         ),
-        What::PercentilesOverTime => {
-            ("Latency over time", Corner::UpperRight, time, axis("latency (us)", Scale::Log))
-        }
+        What::PercentilesOverTime => ("Latency over time", Corner::UpperRight, time, axis("latency (us)", Scale::Log)),
         What::RateOverTime => ("Packets of ports", Corner::LowerRight, time, axis("rate (kpps)", Scale::Linear)),
         What::Gaps => (
             "Gaps between packets",

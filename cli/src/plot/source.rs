@@ -134,8 +134,11 @@ pub(super) fn percentile(buckets: &[(u64, u64)], percent: f64) -> Option<u64> {
     }
     let rank = count as f64 * percent / 100.0;
     let mut seen = 0;
-    buckets.iter().find(|(_, count)| {
-        seen += count;
-        seen as f64 >= rank
-    }).map(|bucket| bucket.0)
+    buckets
+        .iter()
+        .find(|(_, count)| {
+            seen += count;
+            seen as f64 >= rank
+        })
+        .map(|bucket| bucket.0)
 }

@@ -9,8 +9,10 @@ const MOST: usize = 400;
 /// The median of some curves, and from the least to the most of them, where all have something. `axes` say what lies between points:
 /// straight lines on the picture.
 pub(super) fn spread(curves: &[&Points], (x, y): (Axis, Axis)) -> (Points, Band) {
-    let placed: Vec<Points> =
-        curves.iter().map(|points| points.iter().map(|at| (x.scale.place(at.0), y.scale.place(at.1))).collect()).collect();
+    let placed: Vec<Points> = curves
+        .iter()
+        .map(|points| points.iter().map(|at| (x.scale.place(at.0), y.scale.place(at.1))).collect())
+        .collect();
     let ends = |end: fn(&Points) -> Option<&(f64, f64)>| placed.iter().filter_map(end).map(|at| at.0);
     let from = ends(|points| points.first()).fold(f64::MIN, f64::max);
     let to = ends(|points| points.last()).fold(f64::MAX, f64::min);
@@ -44,8 +46,7 @@ fn at(points: &Points, place: f64) -> Option<f64> {
 mod test {
     use super::*;
 
-    const AXES: (Axis, Axis) =
-        (Axis { label: "x", scale: Scale::Linear }, Axis { label: "y", scale: Scale::Linear });
+    const AXES: (Axis, Axis) = (Axis { label: "x", scale: Scale::Linear }, Axis { label: "y", scale: Scale::Linear });
 
     #[test]
     fn the_median_lies_in_the_band_where_all_runs_are() {

@@ -88,9 +88,9 @@ mod test {
 
     #[test]
     fn each_number_of_each_header_is_in_its_table_in_the_order_of_the_headers() {
-        let is_in = |table: &[Under], number: u16, info: &Info| table.iter().any(|under| *under == (number, info));
+        let is_in = |table: &[Under], number: u16, info: &'static Info| table.contains(&(number, info));
         let mut found = 0;
-        for info in HEADERS {
+        for info in HEADERS.iter().copied() {
             let format = &info.format;
             let all = format.ether_types.iter().map(|number| is_in(ETHER_TYPES, *number, info));
             let all = all.chain(format.ip_protocols.iter().map(|number| is_in(IP_PROTOCOLS, (*number).into(), info)));
@@ -99,9 +99,9 @@ mod test {
             all.for_each(|is_there| found += usize::from(is_there));
         }
         let tables = [ETHER_TYPES, IP_PROTOCOLS, UDP_PORTS, TCP_PORTS];
-        assert_eq!(found, tables.iter().map(|table| table.len()).sum());
+        assert_eq!(found, tables.iter().map(|table| table.len()).sum::<usize>());
         for table in tables {
-            let places = table.iter().map(|(_, info)| HEADERS.iter().position(|header| header == info));
+            let places = table.iter().map(|(_, info)| HEADERS.iter().position(|header| *header == *info));
             assert!(!table.is_empty() && places.is_sorted());
         }
     }

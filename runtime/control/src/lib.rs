@@ -34,9 +34,9 @@ mod watchers;
 mod wire;
 mod worker;
 
+pub use openapi::openapi;
 #[doc(hidden)]
 pub use server::InProcess;
-pub use openapi::openapi;
 pub use server::{Server, Settings, serve};
 pub use socket::{Listener, SocketFile, default_directories, is_alive};
 pub use watchers::{LogFilter, Observer};

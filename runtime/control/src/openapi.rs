@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::routes::{Content, ROUTES, Route};
 use perigee_report::Summary;
-use schemars::generate::{Contract, SchemaSettings};
 use schemars::SchemaGenerator;
+use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// What the description tells beside the routes.
@@ -70,7 +70,8 @@ fn described(route: &Route, takes: &mut SchemaGenerator, gives: &mut SchemaGener
         },
     });
     if route.path.contains("{name}") {
-        described["parameters"] = json!([{ "name": "name", "in": "path", "required": true, "schema": { "type": "string" } }]);
+        described["parameters"] =
+            json!([{ "name": "name", "in": "path", "required": true, "schema": { "type": "string" } }]);
     }
     if let Some(content) = content(route.body, takes) {
         described["requestBody"] = json!({ "required": true, "content": content });

@@ -336,7 +336,7 @@ mod test {
         assert_eq!(in_time + window.called_lost(), N);
         assert_eq!(
             in_time + from_lost + copies + too_old,
-            (0..3).map(|r| (0..N).filter(|n| n % 3 != r && n % 7 != 0).count() as u64).sum()
+            (0..3).map(|r| (0..N).filter(|n| n % 3 != r && n % 7 != 0).count() as u64).sum::<u64>()
         );
     }
 }

@@ -120,7 +120,8 @@ impl<R: Read> Input<R> {
         let again = self.again.len().min(usize::try_from(n).unwrap_or(usize::MAX));
         self.again.drain(..again);
         let rest = n - again as u64;
-        let skipped = std::io::copy(&mut (&mut self.from).take(rest), &mut std::io::sink()).map_err(|e| e.to_string())?;
+        let skipped =
+            std::io::copy(&mut (&mut self.from).take(rest), &mut std::io::sink()).map_err(|e| e.to_string())?;
         self.at += again as u64 + skipped;
         if skipped < rest {
             self.len = self.at;
