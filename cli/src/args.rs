@@ -3,9 +3,9 @@
 mod streams;
 
 use crate::calibrate::CalibrateArgs;
+use crate::capture::CaptureArgs;
 use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
-use crate::capture::CaptureArgs;
 use crate::ctl::CtlArgs;
 use crate::dissect::DissectArgs;
 use crate::history::{HistoryArgs, TriggerArgs};

@@ -16,7 +16,7 @@ const PASS: &str = "stages = [\"pass\"]";
 
 /// The captures that a run has under way.
 fn under_way(run: &Process<'_>) -> Vec<Value> {
-    let answer = super::ctl_lab::http(&run.socket(), super::ctl_lab::request("GET", "/v1/captures", "").as_bytes());
+    let answer = run.ctl_get("/v1/captures");
     let body = answer.split_once("\r\n\r\n").expect("an answer").1;
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
@@ -34,7 +34,8 @@ fn a_reader_that_stands_still_misses_packets_and_nobody_else_does() {
     const N: u64 = 60_000;
     let bench = Bench::new();
     let run = Process::start(&bench, &numbered(N, 200, "200kpps", PASS), &[]);
-    let capture = Capturing::start(&bench, &["--at", "fwd:rx", "--at", "fwd:drops", "-w", "slow.pcapng", "--memory", "2MiB"]);
+    let capture =
+        Capturing::start(&bench, &["--at", "fwd:rx", "--at", "fwd:drops", "-w", "slow.pcapng", "--memory", "2MiB"]);
     capture.signal("STOP");
     let_go(&run, N);
     capture.signal("CONT");
@@ -59,13 +60,15 @@ fn files_follow_each_other_and_the_last_are_kept() {
     const N: u64 = 2_500;
     let bench = Bench::new();
     let run = Process::start(&bench, &numbered(N, 100, "100kpps", PASS), &[]);
-    let capture = Capturing::start(&bench, &["--at", "fwd:tx", "-w", "a.pcapng", "--rotate-count", "400", "--keep", "3"]);
+    let capture =
+        Capturing::start(&bench, &["--at", "fwd:tx", "-w", "a.pcapng", "--rotate-count", "400", "--keep", "3"]);
     let_go(&run, N);
     let captured = capture.stop().well();
     let names: Vec<String> = (5..=7).map(|number| format!("a-0000{number}.pcapng")).collect();
     assert_eq!(captured.counts["files"], serde_json::json!(names));
     let there = fs::read_dir(bench.path("")).expect("a folder").filter_map(Result::ok).map(|entry| entry.file_name());
-    let mut there: Vec<String> = there.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.starts_with("a-")).collect();
+    let mut there: Vec<String> =
+        there.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.starts_with("a-")).collect();
     there.sort();
     assert_eq!(there, names);
     let files: Vec<PathBuf> = names.iter().map(|name| bench.path(name)).collect();
@@ -128,16 +131,23 @@ fn a_full_disk_costs_what_does_not_fit() {
     let mut command = Command::new("unshare");
     command.current_dir(bench.path("")).args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
     command.arg(env!("CARGO_BIN_EXE_perigee"));
-    if !Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).status().is_ok_and(|s| s.success()) {
+    if !Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "true"])
+        .status()
+        .is_ok_and(|s| s.success())
+    {
         return eprintln!("not run: no user namespaces here");
     }
-    let capture = Capturing::start_by(&bench, command, &["--at", "fwd:tx", "-w", "disk/a.pcapng", "--rotate-size", "300kB"]);
+    let capture =
+        Capturing::start_by(&bench, command, &["--at", "fwd:tx", "-w", "disk/a.pcapng", "--rotate-size", "300kB"]);
     let_go(&run, N);
     let captured = capture.end();
     assert_eq!(captured.code, Some(1), "{}", captured.said);
     assert!(captured.said.contains("the disk is full"), "{}", captured.said);
     let names = captured.counts["files"].as_array().expect("files");
-    let copied = |name: &Value| bench.path("out").join(PathBuf::from(name.as_str().expect("a name")).file_name().expect("a name"));
+    let copied = |name: &Value| {
+        bench.path("out").join(PathBuf::from(name.as_str().expect("a name")).file_name().expect("a name"))
+    };
     let files: Vec<PathBuf> = names.iter().map(copied).collect();
     assert!(files.len() >= 3, "in the middle of a rotation: {files:?}");
     let read = numbers(&packets(&files)["fwd:tx"]);
@@ -202,7 +212,8 @@ fn a_capture_ends_with_its_run_and_has_its_last_drops() {
     let_go(&run, N);
     let (summary, _) = run.stop();
     let captured = capture.end().well();
-    let dropped: u64 = summary["accounting"]["dropped"].as_object().expect("drops").values().filter_map(Value::as_u64).sum();
+    let dropped: u64 =
+        summary["accounting"]["dropped"].as_object().expect("drops").values().filter_map(Value::as_u64).sum();
     assert_eq!((captured.of("fwd:rx", "written"), captured.of("fwd:drops", "written")), (N, dropped));
     assert_eq!(dropped, N);
 }
@@ -227,7 +238,8 @@ fn names_are_shown_and_obeyed_by_nobody() {
     let bench = Bench::new();
     let config = numbered(N, 60, "1kpps", PASS).replace("name = \"fwd\"", "name = \"a\\u001b[31m/../\\u202eb\"");
     let run = Process::start(&bench, &config, &[]);
-    let capture = Capturing::start(&bench, &["--at", "a\u{1b}[31m/../\u{202e}b:tx", "-w", "names.pcapng", "--rotate-count", "5"]);
+    let capture =
+        Capturing::start(&bench, &["--at", "a\u{1b}[31m/../\u{202e}b:tx", "-w", "names.pcapng", "--rotate-count", "5"]);
     run.ctl(&["stream", "resume", "s"]);
     wait_for("its packets", || bench.path("names-00002.pcapng").exists());
     let captured = capture.stop().well();

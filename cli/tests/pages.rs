@@ -12,6 +12,7 @@ const FOLLOWED: [&str; 10] = [
     "docs/writing-modules.md",
     "docs/conformance.md",
     "docs/control.md",
+    "docs/capturing.md",
     "docs/pacing.md",
     "docs/streams.md",
     "docs/how-to-measure.md",
@@ -41,6 +42,11 @@ fn what_is_shown_of_modules_is_so() {
 #[test]
 fn a_run_is_asked_as_shown() {
     follow("docs/control.md", &[]);
+}
+
+#[test]
+fn packets_are_captured_as_their_page_says() {
+    follow("docs/capturing.md", &[]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 ;; Passes packets to even UDP ports on, and drops those to odd ones: byte 37 of a plain frame is the lower one of its destination port.
 (module
-  (memory (export "memory") 528)
+  (memory (export "memory") 1040)
   (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 0x1000))
   (global (export "perigee_window") i32 (i32.const 0x100000))
-  (global (export "perigee_window_len") i32 (i32.const 0x2000000))
+  (global (export "perigee_window_len") i32 (i32.const 0x4000000))
   (func (export "process") (param $count i32)
     (local $at i32)
     (local.set $at (i32.const 0x1680))                       ;; the first descriptor of the batch

@@ -33,6 +33,7 @@ mod snapshot;
 mod swap;
 mod target;
 
+pub use capture::filter_instructions;
 pub use perigee_config as config;
 #[doc(hidden)]
 pub use perigee_datapath::filter::Lone as LoneFilter;
@@ -45,7 +46,6 @@ pub use perigee_measure::times::Times;
 pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
-pub use capture::filter_instructions;
 pub use perigee_pcap::file::Facts as RecordingFacts;
 pub use perigee_report::text;
 pub use perigee_report::{

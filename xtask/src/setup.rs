@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("iperf3", "sends TCP and UDP through the forwarder"),
     ("tcpreplay", "sends frames with VLAN tags, byte for byte"),
     ("tshark", "records real traffic, compares recordings, and is the second opinion on every header that we build"),
+    ("tcpdump", "reads what we capture"),
     ("curl", "makes HTTP traffic to record"),
     ("bind9-dnsutils", "makes DNS traffic to record"),
     ("dnsmasq-base", "answers it"),

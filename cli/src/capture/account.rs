@@ -75,7 +75,11 @@ impl Account {
         }
         let mut shown = table.text();
         for point in self.points.iter().filter(|point| point.port != 0) {
-            shown.push_str(&format!("{}: the port itself has lost {} packets\n", text::line(&point.name, text::WORDS), point.port));
+            shown.push_str(&format!(
+                "{}: the port itself has lost {} packets\n",
+                text::line(&point.name, text::WORDS),
+                point.port
+            ));
         }
         if !self.complete {
             shown.push_str("the run ended without its last numbers: they are those of its last burst that was seen\n");

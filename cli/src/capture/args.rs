@@ -1,9 +1,9 @@
 //! The command line of `perigee capture`.
 
-use crate::output::JsonOption;
-use clap::{Args, ValueEnum, ValueHint};
 use super::extcap::ExtcapArgs;
 use super::files::Rotation;
+use crate::output::JsonOption;
+use clap::{Args, ValueEnum, ValueHint};
 use perigee_runtime::config::capture::Format;
 use perigee_runtime::config::{parse_duration, parse_size};
 use std::path::PathBuf;

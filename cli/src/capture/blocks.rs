@@ -1,7 +1,5 @@
 //! What files consist of: pcapng by default, pcap on request. Each piece is whole: a file that ends behind one can be read.
 
-use perigee_runtime::config::capture::{Format, Way};
-use perigee_runtime::{CaptureInfo, text};
 use pcap_file::pcap::{PcapHeader, PcapWriter};
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
@@ -10,6 +8,8 @@ use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, 
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness, PcapError, TsResolution};
 use perigee_record::Record;
+use perigee_runtime::config::capture::{Format, Way};
+use perigee_runtime::{CaptureInfo, text};
 use std::borrow::Cow;
 use std::time::Duration;
 

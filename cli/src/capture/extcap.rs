@@ -85,7 +85,9 @@ fn interfaces() -> String {
 
 fn points(socket: &std::path::Path) -> Vec<String> {
     let answer = Client::find(Some(socket)).and_then(|client| client.get("/v1/stats"));
-    let Ok(snapshot) = answer.and_then(|answer| Ok(serde_json::from_value::<Snapshot>(answer)?)) else { return Vec::new() };
+    let Ok(snapshot) = answer.and_then(|answer| Ok(serde_json::from_value::<Snapshot>(answer)?)) else {
+        return Vec::new();
+    };
     let chains: BTreeSet<&str> = snapshot.chains.iter().map(|chain| &*chain.name).collect();
     let mut points = Vec::new();
     for chain in chains {
@@ -134,7 +136,8 @@ mod test {
 
     #[test]
     fn questions_are_told_from_captures() {
-        let capture = ExtcapArgs { capture: true, extcap_capture_filter: Some("tcp".to_owned()), ..ExtcapArgs::default() };
+        let capture =
+            ExtcapArgs { capture: true, extcap_capture_filter: Some("tcp".to_owned()), ..ExtcapArgs::default() };
         assert!(capture.answer().is_none());
         let foreign = ExtcapArgs { extcap_interface: Some("eth0".to_owned()), ..ExtcapArgs::default() };
         assert!(foreign.place().is_err());

@@ -122,8 +122,7 @@ impl<'a> Files<'a> {
     pub(super) fn is_full(&mut self) -> bool {
         let Rotation { size, time, count, .. } = self.wanted.rotation;
         let len = self.len();
-        self.packets != 0
-            && (size.is_some_and(|size| len >= size) || count.is_some_and(|count| self.packets >= count))
+        self.packets != 0 && (size.is_some_and(|size| len >= size) || count.is_some_and(|count| self.packets >= count))
             || time.is_some_and(|time| self.begun.elapsed() >= time)
     }
 
@@ -237,7 +236,11 @@ fn open(wanted: &Wanted<'_>, number: u64, made: &mut VecDeque<PathBuf>) -> Resul
             Some(libc::ENOSPC) => ": the disk is full; make room, or keep fewer files (--keep)",
             _ => "",
         };
-        anyhow!("cannot write {}{}", path.display(), if hint.is_empty() { format!(": {error}") } else { hint.to_owned() })
+        anyhow!(
+            "cannot write {}{}",
+            path.display(),
+            if hint.is_empty() { format!(": {error}") } else { hint.to_owned() }
+        )
     })?;
     made.push_back(path);
     Ok(opened)

@@ -85,7 +85,8 @@ struct Target {
 impl Target {
     fn of(args: &CaptureArgs) -> Result<Self> {
         if let Some((socket, point)) = args.extcap.place()? {
-            let file = args.extcap.fifo.clone().ok_or_else(|| anyhow!("--extcap-interface wants --capture and --fifo"))?;
+            let file =
+                args.extcap.fifo.clone().ok_or_else(|| anyhow!("--extcap-interface wants --capture and --fifo"))?;
             let filter = args.extcap.extcap_capture_filter.clone().filter(|filter| !filter.is_empty());
             return Ok(Self { socket: Some(socket), at: vec![point], file, filter });
         }
@@ -117,4 +118,3 @@ fn tell(args: &CaptureArgs, json: output::Json, account: &Account) -> Result<()>
     }
     Ok(())
 }
-

@@ -36,7 +36,9 @@ impl Unwritten {
         let what = match self.error.raw_os_error() {
             Some(libc::ENOSPC) => "the disk is full: make room, or keep fewer files (--keep)",
             Some(libc::EDQUOT) => "the user's quota on that disk is used up: make room, or keep fewer files (--keep)",
-            Some(libc::EFBIG) => "it has reached the largest size of a file (ulimit -f, or the file system's): rotate (--rotate-size)",
+            Some(libc::EFBIG) => {
+                "it has reached the largest size of a file (ulimit -f, or the file system's): rotate (--rotate-size)"
+            }
             Some(libc::EIO) => "the disk fails: see the kernel's log",
             Some(libc::EPIPE) => "its reader has gone",
             _ => return self.error.to_string(),
@@ -73,7 +75,8 @@ impl Place {
     pub(super) fn create(path: &Path, overwrite: bool) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = if overwrite { options.create(true).truncate(false) } else { options.create_new(true) }.open(path)?;
+        let file =
+            if overwrite { options.create(true).truncate(false) } else { options.create_new(true) }.open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is no file"));
         }
@@ -100,7 +103,9 @@ impl Place {
     fn cut(&mut self, at: usize, ends: impl Iterator<Item = usize>, error: io::Error) -> Unwritten {
         let whole = ends.take_while(|end| *end <= at).last().unwrap_or(0) as u64;
         self.len += whole;
-        if !self.is_stream && let Err(error) = self.file.set_len(self.len).and_then(|()| self.to_end()) {
+        if !self.is_stream
+            && let Err(error) = self.file.set_len(self.len).and_then(|()| self.to_end())
+        {
             // The file can be read up to there all the same.
             tracing::warn!("{}: the part of a packet at its end stays: {error}", self.path.display());
         }

@@ -33,7 +33,7 @@ pub(super) fn work(
     limits: &Limits<'_>,
 ) -> (Account, Option<Stop>) {
     let mut rest = follow(limits, session, files, lost);
-    let complete = end(session, files, &mut rest);
+    let complete = end(session, files, lost, &mut rest);
     let mut failed = if let Rest::Lost(stop) = rest { Some(stop) } else { None };
     lost.look();
     if failed.is_none() {
@@ -96,12 +96,12 @@ fn follow(limits: &Limits<'_>, session: &mut Session, files: &mut Files<'_>, los
 }
 
 /// Ends the capture, and takes what was recorded until then: all of it is counted. Whether the run has told its last number.
-fn end(session: &mut Session, files: &mut Files<'_>, rest: &mut Rest) -> bool {
+fn end(session: &mut Session, files: &mut Files<'_>, lost: &Lost<'_>, rest: &mut Rest) -> bool {
     session.ask_end();
     let asked = Instant::now();
     loop {
         let ended = session.lanes.has_ended();
-        session.lanes.drain(ended, |place, record| {
+        let handed = session.lanes.drain(ended, |place, record| {
             match rest {
                 Rest::Wanted => {
                     if let Err(stop) = files.packet(place, record) {
@@ -111,8 +111,17 @@ fn end(session: &mut Session, files: &mut Files<'_>, rest: &mut Rest) -> bool {
                 Rest::Surplus => files.pass_over(place),
                 Rest::Lost(_) => files.lose(place),
             }
-            true
+            !matches!(rest, Rest::Wanted) || !files.is_full()
         });
+        if matches!(rest, Rest::Wanted) && files.is_full() {
+            if let Err(stop) = files.rotate(&tallies(session, files, lost), now_ns()) {
+                *rest = Rest::Lost(stop);
+            }
+            continue;
+        }
+        if handed != 0 {
+            continue;
+        }
         if ended || asked.elapsed() >= END_TIME || (session.is_closed() && !session.is_run_there()) {
             session.lanes.finish();
             return ended;
@@ -174,9 +183,9 @@ impl<'a> Lost<'a> {
     /// Asks the run. One that has ended leaves it as it was.
     fn look(&mut self) {
         let Some(client) = self.client.filter(|_| self.ports.iter().any(Option::is_some)) else { return };
-        let answer = client.get("/v1/stats").and_then(|answer| {
-            serde_json::from_value::<Snapshot>(answer).context("the run is of another version")
-        });
+        let answer = client
+            .get("/v1/stats")
+            .and_then(|answer| serde_json::from_value::<Snapshot>(answer).context("the run is of another version"));
         let Ok(snapshot) = answer else { return };
         for (place, port) in self.now.iter_mut().zip(&self.ports) {
             let stats = port.as_ref().and_then(|name| snapshot.ports.iter().find(|port| port.name == *name));

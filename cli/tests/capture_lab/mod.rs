@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// Numbers the files of a test process's captures.
+static CAPTURES: AtomicUsize = AtomicUsize::new(0);
 
 /// Longest time that anything here may take.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -87,10 +91,10 @@ pub(crate) fn let_go(run: &Process<'_>, count: u64) {
 }
 
 /// A `perigee capture` under way; killed where a test fails before its end.
-pub(crate) struct Capturing<'bench> {
-    bench: &'bench Bench,
+pub(crate) struct Capturing {
     child: Option<Child>,
     log: PathBuf,
+    counts: PathBuf,
 }
 
 /// How a capture has ended.
@@ -101,20 +105,20 @@ pub(crate) struct Captured {
     pub(crate) counts: Value,
 }
 
-impl<'bench> Capturing<'bench> {
-    /// Starts one, and waits until it captures. Its counts go to `counts.json`.
-    pub(crate) fn start(bench: &'bench Bench, arguments: &[&str]) -> Self {
+impl Capturing {
+    /// Starts one, and waits until it captures.
+    pub(crate) fn start(bench: &Bench, arguments: &[&str]) -> Self {
         Self::start_by(bench, bench.command(&[]), arguments)
     }
 
     /// The same by a command that leads to the binary.
-    pub(crate) fn start_by(bench: &'bench Bench, mut command: Command, arguments: &[&str]) -> Self {
-        let log = bench.path("capture.log");
-        let _ = fs::remove_file(bench.path("counts.json"));
-        command.arg("capture").args(arguments).args(["--json", "counts.json"]).env("NO_COLOR", "1");
+    pub(crate) fn start_by(bench: &Bench, mut command: Command, arguments: &[&str]) -> Self {
+        let number = CAPTURES.fetch_add(1, Ordering::Relaxed);
+        let (log, counts) = (bench.path(&format!("capture{number}.log")), bench.path(&format!("counts{number}.json")));
+        command.arg("capture").args(arguments).arg("--json").arg(&counts).env("NO_COLOR", "1");
         command.env("XDG_RUNTIME_DIR", bench.path("runtime")).stdin(Stdio::null());
         command.stderr(File::create(&log).expect("a file"));
-        let mut this = Self { bench, child: Some(command.spawn().expect("the binary starts")), log };
+        let mut this = Self { child: Some(command.spawn().expect("the binary starts")), log, counts };
         let begun = Instant::now();
         while !this.said().contains("capturing ") {
             assert!(this.is_running() && begun.elapsed() < LIMIT, "it does not capture: {}", this.said());
@@ -151,12 +155,12 @@ impl<'bench> Capturing<'bench> {
             std::thread::sleep(Duration::from_millis(5));
         }
         let code = self.child.take().expect("it ran").wait().expect("a child").code();
-        let counts = fs::read_to_string(self.bench.path("counts.json")).unwrap_or_default();
+        let counts = fs::read_to_string(&self.counts).unwrap_or_default();
         Captured { code, said: self.said(), counts: serde_json::from_str(&counts).unwrap_or_default() }
     }
 }
 
-impl Drop for Capturing<'_> {
+impl Drop for Capturing {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -215,7 +219,10 @@ pub(crate) fn packets(files: &[PathBuf]) -> BTreeMap<String, Vec<Packet>> {
                     all.entry(names.last().expect("it").clone()).or_default();
                 }
                 Block::EnhancedPacket(block) => {
-                    let number = block.data.get(NUMBER..NUMBER + 4).map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().expect("4")));
+                    let number = block
+                        .data
+                        .get(NUMBER..NUMBER + 4)
+                        .map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().expect("4")));
                     let comment = block.options.iter().find_map(|option| match option {
                         EnhancedPacketOption::Comment(comment) => Some(comment.to_string()),
                         _ => None,

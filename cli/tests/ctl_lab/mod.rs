@@ -125,6 +125,11 @@ impl<'bench> Process<'bench> {
         said.out
     }
 
+    /// What a request for that path is answered, whole.
+    pub(crate) fn ctl_get(&self, path: &str) -> String {
+        http(&self.socket(), request("GET", path, "").as_bytes())
+    }
+
     /// Stops it by its server; its summary, and all that it has said.
     pub(crate) fn stop(self) -> (Value, String) {
         let answer = http(&self.socket(), request("POST", "/v1/stop", "").as_bytes());

@@ -211,9 +211,11 @@ impl Lcore {
                     let done = pacer.map(|pacer| pacer.change(&change, at_ns));
                     let _ = reply.send(done.unwrap_or_else(|| Err("no stream paces this chain".to_owned())));
                 }
-                Command::Record { chain, recorder, reply } => {
-                    if let Some(chain) = self.chains.get_mut(chain) {
-                        chain.out.counters.begin(recorder);
+                Command::Record { recorders, reply } => {
+                    for (chain, recorder) in recorders {
+                        if let Some(chain) = self.chains.get_mut(chain) {
+                            chain.out.counters.begin(recorder);
+                        }
                     }
                     let _ = reply.send(());
                 }

@@ -59,12 +59,10 @@ pub enum Command {
         /// Where the answer goes: why it cannot be.
         reply: Sender<Result<(), String>>,
     },
-    /// Record packets of a chain from now on.
+    /// Record packets from now on, at all places of one record at once: what has passed one of them has passed or met the others.
     Record {
-        /// The chain's place on the lcore.
-        chain: usize,
-        /// Who does.
-        recorder: Box<Recorder>,
+        /// Who does, and the places of their chains on the lcore.
+        recorders: Vec<(usize, Box<Recorder>)>,
         /// Where the answer goes.
         reply: Sender<()>,
     },

@@ -57,6 +57,8 @@ pub struct Recorder {
     pub id: u64,
     /// Where it looks.
     pub spot: Spot,
+    /// The flags of packets whose tag is not among their bytes there.
+    tag: u64,
     writer: Writer,
     filter: Option<Arc<Program>>,
     most_bytes: u16,
@@ -77,7 +79,7 @@ impl Recorder {
         clock: Clock,
     ) -> Box<Self> {
         let marks = Vec::with_capacity(MAX_BATCH + 1);
-        Box::new(Self { id, spot, writer, filter, most_bytes, clock, marks, next: None })
+        Box::new(Self { id, spot, tag: spot.tag(), writer, filter, most_bytes, clock, marks, next: None })
     }
 
     /// Takes the burst's packets from `first` on.
@@ -121,8 +123,22 @@ impl Recorder {
 
     #[inline]
     fn take(&mut self, packet: &Packet, ns: u64, cause: u8) {
-        let frame = OnWire::new(packet, self.spot.tag());
-        if self.filter.as_ref().is_some_and(|program| !accepts(program, &frame)) {
+        if packet.flags() & self.tag != 0 {
+            return self.take_tagged(packet, ns, cause);
+        }
+        if self.filter.as_ref().is_some_and(|program| !accepts(program, packet)) {
+            return self.writer.refuse();
+        }
+        let (original, most) = (packet.total_len(), u32::from(self.most_bytes));
+        let captured = u16::try_from(original.min(most)).unwrap_or(u16::MAX);
+        self.writer.record(Head { ns, original, cause, flags: 0 }, captured, |bytes| packet.copy_to(0, bytes));
+    }
+
+    /// As [`Self::take`], with a tag that is put where it was on the wire.
+    #[cold]
+    fn take_tagged(&mut self, packet: &Packet, ns: u64, cause: u8) {
+        let frame = OnWire::new(packet, self.tag);
+        if self.filter.as_ref().is_some_and(|program| !program.passes(&frame)) {
             return self.writer.refuse();
         }
         let original = frame.len();
@@ -131,9 +147,10 @@ impl Recorder {
     }
 }
 
+/// Most packets lie as they were on the wire: for them the program is compiled without a look for a tag at each load.
 #[inline(never)]
-fn accepts(program: &Program, frame: &OnWire<'_>) -> bool {
-    program.passes(frame)
+fn accepts(program: &Program, packet: &Packet) -> bool {
+    program.passes(packet)
 }
 
 /// All that record packets of a chain on an lcore, each behind the one that came after it: so one comes and goes without memory being

@@ -60,6 +60,10 @@ pub(crate) const HEAD: u64 = 16;
 
 const _: () = assert!(chunk::LEN + HEAD + (MOST_BYTES as u64).next_multiple_of(8) <= CHUNK);
 
+/// The same of a chunk and of its head, as offsets in it.
+pub(crate) const LEN: usize = CHUNK as usize;
+pub(crate) const HEAD_LEN: usize = chunk::LEN as usize;
+
 /// How a memory is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -133,7 +137,7 @@ impl Facts {
 
     /// Bytes of the record with its head.
     #[inline]
-    pub(crate) fn size(captured: u16) -> u64 {
-        HEAD + u64::from(captured).next_multiple_of(8)
+    pub(crate) fn size(captured: u16) -> usize {
+        HEAD as usize + (usize::from(captured) + 7 & !7)
     }
 }

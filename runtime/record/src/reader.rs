@@ -81,8 +81,8 @@ impl Reader {
     /// The next record is done with.
     pub fn pass(&mut self) {
         if let Some((_, facts)) = self.head() {
-            self.next = self.next.saturating_add(usize::try_from(Facts::size(facts.captured)).unwrap_or(0));
-            self.number += 1;
+            self.next = self.next.saturating_add(Facts::size(facts.captured));
+            self.number = self.number.saturating_add(1);
         }
     }
 
@@ -110,8 +110,12 @@ impl Reader {
     /// The lane has ended and was read to its end: what is missing there was missed as well.
     pub fn finish(&mut self) {
         let recorded = self.counts().recorded;
-        self.missed += recorded.saturating_sub(self.number);
-        self.number = self.number.max(recorded);
+        self.miss_until(recorded);
+    }
+
+    fn miss_until(&mut self, number: u64) {
+        self.missed = self.missed.saturating_add(number.saturating_sub(self.number));
+        self.number = self.number.max(number);
     }
 
     /// Number and time of the oldest record that is there; `None` where none is, or all are being written over.
@@ -148,7 +152,7 @@ impl Reader {
 
     /// The oldest chunk that is not being written over.
     fn oldest_chunk(&self) -> u64 {
-        (self.load(lane::CLAIMED, Ordering::Acquire) + 1).saturating_sub(self.map.shape().chunks)
+        self.load(lane::CLAIMED, Ordering::Acquire).saturating_add(1).saturating_sub(self.map.shape().chunks)
     }
 
     /// Whether all that was read of a chunk until now was whole.
@@ -167,7 +171,7 @@ impl Reader {
         for _ in 0..64 {
             match self.look() {
                 Next::Nothing => return false,
-                Next::Chunk => (self.chunk, self.offset) = (self.chunk + 1, 0),
+                Next::Chunk => (self.chunk, self.offset) = (self.chunk.saturating_add(1), 0),
                 Next::Gone => self.leap(),
                 Next::Range(from, to) if self.take(from, to) => return true,
                 Next::Range(..) => self.leap(),
@@ -211,8 +215,7 @@ impl Reader {
             return false;
         }
         if self.offset == 0 {
-            self.missed += first.saturating_sub(self.number);
-            self.number = self.number.max(first);
+            self.miss_until(first);
         }
         self.offset = to;
         // What is no record ends the chunk: who wrote it is another program, or broken.

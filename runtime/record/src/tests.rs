@@ -218,6 +218,45 @@ fn what_is_no_record_is_refused() {
 }
 
 #[test]
+fn whatever_lies_in_a_memory_is_read_without_harm() {
+    let mut state = 1_u64;
+    let mut next = move || {
+        // Any numbers will do: xorshift64 (Marsaglia, 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for round in 0..200 {
+        let (memory, map) = made(1, 4);
+        let base = memory.shape().lane(0);
+        let mut writer = memory.writer().expect("one");
+        (0..2_000).for_each(|number| record(&mut writer, number, 100));
+        writer.show();
+        for _ in 0..1 + round {
+            // Heads more often than the rest: they decide what is read.
+            let at = match next() % 3 {
+                0 => base + next() % 14 * 8,
+                1 => base + memory.shape().chunk(next() % 4) + next() % 8 * 8,
+                _ => base + 4_096 + next() % (4 * CHUNK / 8) * 8,
+            };
+            let value = if next() % 2 == 0 { next() } else { next() % (5 * CHUNK) };
+            memory.words().store(at, value, Ordering::Relaxed);
+        }
+        let mut reader = map.reader(0).expect("one");
+        reader.seek(next());
+        for _ in 0..10_000 {
+            if reader.peek().is_none() {
+                break;
+            }
+            reader.pass();
+        }
+        reader.finish();
+        let _ = (reader.counts(), reader.missed(), reader.shown_ns());
+    }
+}
+
+#[test]
 fn memory_is_divided_or_too_small() {
     let shape = Shape::of(64 << 20, 3).expect("enough");
     assert!(shape.bytes() <= 64 << 20 && shape.bytes() > 63 << 20);

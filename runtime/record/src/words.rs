@@ -73,19 +73,13 @@ impl Words {
         }
     }
 
-    /// Lets `fill` write `len` bytes from `at` on.
-    ///
-    /// # Safety
-    /// Nobody else in this process touches these bytes by this mapping meanwhile.
-    #[inline]
-    pub(crate) unsafe fn fill(&self, at: u64, len: u16, fill: impl FnOnce(&mut [u8])) {
-        assert!(self.writable && at < self.len && self.len - at >= u64::from(len));
-        let at = self.base.as_ptr().wrapping_add(usize::try_from(at).unwrap_or(0));
+    /// Where `len` bytes from `at` on begin, which are looked at once and then written without another look.
+    pub(crate) fn place(&self, at: u64, len: u64) -> NonNull<u8> {
+        assert!(self.writable && at.is_multiple_of(8) && at <= self.len && self.len - at >= len);
+        let at = usize::try_from(at).unwrap_or(0);
         // SAFETY:
-        // - the range lies in the mapping, checked above, and may be written.
-        // - the caller promises that this is the only reference to it here. Other mappings of the same file are foreign memory to
-        //   the compiler, and theirs may only be read.
-        fill(unsafe { std::slice::from_raw_parts_mut(at, usize::from(len)) });
+        // - `at` lies in the mapping or at its end, checked above.
+        unsafe { self.base.add(at) }
     }
 }
 

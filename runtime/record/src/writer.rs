@@ -2,9 +2,10 @@
 
 #![allow(unsafe_code, reason = "writes records into memory that is shared")]
 
-use crate::layout::{CHUNK, Facts, MOST_BYTES, chunk, lane};
+use crate::layout::{CHUNK, Facts, HEAD_LEN, LEN, MOST_BYTES, chunk, lane};
 use crate::memory::Memory;
 use crate::words::Words;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -28,7 +29,7 @@ pub struct Mark {
     chunk: u64,
     /// Where in the memory it lies, and where in it the next record goes.
     here: u64,
-    offset: u64,
+    offset: usize,
     last_ns: u64,
     /// Nothing more fits until what was written is shown.
     full: bool,
@@ -43,16 +44,23 @@ pub struct Writer {
     memory: Arc<Memory>,
     /// Where the lane begins.
     base: u64,
+    /// Where the chunk that is written lies in this process.
+    place: NonNull<u8>,
     at: Mark,
     /// The chunk that was written when records were shown last.
     shown: u64,
 }
 
+// SAFETY:
+// - the place lies in memory that this has a share of and that only it writes.
+unsafe impl Send for Writer {}
+
 impl Writer {
     pub(crate) fn new(memory: Arc<Memory>, base: u64) -> Self {
         let at =
-            Mark { chunk: u64::MAX, here: 0, offset: CHUNK, last_ns: 0, full: false, number: 0, seen: 0, refused: 0 };
-        Self { memory, base, at, shown: u64::MAX }
+            Mark { chunk: u64::MAX, here: 0, offset: LEN, last_ns: 0, full: false, number: 0, seen: 0, refused: 0 };
+        let place = memory.words().place(0, CHUNK);
+        Self { memory, base, place, at, shown: u64::MAX }
     }
 
     /// A packet has passed that a filter refuses.
@@ -69,17 +77,26 @@ impl Writer {
         let captured = captured.min(MOST_BYTES);
         let size = Facts::size(captured);
         self.at.seen += 1;
-        if (self.at.full || self.at.offset + size > CHUNK) && !self.next_chunk(head.ns) {
+        if (self.at.full || self.at.offset + size > LEN) && !self.next_chunk(head.ns) {
             self.at.number += 1;
             return;
         }
-        let (words, at) = (self.memory.words(), self.at.here + self.at.offset);
         let facts = Facts { original: head.original, captured, cause: head.cause, flags: head.flags };
-        words.store(at, head.ns, Ordering::Relaxed);
-        words.store(at + 8, facts.word(), Ordering::Relaxed);
         // SAFETY:
-        // - a lane has one writer, `&mut self`, and only it touches the lane's chunks by this mapping.
-        unsafe { words.fill(at + 16, captured, fill) };
+        // - `place` is where a whole chunk begins, which lies in the mapping as long as the memory that this has a share of, and
+        //   `offset + size` is no more than its length: checked above, or the chunk is a new one and no record is longer.
+        let at = unsafe { self.place.add(self.at.offset) };
+        // SAFETY:
+        // - two words of the record, as above; chunks and sizes are multiples of 8.
+        // - a lane has one writer, `&mut self`, and only it touches the lane's chunks by this mapping; other mappings of the file
+        //   are foreign memory to the compiler, and may only be read.
+        unsafe { at.cast::<[u64; 2]>().write([head.ns, facts.word()]) };
+        // SAFETY:
+        // - what follows them, of the same record.
+        let bytes = unsafe { at.add(16) };
+        // SAFETY:
+        // - as above; the slice is gone when the record is written.
+        fill(unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr(), captured.into()) });
         self.at.offset += size;
         self.at.last_ns = head.ns;
         self.at.number += 1;
@@ -95,6 +112,9 @@ impl Writer {
     /// Takes back all that was written since then: the mark is of the time since records were shown last.
     #[inline]
     pub fn back_to(&mut self, mark: Mark) {
+        if mark.chunk != self.at.chunk {
+            self.place = self.memory.words().place(mark.here, CHUNK);
+        }
         self.at = mark;
     }
 
@@ -108,7 +128,7 @@ impl Writer {
         words.store(base + lane::NUMBER, number, Ordering::Relaxed);
         words.store(base + lane::SHOWN_NS, last_ns, Ordering::Relaxed);
         if chunk != u64::MAX {
-            words.store(base + lane::WRITTEN, chunk * CHUNK + offset - 1, Ordering::Release);
+            words.store(base + lane::WRITTEN, chunk * CHUNK + offset as u64 - 1, Ordering::Release);
         }
         self.shown = chunk;
     }
@@ -125,7 +145,7 @@ impl Writer {
         if self.at.chunk != u64::MAX {
             let old = self.at.here;
             words.store(old + chunk::LAST_NS, self.at.last_ns, Ordering::Relaxed);
-            words.store(old + chunk::END, self.at.offset, Ordering::Relaxed);
+            words.store(old + chunk::END, self.at.offset as u64, Ordering::Relaxed);
         }
         // Who copies from there finds this when it looks, before it finds any byte that is written from now on.
         self.claim(words, next);
@@ -133,7 +153,8 @@ impl Writer {
         words.store(head + chunk::SELF, next, Ordering::Relaxed);
         words.store(head + chunk::FIRST, self.at.number, Ordering::Relaxed);
         words.store(head + chunk::FIRST_NS, ns, Ordering::Relaxed);
-        self.at = Mark { chunk: next, here: head, offset: chunk::LEN, full: false, ..self.at };
+        self.place = words.place(head, CHUNK);
+        self.at = Mark { chunk: next, here: head, offset: HEAD_LEN, full: false, ..self.at };
         true
     }
 

@@ -20,6 +20,7 @@ use perigee_datapath::recorder::Recorder;
 use perigee_pcap::filter::{self, Program, Raw};
 use perigee_record::{MOST_BYTES, MOST_LANES, Map, Memory, Shape};
 use points::Lane;
+use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
@@ -158,13 +159,16 @@ impl Captures {
             list: Arc::clone(&self.0),
             orders: Some(orders),
         };
-        let clock = asked.parts.clock;
+        let mut by_lcore: BTreeMap<usize, Vec<(usize, Box<Recorder>)>> = BTreeMap::new();
         for Lane { chain, spot, .. } in &lanes {
             let at = asked.parts.placed[*chain].at;
             let writer = memory.writer().ok_or("it has fewer lanes than were asked for")?;
             let filter = filter.as_ref().map(Arc::clone);
-            let recorder = Recorder::new((id, *spot), writer, filter, snaplen, clock);
-            asked.parts.orders.ask(at.lcore, |reply| Command::Record { chain: at.chain, recorder, reply })?;
+            let recorder = Recorder::new((id, *spot), writer, filter, snaplen, asked.parts.clock);
+            by_lcore.entry(at.lcore).or_default().push((at.chain, recorder));
+        }
+        for (lcore, recorders) in by_lcore {
+            asked.parts.orders.ask(lcore, |reply| Command::Record { recorders, reply })?;
         }
         Ok(capture)
     }
@@ -183,7 +187,10 @@ impl Captures {
             return Err(format!("memory: {wanted} bytes are more than there is: {}", room()));
         }
         let shape = Shape::of(wanted, lanes).map_err(|needed| {
-            format!("memory: {lanes} places of lcores and chains need {needed} bytes, and {wanted} are too few; {}", room())
+            format!(
+                "memory: {lanes} places of lcores and chains need {needed} bytes, and {wanted} are too few; {}",
+                room()
+            )
         })?;
         let memory = memory(shape)?;
         list.last += 1;

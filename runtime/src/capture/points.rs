@@ -56,12 +56,14 @@ impl Found<'_> {
             Point::Drops(name) => self.in_chain(name, format!("{name}:drops"), Way::Within, |_| Ok(Spot::Drops)),
             Point::Before(name, stage) => {
                 let parts = self.parts;
-                let spot = |chain| stage_of(parts, chain, stage).and_then(|(seat, makes)| {
-                    if makes {
-                        return Err("it makes the packets: there are none before it".to_owned());
-                    }
-                    Ok(Spot::Before(seat))
-                });
+                let spot = |chain| {
+                    stage_of(parts, chain, stage).and_then(|(seat, makes)| {
+                        if makes {
+                            return Err("it makes the packets: there are none before it".to_owned());
+                        }
+                        Ok(Spot::Before(seat))
+                    })
+                };
                 self.in_chain(name, format!("{name}:before:{stage}"), Way::Within, spot)
             }
             Point::After(name, stage) => {

@@ -1,4 +1,4 @@
-//! Checks of the chains' filters, by the compiler that they will be compiled with.
+//! Checks of filters, of chains and of captures, by the compiler that they will be compiled with.
 
 use super::super::{Config, Source};
 use super::Problems;
@@ -12,6 +12,14 @@ pub(super) fn filters(config: &Config, found: &mut Problems) {
         if let Err(what) = filter::compile(text) {
             let what = format!("chain {:?}: filter {:?}: {what}", chain.name, perigee_report::text::line(text, 120));
             found.error(format!("chain[{index}].filter"), what, "the language is libpcap's: `man pcap-filter`");
+        }
+    }
+    for (index, capture) in config.capturing.iter().enumerate() {
+        let Some(text) = capture.filter.as_deref() else { continue };
+        if let Err(what) = filter::compile(text) {
+            let what =
+                format!("capture {:?}: filter {:?}: {what}", capture.file, perigee_report::text::line(text, 120));
+            found.error(format!("capture[{index}].filter"), what, "the language is libpcap's: `man pcap-filter`");
         }
     }
 }
