@@ -96,7 +96,7 @@ impl RotationArgs {
 
 /// The format of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// With points, comments and counts.
     Pcapng,
     /// The old one, with nanoseconds.

@@ -140,7 +140,7 @@ fn time(ns: u64) -> u64 {
 
 fn pcapng(about: &About<'_>) -> Result<PcapNgWriter<Vec<u8>>, PcapError> {
     let program = concat!("perigee ", env!("CARGO_PKG_VERSION"));
-    let comment = about.comment.as_ref().map(|comment| SectionHeaderOption::Comment(comment.into()));
+    let comment = about.comment.as_ref().map(|comment| SectionHeaderOption::Comment(comment.clone().into()));
     let section = SectionHeaderBlock {
         endianness: Endianness::native(),
         options: comment.into_iter().chain([SectionHeaderOption::UserApplication(program.into())]).collect(),

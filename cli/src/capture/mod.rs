@@ -13,13 +13,13 @@ mod standing;
 mod work;
 mod writer;
 
-pub(crate) use args::{CaptureArgs, Format};
+pub(crate) use args::{CaptureArgs, Kind};
 pub(crate) use blocks::{About, Tally};
 pub(crate) use files::{Files, Rotation, Stop, Wanted};
 pub(crate) use lanes::{Lanes, SETTLE};
 pub(crate) use session::Session;
 pub(crate) use standing::Standing;
-pub(crate) use work::{now_ns, rest};
+pub(crate) use work::{now_ns, pause};
 pub(crate) use writer::writer;
 
 use crate::client::Client;

@@ -90,7 +90,7 @@ fn follow(limits: &Limits<'_>, session: &mut Session, files: &mut Files<'_>, los
             return Rest::Wanted;
         }
         if handed == 0 {
-            rest();
+            pause();
         }
     }
 }
@@ -126,12 +126,12 @@ fn end(session: &mut Session, files: &mut Files<'_>, lost: &Lost<'_>, rest: &mut
             session.lanes.finish();
             return ended;
         }
-        rest();
+        pause();
     }
 }
 
 /// Nothing has come: it lets others work.
-pub(crate) fn rest() {
+pub(crate) fn pause() {
     std::thread::sleep(REST);
 }
 

@@ -179,7 +179,7 @@ async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -
 /// As [`exchange`], with a server that goes on in another protocol.
 async fn upgrade(stream: UnixStream, path: &str, protocol: &str, body: Vec<u8>) -> Result<UnixStream> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder().method("POST").uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
+    let request = hyper::Request::builder().method("POST").uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
     let request = request.header("connection", "upgrade").header("upgrade", protocol);
     let request = request.body(Full::new(Bytes::from(body)))?;
     tokio::spawn(connection.with_upgrades());
@@ -234,7 +234,7 @@ fn only_one(directories: &[PathBuf]) -> Result<PathBuf> {
 }
 
 /// A name as a part of a path.
-fn encode(name: &str) -> String {
+pub(crate) fn encode(name: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     let encoded = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     name.bytes().map(encoded).collect()

@@ -3,9 +3,10 @@
 use super::watch::Event;
 use super::query::tallies;
 use super::tape;
-use crate::capture::{About, Files, Format, Lanes, Rotation, Session, Stop, Wanted, now_ns};
+use crate::capture::{About, Files, Lanes, Rotation, Session, Stop, Wanted, now_ns};
 use crate::output;
 use anyhow::{Context, Result};
+use perigee_runtime::config::capture::Format;
 use perigee_runtime::{CaptureInfo, text};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -131,7 +132,7 @@ impl<'a> Dumps<'a> {
         let comment = format!("history {history}; {}; at {at_unix_ns} ns since 1970", text::line(&event.why, text::WORDS));
         let wanted = Wanted {
             file: path.clone(),
-            format: Format::Pcapng.into(),
+            format: Format::Pcapng,
             rotation: Rotation::default(),
             overwrite: false,
             about: About { info: self.info, filter: None, comment: Some(comment) },

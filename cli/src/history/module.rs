@@ -129,7 +129,8 @@ impl Watcher {
             return;
         }
         self.counts.packets += self.batch.len() as u64;
-        let outcome = self.trial().and_then(|trial| trial.process(&self.batch).map_err(|failure| anyhow!("{failure}")));
+        let batch = std::mem::take(&mut self.batch);
+        let outcome = self.trial().and_then(|trial| trial.process(&batch).map_err(|failure| anyhow!("{failure}")));
         match outcome {
             Ok(outcome) => {
                 self.in_a_row = 0;
@@ -138,10 +139,11 @@ impl Watcher {
                     let flow = || Some(Flow::of(&packet.bytes));
                     matches!(seen.fate, Fate::Tx(_)).then(|| Event { ns: packet.time, flow: flow(), why: why() })
                 };
-                events.extend(self.batch.iter().zip(&outcome.packets).filter_map(sent));
+                events.extend(batch.iter().zip(&outcome.packets).filter_map(sent));
             }
             Err(error) => self.fail(&error),
         }
+        self.batch = batch;
         self.batch.clear();
     }
 

@@ -1,7 +1,7 @@
 //! `perigee history`: what a run remembers, and what of it somebody wants to have.
 
 use super::tape;
-use crate::capture::{About, Files, Format, Lanes, Rotation, Session, Stop, Tally, Wanted, now_ns, rest};
+use crate::capture::{About, Files, Kind, Lanes, Rotation, Session, Stop, Tally, Wanted, now_ns, pause};
 use crate::client::Client;
 use crate::output::{self, JsonOption};
 use crate::table::Table;
@@ -45,7 +45,7 @@ pub(crate) struct HistoryArgs {
     future: Option<Duration>,
     /// The file's format.
     #[arg(long, default_value = "pcapng", requires = "file")]
-    format: Format,
+    format: Kind,
     /// Write over a file that is there.
     #[arg(long, requires = "file")]
     overwrite: bool,
@@ -150,7 +150,7 @@ fn read(args: &HistoryArgs, is_over: &dyn Fn() -> bool, session: &mut Session, f
             return failed;
         }
         if handed == 0 {
-            rest();
+            pause();
         }
     }
 }

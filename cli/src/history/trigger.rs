@@ -5,7 +5,7 @@ use super::module::{Counts, Watcher};
 use super::query::program;
 use super::tape;
 use super::watch::{Burst, Event, Faults, Watch};
-use crate::capture::{Session, rest};
+use crate::capture::{Session, pause};
 use crate::client::Client;
 use crate::output::{self, JsonOption};
 use anyhow::{Context, Result, bail};
@@ -177,7 +177,7 @@ impl Work<'_> {
                 return Ok(());
             }
             if handed == 0 {
-                rest();
+                pause();
             }
         }
     }
