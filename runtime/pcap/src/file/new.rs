@@ -79,7 +79,8 @@ impl Section {
             if input.left() == 0 {
                 return Ok(Step::End);
             }
-            let Some((kind, len)) = self.begin(input)? else { return Ok(Step::Cut) };
+            let begin = input.at();
+            let Some((kind, len)) = self.begin(input)? else { return Ok(Step::ended(input, begin)) };
             // Of a section's header four bytes were read.
             let read = if kind == SECTION { 4 } else { 0 };
             let rest = u64::from(len - AROUND).saturating_sub(read);

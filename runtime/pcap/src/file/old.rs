@@ -55,8 +55,9 @@ impl Header {
         if input.left() == 0 {
             return Ok(Step::End);
         }
+        let begin = input.at();
         if !input.read(self.record, body)? {
-            return Ok(Step::Cut);
+            return Ok(Step::ended(input, begin));
         }
         let field = |at: usize| self.order.u32(body, at);
         let time = i128::from(field(0)) * 1_000_000_000 + i128::from(field(4)) * i128::from(self.unit);

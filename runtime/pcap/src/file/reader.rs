@@ -60,6 +60,13 @@ pub(super) enum Step {
     Cut,
 }
 
+impl Step {
+    /// Where nothing could be read any more, of what began at `begin`: a stream says that it is over where a record would begin.
+    pub(super) fn ended<R: Read>(input: &Input<R>, begin: u64) -> Self {
+        if input.at() == begin && input.is_over() { Self::End } else { Self::Cut }
+    }
+}
+
 #[derive(Debug)]
 enum Format {
     Old(old::Header),
@@ -132,9 +139,7 @@ impl<R: Read> Reader<R> {
             }
             Ok(step) => {
                 self.is_over = true;
-                // A stream says that it is over where a record would begin.
-                let is_whole = self.input.at() == at && self.input.is_over();
-                self.cut = (matches!(step, Step::Cut) && !is_whole).then_some(at);
+                self.cut = matches!(step, Step::Cut).then_some(at);
                 Ok(None)
             }
             Err(what) => {
