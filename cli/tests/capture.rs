@@ -21,7 +21,7 @@ fn each_packet_is_there_once_at_each_point_for_each_reader() {
     let_go(&run, N);
     let captured = capture.stop().well();
     let file = bench.path("all.pcapng");
-    let found = packets(&[file.clone()]);
+    let found = packets(std::slice::from_ref(&file));
     let names = [
         "gen:tx",
         "fwd:rx",

@@ -21,8 +21,16 @@ fn figures(stats: &Value) -> Vec<(String, Value)> {
     let chains = [("received", 1), ("sent", 1), ("created", 0)].map(|(key, chain)| stats["chains"][chain][key].clone());
     let times = ["min_ns", "max_ns", "mean_ns", "percentiles"].map(|key| stats["measured"][0]["latency"][key].clone());
     let stream = ["sent", "sent_bytes", "late"].map(|key| stats["streams"][0][key].clone());
-    let named = |name: &str, values: &[Value]| values.iter().map(|value| (name.to_owned(), value.clone())).collect::<Vec<_>>();
-    [named("probes", &probes), named("port", &ports), named("chain", &chains), named("latency", &times), named("stream", &stream)].concat()
+    let named =
+        |name: &str, values: &[Value]| values.iter().map(|value| (name.to_owned(), value.clone())).collect::<Vec<_>>();
+    [
+        named("probes", &probes),
+        named("port", &ports),
+        named("chain", &chains),
+        named("latency", &times),
+        named("stream", &stream),
+    ]
+    .concat()
 }
 
 #[test]

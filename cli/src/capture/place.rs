@@ -104,7 +104,7 @@ impl Place {
         let whole = ends.take_while(|end| *end <= at).last().unwrap_or(0) as u64;
         self.len += whole;
         if !self.is_stream
-            && let Err(error) = self.file.set_len(self.len).and_then(|()| self.to_end())
+            && let Err(error) = self.file.set_len(self.len).and_then(|()| self.seek_end())
         {
             // The file can be read up to there all the same.
             tracing::warn!("{}: the part of a packet at its end stays: {error}", self.path.display());
@@ -112,7 +112,7 @@ impl Place {
         Unwritten { written: whole, error }
     }
 
-    fn to_end(&mut self) -> io::Result<()> {
+    fn seek_end(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.len)).map(drop)
     }
 }

@@ -179,7 +179,8 @@ async fn exchange(stream: UnixStream, method: &str, path: &str, body: Vec<u8>) -
 /// As [`exchange`], with a server that goes on in another protocol.
 async fn upgrade(stream: UnixStream, path: &str, protocol: &str, body: Vec<u8>) -> Result<UnixStream> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = hyper::Request::builder().method("POST").uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
+    let request =
+        hyper::Request::builder().method("POST").uri(path).header("host", "perigee").header("user-agent", CTL_AGENT);
     let request = request.header("connection", "upgrade").header("upgrade", protocol);
     let request = request.body(Full::new(Bytes::from(body)))?;
     tokio::spawn(connection.with_upgrades());

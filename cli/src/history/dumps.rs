@@ -1,8 +1,8 @@
 //! What is written when something has happened: packets from a while before it to a while after it, of its flow or of all.
 
-use super::watch::Event;
 use super::query::tallies;
 use super::tape;
+use super::watch::Event;
 use crate::capture::{About, Files, Lanes, Rotation, Session, Stop, Wanted, now_ns};
 use crate::output;
 use anyhow::{Context, Result};
@@ -129,7 +129,8 @@ impl<'a> Dumps<'a> {
         let path = self.free_name();
         let at_unix_ns = self.info.start_unix_ns.saturating_add(event.ns);
         let history = text::line(self.history, text::NAME);
-        let comment = format!("history {history}; {}; at {at_unix_ns} ns since 1970", text::line(&event.why, text::WORDS));
+        let comment =
+            format!("history {history}; {}; at {at_unix_ns} ns since 1970", text::line(&event.why, text::WORDS));
         let wanted = Wanted {
             file: path.clone(),
             format: Format::Pcapng,

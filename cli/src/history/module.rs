@@ -161,7 +161,11 @@ impl Watcher {
         self.in_a_row += 1;
         let text = format!("{error:#}");
         if self.last_failure.as_ref() != Some(&text) {
-            tracing::warn!("{} has failed: {}", self.name(), perigee_runtime::text::line(&text, perigee_runtime::text::WORDS));
+            tracing::warn!(
+                "{} has failed: {}",
+                self.name(),
+                perigee_runtime::text::line(&text, perigee_runtime::text::WORDS)
+            );
             self.last_failure = Some(text);
         }
         if self.in_a_row >= FAILURES {

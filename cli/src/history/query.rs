@@ -91,10 +91,15 @@ pub(crate) fn history(args: &HistoryArgs, is_over: &dyn Fn() -> bool) -> Result<
         format: args.format.into(),
         rotation: Rotation::default(),
         overwrite: args.overwrite,
-        about: About { info: &info, filter: args.filter.as_deref(), comment: Some(format!("history {}", text::line(&name, text::NAME))) },
+        about: About {
+            info: &info,
+            filter: args.filter.as_deref(),
+            comment: Some(format!("history {}", text::line(&name, text::NAME))),
+        },
     };
     let mut files = Files::open(wanted, now_ns())?;
-    let mut look = Look { program, found: Found { history: name, ..Found::default() }, start_unix_ns: info.start_unix_ns };
+    let mut look =
+        Look { program, found: Found { history: name, ..Found::default() }, start_unix_ns: info.start_unix_ns };
     let failed = read(args, is_over, &mut session, &mut files, &mut look);
     look.found.missed = session.lanes.missed();
     let failed = failed.or_else(|| files.end(&tallies(&session.lanes, &files), now_ns()).err());
@@ -129,7 +134,13 @@ pub(super) fn tallies(lanes: &Lanes, files: &Files<'_>) -> Vec<Tally> {
 }
 
 /// Reads the time that is wanted; why nothing more could be written.
-fn read(args: &HistoryArgs, is_over: &dyn Fn() -> bool, session: &mut Session, files: &mut Files<'_>, look: &mut Look) -> Option<Stop> {
+fn read(
+    args: &HistoryArgs,
+    is_over: &dyn Fn() -> bool,
+    session: &mut Session,
+    files: &mut Files<'_>,
+    look: &mut Look,
+) -> Option<Stop> {
     let now = tape::now_ns(session);
     let from = args.last.map_or(0, |last| now.saturating_sub(tape::ns(last)));
     let until = now.saturating_add(args.future.map_or(0, tape::ns));
@@ -173,7 +184,9 @@ impl Found {
     fn shown(&self) -> String {
         let Self { written, filter, missed, .. } = self;
         let time = match (self.from_unix_ns, self.until_unix_ns) {
-            (Some(from), Some(until)) => format!(", {} in all", humantime::format_duration(Duration::from_nanos(until - from))),
+            (Some(from), Some(until)) => {
+                format!(", {} in all", humantime::format_duration(Duration::from_nanos(until - from)))
+            }
             _ => String::new(),
         };
         let mut shown = format!("{written} packets{time}");
@@ -181,7 +194,9 @@ impl Found {
             shown += &format!("; {filter} others the filter refused");
         }
         if *missed > 0 {
-            shown += &format!("; {missed} were written over before they were read: look back less far, or give it more memory");
+            shown += &format!(
+                "; {missed} were written over before they were read: look back less far, or give it more memory"
+            );
         }
         shown
     }

@@ -134,11 +134,13 @@ fn watch(args: &TriggerArgs, session: &Session) -> Result<Watch> {
         return Ok(Watch::Filter(program(filter)?, filter.clone()));
     }
     if let Some(file) = &args.module {
-        let config = args.config.as_ref().map(|file| {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-        });
+        let config = args
+            .config
+            .as_ref()
+            .map(|file| std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())));
         let points = session.info.places.len();
-        let watcher = Watcher::load(file, config.transpose()?.as_deref(), points).with_context(|| format!("module {}", file.display()))?;
+        let watcher = Watcher::load(file, config.transpose()?.as_deref(), points)
+            .with_context(|| format!("module {}", file.display()))?;
         return Ok(Watch::Module(Box::new(watcher)));
     }
     Ok(args.burst.map_or_else(|| Watch::Faults(Faults::new()), |burst| Watch::Burst(Burst::new(burst))))
@@ -153,7 +155,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn follow(&mut self, args: &TriggerArgs, is_over: &dyn Fn() -> bool, reload: &AtomicBool, session: &mut Session) -> Result<()> {
+    fn follow(
+        &mut self,
+        args: &TriggerArgs,
+        is_over: &dyn Fn() -> bool,
+        reload: &AtomicBool,
+        session: &mut Session,
+    ) -> Result<()> {
         let begun = std::time::Instant::now();
         let mut events = Vec::new();
         loop {
@@ -231,7 +239,10 @@ impl Written {
 impl Outcome {
     fn shown(&self) -> String {
         let Events { seen, dumped, covered, refused } = self.events;
-        let mut shown = format!("events {seen}: {dumped} dumped, {covered} within a dump, {refused} refused; packets missed {}", self.missed);
+        let mut shown = format!(
+            "events {seen}: {dumped} dumped, {covered} within a dump, {refused} refused; packets missed {}",
+            self.missed
+        );
         if let Some(Counts { packets, unseen, failures, swaps, .. }) = &self.module {
             shown += &format!("; module: {packets} packets seen, {unseen} not, {failures} failures, {swaps} swaps");
         }

@@ -79,7 +79,8 @@ impl Burst {
         let wrong = || format!("{text:?} is no burst: write bytes and a time, as 1MB/100us");
         let (bytes, window) = text.split_once('/').ok_or_else(wrong)?;
         let bytes = perigee_runtime::config::parse_size(bytes.trim()).map_err(|what| format!("{}: {what}", wrong()))?;
-        let window = perigee_runtime::config::parse_duration(window.trim()).map_err(|what| format!("{}: {what}", wrong()))?;
+        let window =
+            perigee_runtime::config::parse_duration(window.trim()).map_err(|what| format!("{}: {what}", wrong()))?;
         if bytes == 0 || window.is_zero() { Err(wrong()) } else { Ok((bytes, window)) }
     }
 
@@ -90,7 +91,8 @@ impl Burst {
     fn see(&mut self, ns: u64, bytes: u64) -> Option<String> {
         self.within.push_back((ns, bytes));
         self.sum += bytes;
-        while let Some((first, bytes)) = self.within.front().copied().filter(|(first, _)| first + self.window_ns <= ns) {
+        while let Some((first, bytes)) = self.within.front().copied().filter(|(first, _)| first + self.window_ns <= ns)
+        {
             debug_assert!(first <= ns);
             self.sum -= bytes;
             self.within.pop_front();
@@ -101,7 +103,8 @@ impl Burst {
         }
         self.told = self.sum > self.bytes;
         let packets = self.within.len();
-        self.told.then(|| format!("burst: {} bytes in {packets} packets within {} us", self.sum, self.window_ns / 1_000))
+        self.told
+            .then(|| format!("burst: {} bytes in {packets} packets within {} us", self.sum, self.window_ns / 1_000))
     }
 }
 
@@ -125,7 +128,11 @@ impl Faults {
         let snapshot = client.snapshot().ok()?;
         let faults = count(&snapshot);
         let before = self.known.replace(faults)?;
-        (faults > before).then(|| Event { ns: now_ns, flow: None, why: format!("a module failed: {}", last(&snapshot)) })
+        (faults > before).then(|| Event {
+            ns: now_ns,
+            flow: None,
+            why: format!("a module failed: {}", last(&snapshot)),
+        })
     }
 }
 
@@ -134,7 +141,8 @@ fn count(snapshot: &Snapshot) -> u64 {
 }
 
 fn last(snapshot: &Snapshot) -> String {
-    let failed = snapshot.modules.iter().filter_map(|module| Some(format!("{}: {}", module.name, module.last_fault.as_ref()?)));
+    let failed =
+        snapshot.modules.iter().filter_map(|module| Some(format!("{}: {}", module.name, module.last_fault.as_ref()?)));
     failed.last().unwrap_or_default()
 }
 
@@ -147,7 +155,10 @@ mod test {
         let mut burst = Burst::new(Burst::parse("1000/100us").expect("a burst"));
         let mut told = Vec::new();
         // 60 bytes each 10 us: 600 in a window. Then each 5 us: 1,200.
-        let times = (0..50).map(|i| i * 10_000).chain((0..100).map(|i| 500_000 + i * 5_000)).chain((0..50).map(|i| 2_000_000 + i * 10_000));
+        let times = (0..50)
+            .map(|i| i * 10_000)
+            .chain((0..100).map(|i| 500_000 + i * 5_000))
+            .chain((0..50).map(|i| 2_000_000 + i * 10_000));
         for ns in times.clone().chain(times.map(|ns| ns + 10_000_000)) {
             told.extend(burst.see(ns, 60).map(|_| ns));
         }

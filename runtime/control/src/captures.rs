@@ -6,6 +6,7 @@
 
 use super::CAPTURE_PROTOCOL;
 use super::api::Api;
+use super::handlers::{Name, name_of};
 use super::problem::Problem;
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -14,7 +15,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use super::handlers::{Name, name_of};
 use perigee_runtime::{Capture, CaptureRequest, CaptureStatus, HistoryStatus};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice};
@@ -46,7 +46,11 @@ pub(super) async fn histories(State(api): State<Arc<Api>>) -> Result<Json<Vec<Hi
 }
 
 /// A history, for one more reader: handed over as a capture is, but it ends with the run alone.
-pub(super) async fn history(State(api): State<Arc<Api>>, name: Name, mut request: Request) -> Result<Response, Problem> {
+pub(super) async fn history(
+    State(api): State<Arc<Api>>,
+    name: Name,
+    mut request: Request,
+) -> Result<Response, Problem> {
     let name = name_of(name)?;
     let upgrade = upgrade_of(&mut request)?;
     let (place, inside) = (place(&api)?, api.inside()?);

@@ -3,16 +3,16 @@
 use super::api::Api;
 use super::captures;
 use super::handlers::{
-    apply, diff, graph, latency, log_level, message, metrics, module, modules, openapi, restart, set_log_level, stats, status, stop,
-    stream, streams, swap, swaps,
+    apply, diff, graph, latency, log_level, message, metrics, module, modules, openapi, restart, set_log_level, stats,
+    status, stop, stream, streams, swap, swaps,
 };
 use super::wire::{
     Answers, ConfigRequest, Differences, LogLevel, ModuleAnswer, Restarted, Status, Stopping, StreamRequest,
     SwapRequest,
 };
 use axum::routing::{MethodRouter, get, post, put};
-use perigee_runtime::{CaptureRequest, CaptureStatus, HistoryStatus};
 use perigee_report::{ApplyReport, Distribution, Graph, PaceStats, Snapshot, SwapReport, Swaps};
+use perigee_runtime::{CaptureRequest, CaptureStatus, HistoryStatus};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::sync::Arc;
 

@@ -56,13 +56,14 @@ pub(crate) mod chunk {
 }
 
 /// Bytes of a record's head: a word for its time, and one for its lengths and small numbers.
-pub(crate) const HEAD: u64 = 16;
+const HEAD: usize = 16;
 
-const _: () = assert!(chunk::LEN + HEAD + (MOST_BYTES as u64).next_multiple_of(8) <= CHUNK);
+const _: () = assert!(chunk::LEN + HEAD as u64 + (MOST_BYTES as u64).next_multiple_of(8) <= CHUNK);
 
 /// The same of a chunk and of its head, as offsets in it.
-pub(crate) const LEN: usize = CHUNK as usize;
-pub(crate) const HEAD_LEN: usize = chunk::LEN as usize;
+pub(crate) const LEN: usize = 64 << 10;
+pub(crate) const HEAD_LEN: usize = 64;
+const _: () = assert!(LEN as u64 == CHUNK && HEAD_LEN as u64 == chunk::LEN);
 
 /// How a memory is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,6 @@ impl Facts {
     /// Bytes of the record with its head.
     #[inline]
     pub(crate) fn size(captured: u16) -> usize {
-        HEAD as usize + (usize::from(captured) + 7 & !7)
+        HEAD + usize::from(captured).next_multiple_of(8)
     }
 }

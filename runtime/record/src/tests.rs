@@ -21,7 +21,10 @@ fn read(reader: &mut Reader) -> Vec<u64> {
     let mut numbers = Vec::new();
     while let Some(record) = reader.peek() {
         assert_eq!(record.ns, record.number * 10);
-        assert_eq!((record.cause, record.flags, record.original), (3, 4, record.bytes.len() as u32 + 1));
+        assert_eq!(
+            (record.cause, record.flags, record.original),
+            (3, 4, u32::try_from(record.bytes.len()).expect("short") + 1)
+        );
         assert!(record.bytes.iter().all(|byte| *byte == record.number.to_le_bytes()[0]));
         numbers.push(record.number);
         reader.pass();
@@ -42,7 +45,7 @@ fn what_was_shown_is_read_once_in_order() {
     second.refuse();
     second.show();
     assert_eq!((read(&mut a), read(&mut b)), (vec![0], vec![]));
-    (1..5).for_each(|number| record(&mut first, number, number as u16));
+    (1..5).for_each(|number| record(&mut first, number, 50));
     first.show();
     assert_eq!((read(&mut a), read(&mut a)), (vec![1, 2, 3, 4], vec![]));
     drop((first, second));
@@ -57,13 +60,13 @@ fn a_slow_reader_knows_exactly_what_it_has_missed() {
     let (mut writer, mut reader) = (memory.writer().expect("one"), map.reader(0).expect("one"));
     let mut got = 0;
     for number in 0..40_000_u64 {
-        record(&mut writer, number, 100 + (number % 300) as u16);
+        record(&mut writer, number, 100 + u16::try_from(number % 300).expect("few"));
         if number % 16 == 15 {
             writer.show();
         }
         if number % 5_000 == 4_999 {
             let numbers = read(&mut reader);
-            assert_eq!(numbers.last(), Some(&number.min(number / 16 * 16 + 15)), "up to what was shown last");
+            assert_eq!(numbers.last(), Some(&((number + 1) / 16 * 16 - 1)), "up to what was shown last");
             got += numbers.len() as u64;
         }
     }
@@ -87,7 +90,7 @@ fn what_is_taken_back_was_never_there() {
                 marks.push(writer.mark());
                 record(&mut writer, number + i, 1_500);
             }
-            if let Some(mark) = marks.get(kept as usize) {
+            if let Some(mark) = marks.get(usize::try_from(kept).expect("few")) {
                 writer.back_to(*mark);
             }
             number += kept;
@@ -136,7 +139,7 @@ fn a_reader_beside_a_writer_never_has_a_spoilt_record() {
             })
             .collect();
         for number in 0..400_000 {
-            record(&mut writer, number, (number % 700) as u16);
+            record(&mut writer, number, u16::try_from(number % 700).expect("few"));
             if number % 32 == 0 {
                 writer.show();
             }
@@ -157,7 +160,7 @@ fn a_time_is_found_by_the_heads_of_chunks() {
         record(&mut writer, number, 200);
         writer.show();
     }
-    for wanted in [150_000, 170_000, 199_990, 500_000] {
+    for wanted in [160_000, 170_000, 199_990, 500_000] {
         let mut reader = map.reader(0).expect("one");
         reader.seek(wanted);
         let first = reader.peek().expect("a record").ns;

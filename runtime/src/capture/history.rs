@@ -39,9 +39,10 @@ impl Histories {
 
     /// For one more reader.
     pub(crate) fn of(&self, name: &str) -> Option<Result<Capture, Error>> {
-        self.0.iter().find(|history| history.name == name).map(|history| {
-            history.record.for_another().map_err(|e| Error::Capture(format!("history {name:?}: {e}")))
-        })
+        self.0
+            .iter()
+            .find(|history| history.name == name)
+            .map(|history| history.record.for_another().map_err(|e| Error::Capture(format!("history {name:?}: {e}"))))
     }
 }
 

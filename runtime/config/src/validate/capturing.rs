@@ -52,7 +52,11 @@ pub(super) fn histories(config: &Config, found: &mut Problems) {
             wrong("snaplen", "0 bytes of each packet are none", "take 1 or more, or leave it out: whole packets");
         }
         if history.memory < LEAST_HISTORY {
-            wrong("memory", "that is too little to remember anything", "take 1 MiB or more; 64 MiB hold a second of 500,000 short packets");
+            wrong(
+                "memory",
+                "that is too little to remember anything",
+                "take 1 MiB or more; 64 MiB hold a second of 500,000 short packets",
+            );
         }
         points(config, &history.at, &path, &who, found);
     }
