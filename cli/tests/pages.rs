@@ -5,7 +5,7 @@ use crate::page::{NAMED, Use, blocks, follow, root};
 use std::fs;
 
 /// The pages that a test follows.
-const FOLLOWED: [&str; 10] = [
+const FOLLOWED: [&str; 11] = [
     "README.md",
     "docs/getting-started.md",
     "docs/tutorial.md",

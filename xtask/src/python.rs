@@ -91,12 +91,16 @@ pub(crate) fn wheel(repository: &Repository) -> Result<()> {
     let installed = to.join("installed");
     let pip = |arguments: &[&str]| {
         let mut command = repository.command(interpreter(repository));
-        command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]).args(arguments).args(["--no-deps"]);
+        command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]).args(arguments);
         command
     };
-    command::run(pip(&["wheel", "--no-build-isolation", "--wheel-dir"]).arg(&to).arg("./python"))?;
+    command::run(pip(&["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir"]).arg(&to).arg("./python"))?;
     command::run(
-        pip(&["install", "--no-index", "--find-links"]).arg(&to).arg("--target").arg(&installed).arg("perigee"),
+        pip(&["install", "--no-deps", "--no-index", "--find-links"])
+            .arg(&to)
+            .arg("--target")
+            .arg(&installed)
+            .arg("perigee"),
     )?;
     let imports = "import perigee, pathlib; print(perigee.__version__, (pathlib.Path(perigee.__file__).parent / 'py.typed').exists())";
     let mut python = repository.command(interpreter(repository));

@@ -8,7 +8,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
