@@ -41,6 +41,28 @@ class FloorUnknown(TypedDict):
 Floor = Union[FloorKnown, FloorUnknown]
 
 
+class GraphSourcePort(TypedDict):
+    """A port of this name."""
+
+    port: str
+
+
+class GraphSourceModule(TypedDict):
+    """A module of this name makes them."""
+
+    module: str
+
+
+class GraphSourceRing(TypedDict):
+    """A ring of this name."""
+
+    ring: str
+
+
+# Where a chain's packets come from.
+GraphSource = Union[Literal["nothing"], GraphSourcePort, GraphSourceModule, GraphSourceRing]
+
+
 # Whether a seat's instance runs, and what is done about it if not.
 ModuleState = Literal["running", "waiting", "down", "breaker_open"]
 
@@ -154,6 +176,44 @@ class BurstStats(TypedDict):
     packets: int
     #: Length of the window, nanoseconds. Windows begin at each tenth of it.
     window_ns: int
+
+
+class _CaptureRequest(TypedDict):
+    #: The points: `CHAIN:rx`, `CHAIN:tx`, `CHAIN:drops`, `CHAIN:before:STAGE`, `CHAIN:after:STAGE`, `port:NAME`,
+    #: `port:NAME:rx`, `port:NAME:tx`.
+    at: list[str]
+
+
+class CaptureRequest(_CaptureRequest, total=False):
+    """What is to be captured."""
+
+    #: The filter as its author wrote it: to be shown, and nothing else.
+    filter: Optional[str]
+    #: Bytes of memory; `None`: 16 MiB, or what is left.
+    memory: Optional[int]
+    #: The filter's instructions, as libpcap makes them: code, jt, jf, k. None: all packets.
+    program: list[list[int]]
+    #: Bytes of each packet, at most.
+    snaplen: int
+
+
+class CaptureStatus(TypedDict):
+    """A capture under way."""
+
+    #: Its points.
+    at: list[str]
+    #: Its filter.
+    filter: Optional[str]
+    #: Its number.
+    id: int
+    #: Bytes that it takes.
+    memory: int
+    #: Those that were recorded, whether or not somebody has read them.
+    recorded: int
+    #: Those of them that the filter has refused.
+    refused: int
+    #: Packets that have passed its points.
+    seen: int
 
 
 class ChainReport(TypedDict):
@@ -275,6 +335,18 @@ class Differences(TypedDict):
     restart: list[str]
 
 
+class Distribution(TypedDict):
+    """How a stream's latencies are distributed: the buckets that percentiles are read from."""
+
+    #: Longer than the last bucket that there is.
+    beyond: int
+    #: Buckets with something in them, the shortest first: the longest time in each, nanoseconds, and how many there
+    #: are.
+    buckets: list[list[int]]
+    #: Probes that were lost, which are in no bucket.
+    lost: int
+
+
 class EvidenceStats(TypedDict):
     """How many bundles there are."""
 
@@ -339,6 +411,58 @@ class GapStats(TypedDict):
     gaps: TimeStats
     #: So many nanoseconds from it or less: the part of all gaps, and how many that are.
     within: list[GapShare]
+
+
+class Graph(TypedDict):
+    """The ports, rings and chains of a run, and the arrows between them."""
+
+    #: The chains, in the order of the configuration.
+    chains: list[GraphChain]
+    #: Names of the ports, by number.
+    ports: list[str]
+    #: The rings, by number.
+    rings: list[GraphRing]
+
+
+class GraphChain(TypedDict):
+    """A chain."""
+
+    #: Name in the configuration.
+    name: str
+    #: The ports that its packets may leave by. The first is that of packets which the last stage passes on.
+    ports: list[str]
+    #: The rings that its modules may hand packets to.
+    rings: list[str]
+    #: Where its packets come from.
+    source: GraphSource
+    #: The modules that its packets pass, in order, without the one that makes them.
+    stages: list[str]
+
+
+class GraphRing(TypedDict):
+    """A ring."""
+
+    #: Name in the configuration.
+    name: str
+    #: Places for packets.
+    size: int
+
+
+class HistoryStatus(TypedDict):
+    """What a run remembers."""
+
+    #: Its points.
+    at: list[str]
+    #: Those of them that are still there.
+    held: int
+    #: Bytes that it takes.
+    memory: int
+    #: Its name.
+    name: str
+    #: Packets that were recorded so far.
+    recorded: int
+    #: Nanoseconds from the oldest that is there to the newest.
+    spans_ns: int
 
 
 class Interval(TypedDict):

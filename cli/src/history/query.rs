@@ -33,21 +33,21 @@ pub(crate) struct HistoryArgs {
     socket: Option<PathBuf>,
     /// Write its packets to this file, or to standard output (`-`). What is there is not written over. Without it histories are listed.
     #[arg(long = "write", short = 'w', value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: Option<PathBuf>,
+    packets: Option<PathBuf>,
     /// Which packets, in libpcap's language.
-    #[arg(long, short = 'f', value_name = "FILTER", requires = "file")]
+    #[arg(long, short = 'f', value_name = "FILTER", requires = "packets")]
     filter: Option<String>,
     /// Those of this last time. Default: all that are there.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "file")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "packets")]
     last: Option<Duration>,
     /// Wait so long for packets that are still to come, and write them, too.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "file")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "packets")]
     future: Option<Duration>,
     /// The file's format.
-    #[arg(long, default_value = "pcapng", requires = "file")]
+    #[arg(long, default_value = "pcapng", requires = "packets")]
     format: Kind,
     /// Write over a file that is there.
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "packets")]
     overwrite: bool,
     #[command(flatten)]
     json: JsonOption,
@@ -70,13 +70,13 @@ struct Found {
 
 /// `perigee history`, until `is_over`.
 pub(crate) fn history(args: &HistoryArgs, is_over: &dyn Fn() -> bool) -> Result<ExitCode> {
-    if args.file.as_ref().is_some_and(|file| file.as_os_str() == "-") && args.json.is_stdout() {
+    if args.packets.as_ref().is_some_and(|file| file.as_os_str() == "-") && args.json.is_stdout() {
         bail!("standard output cannot have both packets and counts: write one of them to a file");
     }
     let program = args.filter.as_deref().map(program).transpose()?;
     let json = output::Json::open(&args.json)?;
     let client = Client::find(args.socket.as_deref())?;
-    let Some(file) = &args.file else {
+    let Some(file) = &args.packets else {
         let all = tape::all(&client)?;
         json.write(&all)?;
         if !args.json.is_stdout() {

@@ -119,7 +119,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[run]\nburts = 3\n",
         &[
-            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, evidence, watchdog, watchdog_abort, eal_args, jail, user, control, metrics, web, web_insecure, web_control, web_origin",
+            "perigee.toml:2:1: unknown key `burts`; did you mean `burst`? known keys: duration, seed, burst, tick, idle, huge_pages, eal_memory, evidence, watchdog, watchdog_abort, eal_args, jail, user, control, capture_memory, metrics, web, web_insecure, web_control, web_origin",
             "  2 | burts = 3",
             "    | ^^^^^",
         ],
@@ -127,7 +127,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[[chian]]\n",
         &[
-            "perigee.toml:1:3: unknown key `chian`; did you mean `chain`? known keys: run, load, sim, port, module, ring, chain, stream, path",
+            "perigee.toml:1:3: unknown key `chian`; did you mean `chain`? known keys: run, load, sim, port, module, ring, chain, stream, path, capture, history",
             "  1 | [[chian]]",
             "    |   ^^^^^",
         ],
