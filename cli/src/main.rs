@@ -79,6 +79,12 @@ fn main() -> ExitCode {
     code
 }
 
+/// Does something until it is done, or a signal asks it to stop.
+fn until_asked(work: impl FnOnce(&dyn Fn() -> bool) -> Result<ExitCode>) -> Result<ExitCode> {
+    let signal = signals::StopSignal::listen()?;
+    work(&|| signal.is_asked())
+}
+
 fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Sim(args) => sim::sim(&args),
@@ -124,18 +130,9 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Top(args) => top::top(&args),
         Command::Web(args) => web::web(&args),
         Command::CaptureWriter => capture::writer(),
-        Command::Capture(args) => {
-            let signal = signals::StopSignal::listen()?;
-            capture::capture(&args, &|| signal.is_asked())
-        }
-        Command::History(args) => {
-            let signal = signals::StopSignal::listen()?;
-            history::history(&args, &|| signal.is_asked())
-        }
-        Command::Trigger(args) => {
-            let signal = signals::StopSignal::listen()?;
-            history::trigger(&args, &|| signal.is_asked())
-        }
+        Command::Capture(args) => until_asked(|is_over| capture::capture(&args, is_over)),
+        Command::History(args) => until_asked(|is_over| history::history(&args, is_over)),
+        Command::Trigger(args) => until_asked(|is_over| history::trigger(&args, is_over)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "perigee", &mut script);

@@ -141,9 +141,9 @@ fn count(snapshot: &Snapshot) -> u64 {
 }
 
 fn last(snapshot: &Snapshot) -> String {
-    let failed =
+    let mut failed =
         snapshot.modules.iter().filter_map(|module| Some(format!("{}: {}", module.name, module.last_fault.as_ref()?)));
-    failed.last().unwrap_or_default()
+    failed.next_back().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl Packet {
         for (i, word) in change(words).into_iter().enumerate() {
             // SAFETY:
             // - `i < N`, so the word is one of those that `end_at` has checked to lie in the live mbuf's room, which is ours to write.
-            unsafe { (at as *mut u64).add(i).write_unaligned(word) };
+            unsafe { (at as *mut u64).wrapping_add(i).write_unaligned(word) };
         }
         true
     }

@@ -156,7 +156,8 @@ pub fn erased(tail: Tail, key: &Key) -> Tail {
 /// Whether the end of a frame has this run's tag. Where it does not, the frame is foreign.
 #[inline]
 fn is_tagged(tail: Tail, key: &Key) -> bool {
-    (u64::from_be(tail[0]) >> 16) as u16 == key.tag
+    let [.., high, low, _, _] = tail[0].to_le_bytes();
+    u16::from_be_bytes([high, low]) == key.tag
 }
 
 /// Reads the end of a frame.
