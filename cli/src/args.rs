@@ -318,7 +318,7 @@ pub(crate) enum Command {
     Capture(Box<CaptureArgs>),
     /// Look back at packets that a run remembers: list its histories, or write what is in one to a file.
     ///
-    /// Of a configuration with a [[history]] (docs/history.md). The run does nothing for it.
+    /// Of a run whose configuration has histories (docs/history.md). The run does nothing for it.
     History(Box<HistoryArgs>),
     /// Wait for something to happen in a history, and write what was before it as well as what comes after it.
     ///

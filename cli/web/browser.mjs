@@ -44,13 +44,20 @@ probes = { received_by = ["receive"] }
 `;
 
 const state = (page) => page.getAttribute("#state", "data-state");
-const go = (page, name) => page.click(`#pages a[href="#/${name}"]`);
+
+/** Goes to a page, and waits until that is what is drawn. */
+async function go(page, name) {
+  await page.click(`#pages a[href="#/${name}"]`);
+  await page.waitForSelector(`#pages a[href="#/${name}"][aria-current=page]`);
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+}
+
 const rowOf = (page, name) => page.locator("tbody tr", { hasText: name }).first();
 
-/** The number of packets that the table of ports shows as received. */
+/** The number of packets that the table of ports shows as received; none while the table is still another page's. */
 async function received(page) {
   const cells = await rowOf(page, "loop").locator("td").allTextContents();
-  return Number(cells[7].replace(/\D/g, ""));
+  return Number(cells[7]?.replace(/\D/g, ""));
 }
 
 async function live(home) {
