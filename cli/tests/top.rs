@@ -156,7 +156,7 @@ fn figures_are_seen_and_keys_act() {
     top.sees("no rate: ");
     top.press(&["p", "y"]);
     top.sees("stream voice: paused");
-    assert_eq!(stream(&run)["state"], "paused");
+    until(|| stream(&run).to_string(), || (stream(&run)["state"] == "paused").then_some(()));
     // The stage stands below its generator.
     top.press(&["3", "Down", "m"]);
     top.sees("message to echo");

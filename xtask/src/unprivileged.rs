@@ -15,7 +15,7 @@ const PROGRAMS: [&str; 3] = ["all", "alone", "without_ports"];
 const MACROS: &str = "perigee-guest-derive";
 
 /// Files of tests that need a toolchain or the Python that has scapy, whose files are the builder's own.
-const NOT_AS_NOBODY: [&str; 2] = ["cures", "new"];
+const NOT_AS_NOBODY: [&str; 3] = ["capture", "cures", "new"];
 /// Files of tests that run each of their cases twice, as root and in a user namespace, whoever starts them.
 const TWICE_ANYWAY: [&str; 11] = [
     "memif",
@@ -31,8 +31,23 @@ const TWICE_ANYWAY: [&str; 11] = [
     "ports_start",
 ];
 /// Files of tests of what modules do and get, where no right of the process is asked for.
-const WITHOUT_RIGHTS: [&str; 9] =
-    ["conformance", "corpus", "faults", "grants", "hostcalls", "model", "texts", "time", "trial"];
+const WITHOUT_RIGHTS: [&str; 15] = [
+    "conformance",
+    "corpus",
+    "dissect",
+    "faults",
+    "grants",
+    "history",
+    "hostcalls",
+    "intervals",
+    "model",
+    "one_model",
+    "texts",
+    "time",
+    "top",
+    "trial",
+    "web_bounds",
+];
 
 /// Runs those that show something new.
 pub(crate) fn run(repository: &Repository) -> Result<()> {
