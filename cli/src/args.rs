@@ -1,6 +1,8 @@
 //! The command line.
 
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use crate::calibrate::CalibrateArgs;
 use crate::capture::CaptureArgs;
