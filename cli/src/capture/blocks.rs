@@ -166,3 +166,25 @@ fn pcapng(about: &About<'_>) -> Result<PcapNgWriter<Vec<u8>>, PcapError> {
     }
     Ok(writer)
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use perigee_runtime::PlaceInfo;
+
+    #[test]
+    fn times_of_counts_have_their_upper_half_first() {
+        let place = PlaceInfo { name: "fwd:rx".to_owned(), way: Way::In, port: None };
+        let (places, lanes, causes) = (vec![place], Vec::new(), Vec::new());
+        let info = CaptureInfo { id: 1, start_unix_ns: 0, snaplen: 64, places, lanes, causes };
+        let about = About { info: &info, filter: None, comment: None };
+        let mut blocks = Blocks::new(Format::Pcapng, &about).expect("a head");
+        blocks.bytes().clear();
+        blocks.end(&[Tally::default()], 0x1122_3344_5566_7788, 7).expect("an end");
+        let times = [0x1122_3344_u32, 0x5566_7788].map(u32::to_ne_bytes).concat();
+        let bytes = blocks.bytes();
+        // isb_starttime is option 2, of 8 bytes.
+        let option = [[2_u16, 8].map(u16::to_ne_bytes).concat(), times].concat();
+        assert!(bytes.windows(option.len()).any(|window| window == option), "{bytes:02x?}");
+    }
+}
