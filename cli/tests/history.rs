@@ -232,3 +232,22 @@ fn a_burst_and_a_failure_are_events() {
     assert!(why.starts_with("burst: 1") && why.ends_with("within 1000 us"), "{why}");
     run.stop();
 }
+
+#[test]
+fn who_is_stopped_waits_for_no_future() {
+    let bench = Bench::new();
+    let run = Process::start(&bench, &remembering(2_000_000, "20kpps", "4MiB"), &[]);
+    let waiting = Waiting::start(&bench, &["--filter", "udp[8:4] = 100", "--all", "--future", "1h"]);
+    run.ctl(&["stream", "resume", "s"]);
+    let begun = Instant::now();
+    while !bench.path("dumps/dump-00001.pcapng").exists() {
+        assert!(begun.elapsed() < LIMIT, "no dump: {}", waiting.said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Packets go on to come for longer than that may take.
+    let outcome = waiting.stop();
+    let numbers = numbers(&recorded(&bench, "dumps/dump-00001.pcapng"));
+    assert_eq!(outcome["dumps"][0]["packets"], numbers.len(), "{outcome}");
+    assert!(numbers.contains(&100) && numbers.is_sorted(), "{outcome}");
+    run.stop();
+}

@@ -5,9 +5,9 @@ use super::blocks::Tally;
 use super::files::{Files, Stop};
 use super::session::Session;
 use crate::client::Client;
-use anyhow::Context;
+use crate::rates;
 use perigee_runtime::config::capture::Way;
-use perigee_runtime::{CaptureInfo, PlaceInfo, PortStats, Snapshot};
+use perigee_runtime::{CaptureInfo, PlaceInfo};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long it rests where nothing has come: less than any ring lasts.
@@ -183,21 +183,14 @@ impl<'a> Lost<'a> {
     /// Asks the run. One that has ended leaves it as it was.
     fn look(&mut self) {
         let Some(client) = self.client.filter(|_| self.ports.iter().any(Option::is_some)) else { return };
-        let answer = client
-            .get("/v1/stats")
-            .and_then(|answer| serde_json::from_value::<Snapshot>(answer).context("the run is of another version"));
-        let Ok(snapshot) = answer else { return };
+        let Ok(snapshot) = client.snapshot() else { return };
         for (place, port) in self.now.iter_mut().zip(&self.ports) {
             let stats = port.as_ref().and_then(|name| snapshot.ports.iter().find(|port| port.name == *name));
-            *place = stats.map_or(*place, lost_by);
+            *place = stats.map_or(*place, rates::lost);
         }
     }
 
     fn of(&self, place: usize) -> u64 {
         self.now[place].saturating_sub(self.first[place])
     }
-}
-
-fn lost_by(port: &PortStats) -> u64 {
-    port.rx_missed + port.rx_nombuf + port.kernel_drops + port.rx_too_long
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Dumps that are written at a time; what happens meanwhile is counted.
 const MOST: usize = 4;
-/// Packets of a dump that are written before others have their turn.
-const TURN: u64 = 4_096;
+/// Packets that are looked at for a dump before others have their turn.
+const TURN: u64 = 65_536;
 
 /// What a dump has, and how many there may be.
 #[derive(Clone, Debug)]
@@ -175,7 +175,8 @@ impl<'a> Dumps<'a> {
                 Ok(false) => index += 1,
                 Ok(true) => finished.push(self.running.remove(index).end()),
                 Err(stop) => {
-                    let dump = self.running.remove(index);
+                    let mut dump = self.running.remove(index);
+                    dump.count();
                     finished.push(dump.written);
                     if let Stop::Failed(error) = stop {
                         failed = Err(error);
@@ -191,6 +192,10 @@ impl Dump<'_> {
     /// Writes some packets; whether it has all.
     fn turn(&mut self, now: u64, is_over: bool, most_bytes: u64) -> Result<bool, Stop> {
         let Self { event, from_ns, until_ns, lanes, files, written, .. } = self;
+        if is_over {
+            // Nobody waits for what is still to come.
+            *until_ns = (*until_ns).min(now);
+        }
         let past = is_over || tape::is_settled(now, *until_ns);
         let (mut failed, mut beyond, mut left) = (None, false, TURN);
         let handed = lanes.drain(past, |place, record| {
@@ -201,13 +206,12 @@ impl Dump<'_> {
             if beyond {
                 return false;
             }
+            left -= 1;
             if event.flow.as_ref().is_some_and(|flow| !flow.has(record.bytes)) {
                 written.others += 1;
-                return true;
+                return left > 0;
             }
-            written.packets += 1;
             failed = files.packet(place, record).err();
-            left -= 1;
             failed.is_none() && left > 0 && files.len() < most_bytes
         });
         written.is_cut = files.len() >= most_bytes;
@@ -218,11 +222,16 @@ impl Dump<'_> {
     }
 
     fn end(mut self) -> Written {
-        self.written.missed = self.lanes.missed();
-        let tallies = tallies(&self.lanes, &self.files);
-        if let Err(Stop::Failed(error)) = self.files.end(&tallies, now_ns()) {
+        if let Err(Stop::Failed(error)) = self.files.end(&tallies(&self.lanes, &self.files), now_ns()) {
             output::warning(&format!("{}: {error:#}", self.written.file));
         }
+        self.count();
         self.written
+    }
+
+    /// What is in the file, by the word of who writes it; and what was missed.
+    fn count(&mut self) {
+        self.written.packets = tallies(&self.lanes, &self.files).iter().map(|tally| tally.written).sum();
+        self.written.missed = self.lanes.missed();
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn history(args: &HistoryArgs, is_over: &dyn Fn() -> bool) -> Result<
     let failed = read(args, is_over, &mut session, &mut files, &mut look);
     look.found.missed = session.lanes.missed();
     let failed = failed.or_else(|| files.end(&tallies(&session.lanes, &files), now_ns()).err());
+    look.found.written = tallies(&session.lanes, &files).iter().map(|tally| tally.written).sum();
     json.write(&look.found)?;
     if !args.json.is_stdout() && file.as_os_str() != "-" {
         output::line(&look.found.shown());
@@ -175,7 +176,6 @@ impl Look {
         let unix_ns = self.start_unix_ns.saturating_add(record.ns);
         self.found.from_unix_ns.get_or_insert(unix_ns);
         self.found.until_unix_ns = Some(unix_ns);
-        self.found.written += 1;
         files.packet(place, record)
     }
 }

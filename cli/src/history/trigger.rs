@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Events that are looked at before more packets are.
+const MOST_EVENTS: usize = 1_024;
+
 /// What is waited for, and what is written then.
 #[derive(Args, Debug)]
 #[command(
@@ -112,12 +115,13 @@ pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<
         dumps: args.count,
     };
     let dumps = Dumps::new(&info, &args.into, &name, bounds);
-    session.lanes.seek(tape::now_ns(&session));
+    let start_ns = tape::now_ns(&session);
+    session.lanes.seek(start_ns);
     let quiet = args.json.is_stdout();
     if !quiet {
         output::line(&format!("watching {}", text::line(&name, text::NAME)));
     }
-    let mut work = Work { client: &client, watch, dumps, written: Vec::new(), quiet };
+    let mut work = Work { client: &client, watch, dumps, written: Vec::new(), quiet, start_ns };
     let ended = work.follow(args, is_over, &reload, &mut session);
     let missed = session.lanes.missed();
     let module = if let Watch::Module(watcher) = &work.watch { Some(watcher.counts.clone()) } else { None };
@@ -152,6 +156,8 @@ struct Work<'a> {
     dumps: Dumps<'a>,
     written: Vec<Written>,
     quiet: bool,
+    /// Whose packets are not waited for: those that came before.
+    start_ns: u64,
 }
 
 impl Work<'_> {
@@ -166,10 +172,12 @@ impl Work<'_> {
         let mut events = Vec::new();
         loop {
             let ended = session.lanes.has_ended() || session.is_closed();
-            let watch = &mut self.watch;
+            let (watch, start_ns) = (&mut self.watch, self.start_ns);
             let handed = session.lanes.drain(ended, |place, record| {
-                watch.see(place, record, &mut events);
-                true
+                if record.ns >= start_ns {
+                    watch.see(place, record, &mut events);
+                }
+                events.len() < MOST_EVENTS
             });
             self.watch.tend(self.client, tape::now_ns(session), &mut events);
             if reload.swap(false, Ordering::Relaxed) {
