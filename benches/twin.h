@@ -19,6 +19,14 @@ struct twin {
 };
 _Static_assert(sizeof(struct twin) == 48, "Twin in ffi.rs");
 
+/* A ring of packets in memory, the newest over the oldest: what a writer in C would do. `head` is for readers. */
+struct twin_ring {
+	uint8_t *base;
+	uint64_t size, at, number;
+	_Atomic uint64_t head;
+};
+_Static_assert(sizeof(struct twin_ring) == 40, "RawRing in ffi.rs");
+
 enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING, TWIN_SUM, TWIN_CRC32C };
 
 uint64_t twin_run(struct twin *t, uint32_t bursts);
@@ -32,6 +40,7 @@ uint64_t twin_copy(struct rte_mbuf **bufs, uint32_t n, uint8_t *to, uint64_t roo
 void *twin_memory(uint64_t len);
 void twin_memory_free(void *memory);
 uint64_t twin_probe(void);
+void twin_record(struct twin_ring *ring, uint64_t ns, const uint8_t *from, uint32_t stride, uint32_t len, uint32_t n);
 
 /* step.c */
 int step_install(void);

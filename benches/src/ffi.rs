@@ -47,7 +47,47 @@ struct RawTwin {
 
 const _: () = assert!(size_of::<RawTwin>() == 48);
 
+/// A ring of packets, as `struct twin_ring` in `twin.h`.
+#[repr(C)]
+#[derive(Debug)]
+struct RawRing {
+    base: *mut u8,
+    size: u64,
+    at: u64,
+    number: u64,
+    head: std::sync::atomic::AtomicU64,
+}
+
+const _: () = assert!(size_of::<RawRing>() == 40);
+
+/// A ring of packets that C writes.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    raw: RawRing,
+    /// Where it lies.
+    _memory: Vec<u8>,
+}
+
+impl Ring {
+    /// One of so many bytes.
+    pub(crate) fn new(size: usize) -> Self {
+        let mut memory = vec![1; size];
+        let base = memory.as_mut_ptr();
+        let raw = RawRing { base, size: size as u64, at: 0, number: 0, head: 0.into() };
+        Self { raw, _memory: memory }
+    }
+
+    /// Records `n` packets of `len` bytes, of which 64 lie in `from`, each so many bytes behind the other.
+    pub(crate) fn record(&mut self, ns: u64, from: &[u8], stride: u32, len: u32, n: u32) {
+        assert!(from.len() >= 64 * stride as usize && len <= stride);
+        // SAFETY:
+        // - the ring's memory is the value's own, and as long as it says; 64 packets lie in `from`: checked above.
+        unsafe { twin_record(&raw mut self.raw, ns, from.as_ptr(), stride, len, n) };
+    }
+}
+
 unsafe extern "C" {
+    fn twin_record(ring: *mut RawRing, ns: u64, from: *const u8, stride: u32, len: u32, n: u32);
     fn twin_run(twin: *mut RawTwin, bursts: u32) -> u64;
     fn twin_floor(twin: *mut RawTwin, bursts: u32) -> u64;
     fn twin_kernel(twin: *mut RawTwin, mbufs: *mut *mut c_void, n: u32);

@@ -8,6 +8,7 @@ mod checksums;
 mod dissect;
 mod ffi;
 mod grants;
+mod history;
 mod instructions;
 mod lab;
 mod lock;
@@ -22,6 +23,7 @@ mod report;
 mod sdk;
 mod stages;
 mod veth;
+mod watched;
 mod works;
 
 use anyhow::{Context, Result};
@@ -80,6 +82,10 @@ enum Part {
     Measuring,
     /// Packets that are recorded
     Capture,
+    /// Packets that are remembered, and looked through
+    History,
+    /// A run that is watched by many
+    Watched,
     /// Files that are played
     Replay,
     /// Captures as text, beside tcpdump and tshark
@@ -186,6 +192,12 @@ fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     }
     if wanted(Part::Capture) {
         capture::measure(lab)?;
+    }
+    if wanted(Part::History) {
+        history::measure(lab, args.quick)?;
+    }
+    if wanted(Part::Watched) {
+        watched::measure(lab, args.quick)?;
     }
     if wanted(Part::Replay) {
         replay::measure(lab)?;

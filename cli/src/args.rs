@@ -275,6 +275,9 @@ pub(crate) enum Command {
     /// Write the files of a run's own capture, which starts this by itself.
     #[command(name = "capture-writer", hide = true)]
     CaptureWriter,
+    /// Waits for what is to be dumped of a run's history; started by it.
+    #[command(name = "trigger-writer", hide = true)]
+    TriggerWriter,
     /// Compile modules for a run, which starts this by itself.
     #[command(name = "compile-server", hide = true)]
     CompileServer,

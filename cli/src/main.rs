@@ -130,6 +130,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Top(args) => top::top(&args),
         Command::Web(args) => web::web(&args),
         Command::CaptureWriter => capture::writer(),
+        Command::TriggerWriter => history::writer(),
         Command::Capture(args) => until_asked(|is_over| capture::capture(&args, is_over)),
         Command::History(args) => until_asked(|is_over| history::history(&args, is_over)),
         Command::Trigger(args) => until_asked(|is_over| history::trigger(&args, is_over)),

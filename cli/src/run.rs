@@ -3,6 +3,7 @@
 use crate::args::RunOptions;
 use crate::capture::Standing;
 use crate::control::{Doors, name_of};
+use crate::history::Triggers;
 use crate::intervals::{Files, Intervals};
 use crate::live::Live;
 use crate::read::read;
@@ -79,9 +80,11 @@ pub(crate) fn session_and_summary(
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
     let mut captures = Standing::start(&config, base, mode)?;
+    let mut triggers = Triggers::start(&config, base, mode)?;
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
     let run = Arc::new(Run::start_with(&config, base, &with)?);
     captures.iter_mut().try_for_each(|capture| capture.begin(&run))?;
+    triggers.begin(&run)?;
     let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
@@ -99,6 +102,7 @@ pub(crate) fn session_and_summary(
                 None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
             },
             intervals: intervals.as_mut(),
+            triggers: &mut triggers,
         },
     );
     supervisor.stopping();
@@ -113,7 +117,8 @@ pub(crate) fn session_and_summary(
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
-    let failed: Vec<String> = captures.into_iter().filter_map(Standing::end).collect();
+    let mut failed: Vec<String> = captures.into_iter().filter_map(Standing::end).collect();
+    failed.extend(triggers.end());
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }
@@ -150,6 +155,8 @@ struct Eyes<'a> {
     /// To people.
     shown: Shown,
     intervals: Option<&'a mut Intervals>,
+    /// To processes that wait for something.
+    triggers: &'a mut Triggers,
 }
 
 fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'_>) -> End {
@@ -175,6 +182,7 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'
         if eyes.shown.look(run) {
             return End::Signal;
         }
+        eyes.triggers.look(run);
         if let Some(intervals) = &mut eyes.intervals {
             intervals.look(run);
         }

@@ -51,6 +51,7 @@ mod stamps;
 mod streams;
 mod texts;
 mod top;
+mod triggers;
 mod web;
 mod web_bounds;
 mod web_lab;

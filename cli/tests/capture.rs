@@ -208,3 +208,68 @@ fn wireshark_lists_the_points_and_captures_at_them() {
     assert_eq!(numbers, (100..150).collect::<Vec<_>>());
     run.stop();
 }
+
+#[test]
+fn whatever_wireshark_is_told_or_asks_there_is_an_answer() {
+    let bench = Bench::new();
+    // What would end a value of the protocol, and what a terminal would obey, in names that a configuration may have.
+    let config = numbered(N, 100, "20kpps", "stages = [\"pass\"]")
+        .replace("name = \"fwd\"", "name = \"f}{x=\\u001b[31m\"")
+        .replace("name = \"pass\"", "name = \"pa\\\"s,s\"")
+        .replace("stages = [\"pass\"]", "stages = [\"pa\\\"s,s\"]");
+    let run = Process::start(&bench, &config, &[]);
+    let ask = |arguments: &[&str]| {
+        let mut command = bench.command(&[]);
+        command.arg("capture").args(arguments).env("XDG_RUNTIME_DIR", bench.path("runtime")).env("NO_COLOR", "1");
+        let output = command.output().expect("the binary starts");
+        let code = output.status.code();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(code, Some(0..=2)) && !said.contains("panicked"), "{arguments:?}: {code:?} {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let listed = ask(&["--extcap-interfaces"]);
+    for line in listed.lines() {
+        let whole = line.strip_suffix('}').and_then(|line| line.split_once(" {")).map(|(_, values)| values.split("}{"));
+        let values: Vec<_> = whole.expect("a sentence of the protocol").collect();
+        assert!(values.iter().all(|value| value.contains('=') && !value.contains(['{', '}', '\u{1b}'])), "{line:?}");
+    }
+    assert!(listed.contains("perigee/run/port:loop") && !listed.contains("f}{x"), "{listed}");
+    let known = [
+        "--extcap-interfaces",
+        "--extcap-version=4.0",
+        "--extcap-interface",
+        "perigee/run/port:loop",
+        "--extcap-dlts",
+        "--extcap-config",
+        "--capture",
+        "--fifo",
+        "--extcap-capture-filter",
+        "tcp port 80",
+        "perigee/run/",
+        "perigee//",
+        "perigee/../x",
+        "",
+        "-",
+        "--",
+        "a\u{1b}b",
+        "\u{202e}",
+        "--at",
+        "}{",
+        "--snaplen=-1",
+        "--memory=99999999999999999999EiB",
+    ];
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    for _ in 0..150 {
+        let arguments: Vec<&str> = (0..=next(5)).map(|_| known[next(known.len())]).collect();
+        // One that captures into a FIFO goes on until somebody ends it.
+        if !arguments.contains(&"--capture") || !arguments.contains(&"--fifo") {
+            ask(&arguments);
+        }
+    }
+    let (summary, _) = run.stop();
+    assert_eq!(summary["accounting"]["balanced"], true);
+}

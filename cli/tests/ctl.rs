@@ -133,21 +133,26 @@ fn another_user_is_turned_away_even_where_files_let_him_in() {
     }
     let run = Process::start(&bench, CONFIG, &[]);
     let socket = run.socket();
-    let ask = || {
+    let ask = |what: &[&str]| {
         let command = ["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "-m", "5", "--unix-socket"];
         let mut ask = std::process::Command::new("setpriv");
-        let said = ask.args(command).arg(&socket).arg("http://p/v1/status").output().expect("setpriv and curl");
+        let said = ask.args(command).arg(&socket).args(what).output().expect("setpriv and curl");
         (said.status.success(), String::from_utf8_lossy(&said.stdout).into_owned())
     };
-    assert_eq!(ask(), (false, String::new()), "the directory's mode keeps others out");
+    let status = ["http://p/v1/status"];
+    // Packets of all domains.
+    let capture = ["-H", "Upgrade: perigee-capture", "-d", r#"{"at": ["load:tx"]}"#, "http://p/v1/captures"];
+    assert_eq!(ask(&status), (false, String::new()), "the directory's mode keeps others out");
     let everybody = fs::Permissions::from_mode(0o777);
     for path in socket.ancestors().filter(|path| path.starts_with(bench.path(""))) {
         fs::set_permissions(path, everybody.clone()).expect("its own files");
     }
-    let (_, answer) = ask();
-    assert_eq!(json_of(&answer)["error"], "the socket belongs to another user", "{answer}");
+    for what in [&status[..], &capture] {
+        let (_, answer) = ask(what);
+        assert_eq!(json_of(&answer)["error"], "the socket belongs to another user", "{answer}");
+    }
     let status = json_of(&run.ctl(&["status", "--json"]));
-    assert_eq!(status["control"]["refused"], 1, "{status}");
+    assert_eq!(status["control"]["refused"], 2, "{status}");
     assert!(run.stop().1.contains("a connection of user 65534 to the control socket was refused"));
 }
 

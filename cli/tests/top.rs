@@ -185,6 +185,40 @@ fn figures_are_seen_and_keys_act() {
 }
 
 #[test]
+fn packets_are_captured_by_a_key_and_with_the_view_it_ends() {
+    let bench = Bench::new();
+    let run = Process::start(&bench, &with_stream(), &[]);
+    let top = Terminal::start(&bench, "\"$P\" top --every 200ms");
+    top.sees("kpps");
+    top.press(&["2", "c"]);
+    top.sees("capture (POINT FILE): ");
+    // What stands there is the chosen row's; another point is typed in its place.
+    top.press(&["C-u"]);
+    top.type_in("load:tx one.pcapng");
+    top.sees("captures load:tx into one.pcapng; c ends it");
+    until(|| top.screen(), || fs::metadata(bench.path("one.pcapng")).ok().filter(|file| file.len() > 10_000));
+    top.press(&["c"]);
+    top.sees("captured load:tx into one.pcapng");
+    top.press(&["c", "C-u"]);
+    top.type_in("nowhere:tx two.pcapng");
+    top.sees("unknown chain");
+    top.press(&["c", "C-u"]);
+    top.type_in("one.pcapng");
+    top.sees("name the point");
+    top.press(&["c", "C-u"]);
+    top.type_in("load:tx three.pcapng");
+    until(|| top.screen(), || fs::metadata(bench.path("three.pcapng")).ok().filter(|file| file.len() > 10_000));
+    top.press(&["q"]);
+    assert_eq!(top.ended(), "0");
+    for file in ["one.pcapng", "three.pcapng"] {
+        let read =
+            Command::new("capinfos").arg("-cM").arg(bench.path(file)).output().expect("capinfos is there: ./x setup");
+        assert!(read.status.success(), "{file}: {}", String::from_utf8_lossy(&read.stderr));
+    }
+    balanced(run);
+}
+
+#[test]
 fn however_it_ends_the_terminal_is_as_it_was_and_the_run_goes_on() {
     let bench = Bench::new();
     let run = Process::start(&bench, CONFIG, &[]);

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A run that remembers; what happened before a flow was seen, and the last half second.
+# A run that remembers; what happened before a flow was seen, and the last half second; and what the run itself waits for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 perigee=${PERIGEE:-../../target/release/perigee}
 folder=$(mktemp -d)
-trap 'kill "${run:-}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+trap 'kill "${run:-}" 2>/dev/null || true; rm -rf "$folder" dumps' EXIT
 export XDG_RUNTIME_DIR=$folder
 mkfifo "$folder/ready"
 "$perigee" run run.toml --quiet --ready-fd 3 3> "$folder/ready" & run=$!
@@ -18,3 +18,6 @@ if command -v tcpdump > /dev/null; then
 fi
 "$perigee" ctl stop
 wait "$run"
+# What the run has dumped by itself, as its configuration says.
+ls -l dumps
+[ -s dumps/dump-00001.pcapng ]

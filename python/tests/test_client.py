@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -199,6 +200,19 @@ class OfResults(unittest.TestCase):
                     self.assertEqual(histogram.get_max_value(), max(interval.counts))
         reader.close()
         self.assertEqual(seen, count)
+        self.java_agrees(log, count)
+
+    def java_agrees(self, log: Path, count: int) -> None:
+        """HdrHistogram's own tool for logs, where Debian's package libhdrhistogram-java is."""
+        jar = "/usr/share/java/hdrhistogram.jar"
+        tool = "org.HdrHistogram.HistogramLogProcessor"
+        if not Path(jar).exists() or shutil.which("java") is None:
+            return
+        asked = ["java", "-cp", jar, tool, "-csv", "-tag", "probes", "-i", str(log)]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60)
+        rows = [line.split(",") for line in said.stdout.splitlines() if line and not line.startswith("#")]
+        at = rows[0].index('"Int_Count"')
+        self.assertEqual(sum(int(row[at]) for row in rows[1:]), count, said.stdout)
 
     def test_half_a_line_is_none(self) -> None:
         with tempfile.TemporaryDirectory() as name:

@@ -58,7 +58,7 @@ pub use perigee_report::{
     SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
-pub use perigee_wasm::confined::confined;
+pub use perigee_wasm::confined::{confined, take_signals};
 pub use perigee_wasm::limits::Limits;
 pub use perigee_wasm::module::inspect;
 #[doc(hidden)]

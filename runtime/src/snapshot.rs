@@ -8,6 +8,7 @@ use perigee_datapath::health::Pulse;
 use perigee_datapath::orders::InstanceReport;
 use perigee_datapath::port::Port;
 use perigee_dpdk::pool::Pool;
+use perigee_dpdk::ring::Ring;
 use perigee_measure::readings::Readings;
 use perigee_report::{
     BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot,
@@ -76,7 +77,7 @@ impl Sources<'_> {
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
-            rings: parts.rings.iter().map(|r| RingStats { name: r.name().to_owned(), count: r.count() }).collect(),
+            rings: parts.rings.iter().map(ring_stats).collect(),
             pool_levels: parts.pools.iter().map(|pool| pool_level(pool)).collect(),
         }
     }
@@ -153,6 +154,10 @@ pub(crate) fn chain_stats(name: &str, lcore: u32, c: &Counters) -> ChainStats {
         cycles_per_packet: (taken != 0).then(|| c.get(Counter::BusyCycles) as f64 / taken as f64),
         batch_time: BatchTime::default(),
     }
+}
+
+fn ring_stats(ring: &Arc<Ring>) -> RingStats {
+    RingStats { name: ring.name().to_owned(), count: ring.count(), size: ring.size() }
 }
 
 /// One pool while packets flow.

@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod attendant;
 mod blocks;
 mod extcap;
 mod files;
@@ -14,11 +15,12 @@ mod work;
 mod writer;
 
 pub(crate) use args::{CaptureArgs, Kind};
+pub(crate) use attendant::{Attendant, run, say};
 pub(crate) use blocks::{About, Tally};
 pub(crate) use files::{Files, Rotation, Stop, Wanted};
 pub(crate) use lanes::{Lanes, SETTLE};
-pub(crate) use session::Session;
-pub(crate) use standing::Standing;
+pub(crate) use session::{Session, receive};
+pub(crate) use standing::{Mode, Standing};
 pub(crate) use work::{now_ns, pause};
 pub(crate) use writer::writer;
 

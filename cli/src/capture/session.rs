@@ -30,6 +30,8 @@ pub(crate) struct Session {
     /// What the run says of it.
     pub(crate) info: CaptureInfo,
     map: Arc<Map>,
+    /// What the run has told and nobody has read yet.
+    told: Vec<u8>,
     /// Its packets.
     pub(crate) lanes: Lanes,
 }
@@ -56,14 +58,14 @@ impl Session {
     }
 
     /// A capture that was begun by the run, which has handed this over.
-    pub(super) fn given(stream: File, line: &[u8], memory: &OwnedFd) -> Result<Self> {
+    pub(crate) fn given(stream: File, line: &[u8], memory: &OwnedFd) -> Result<Self> {
         let info: CaptureInfo = serde_json::from_slice(line).context("the run is of another version")?;
         let map = Map::new(memory.as_fd()).context("the run's packets")?;
         let lanes = Lanes::new(&map, &info)?;
         rustix::io::ioctl_fionbio(&stream, true).context("the connection")?;
         let process = rustix::net::sockopt::socket_peercred(&stream).context("the run's process")?.pid;
         let process = process.as_raw_nonzero().get();
-        Ok(Self { stream, process, asks: false, info, map, lanes })
+        Ok(Self { stream, process, asks: false, info, map, told: Vec::new(), lanes })
     }
 
     /// Asks the run to capture no more. What it has captured until then is still to be read.
@@ -76,11 +78,22 @@ impl Session {
 
     /// The run has closed the connection: it captures no more, or has ended.
     pub(crate) fn is_closed(&mut self) -> bool {
-        match self.stream.read(&mut [0; 16]) {
+        let mut bytes = [0; 256];
+        match self.stream.read(&mut bytes) {
             Ok(0) => true,
-            Ok(_) => false,
+            Ok(n) => {
+                self.told.extend_from_slice(&bytes[..n]);
+                self.told.truncate(MOST_TEXT);
+                false
+            }
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
+    }
+
+    /// The next line that the run has told since it has handed its packets over, as far as [`Self::is_closed`] has looked.
+    pub(crate) fn told(&mut self) -> Option<Vec<u8>> {
+        let end = self.told.iter().position(|byte| *byte == b'\n')?;
+        Some(self.told.drain(..=end).collect())
     }
 
     /// The run's process is there.
@@ -95,7 +108,7 @@ impl Session {
 }
 
 /// Receives a line and the descriptor that may come with it.
-pub(super) fn receive(stream: &impl AsFd) -> Result<(Vec<u8>, Option<OwnedFd>)> {
+pub(crate) fn receive(stream: &impl AsFd) -> Result<(Vec<u8>, Option<OwnedFd>)> {
     let (mut text, mut memory) = (Vec::new(), None);
     while !text.ends_with(b"\n") {
         let mut bytes = [0; 4_096];

@@ -2,26 +2,16 @@
 //! started before the run gives anything up, confined to its folder, and knows nothing of the run but the memory that it may read.
 
 use super::account::Account;
+use super::attendant::Attendant;
 use super::files::Rotation;
 use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use perigee_runtime::config::capture::{Capture as Entry, Format};
 use perigee_runtime::config::{Config, JailMode};
 use perigee_runtime::{Capture, CaptureRequest, Run, filter_instructions, text};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::io::{IoSlice, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-/// How long a writer may take to begin, and to end once nothing more comes.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a writer is told first.
 #[derive(Debug, Deserialize, Serialize)]
@@ -39,7 +29,7 @@ pub(super) struct Plan {
 
 /// As [`JailMode`], for which there is only one way.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     On,
     Log,
     Off,
@@ -76,8 +66,7 @@ pub(super) struct Said {
 pub(crate) struct Standing {
     file: String,
     request: CaptureRequest,
-    writer: Child,
-    stream: UnixStream,
+    writer: Attendant,
     /// While the run goes on.
     capture: Option<Capture>,
 }
@@ -117,34 +106,17 @@ impl Standing {
             user: config.run.user.clone(),
             jail: mode.into(),
         };
-        let (ours, theirs) = UnixStream::pair().context("a socket")?;
-        let program = std::env::current_exe().context("this program")?;
-        let mut command = Command::new(program);
-        // A group of its own: Ctrl-C is for the run, which stops cleanly and lets it end.
-        command.arg("capture-writer").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
-        let writer = command.spawn().context("its process")?;
-        let mut this = Self { file: entry.file.clone(), request, writer, stream: ours, capture: None };
-        this.stream.set_read_timeout(Some(PATIENCE)).context("its process")?;
-        let line = [&serde_json::to_vec(&plan).context("its plan")?[..], b"\n"].concat();
-        this.stream.write_all(&line).context("its process")?;
-        match this.hear()?.error {
+        let mut writer = Attendant::start("capture-writer", &plan)?;
+        match writer.hear::<Said>()?.error {
             Some(error) => bail!("{error}"),
-            None => Ok(this),
+            None => Ok(Self { file: entry.file.clone(), request, writer, capture: None }),
         }
     }
 
     /// The run works: packets are captured from now on.
     pub(crate) fn begin(&mut self, run: &Run) -> Result<()> {
         let capture = run.capture(&self.request)?;
-        let mut line = serde_json::to_vec(capture.info()).context("what is captured")?;
-        line.push(b'\n');
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = [capture.descriptor()];
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let sent = sendmsg(&self.stream, &[IoSlice::new(&line)], &mut control, SendFlags::NOSIGNAL);
-        let sent = sent.context("the process that writes")?;
-        self.stream.write_all(&line[sent..]).context("the process that writes")?;
+        self.writer.hand(&capture)?;
         self.capture = Some(capture);
         Ok(())
     }
@@ -155,10 +127,9 @@ impl Standing {
     }
 
     /// The run has stopped: what was written, and what is wrong.
-    pub(crate) fn end(mut self) -> Option<String> {
-        let said = self.stream.shutdown(std::net::Shutdown::Write).context("its process").and_then(|()| self.hear());
+    pub(crate) fn end(self) -> Option<String> {
         let file = text::line(&self.file, text::WORDS);
-        let failed = match said {
+        match self.writer.end() {
             Ok(Said { error, account }) => {
                 if let Some(account) = account {
                     output::line(&format!("capture {file}\n{}", account.shown().trim_end()));
@@ -166,23 +137,6 @@ impl Standing {
                 error.map(|error| format!("capture {file}: {}", text::line(&error, text::WORDS)))
             }
             Err(error) => Some(format!("capture {file}: its process does not tell its end: {error:#}")),
-        };
-        // It ends by itself; one that does not is not waited for.
-        if failed.is_none() {
-            let _ = self.writer.wait();
         }
-        failed
-    }
-
-    fn hear(&mut self) -> Result<Said> {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while self.stream.read(&mut byte).context("its process does not answer")? == 1 && byte != *b"\n" {
-            line.push(byte[0]);
-        }
-        if line.is_empty() {
-            bail!("its process has ended");
-        }
-        serde_json::from_slice(&line).context("its process is of another version")
     }
 }

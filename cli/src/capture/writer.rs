@@ -1,6 +1,7 @@
 //! The process that writes the files of a run's own capture: started by the run ([`super::standing`]), told what to write, confined to its
 //! folder, and then given the run's packets.
 
+use super::attendant::{self, say};
 use super::blocks::About;
 use super::files::{Files, Stop, Wanted};
 use super::place::numbered;
@@ -10,15 +11,12 @@ use super::work::{Limits, Lost, now_ns, work};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, JailMode};
 use perigee_runtime::jail::{self, Folder};
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// `perigee capture-writer`: speaks with its run by standard input.
 pub(crate) fn writer() -> Result<ExitCode> {
-    let mut run = File::from(std::io::stdin().as_fd().try_clone_to_owned().context("standard input")?);
+    let mut run = attendant::run()?;
     let (plan, _) = receive(&run).context("this is started by a run")?;
     let plan: Plan = serde_json::from_slice(&plan).context("this is started by a run of the same version")?;
     let prepared = prepare(&plan);
@@ -33,12 +31,6 @@ pub(crate) fn writer() -> Result<ExitCode> {
     let said = said.unwrap_or_else(|error| Said { error: Some(format!("{error:#}")), account: None });
     say(&mut run, &said)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn say(run: &mut File, said: &Said) -> Result<()> {
-    let mut line = serde_json::to_vec(said).context("an answer")?;
-    line.push(b'\n');
-    run.write_all(&line).context("the run has gone")
 }
 
 /// Gives up all but the folder, as the user that the run becomes; and looks whether there is a place for the file.

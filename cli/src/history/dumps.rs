@@ -8,7 +8,7 @@ use crate::output;
 use anyhow::{Context, Result};
 use perigee_runtime::config::capture::Format;
 use perigee_runtime::{CaptureInfo, text};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const MOST: usize = 4;
 const TURN: u64 = 65_536;
 
 /// What a dump has, and how many there may be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Bounds {
     pub(super) past_ns: u64,
     pub(super) future_ns: u64,
@@ -31,7 +31,7 @@ pub(super) struct Bounds {
 }
 
 /// What was written of one event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Written {
     pub(super) file: String,
     pub(super) why: String,
@@ -50,7 +50,7 @@ pub(super) struct Written {
 }
 
 /// Counts of events.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Events {
     /// All that happened.
     pub(super) seen: u64,
@@ -62,10 +62,18 @@ pub(super) struct Events {
     pub(super) refused: u64,
 }
 
+/// Where dumps are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a Path,
+    /// As people know it.
+    pub(super) shown: &'a Path,
+}
+
 /// The dumps of a history.
 pub(super) struct Dumps<'a> {
     info: &'a CaptureInfo,
-    folder: &'a Path,
+    folder: Folder<'a>,
     history: &'a str,
     bounds: Bounds,
     next: u64,
@@ -84,7 +92,7 @@ struct Dump<'a> {
 }
 
 impl<'a> Dumps<'a> {
-    pub(super) fn new(info: &'a CaptureInfo, folder: &'a Path, history: &'a str, bounds: Bounds) -> Self {
+    pub(super) fn new(info: &'a CaptureInfo, folder: Folder<'a>, history: &'a str, bounds: Bounds) -> Self {
         let (begun, running) = (VecDeque::new(), Vec::new());
         Self { info, folder, history, bounds, next: 1, begun, running, events: Events::default() }
     }
@@ -138,9 +146,10 @@ impl<'a> Dumps<'a> {
             overwrite: false,
             about: About { info: self.info, filter: None, comment: Some(comment) },
         };
-        let files = Files::open(wanted, now_ns()).with_context(|| format!("a dump into {}", self.folder.display()))?;
+        let files =
+            Files::open(wanted, now_ns()).with_context(|| format!("a dump into {}", self.folder.shown.display()))?;
         let written = Written {
-            file: path.display().to_string(),
+            file: self.folder.shown.join(path.file_name().unwrap_or_default()).display().to_string(),
             why: event.why.clone(),
             at_unix_ns,
             packets: 0,
@@ -157,7 +166,7 @@ impl<'a> Dumps<'a> {
     /// A name that no file has. Nothing of a packet or a module is in it.
     fn free_name(&mut self) -> PathBuf {
         loop {
-            let path = self.folder.join(format!("dump-{:05}.pcapng", self.next));
+            let path = self.folder.path.join(format!("dump-{:05}.pcapng", self.next));
             self.next += 1;
             if !path.exists() {
                 return path;

@@ -21,7 +21,7 @@ const FAILURES: u32 = 10;
 const REST: Duration = Duration::from_secs(1);
 
 /// What has become of it.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub(super) struct Counts {
     /// Packets that it has seen.
     pub(super) packets: u64,
@@ -49,10 +49,16 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Loads a module, for packets of so many points, which are its ports.
+    /// Loads a module from its file, for packets of so many points, which are its ports.
     pub(super) fn load(file: &Path, config: Option<&str>, points: usize) -> Result<Self> {
+        let subject = Subject::load(file, Limits::default())?;
+        Self::of(file, subject, config.unwrap_or_default().as_bytes(), points)
+    }
+
+    /// Of a module that was loaded.
+    pub(super) fn of(file: &Path, subject: Subject, config: &[u8], points: usize) -> Result<Self> {
         let setting = Setting {
-            config: config.unwrap_or_default().as_bytes().to_vec(),
+            config: config.to_vec(),
             rooms: ROOMS,
             room_len: ROOM,
             ports: (0..points).map(|point| [2, 0, 0, 0, 0, u8::try_from(point).unwrap_or(u8::MAX)]).collect(),
@@ -60,7 +66,7 @@ impl Watcher {
             hold: 0,
             ..Setting::default()
         };
-        let (subject, trial) = begin(file, &setting)?;
+        let trial = start(&subject, &setting)?;
         Ok(Self {
             file: file.to_owned(),
             setting,

@@ -206,14 +206,15 @@ fn list(all: &[HistoryStatus]) -> String {
     if all.is_empty() {
         return "the run remembers no packets: give its configuration a [[history]] (docs/history.md)".to_owned();
     }
-    let mut table = Table::new(&["<history", "memory", "packets", "goes back", "<points"]);
+    let mut table = Table::new(&["<history", "memory", "keeps", "packets", "goes back", "<points"]);
+    let shown = |ns: u64| humantime::format_duration(Duration::from_millis(ns / 1_000_000)).to_string();
     for history in all {
-        let back = Duration::from_millis(history.spans_ns / 1_000_000);
         table.row([
             text::line(&history.name, text::NAME),
             format!("{} MiB", history.memory >> 20),
+            history.keep_ns.map_or_else(|| "-".to_owned(), shown),
             history.held.to_string(),
-            humantime::format_duration(back).to_string(),
+            shown(history.spans_ns),
             text::line(&history.at.join(" "), text::WORDS),
         ]);
     }

@@ -1,27 +1,25 @@
 //! `perigee trigger`: waits for something to happen, and writes what was before it as well as what comes after it.
 
-use super::dumps::{Bounds, Dumps, Events, Written};
-use super::module::{Counts, Watcher};
+use super::dumps::{Bounds, Dumps, Folder};
+use super::module::Watcher;
 use super::query::program;
 use super::tape;
-use super::watch::{Burst, Event, Faults, Watch};
-use crate::capture::{Session, pause};
+use super::watch::{Bursts, Faults, Watch};
+use super::work::{Until, Work};
+use crate::capture::Session;
 use crate::client::Client;
 use crate::output::{self, JsonOption};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
+use perigee_runtime::config::trigger::Burst;
 use perigee_runtime::config::{parse_duration, parse_size};
 use perigee_runtime::text;
-use serde::Serialize;
 use signal_hook::consts::SIGUSR1;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// Events that are looked at before more packets are.
-const MOST_EVENTS: usize = 1_024;
 
 /// What is waited for, and what is written then.
 #[derive(Args, Debug)]
@@ -54,7 +52,7 @@ pub(crate) struct TriggerArgs {
     config: Option<PathBuf>,
     /// More bytes within a time than this, as 1MB/100us.
     #[arg(long, value_name = "BYTES/TIME", value_parser = Burst::parse)]
-    burst: Option<(u64, Duration)>,
+    burst: Option<Burst>,
     /// A failure of one of the run's modules.
     #[arg(long)]
     fault: bool,
@@ -83,17 +81,6 @@ pub(crate) struct TriggerArgs {
     json: JsonOption,
 }
 
-/// All that came of it.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    history: String,
-    events: Events,
-    dumps: Vec<Written>,
-    /// Packets that it should have looked at, and that were written over in memory first.
-    missed: u64,
-    module: Option<Counts>,
-}
-
 /// `perigee trigger`, until `is_over`, the run's end, or what the command line says.
 pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<ExitCode> {
     let json = output::Json::open(&args.json)?;
@@ -104,8 +91,7 @@ pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<
     signal_hook::flag::register(SIGUSR1, Arc::clone(&reload)).context("signal handler")?;
     let client = Client::find(args.socket.as_deref())?;
     let (name, mut session) = tape::open(&client, args.name.as_deref())?;
-    let watch = watch(args, &session)?;
-    let info = session.info.clone();
+    let watch = watch(args, client, &session)?;
     let bounds = Bounds {
         past_ns: tape::ns(args.past),
         future_ns: tape::ns(args.future),
@@ -114,18 +100,16 @@ pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<
         bytes: args.most_bytes,
         dumps: args.count,
     };
-    let dumps = Dumps::new(&info, &args.into, &name, bounds);
-    let start_ns = tape::now_ns(&session);
-    session.lanes.seek(start_ns);
     let quiet = args.json.is_stdout();
     if !quiet {
         output::line(&format!("watching {}", text::line(&name, text::NAME)));
     }
-    let mut work = Work { client: &client, watch, dumps, written: Vec::new(), quiet, start_ns };
-    let ended = work.follow(args, is_over, &reload, &mut session);
-    let missed = session.lanes.missed();
-    let module = if let Watch::Module(watcher) = &work.watch { Some(watcher.counts.clone()) } else { None };
-    let outcome = Outcome { events: work.dumps.events, dumps: work.written, history: name, missed, module };
+    let info = session.info.clone();
+    let folder = Folder { path: &args.into, shown: &args.into };
+    let mut work = Work::new(watch, Dumps::new(&info, folder, &name, bounds), &mut session);
+    work.quiet = quiet;
+    let ended = work.follow(&mut session, &Until { is_over, duration: args.duration, reload: Some(&reload) });
+    let outcome = work.end(&name, &session);
     json.write(&outcome)?;
     if !quiet {
         output::line(&outcome.shown());
@@ -133,7 +117,7 @@ pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-fn watch(args: &TriggerArgs, session: &Session) -> Result<Watch> {
+fn watch(args: &TriggerArgs, client: Client, session: &Session) -> Result<Watch> {
     if let Some(filter) = &args.filter {
         return Ok(Watch::Filter(program(filter)?, filter.clone()));
     }
@@ -147,113 +131,8 @@ fn watch(args: &TriggerArgs, session: &Session) -> Result<Watch> {
             .with_context(|| format!("module {}", file.display()))?;
         return Ok(Watch::Module(Box::new(watcher)));
     }
-    Ok(args.burst.map_or_else(|| Watch::Faults(Faults::new()), |burst| Watch::Burst(Burst::new(burst))))
-}
-
-struct Work<'a> {
-    client: &'a Client,
-    watch: Watch,
-    dumps: Dumps<'a>,
-    written: Vec<Written>,
-    quiet: bool,
-    /// Whose packets are not waited for: those that came before.
-    start_ns: u64,
-}
-
-impl Work<'_> {
-    fn follow(
-        &mut self,
-        args: &TriggerArgs,
-        is_over: &dyn Fn() -> bool,
-        reload: &AtomicBool,
-        session: &mut Session,
-    ) -> Result<()> {
-        let begun = std::time::Instant::now();
-        let mut events = Vec::new();
-        loop {
-            let ended = session.lanes.has_ended() || session.is_closed();
-            let (watch, start_ns) = (&mut self.watch, self.start_ns);
-            let handed = session.lanes.drain(ended, |place, record| {
-                if record.ns >= start_ns {
-                    watch.see(place, record, &mut events);
-                }
-                events.len() < MOST_EVENTS
-            });
-            self.watch.tend(self.client, tape::now_ns(session), &mut events);
-            if reload.swap(false, Ordering::Relaxed) {
-                self.swap(&mut events);
-            }
-            for event in events.drain(..) {
-                self.dumps.begin(session, event)?;
-            }
-            let is_late = args.duration.is_some_and(|duration| begun.elapsed() >= duration);
-            let last = is_over() || is_late || (ended && handed == 0);
-            self.dumps(tape::now_ns(session), last)?;
-            if self.dumps.are_enough() || last {
-                return Ok(());
-            }
-            if handed == 0 {
-                pause();
-            }
-        }
-    }
-
-    fn swap(&mut self, events: &mut Vec<Event>) {
-        let Watch::Module(watcher) = &mut self.watch else { return };
-        match watcher.swap(events) {
-            Ok(()) if self.quiet => {}
-            Ok(()) => output::line(&format!("reads {} again", watcher.name())),
-            Err(error) => {
-                output::warning(&format!("the old module goes on: {}", text::line(&format!("{error:#}"), text::WORDS)));
-            }
-        }
-    }
-
-    /// Goes on with dumps; at the end until they have all that there is.
-    fn dumps(&mut self, now: u64, is_over: bool) -> Result<()> {
-        loop {
-            let (finished, went) = self.dumps.go_on(now, is_over);
-            for written in &finished {
-                if !self.quiet {
-                    output::line(&written.shown());
-                }
-            }
-            self.written.extend(finished);
-            went?;
-            if !is_over || self.dumps.is_idle() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Written {
-    fn shown(&self) -> String {
-        let Self { file, why, packets, missed, lacks_ns, .. } = self;
-        let mut shown = format!("{file}: {packets} packets ({})", text::line(why, text::WORDS));
-        if *missed > 0 {
-            shown += &format!("; {missed} were written over before they were read");
-        }
-        if *lacks_ns > 0 {
-            shown += &format!("; the history lacks the first {} ms of that time", lacks_ns / 1_000_000);
-        }
-        if self.is_cut {
-            shown += "; cut at --most-bytes";
-        }
-        shown
-    }
-}
-
-impl Outcome {
-    fn shown(&self) -> String {
-        let Events { seen, dumped, covered, refused } = self.events;
-        let mut shown = format!(
-            "events {seen}: {dumped} dumped, {covered} within a dump, {refused} refused; packets missed {}",
-            self.missed
-        );
-        if let Some(Counts { packets, unseen, failures, swaps, .. }) = &self.module {
-            shown += &format!("; module: {packets} packets seen, {unseen} not, {failures} failures, {swaps} swaps");
-        }
-        shown
-    }
+    Ok(match args.burst {
+        Some(burst) => Watch::Burst(Bursts::new(burst)),
+        None => Watch::Faults(Faults::of(client)),
+    })
 }

@@ -2,17 +2,19 @@
 
 use super::module::Watcher;
 use super::tape;
+use crate::capture::Session;
 use crate::client::Client;
 use perigee_pcap::file::Flow;
 use perigee_pcap::filter::Program;
 use perigee_record::Record;
 use perigee_runtime::Snapshot;
+use perigee_runtime::config::trigger::Burst;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a module has failed.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Something has happened that is waited for.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ pub(super) struct Event {
 /// Who waits.
 pub(super) enum Watch {
     Filter(Arc<Program>, String),
-    Burst(Burst),
+    Burst(Bursts),
     Module(Box<Watcher>),
     Faults(Faults),
 }
@@ -54,17 +56,20 @@ impl Watch {
     }
 
     /// What is due without a packet.
-    pub(super) fn tend(&mut self, client: &Client, now_ns: u64, events: &mut Vec<Event>) {
+    pub(super) fn tend(&mut self, session: &mut Session, events: &mut Vec<Event>) {
         match self {
             Self::Module(watcher) => watcher.flush(events),
-            Self::Faults(faults) => events.extend(faults.look(client, now_ns)),
+            Self::Faults(faults) => {
+                let why = faults.look(session);
+                events.extend(why.map(|why| Event { ns: tape::now_ns(session), flow: None, why }));
+            }
             Self::Filter(..) | Self::Burst(_) => {}
         }
     }
 }
 
 /// More bytes within a length of time than there should be.
-pub(super) struct Burst {
+pub(super) struct Bursts {
     bytes: u64,
     window_ns: u64,
     within: VecDeque<(u64, u64)>,
@@ -73,19 +78,9 @@ pub(super) struct Burst {
     told: bool,
 }
 
-impl Burst {
-    /// As it is written: `1MB/100us`.
-    pub(super) fn parse(text: &str) -> Result<(u64, Duration), String> {
-        let wrong = || format!("{text:?} is no burst: write bytes and a time, as 1MB/100us");
-        let (bytes, window) = text.split_once('/').ok_or_else(wrong)?;
-        let bytes = perigee_runtime::config::parse_size(bytes.trim()).map_err(|what| format!("{}: {what}", wrong()))?;
-        let window =
-            perigee_runtime::config::parse_duration(window.trim()).map_err(|what| format!("{}: {what}", wrong()))?;
-        if bytes == 0 || window.is_zero() { Err(wrong()) } else { Ok((bytes, window)) }
-    }
-
-    pub(super) fn new((bytes, window): (u64, Duration)) -> Self {
-        Self { bytes, window_ns: tape::ns(window), within: VecDeque::new(), sum: 0, told: false }
+impl Bursts {
+    pub(super) fn new(most: Burst) -> Self {
+        Self { bytes: most.bytes, window_ns: tape::ns(most.window), within: VecDeque::new(), sum: 0, told: false }
     }
 
     fn see(&mut self, ns: u64, bytes: u64) -> Option<String> {
@@ -109,31 +104,39 @@ impl Burst {
 }
 
 /// Failures of the run's modules.
-pub(super) struct Faults {
-    known: Option<u64>,
-    looked: Instant,
+pub(super) enum Faults {
+    /// This process asks for them.
+    Asked { client: Box<Client>, known: Option<u64>, looked: Instant },
+    /// The run tells of them, a line for each time.
+    Told,
 }
 
 impl Faults {
-    pub(super) fn new() -> Self {
-        Self { known: None, looked: Instant::now() }
+    pub(super) fn of(client: Client) -> Self {
+        Self::Asked { client: Box::new(client), known: None, looked: Instant::now() }
     }
 
-    fn look(&mut self, client: &Client, now_ns: u64) -> Option<Event> {
-        if self.known.is_some() && self.looked.elapsed() < LOOK {
-            return None;
+    /// Why it is one, where one has happened.
+    fn look(&mut self, session: &mut Session) -> Option<String> {
+        match self {
+            Self::Told => serde_json::from_slice(&session.told()?).ok(),
+            Self::Asked { client, known, looked } => {
+                if known.is_some() && looked.elapsed() < LOOK {
+                    return None;
+                }
+                *looked = Instant::now();
+                // A run that does not answer has ended, or will.
+                news(known, &client.snapshot().ok()?)
+            }
         }
-        self.looked = Instant::now();
-        // A run that does not answer has ended, or will.
-        let snapshot = client.snapshot().ok()?;
-        let faults = count(&snapshot);
-        let before = self.known.replace(faults)?;
-        (faults > before).then(|| Event {
-            ns: now_ns,
-            flow: None,
-            why: format!("a module failed: {}", last(&snapshot)),
-        })
     }
+}
+
+/// What is to be said of failures since the last look.
+pub(super) fn news(known: &mut Option<u64>, snapshot: &Snapshot) -> Option<String> {
+    let faults = count(snapshot);
+    let before = known.replace(faults)?;
+    (faults > before).then(|| format!("a module failed: {}", last(snapshot)))
 }
 
 fn count(snapshot: &Snapshot) -> u64 {
@@ -152,7 +155,7 @@ mod test {
 
     #[test]
     fn a_burst_is_told_once_until_it_is_over() {
-        let mut burst = Burst::new(Burst::parse("1000/100us").expect("a burst"));
+        let mut burst = Bursts::new(Burst::parse("1000/100us").expect("a burst"));
         let mut told = Vec::new();
         // 60 bytes each 10 us: 600 in a window. Then each 5 us: 1,200.
         let times = (0..50)
@@ -164,8 +167,5 @@ mod test {
         }
         assert_eq!(told.len(), 2, "{told:?}");
         assert!((500_000..600_000).contains(&told[0]) && told[1] > 10_000_000);
-        for wrong in ["", "1MB", "1MB/", "/1us", "0/1us", "1/0s", "x/1us"] {
-            assert!(Burst::parse(wrong).expect_err(wrong).contains("as 1MB/100us"), "{wrong}");
-        }
     }
 }

@@ -19,7 +19,7 @@ const LOG: (u16, u16) = (4, 16);
 const NAMES: usize = 28;
 
 /// The keys, and what they do.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 14] = [
     ("1 to 6", "ports, chains, modules, rings and pools, streams, drops"),
     ("Tab, arrows", "next page, page before; rows up and down (also j, k)"),
     ("PgUp, PgDn", "as many rows as are seen; Home, End: the first, the last"),
@@ -28,6 +28,7 @@ const KEYS: [(&str, &str); 13] = [
     ("p", "streams: pause, or go on"),
     ("s", "modules: another file takes the module's place"),
     ("m", "modules: send a message"),
+    ("c", "ports, chains: capture into a file; again: end it"),
     ("x", "stop the run, after a question"),
     ("l", "lines of the log, and whole answers"),
     ("Ctrl-L", "draw the screen anew"),

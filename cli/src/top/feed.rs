@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,8 @@ pub(super) enum News {
     Problem(String),
     /// What became of a wish.
     Told(Told),
+    /// A capture has ended.
+    Captured(Told),
     /// A line that the run has written to its standard error.
     Line(String),
     /// The run has ended.
@@ -120,6 +124,46 @@ pub(super) fn requests(path: PathBuf, wishes: Receiver<Request>, news: Sender<Ne
             }
         }
     })
+}
+
+/// Captures packets into a file, by a process of the viewer's own: `perigee capture`.
+pub(super) struct Capturing {
+    pid: u32,
+}
+
+impl Capturing {
+    /// Begins; what it says comes when it has ended.
+    pub(super) fn begin(run: &std::path::Path, point: &str, file: &str, news: Sender<News>) -> Result<Self> {
+        let mut capture = Command::new(std::env::current_exe().context("this program")?);
+        capture.arg("capture").arg("--socket").arg(run).args(["--at", point, "--write", file]);
+        // Ctrl-C is for the view, which ends it.
+        capture.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let child = capture.env("NO_COLOR", "1").spawn().context("perigee capture")?;
+        let pid = child.id();
+        let (point, file) = (point.to_owned(), file.to_owned());
+        thread("capture", move || {
+            let told = match child.wait_with_output() {
+                Ok(output) => {
+                    let said = [output.stderr, output.stdout].concat();
+                    let text = text::lines(&String::from_utf8_lossy(&said));
+                    let first = text.lines().next().unwrap_or_default().to_owned();
+                    let is_error = !output.status.success();
+                    let in_short = if is_error { first } else { format!("captured {point} into {file}") };
+                    Told { in_short, text, is_error }
+                }
+                Err(error) => Told { in_short: error.to_string(), text: String::new(), is_error: true },
+            };
+            let _ = news.send(News::Captured(told));
+        })?;
+        Ok(Self { pid })
+    }
+
+    /// Asks it to end.
+    pub(super) fn end(&self) {
+        // One that has ended by itself needs not be asked.
+        let ask = format!("kill -INT {} 2> /dev/null", self.pid);
+        let _ = Command::new("sh").args(["-c", &ask]).stdin(Stdio::null()).status();
+    }
 }
 
 /// Reads keys.

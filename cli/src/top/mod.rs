@@ -22,10 +22,11 @@ use crate::client::{Client, Request};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
-use feed::{News, Told};
-use look::Look;
+use feed::{Capturing, News, Told};
+use look::{Look, Tone};
 use model::Model;
 use perigee_runtime::config::parse_duration;
+use perigee_runtime::text;
 use screen::Screen;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub(crate) use feed::STOP;
 const FIRST: Duration = Duration::from_secs(2);
 /// How long nothing may happen until the screen is drawn again: for the age of figures, and to learn that the terminal is gone.
 const REST: Duration = Duration::from_secs(1);
+/// How long a capture may take to write its last packets when the view is left.
+const LAST: Duration = Duration::from_secs(10);
 /// Longest and shortest time between two looks.
 const PERIODS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3_600)];
 
@@ -98,10 +101,12 @@ pub(crate) fn top(args: &TopArgs) -> Result<ExitCode> {
     let (wishes, asked) = mpsc::channel();
     let run = args.of_run.then(|| feed::OfRun::take(&sender)).transpose()?;
     feed::figures(path.clone(), args.every, sender.clone())?;
-    feed::requests(path, asked, sender.clone())?;
+    feed::requests(path.clone(), asked, sender.clone())?;
     feed::signals(sender.clone())?;
     let mut ui = Ui::new(Look::of_environment());
-    let shown = show(&mut model, &mut ui, &sender, &news, &wishes);
+    let mut ways = Ways { path, sender, wishes, capture: None };
+    let shown = show(&mut model, &mut ui, &news, &mut ways);
+    ways.end_capture(&news, &mut ui);
     let end = match shown {
         // The run's standard error still goes through this process.
         Err(error) if run.is_some() => {
@@ -133,16 +138,51 @@ pub(crate) fn check_terminal(what: &str, instead: &str) -> Result<()> {
     Ok(())
 }
 
+/// How wishes are fulfilled.
+struct Ways {
+    /// The run's socket.
+    path: PathBuf,
+    sender: Sender<News>,
+    wishes: Sender<Request>,
+    /// The capture that is under way.
+    capture: Option<Capturing>,
+}
+
+impl Ways {
+    fn begin_capture(&mut self, point: &str, file: &str, ui: &mut Ui) {
+        match Capturing::begin(&self.path, point, file, self.sender.clone()) {
+            Ok(capturing) => {
+                let (point, file) = (text::line(point, text::NAME), text::line(file, text::WORDS));
+                ui.status = (format!("captures {point} into {file}; c ends it"), Tone::Plain);
+                ui.captures = true;
+                self.capture = Some(capturing);
+            }
+            Err(error) => ui.told(&format!("{error:#}"), "", true),
+        }
+    }
+
+    /// The view is left: a capture ends with it.
+    fn end_capture(&mut self, news: &Receiver<News>, ui: &mut Ui) {
+        let Some(capture) = self.capture.take() else { return };
+        capture.end();
+        let until = Instant::now() + LAST;
+        while let Ok(one) = news.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match one {
+                News::Captured(told) => {
+                    output::line(&text::line(&told.in_short, text::WORDS));
+                    return;
+                }
+                News::Line(line) => ui.line(&line),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Shows the run until one has had enough. The terminal is as it was when this returns.
-fn show(
-    model: &mut Model,
-    ui: &mut Ui,
-    sender: &Sender<News>,
-    news: &Receiver<News>,
-    wishes: &Sender<Request>,
-) -> Result<End> {
+fn show(model: &mut Model, ui: &mut Ui, news: &Receiver<News>, ways: &mut Ways) -> Result<End> {
     let mut screen = Screen::open().context("the terminal")?;
-    feed::keys(sender.clone())?;
+    feed::keys(ways.sender.clone())?;
     loop {
         if screen.draw(|frame| draw::draw(frame, model, ui, Instant::now())).is_err() {
             return Ok(End::Gone);
@@ -154,7 +194,7 @@ fn show(
         };
         // All that has come is taken before the next picture: a held key or a long log costs one.
         while let Some(one) = next {
-            if let Some(end) = take(one, model, ui, &mut screen, wishes) {
+            if let Some(end) = take(one, model, ui, &mut screen, ways) {
                 return Ok(end);
             }
             next = news.try_recv().ok();
@@ -163,13 +203,15 @@ fn show(
 }
 
 /// Takes one piece of news; what it ends the view by.
-fn take(news: News, model: &mut Model, ui: &mut Ui, screen: &mut Screen, wishes: &Sender<Request>) -> Option<End> {
+fn take(news: News, model: &mut Model, ui: &mut Ui, screen: &mut Screen, ways: &mut Ways) -> Option<End> {
     match news {
         News::Key(event) => match ui.event(&event, model) {
             Some(Wish::Ask(request)) => {
                 // The thread that asks lives as long as the view.
-                let _ = wishes.send(request);
+                let _ = ways.wishes.send(request);
             }
+            Some(Wish::Capture(point, file)) => ways.begin_capture(&point, &file, ui),
+            Some(Wish::EndCapture) => ways.capture.iter().for_each(Capturing::end),
             Some(Wish::Leave) => return Some(End::Left),
             Some(Wish::Interrupt) => return Some(End::Interrupted),
             Some(Wish::Redraw) => screen.redraw(),
@@ -180,6 +222,10 @@ fn take(news: News, model: &mut Model, ui: &mut Ui, screen: &mut Screen, wishes:
         News::Modules(modules) => model.modules(modules),
         News::Problem(text) => model.problem(&text),
         News::Told(Told { in_short, text, is_error }) => ui.told(&in_short, &text, is_error),
+        News::Captured(Told { in_short, text, is_error }) => {
+            (ways.capture, ui.captures) = (None, false);
+            ui.told(&in_short, &text, is_error);
+        }
         News::Line(line) => ui.line(&line),
         News::Over => return Some(End::Over),
         News::Signal => return Some(End::Left),

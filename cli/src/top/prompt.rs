@@ -20,6 +20,8 @@ pub(super) enum Asked {
     Swap(String),
     /// A message to a module.
     Message(String),
+    /// A point at which packets are captured, and a file.
+    Capture,
     /// Whether the run shall stop.
     Stop,
 }
@@ -33,6 +35,7 @@ impl Asked {
             Self::Hold(stream, false) => format!("resume stream {stream}? y/n "),
             Self::Swap(module) => format!("file of the new {module}: "),
             Self::Message(module) => format!("message to {module} (text or @FILE): "),
+            Self::Capture => "capture (POINT FILE): ".to_owned(),
             Self::Stop => "stop the run? y/n ".to_owned(),
         }
     }
@@ -43,8 +46,8 @@ impl Asked {
     }
 
     /// The request that an answer makes of it, or what is wrong with the answer.
-    fn request(self, answer: &str) -> Result<Request, String> {
-        Ok(match self {
+    fn request(self, answer: &str) -> Result<Order, String> {
+        Ok(Order::Ask(match self {
             Self::Rate(stream) => {
                 Request::Rate { stream, rate: Rate::parse(answer).map_err(|error| error.to_string())? }
             }
@@ -58,9 +61,28 @@ impl Asked {
                 let bytes = content(answer).map_err(|error| format!("{error:#}"))?;
                 Request::Message { module, bytes }
             }
+            Self::Capture => {
+                let wrong =
+                    || "name the point, and behind a space the file, as \"port:eth0 packets.pcapng\"".to_owned();
+                let (point, file) = answer.split_once(char::is_whitespace).ok_or_else(wrong)?;
+                return Ok(Order::Capture { point: point.to_owned(), file: file.trim().to_owned() });
+            }
             Self::Stop => Request::Stop,
-        })
+        }))
     }
+}
+
+/// What somebody wants to be done.
+pub(super) enum Order {
+    /// The run is to do it.
+    Ask(Request),
+    /// Packets of this point are to be written into this file.
+    Capture {
+        /// As `perigee capture --at` takes it.
+        point: String,
+        /// Its path.
+        file: String,
+    },
 }
 
 /// A question, and what was typed so far.
@@ -79,7 +101,7 @@ pub(super) enum Answered {
     /// It was given up.
     No,
     /// This is to be done.
-    Yes(Request),
+    Yes(Order),
     /// The answer is none, and why.
     Wrong(String),
 }
@@ -88,6 +110,11 @@ impl Prompt {
     /// Asks.
     pub(super) fn new(asked: Asked) -> Self {
         Self { asked, text: String::new() }
+    }
+
+    /// Asks, with a beginning of the answer.
+    pub(super) fn with(asked: Asked, text: String) -> Self {
+        Self { asked, text }
     }
 
     /// Takes a key.
@@ -117,7 +144,7 @@ impl Prompt {
     fn answered(self) -> Answered {
         let text = self.text.trim();
         match self.asked.clone().request(text) {
-            Ok(request) => Answered::Yes(request),
+            Ok(order) => Answered::Yes(order),
             Err(why) => Answered::Wrong(format!("{text}: {why}")),
         }
     }

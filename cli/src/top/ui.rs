@@ -2,8 +2,8 @@
 
 use super::look::{Look, Tone};
 use super::model::Model;
-use super::pages::{MODULES, PAGES, STREAMS};
-use super::prompt::{Answered, Asked, Prompt};
+use super::pages::{CHAINS, MODULES, PAGES, PORTS, STREAMS};
+use super::prompt::{Answered, Asked, Order, Prompt};
 use crate::client::Request;
 use perigee_runtime::{StreamState, text};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -38,6 +38,10 @@ pub(super) struct Place {
 pub(super) enum Wish {
     /// The run shall do something.
     Ask(Request),
+    /// Packets are to be captured: the point and the file.
+    Capture(String, String),
+    /// The capture is to end.
+    EndCapture,
     /// Enough.
     Leave,
     /// Ctrl-C.
@@ -64,6 +68,8 @@ pub(super) struct Ui {
     pub(super) prompt: Option<Prompt>,
     /// What became of the last wish.
     pub(super) status: (String, Tone),
+    /// A capture is under way.
+    pub(super) captures: bool,
     /// What the run has logged and answered.
     pub(super) lines: VecDeque<String>,
 }
@@ -80,6 +86,7 @@ impl Ui {
             height: 1,
             prompt: None,
             status: (String::new(), Tone::Plain),
+            captures: false,
             lines: VecDeque::new(),
         }
     }
@@ -142,6 +149,8 @@ impl Ui {
             KeyCode::PageDown => self.go(i64::try_from(self.height).unwrap_or(1)),
             KeyCode::Home => self.go(i64::MIN),
             KeyCode::End => self.go(i64::MAX),
+            KeyCode::Char('c') if self.captures => return Some(Wish::EndCapture),
+            KeyCode::Char('c') => self.ask_capture(model),
             KeyCode::Char(c @ ('r' | 'p' | 's' | 'm' | 'x')) => self.ask(c, model),
             _ => {}
         }
@@ -153,7 +162,8 @@ impl Ui {
             Answered::NotYet(prompt) => self.prompt = Some(prompt),
             Answered::No => self.status = ("nothing was done".to_owned(), Tone::Faint),
             Answered::Wrong(why) => self.status = (text::line(&why, text::WORDS), Tone::Bad),
-            Answered::Yes(request) => {
+            Answered::Yes(Order::Capture { point, file }) => return Some(Wish::Capture(point, file)),
+            Answered::Yes(Order::Ask(request)) => {
                 self.status = ("asked; the answer has not come yet".to_owned(), Tone::Faint);
                 return Some(Wish::Ask(request));
             }
@@ -184,6 +194,19 @@ impl Ui {
             Over::Log => self.scroll = moved(self.scroll, by.saturating_neg()),
             Over::Details | Over::Help => self.scroll = moved(self.scroll, by),
         }
+    }
+
+    /// Asks where packets are to be captured: at the chosen port or chain, if nothing else is wanted.
+    fn ask_capture(&mut self, model: &Model) {
+        let row = self.places[self.page].row;
+        let port = (self.page == PORTS).then(|| model.now.ports.get(row)).flatten();
+        let chain = (self.page == CHAINS).then(|| model.now.chains.get(row)).flatten();
+        let point = match (port, chain) {
+            (Some(port), _) => format!("port:{} ", text::line(&port.name, text::NAME)),
+            (_, Some(chain)) => format!("{}:rx ", text::line(&chain.name, text::NAME)),
+            _ => String::new(),
+        };
+        self.prompt = Some(Prompt::with(Asked::Capture, point));
     }
 
     /// Asks what is to be done with the chosen row.

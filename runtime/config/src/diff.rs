@@ -99,6 +99,8 @@ impl Config {
         restart(&mut actions, "capture", captures);
         let histories = if self.histories == new.histories { vec![] } else { vec!["its entries".to_owned()] };
         restart(&mut actions, "history", histories);
+        let triggers = if self.triggers == new.triggers { vec![] } else { vec!["its entries".to_owned()] };
+        restart(&mut actions, "trigger", triggers);
         by_name(&mut actions, "path", &self.paths, &new.paths, |p| &p.name, path);
         self.diff_modules(new, &mut actions);
         self.diff_stages(new, &mut actions);

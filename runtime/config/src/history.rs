@@ -2,6 +2,7 @@
 
 use crate::values;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// Packets of some points in memory, the newest in place of the oldest.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -14,6 +15,9 @@ pub struct History {
     /// Bytes of memory.
     #[serde(deserialize_with = "values::size")]
     pub memory: u64,
+    /// How long packets are remembered at most; `None`: until others take their place.
+    #[serde(default, deserialize_with = "values::some_duration")]
+    pub keep: Option<Duration>,
     /// Bytes of each packet, at most.
     #[serde(default = "whole")]
     pub snaplen: u32,

@@ -17,6 +17,7 @@ mod grants;
 pub mod history;
 mod load;
 mod lookup;
+mod mac;
 pub mod needs;
 mod parse;
 pub mod path;
@@ -30,6 +31,7 @@ mod short;
 pub mod sim;
 pub mod sizes;
 pub mod stream;
+pub mod trigger;
 pub mod user;
 mod validate;
 pub mod values;
@@ -46,8 +48,9 @@ pub use drivers::DeviceText;
 pub use fault::{OnFault, Restart};
 pub use flow::INBOX;
 pub use flow::{FlowAction, FlowMatch, FlowProtocol, FlowRule, PortRange};
-pub use grants::{ClockGrant, Grants, Hostcall, Mac};
+pub use grants::{ClockGrant, Grants, Hostcall};
 pub use load::{Directory, Load};
+pub use mac::Mac;
 pub use parse::{ConfigError, Located, locate};
 pub use perigee_report::{Problem, Severity};
 pub use placement::{Placed, allowed_cpus};
@@ -99,6 +102,9 @@ pub struct Config {
     /// The packets that the run remembers.
     #[serde(default, rename = "history")]
     pub histories: Vec<history::History>,
+    /// What is waited for in them.
+    #[serde(default, rename = "trigger")]
+    pub triggers: Vec<trigger::Trigger>,
 }
 
 /// A DPDK port: `[[port]]`.

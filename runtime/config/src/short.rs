@@ -27,6 +27,7 @@ impl Config {
             paths: Vec::new(),
             capturing: Vec::new(),
             histories: Vec::new(),
+            triggers: Vec::new(),
         }
     }
 
@@ -54,6 +55,7 @@ impl Config {
             paths: Vec::new(),
             capturing: Vec::new(),
             histories: Vec::new(),
+            triggers: Vec::new(),
             modules: vec![module],
         }
     }

@@ -166,6 +166,7 @@ impl Chain {
         if let Some(paths) = &mut self.paths {
             paths.tick(now.ns);
         }
+        self.out.counters.tick(now.ns);
         self.publish();
     }
 

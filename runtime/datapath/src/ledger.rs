@@ -88,6 +88,14 @@ impl Ledger {
         }
     }
 
+    /// What is due without packets.
+    #[inline]
+    pub(crate) fn tick(&mut self, now_ns: u64) {
+        if self.records() {
+            self.recorders.tick(now_ns);
+        }
+    }
+
     /// Another one records packets from now on.
     pub fn begin(&mut self, recorder: Box<Recorder>) {
         self.recorders.add(recorder);

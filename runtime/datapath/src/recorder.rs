@@ -89,6 +89,7 @@ impl Recorder {
             self.take(packet, ns, NO_CAUSE);
         }
         self.writer.show();
+        self.writer.forget(ns);
     }
 
     /// Takes packets that are dropped, but for those with these flags.
@@ -98,6 +99,7 @@ impl Recorder {
             self.take(packet, ns, cause);
         }
         self.writer.show();
+        self.writer.forget(ns);
     }
 
     /// Takes what is about to be sent: afterwards packets are the port's. Which of them it has taken says [`Self::sent`].
@@ -119,6 +121,7 @@ impl Recorder {
             self.writer.back_to(*mark);
         }
         self.writer.show();
+        self.writer.forget(self.clock.now_ns());
     }
 
     #[inline]
@@ -203,6 +206,12 @@ impl Recorders {
     #[cold]
     pub(crate) fn sent(&mut self, port: Option<u16>, taken: usize) {
         self.each(|at| at.is_way_out(port), |recorder| recorder.sent(taken));
+    }
+
+    /// What is due without packets: what is too old goes.
+    #[cold]
+    pub(crate) fn tick(&mut self, now_ns: u64) {
+        self.each(|_| true, |recorder| recorder.writer.forget(now_ns));
     }
 
     fn each(&mut self, is_meant: impl Fn(Spot) -> bool, mut act: impl FnMut(&mut Recorder)) {

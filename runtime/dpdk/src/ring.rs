@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Ring {
     ring: NonNull<sys::rte_ring>,
     name: String,
+    size: u32,
 }
 
 // SAFETY:
@@ -32,12 +33,17 @@ impl Ring {
         let ring = unsafe { sys::rte_ring_create(unique.as_ptr(), size, -1, EXACT_SIZE) };
         let ring = NonNull::new(ring)
             .ok_or_else(|| Error::Memory(format!("ring {name} of {size} packets: {}", last_error())))?;
-        Ok(Self { ring, name: name.to_owned() })
+        Ok(Self { ring, name: name.to_owned(), size })
     }
 
     /// Name for reports.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Packets that it holds at most.
+    pub fn size(&self) -> u32 {
+        self.size
     }
 
     /// Puts as many packets of the burst into it as fit; the rest stays in the burst.

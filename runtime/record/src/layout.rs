@@ -13,7 +13,7 @@ pub(crate) const FEWEST_CHUNKS: u64 = 4;
 
 pub(crate) const PAGE: u64 = 4_096;
 /// "perigee", and the version of this layout.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"perigee\x01");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"perigee\x02");
 
 /// The first page: words.
 pub(crate) mod front {
@@ -38,6 +38,8 @@ pub(crate) mod lane {
     pub(crate) const SHOWN_NS: u64 = 104;
     /// 1: nothing more will come.
     pub(crate) const ENDED: u64 = 96;
+    /// The number of the oldest chunk that was not forgotten for its age. On a line of its own: it is written seldom, and read for each chunk.
+    pub(crate) const FORGOTTEN: u64 = 128;
 }
 
 /// A chunk's head: words.

@@ -150,15 +150,18 @@ impl Reader {
         (own == number && self.is_there(number)).then_some((first, ns))
     }
 
-    /// The oldest chunk that is not being written over.
+    /// The oldest chunk that is neither being written over nor forgotten.
     fn oldest_chunk(&self) -> u64 {
-        self.load(lane::CLAIMED, Ordering::Acquire).saturating_add(1).saturating_sub(self.map.shape().chunks)
+        let whole =
+            self.load(lane::CLAIMED, Ordering::Acquire).saturating_add(1).saturating_sub(self.map.shape().chunks);
+        whole.max(self.load(lane::FORGOTTEN, Ordering::Acquire))
     }
 
     /// Whether all that was read of a chunk until now was whole.
     fn is_there(&self, number: u64) -> bool {
         fence(Ordering::Acquire);
         self.load(lane::CLAIMED, Ordering::Relaxed) < number.saturating_add(self.map.shape().chunks)
+            && self.load(lane::FORGOTTEN, Ordering::Relaxed) <= number
     }
 
     fn load(&self, word: u64, order: Ordering) -> u64 {
@@ -226,6 +229,7 @@ impl Reader {
     fn leap(&mut self) {
         let newest = self.load(lane::WRITTEN, Ordering::Acquire) / CHUNK;
         let half = newest.saturating_sub(self.map.shape().chunks / 2);
+        let half = half.max(self.load(lane::FORGOTTEN, Ordering::Relaxed));
         (self.chunk, self.offset) = (half.max(self.chunk.saturating_add(1)).min(newest.max(self.chunk)), 0);
         self.copy.clear();
         self.next = 0;

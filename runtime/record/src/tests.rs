@@ -1,6 +1,7 @@
 //! Both ends of lanes in one process; the reader has a mapping of its own, as another process would.
 
 use super::*;
+use crate::layout::{HEAD_LEN, LEN};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -266,4 +267,58 @@ fn memory_is_divided_or_too_small() {
     let needed = Shape::of(100_000, 2).expect_err("too small");
     assert_eq!(Shape::of(needed, 2), Ok(Shape { lanes: 2, chunks: 4 }));
     assert!(Shape::of(needed - 1, 2).is_err());
+}
+
+/// Records in order whose times are their numbers times 10, and some time later.
+#[test]
+fn what_is_too_old_is_forgotten_and_erased() {
+    const KEEP: u64 = 100_000;
+    let (memory, map) = made(1, 8);
+    let mut writer = memory.writer().expect("one").keeping(KEEP);
+    let reader = || map.reader(0).expect("one");
+    for number in 0..4_000 {
+        record(&mut writer, number, 40);
+        writer.show();
+        writer.forget(number * 10);
+        let (_, oldest) = reader().oldest().expect("one is there");
+        assert!(oldest + KEEP * 5 / 4 + 10 >= number * 10, "{oldest} is there at {}", number * 10);
+    }
+    let numbers = read(&mut reader());
+    assert!(numbers.len() as u64 >= KEEP / 10, "what is younger is there: {}", numbers.len());
+    // Nothing comes any more: the rest goes, too, and time that goes on brings nothing new.
+    for now in (40_000..400_000).step_by(10_000) {
+        writer.forget(now);
+    }
+    assert_eq!(read(&mut reader()), [0_u64; 0]);
+    for number in 0..8 {
+        let chunk = map.shape().lane(0) + map.shape().chunk(number);
+        let mut bytes = [0; (LEN - HEAD_LEN) / 8];
+        map.words().copy_to(chunk + HEAD_LEN as u64, &mut bytes);
+        assert!(bytes.iter().all(|word| *word == 0), "the bytes of chunk {number} are gone");
+    }
+    let mut late = reader();
+    record(&mut writer, 4_000, 40);
+    writer.show();
+    assert_eq!(read(&mut late), [4_000]);
+    assert_eq!(late.missed(), 0, "it has looked for them only when they were forgotten");
+}
+
+#[test]
+fn a_reader_in_what_is_forgotten_goes_on_behind_it_and_knows_how_much_it_missed() {
+    let (memory, map) = made(1, 64);
+    let (mut writer, mut slow) = (memory.writer().expect("one").keeping(20_000), map.reader(0).expect("one"));
+    for number in 0..2_000 {
+        record(&mut writer, number, 400);
+    }
+    writer.show();
+    assert_eq!(slow.peek().map(|record| record.number), Some(0));
+    for now in 0..40 {
+        writer.forget(50_000 + now);
+    }
+    (2_000..2_100).for_each(|number| record(&mut writer, number, 400));
+    writer.show();
+    let got = read(&mut slow).len() as u64;
+    slow.finish();
+    assert_eq!(got + slow.missed(), 2_100);
+    assert!(slow.missed() > 1_000 && got >= 100, "{got}");
 }

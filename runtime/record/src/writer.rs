@@ -49,6 +49,15 @@ pub struct Writer {
     at: Mark,
     /// The chunk that was written when records were shown last.
     shown: u64,
+    age: Option<Age>,
+}
+
+/// What is written is forgotten when it is old.
+#[derive(Clone, Copy, Debug)]
+struct Age {
+    keep_ns: u64,
+    /// The oldest chunk that is there.
+    oldest: u64,
 }
 
 // SAFETY:
@@ -60,7 +69,15 @@ impl Writer {
         let at =
             Mark { chunk: u64::MAX, here: 0, offset: LEN, last_ns: 0, full: false, number: 0, seen: 0, refused: 0 };
         let place = memory.words().place(0, CHUNK);
-        Self { memory, base, place, at, shown: u64::MAX }
+        Self { memory, base, place, at, shown: u64::MAX, age: None }
+    }
+
+    /// As before, but records are erased when they are older than so many nanoseconds: at most a quarter of that later, where
+    /// [`Self::forget`] is called that often.
+    #[must_use]
+    pub fn keeping(mut self, keep_ns: u64) -> Self {
+        self.age = Some(Age { keep_ns, oldest: 0 });
+        self
     }
 
     /// A packet has passed that a filter refuses.
@@ -131,6 +148,53 @@ impl Writer {
             words.store(base + lane::WRITTEN, chunk * CHUNK + offset as u64 - 1, Ordering::Release);
         }
         self.shown = chunk;
+    }
+
+    /// Erases what is too old, two chunks at most; the others have their turn in the next call. Call it where all that was written
+    /// was shown, as often as packets come, and also where none come.
+    #[inline]
+    pub fn forget(&mut self, now_ns: u64) {
+        if let Some(age) = self.age {
+            self.forget_old(age, now_ns);
+        }
+    }
+
+    fn forget_old(&mut self, mut age: Age, now_ns: u64) {
+        if self.at.chunk == u64::MAX {
+            return;
+        }
+        // Only whole chunks are forgotten, so one that fills slowly is closed before it is full.
+        let first_ns = self.memory.words().load(self.at.here + chunk::FIRST_NS, Ordering::Relaxed);
+        if self.at.offset > HEAD_LEN && first_ns.saturating_add(age.keep_ns / 4) < now_ns && self.next_chunk(now_ns) {
+            self.show();
+        }
+        // What lies before was written over.
+        age.oldest = age.oldest.max((self.at.chunk + 1).saturating_sub(self.memory.shape().chunks));
+        for _ in 0..2 {
+            if age.oldest >= self.at.chunk || !self.erase(age.oldest, now_ns.saturating_sub(age.keep_ns)) {
+                break;
+            }
+            age.oldest += 1;
+        }
+        self.age = Some(age);
+    }
+
+    /// Erases a chunk that is full, where its last record is older than that.
+    fn erase(&self, number: u64, before_ns: u64) -> bool {
+        let (words, head) = (self.memory.words(), self.base + self.memory.shape().chunk(number));
+        if words.load(head + chunk::LAST_NS, Ordering::Relaxed) >= before_ns {
+            return false;
+        }
+        // As in `claim`: who copies from there finds this before it finds a byte that is gone.
+        words.store(self.base + lane::FORGOTTEN, number + 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        let place = words.place(head, CHUNK);
+        // SAFETY:
+        // - from behind the head to the end of a chunk, which lies in the mapping: `place` has looked. Behind its records there may be
+        //   the end of older ones.
+        // - a lane has one writer, `&mut self` of the caller, and no reference to a chunk's bytes is held.
+        unsafe { place.add(HEAD_LEN).write_bytes(0, LEN - HEAD_LEN) };
+        true
     }
 
     /// Closes the chunk that is full and begins the next one. False where that would write over what has not been shown yet.

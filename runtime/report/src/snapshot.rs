@@ -212,6 +212,8 @@ pub struct RingStats {
     pub name: String,
     /// Packets in it.
     pub count: u32,
+    /// Packets that it holds at most.
+    pub size: u32,
 }
 
 /// The cause under which packets count that a port took and that are not in its file.

@@ -6,6 +6,7 @@ use crate::parts::Parts;
 use perigee_config::Config;
 use perigee_record::Map;
 use perigee_report::Error;
+use std::time::Duration;
 
 /// The histories of a run.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(crate) struct Histories(Vec<History>);
 struct History {
     name: String,
     at: Vec<String>,
+    keep_ns: Option<u64>,
     record: Capture,
 }
 
@@ -25,9 +27,9 @@ impl Histories {
             let (at, snaplen) = (history.at.clone(), history.snaplen);
             let request = CaptureRequest { at: at.clone(), snaplen, ..CaptureRequest::default() };
             let asked = Asked { parts, config, request: &request };
-            let record = captures.begin_history(&asked, history.memory);
+            let record = captures.begin_history(&asked, history);
             let record = record.map_err(|what| Error::Capture(format!("history {:?}: {what}", history.name)))?;
-            Ok(History { name: history.name.clone(), at, record })
+            Ok(History { name: history.name.clone(), at, keep_ns: history.keep.map(nanos), record })
         };
         config.histories.iter().map(one).collect::<Result<_, Error>>().map(Self)
     }
@@ -46,10 +48,16 @@ impl Histories {
     }
 }
 
+/// A length of time in nanoseconds.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl History {
     fn now(&self) -> HistoryStatus {
         let (name, at) = (self.name.clone(), self.at.clone());
-        let mut status = HistoryStatus { name, at, memory: 0, recorded: 0, held: 0, spans_ns: 0 };
+        let keep_ns = self.keep_ns;
+        let mut status = HistoryStatus { name, at, memory: 0, keep_ns, recorded: 0, held: 0, spans_ns: 0 };
         let Ok(map) = Map::new(self.record.descriptor()) else { return status };
         status.memory = map.shape().bytes();
         let (mut oldest, mut newest) = (u64::MAX, 0);

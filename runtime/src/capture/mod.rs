@@ -108,12 +108,13 @@ fn end(orders: &Orders, id: u64) {
 impl Captures {
     /// Begins one. The text says why it cannot be.
     pub(crate) fn begin(&self, asked: &Asked<'_>) -> Result<Capture, String> {
-        self.begin_in(asked, |lanes| self.reserve(asked, lanes))
+        self.begin_in(asked, None, |lanes| self.reserve(asked, lanes))
     }
 
     /// Begins one that ends with the run, in so much memory of its own.
-    fn begin_history(&self, asked: &Asked<'_>, bytes: u64) -> Result<Capture, String> {
-        let mut capture = self.begin_in(asked, |lanes| {
+    fn begin_history(&self, asked: &Asked<'_>, history: &perigee_config::history::History) -> Result<Capture, String> {
+        let bytes = history.memory;
+        let mut capture = self.begin_in(asked, history.keep.map(history::nanos), |lanes| {
             let shape = Shape::of(bytes, lanes).map_err(|needed| {
                 format!("memory: {lanes} places of lcores and chains need {needed} bytes, and {bytes} are too few")
             })?;
@@ -128,6 +129,7 @@ impl Captures {
     fn begin_in(
         &self,
         asked: &Asked<'_>,
+        keep_ns: Option<u64>,
         reserve: impl FnOnce(u64) -> Result<(u64, Arc<Memory>), String>,
     ) -> Result<Capture, String> {
         let (places, lanes) = points::resolve(asked.parts, asked.config, &asked.request.at)?;
@@ -163,6 +165,7 @@ impl Captures {
         for Lane { chain, spot, .. } in &lanes {
             let at = asked.parts.placed[*chain].at;
             let writer = memory.writer().ok_or("it has fewer lanes than were asked for")?;
+            let writer = if let Some(keep_ns) = keep_ns { writer.keeping(keep_ns) } else { writer };
             let filter = filter.as_ref().map(Arc::clone);
             let recorder = Recorder::new((id, *spot), writer, filter, snaplen, asked.parts.clock);
             by_lcore.entry(at.lcore).or_default().push((at.chain, recorder));

@@ -97,6 +97,8 @@ pub struct HistoryStatus {
     pub at: Vec<String>,
     /// Bytes that it takes.
     pub memory: u64,
+    /// Nanoseconds that packets are kept at most; `None`: until others take their place.
+    pub keep_ns: Option<u64>,
     /// Packets that were recorded so far.
     pub recorded: u64,
     /// Those of them that are still there.

@@ -14,10 +14,7 @@ use perigee_report::Error;
 /// # Panics
 /// Where the work does.
 pub fn confined<T: Send>(mode: JailMode, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    // With its first engine wasmtime takes the signals that traps are made of, which the jail allows nobody later on.
-    Engines::default().of(WASM_STACK as u64)?;
-    // With its first thread the C library takes a signal of its own.
-    std::thread::scope(|scope| scope.spawn(|| ()).join()).map_err(|_| Error::Jail("no thread".to_owned()))?;
+    take_signals()?;
     enter_without_ports(mode)?;
     let entered = || {
         enter_thread(Kind::Control);
@@ -28,4 +25,15 @@ pub fn confined<T: Send>(mode: JailMode, work: impl FnOnce() -> T + Send) -> Res
         let thread = thread.spawn_scoped(scope, entered).map_err(|e| Error::Jail(format!("no thread: {e}")))?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// Takes the signals that running a guest takes, which the jail allows nobody later on.
+///
+/// # Errors
+/// There is no engine, or no thread.
+pub fn take_signals() -> Result<(), Error> {
+    // With its first engine wasmtime takes those that traps are made of.
+    Engines::default().of(WASM_STACK as u64)?;
+    // With its first thread the C library takes one of its own.
+    std::thread::scope(|scope| scope.spawn(|| ()).join()).map_err(|_| Error::Jail("no thread".to_owned()))
 }

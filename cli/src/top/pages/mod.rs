@@ -35,6 +35,10 @@ pub(super) trait Page: Sync {
 /// All pages, in the order of their keys.
 pub(super) const PAGES: [&dyn Page; 6] =
     [&ports::Ports, &chains::Chains, &modules::Modules, &pools::Pools, &streams::Streams, &drops::ByCause];
+/// Where ports stand among them.
+pub(super) const PORTS: usize = 0;
+/// Where chains stand among them.
+pub(super) const CHAINS: usize = 1;
 /// Where modules stand among them.
 pub(super) const MODULES: usize = 2;
 /// Where streams stand among them.

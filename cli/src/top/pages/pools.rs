@@ -30,8 +30,12 @@ impl Page for Pools {
 
     fn row<'a>(&self, model: &'a Model, at: usize) -> Row<'a> {
         if let Some(ring) = model.now.rings.get(at) {
-            let cells = vec!["ring".to_owned(), count(ring.count.into()), "-".to_owned()];
-            return Row { name: plain(&ring.name), cells, ..Row::default() };
+            return Row {
+                name: plain(&ring.name),
+                cells: vec!["ring".to_owned(), count(ring.count.into()), count(ring.size.into())],
+                graph: Graph::Part(ring.count.into(), ring.size.into()),
+                tone: if ring.count >= ring.size { Tone::Warn } else { Tone::Plain },
+            };
         }
         let pool = &model.now.pool_levels[at - model.now.rings.len()];
         let used = pool.size.saturating_sub(pool.free);
@@ -47,6 +51,7 @@ impl Page for Pools {
         let mut told = Details::default();
         if let Some(ring) = model.now.rings.get(at) {
             told.count("packets in it", ring.count.into());
+            told.count("places", ring.size.into());
             return told;
         }
         let pool = &model.now.pool_levels[at - model.now.rings.len()];

@@ -127,7 +127,7 @@ fn unknown_keys_are_shown_with_what_was_meant() {
     refused(
         "[[chian]]\n",
         &[
-            "perigee.toml:1:3: unknown key `chian`; did you mean `chain`? known keys: run, load, sim, port, module, ring, chain, stream, path, capture, history",
+            "perigee.toml:1:3: unknown key `chian`; did you mean `chain`? known keys: run, load, sim, port, module, ring, chain, stream, path, capture, history, trigger",
             "  1 | [[chian]]",
             "    |   ^^^^^",
         ],

@@ -3,9 +3,12 @@
 use super::Problems;
 use crate::capture::Point;
 use crate::{Config, Source};
+use std::time::Duration;
 
 /// The least memory of a history.
 const LEAST_HISTORY: u64 = 1 << 20;
+/// The least time that it keeps packets.
+const LEAST_KEEP: Duration = Duration::from_millis(1);
 
 pub(super) fn captures(config: &Config, found: &mut Problems) {
     for (index, capture) in config.capturing.iter().enumerate() {
@@ -57,6 +60,9 @@ pub(super) fn histories(config: &Config, found: &mut Problems) {
                 "that is too little to remember anything",
                 "take 1 MiB or more; 64 MiB hold a second of 500,000 short packets",
             );
+        }
+        if history.keep.is_some_and(|keep| keep < LEAST_KEEP) {
+            wrong("keep", "packets would be forgotten at once", "take 1ms or more, or leave it out");
         }
         points(config, &history.at, &path, &who, found);
     }

@@ -1,6 +1,6 @@
 //! Checks of `[run]` and of what is declared beside it: ports, modules, rings.
 
-use super::super::{Config, Module, ModuleConfig, Port, Source, rooms, secret, values};
+use super::super::{Chain, Config, Module, ModuleConfig, Port, Source, rooms, secret, values};
 use super::{Problems, device_texts, grants};
 use perigee_abi::{MAX_BATCH, MAX_PORTS};
 use std::ops::RangeInclusive;
@@ -138,7 +138,9 @@ pub(super) fn modules(config: &Config, found: &mut Problems) {
         }
         secrets(module, &path, &who, found);
         let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
-        if !config.chains.iter().any(|chain| generates(&chain.source) || chain.stages.contains(&module.name)) {
+        let is_watching = || config.triggers.iter().any(|trigger| trigger.module.as_ref() == Some(&module.name));
+        let in_chain = |chain: &Chain| generates(&chain.source) || chain.stages.contains(&module.name);
+        if !config.chains.iter().any(in_chain) && !is_watching() {
             found.warning(path, format!("{who} is not used"), "no chain has it as source or stage");
         }
     }

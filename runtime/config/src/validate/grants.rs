@@ -31,6 +31,10 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     for (nth, ring) in grants.rings.iter().enumerate() {
         found.known(format!("{path}.rings[{nth}]"), who, "ring", ring, &rings);
     }
+    let histories: Vec<&str> = config.histories.iter().map(|history| history.name.as_str()).collect();
+    for (nth, history) in grants.history.iter().enumerate() {
+        found.known(format!("{path}.history[{nth}]"), who, "history", history, &histories);
+    }
     for (nth, queue) in grants.tx_queues.iter().enumerate().filter(|(_, queue)| !QUEUES.contains(queue)) {
         let help = "an lcore owns at most 16 on a port: they count from 0 to 15";
         found.error(format!("{path}.tx_queues[{nth}]"), format!("{who}: tx queue {queue} is granted"), help);

@@ -20,6 +20,7 @@ mod played;
 mod queues;
 mod sim;
 mod streams;
+mod triggers;
 mod web;
 mod wires;
 
@@ -57,6 +58,7 @@ impl Config {
         paths::paths(self, &mut found);
         capturing::captures(self, &mut found);
         capturing::histories(self, &mut found);
+        triggers::triggers(self, &mut found);
         sim::sim(self, &mut found);
         found.0
     }

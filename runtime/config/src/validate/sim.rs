@@ -65,6 +65,10 @@ impl Config {
             let help = "take [[history]] out: it is for `perigee run`";
             found.error("history[0].name", "a simulation remembers no packets: nobody looks back in its time", help);
         }
+        if !self.triggers.is_empty() {
+            let help = "take [[trigger]] out: it is for `perigee run`";
+            found.error("trigger[0].name", "a simulation remembers no packets: nobody waits in its time", help);
+        }
         if self.run.duration.is_none() {
             found.error("run.duration", "a simulation needs an end", "[run] duration = \"1s\", or --for 1s");
         }
