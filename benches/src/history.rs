@@ -83,7 +83,7 @@ fn search(packets: u64) -> Result<()> {
     writer.show();
     let map = Map::new(memory.descriptor()).context("a reader")?;
     for (text, wanted) in FILTERS.iter().zip(wanted) {
-        let program = compile(text).map_err(anyhow::Error::msg)?.context("no filter")?;
+        let program = compile(text).map_err(anyhow::Error::msg)?;
         let (begun, mut reader, mut seen, mut found) = (Instant::now(), map.reader(0).context("the lane")?, 0, 0);
         while let Some(record) = reader.peek() {
             seen += 1;

@@ -24,8 +24,8 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Measures, and prints both.
 pub(crate) fn measure(lab: &Lab, quick: bool) -> Result<()> {
     println!("\nWatched: a generator's chain beside the view, {CLIENTS} clients of the page and a scrape each second");
-    let others = perigee_runtime::config::allowed_cpus().iter().filter(|cpu| **cpu != lab.cpu).map(u32::to_string);
-    let others: Vec<String> = others.collect();
+    let cpus = perigee_runtime::config::allowed_cpus();
+    let others: Vec<String> = cpus.iter().filter(|cpu| **cpu != lab.cpu).map(u32::to_string).collect();
     if others.is_empty() || Command::new("taskset").arg("--version").output().is_err() {
         println!("  not measured: it takes two CPUs, and taskset");
         return Ok(());
