@@ -63,10 +63,18 @@ memory = "1MiB"
     let told = printed("capinfos", &["-M"], &few);
     assert!(told.contains("Number of packets:   10") && told.contains("nsecpcap"), "{told}");
     assert!(pids.iter().all(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()), "they end with the run");
-    // What is there is not written over.
-    let said = bench.perigee(&["run", "run.toml", "--control", "off", "--duration", "100ms"]);
+    // What is there is not written over: one file is refused, and those that follow each other go on behind the last.
+    let again = || bench.perigee(&["run", "run.toml", "--control", "off", "--duration", "100ms"]);
+    let said = again();
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("all-00001.pcapng is there already"), "{}", said.err);
+    assert!(said.err.contains("few.pcap is there already"), "{}", said.err);
+    let before = fs::read(&files[3]).expect("the last one");
+    fs::remove_file(&few).expect("the other file");
+    let said = again();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let there = |number: u32| files[0].with_file_name(format!("all-{number:05}.pcapng")).exists();
+    assert_eq!([4, 5, 6].map(there), [true, true, false]);
+    assert_eq!(fs::read(&files[3]).expect("it"), before);
 }
 
 #[test]

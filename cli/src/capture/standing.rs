@@ -3,11 +3,12 @@
 
 use super::account::Account;
 use super::files::Rotation;
+use super::work::{lost, ports};
 use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use perigee_runtime::config::capture::{Capture as Entry, Format};
 use perigee_runtime::config::{Config, JailMode};
-use perigee_runtime::{Capture, CaptureRequest, Run, filter_instructions, text};
+use perigee_runtime::{Capture, CaptureRequest, Run, Snapshot, Teller, filter_instructions, text};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -80,6 +81,8 @@ pub(crate) struct Standing {
     stream: UnixStream,
     /// While the run goes on.
     capture: Option<Capture>,
+    /// What its writer is told of ports: whose they are, by point.
+    losses: Option<(Teller, Vec<Option<String>>)>,
 }
 
 impl Standing {
@@ -123,7 +126,7 @@ impl Standing {
         // A group of its own: Ctrl-C is for the run, which stops cleanly and lets it end.
         command.arg("capture-writer").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
         let writer = command.spawn().context("its process")?;
-        let mut this = Self { file: entry.file.clone(), request, writer, stream: ours, capture: None };
+        let mut this = Self { file: entry.file.clone(), request, writer, stream: ours, capture: None, losses: None };
         this.stream.set_read_timeout(Some(PATIENCE)).context("its process")?;
         let line = [&serde_json::to_vec(&plan).context("its plan")?[..], b"\n"].concat();
         this.stream.write_all(&line).context("its process")?;
@@ -136,6 +139,8 @@ impl Standing {
     /// The run works: packets are captured from now on.
     pub(crate) fn begin(&mut self, run: &Run) -> Result<()> {
         let capture = run.capture(&self.request)?;
+        self.losses = Some((capture.teller(), ports(capture.info())));
+        self.tell(&run.snapshot());
         let mut line = serde_json::to_vec(capture.info()).context("what is captured")?;
         line.push(b'\n');
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -147,6 +152,19 @@ impl Standing {
         self.stream.write_all(&line[sent..]).context("the process that writes")?;
         self.capture = Some(capture);
         Ok(())
+    }
+
+    /// Tells the writer what ports have lost, for the files' counts.
+    pub(crate) fn tell(&self, now: &Snapshot) {
+        let Some((teller, ports)) = &self.losses else { return };
+        for (place, lost) in lost(ports, now).enumerate() {
+            lost.into_iter().for_each(|lost| teller.tell(place, lost));
+        }
+    }
+
+    /// There is a port whose losses it has to know.
+    pub(crate) fn has_ports(&self) -> bool {
+        self.losses.as_ref().is_some_and(|(_, ports)| ports.iter().any(Option::is_some))
     }
 
     /// The run is about to stop: it has its last packets, too.
