@@ -53,6 +53,10 @@ fn nothing_but_the_disk_needs_no_run_and_leaves_nothing() {
         dry["bytes"].as_u64().is_some_and(|bytes| bytes > 60_000_000) && dry["seconds"].as_f64() > Some(0.0),
         "{dry}"
     );
+    // A file that fails as a broken disk does: nothing is at address 0 of any process.
+    let broken = ["capture", "--dry-net", "-w", "/proc/self/mem", "--overwrite", "--count", "1"];
+    let said = bench.perigee(&broken);
+    assert!(said.code == Some(1) && said.err.contains("the disk fails: see the kernel's log"), "{}", said.err);
     // What is there stays.
     bench.write("disk/mine.pcapng", "mine");
     let said = bench.perigee(&["capture", "--dry-net", "-w", "disk/mine.pcapng", "--count", "1"]);

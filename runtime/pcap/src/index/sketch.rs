@@ -52,7 +52,16 @@ impl Kind {
         usize::from(self.tags) * CARRIED.len() + self.carried as usize
     }
 
-    /// Where libpcap's programs look in such a packet.
+    /// Bytes of Ethernet's header and of tags, and how many loads lie in them.
+    fn header(self) -> usize {
+        14 + 4 * usize::from(self.tags)
+    }
+
+    fn loads_of_header(self) -> usize {
+        5 + 2 * usize::from(self.tags)
+    }
+
+    /// Where libpcap's programs look in such a packet: in Ethernet's header and in tags first.
     fn loads(self) -> Vec<Load> {
         use Width::{Byte, Half, Word};
         let at = |width, at| Load { width, at, behind: None };
@@ -159,9 +168,35 @@ pub(super) struct Sketcher {
 #[derive(Debug)]
 struct Met {
     kind: Kind,
+    /// Those of Ethernet's header and of tags first.
     seen: Vec<(Load, Seen)>,
+    /// That header, of the packet before: mostly the next one has the same.
+    header: Vec<u8>,
     /// In this stretch.
     is_met: bool,
+}
+
+impl Met {
+    fn new(kind: Kind, key: Keyed) -> Self {
+        let seen = kind.loads().into_iter().map(|load| (load, Seen::new(key))).collect();
+        Self { kind, seen, header: Vec::new(), is_met: false }
+    }
+
+    fn packet(&mut self, frame: &[u8]) {
+        let header = frame.get(..self.kind.header()).unwrap_or_default();
+        let is_known = self.is_met && !header.is_empty() && self.header == header;
+        if !is_known {
+            self.header.clear();
+            self.header.extend_from_slice(header);
+        }
+        self.is_met = true;
+        let known = if is_known { self.kind.loads_of_header() } else { 0 };
+        for (load, seen) in self.seen.iter_mut().skip(known) {
+            if let Some(value) = load.of(frame) {
+                seen.insert(value);
+            }
+        }
+    }
 }
 
 impl Sketcher {
@@ -173,16 +208,7 @@ impl Sketcher {
     pub(super) fn packet(&mut self, frame: &[u8]) {
         let (kind, key) = (Kind::of(frame), self.key);
         let Some(slot) = self.kinds.get_mut(kind.number()) else { return };
-        let met = slot.get_or_insert_with(|| {
-            let seen = kind.loads().into_iter().map(|load| (load, Seen::new(key))).collect();
-            Met { kind, seen, is_met: false }
-        });
-        met.is_met = true;
-        for (load, seen) in &mut met.seen {
-            if let Some(value) = load.of(frame) {
-                seen.insert(value);
-            }
-        }
+        slot.get_or_insert_with(|| Met::new(kind, key)).packet(frame);
     }
 
     /// What was seen; the next stretch begins with nothing.

@@ -176,3 +176,16 @@ fn damage_is_found_and_never_obeyed() {
         }
     }
 }
+
+#[test]
+fn a_header_that_was_seen_in_the_stretch_before_is_seen_again() {
+    let mut sketcher = Sketcher::new();
+    let frame = udp(7, 9, &[42]);
+    (0..2).for_each(|_| sketcher.packet(&frame));
+    let first = sketcher.take();
+    sketcher.packet(&frame);
+    assert_eq!(sketcher.take(), first);
+    let loads = [&[][..], &[1], &[1, 2]].map(|tags| sketch([&udp(7, 9, tags)]));
+    let vlan = |known: &Sketch, text: &str| known.may_pass(&compile(text).expect("a filter"));
+    assert_eq!(loads.map(|known| vlan(&known, "vlan 1 and host 0.0.0.7")), [false, true, false]);
+}
