@@ -1,7 +1,7 @@
 //! Captures of a port on an interface beside a second observer at the other end: what that has seen leave is in the file, or in a count
 //! with a name, which the file has, too.
 
-use crate::lab::frames::{pcap_read, sample};
+use crate::lab::frames::sample;
 use crate::lab::summary::number;
 use crate::lab::{Kind, Lab, Mode, Perigee, Wire, say};
 use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption as Is;
