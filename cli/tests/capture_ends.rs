@@ -141,7 +141,7 @@ fn two_hundred_megabytes_are_read_by_others_and_all_accounted_for() {
     let found: u64 = names.iter().map(packets).sum();
     assert_eq!((captured.of("fwd:tx", "seen"), captured.of("fwd:tx", "written")), (N, found));
     assert!(found > N / 2, "a busy machine loses some, but not most: {}", captured.said);
-    assert!(names.len() as u64 > found / 40_000, "{names:?}");
+    assert!(names.len() as u64 >= found / 45_000, "{names:?}");
     run.stop();
 }
 

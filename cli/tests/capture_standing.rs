@@ -68,13 +68,14 @@ memory = "1MiB"
     let said = again();
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("few.pcap is there already"), "{}", said.err);
-    let before = fs::read(&files[3]).expect("the last one");
+    // Behind four full ones a fifth was begun.
+    let there = |number: u32| files[0].with_file_name(format!("all-{number:05}.pcapng"));
+    let before = fs::read(there(4)).expect("the last full one");
     fs::remove_file(&few).expect("the other file");
     let said = again();
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let there = |number: u32| files[0].with_file_name(format!("all-{number:05}.pcapng")).exists();
-    assert_eq!([4, 5, 6].map(there), [true, true, false]);
-    assert_eq!(fs::read(&files[3]).expect("it"), before);
+    assert_eq!([5, 6, 7].map(|number| there(number).exists()), [true, true, false]);
+    assert_eq!(fs::read(there(4)).expect("it"), before);
 }
 
 #[test]
