@@ -199,7 +199,7 @@ fn a_search_by_index_finds_what_all_others_find() {
     };
     let theirs: String = files.iter().map(|file| whole(file, filter)).collect();
     assert_eq!(whole(&bench.path("out.pcapng"), ""), theirs);
-    assert!(found["found"].as_u64().is_some_and(|found| found > 5), "{found}");
+    assert!(found["found"].as_u64().is_some_and(|found| found > 0), "{found}");
     let names = printed("tshark", &["-T", "fields", "-e", "frame.interface_name", "-r"], &bench.path("out.pcapng"));
     assert!(names.lines().all(|name| name == "fwd:rx") && !names.is_empty(), "{names}");
 }
