@@ -10,6 +10,7 @@ use crate::clocks::ClocksArgs;
 use crate::conformance::parse_name;
 use crate::ctl::CtlArgs;
 use crate::dissect::DissectArgs;
+use crate::find::FindArgs;
 use crate::history::{HistoryArgs, TriggerArgs};
 use crate::intervals::IntervalOptions;
 use crate::jail::{Jail, JailOption};
@@ -325,6 +326,11 @@ pub(crate) enum Command {
     ///
     /// Of a run whose configuration has histories (docs/history.md). The run does nothing for it.
     History(Box<HistoryArgs>),
+    /// Find packets in files: those that a capture has rotated, and any other.
+    ///
+    /// Goes through files in the order of their times. Where a capture has left an index beside a file, what cannot have such a packet is
+    /// not read. Without --write they are counted.
+    Find(Box<FindArgs>),
     /// Wait for something to happen in a history, and write what was before it as well as what comes after it.
     ///
     /// For a packet that passes a filter, for a burst, for what a module of yours says, or for a module's failure.

@@ -14,6 +14,7 @@ mod convert;
 mod ctl;
 mod dissect;
 mod doctor;
+mod find;
 mod history;
 mod inspect;
 mod intervals;
@@ -133,6 +134,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::TriggerWriter => history::writer(),
         Command::Capture(args) => until_asked(|is_over| capture::capture(&args, is_over)),
         Command::History(args) => until_asked(|is_over| history::history(&args, is_over)),
+        Command::Find(args) => until_asked(|is_over| find::find(&args, is_over)),
         Command::Trigger(args) => until_asked(|is_over| history::trigger(&args, is_over)),
         Command::Completions { shell } => {
             let mut script = Vec::new();

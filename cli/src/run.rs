@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// How often a run is looked at: the most by which it ends late.
 const LOOK: Duration = Duration::from_millis(5);
+/// How often those who write the run's own captures are told what ports have lost: a file that ends has the last that was told.
+const TELL: Duration = Duration::from_millis(100);
 
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
@@ -103,6 +105,7 @@ pub(crate) fn session_and_summary(
             },
             intervals: intervals.as_mut(),
             triggers: &mut triggers,
+            losses: Losses::of(&captures),
         },
     );
     supervisor.stopping();
@@ -117,6 +120,7 @@ pub(crate) fn session_and_summary(
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
+    captures.iter().for_each(|capture| capture.tell(&summary.snapshot));
     let mut failed: Vec<String> = captures.into_iter().filter_map(Standing::end).collect();
     failed.extend(triggers.end());
     if !options.quiet && !is_stdout(options) {
@@ -157,6 +161,28 @@ struct Eyes<'a> {
     intervals: Option<&'a mut Intervals>,
     /// To processes that wait for something.
     triggers: &'a mut Triggers,
+    /// To those who write the run's own captures.
+    losses: Losses<'a>,
+}
+
+/// What ports have lost, for the files of captures that are at them.
+struct Losses<'a> {
+    captures: Vec<&'a Standing>,
+    told: Instant,
+}
+
+impl<'a> Losses<'a> {
+    fn of(captures: &'a [Standing]) -> Self {
+        Self { captures: captures.iter().filter(|capture| capture.has_ports()).collect(), told: Instant::now() }
+    }
+
+    fn look(&mut self, run: &Run) {
+        if !self.captures.is_empty() && self.told.elapsed() >= TELL {
+            let now = run.snapshot();
+            self.captures.iter().for_each(|capture| capture.tell(&now));
+            self.told = Instant::now();
+        }
+    }
 }
 
 fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'_>) -> End {
@@ -186,6 +212,7 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'
         if let Some(intervals) = &mut eyes.intervals {
             intervals.look(run);
         }
+        eyes.losses.look(run);
         let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
         std::thread::sleep(LOOK.min(rest));
     }

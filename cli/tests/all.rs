@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod capture;
+mod capture_dry;
 mod capture_ends;
 mod capture_lab;
 mod capture_standing;
+mod capture_veth;
 mod captures;
 mod commands;
 mod compile;
@@ -16,6 +18,7 @@ mod cures;
 mod dissect;
 mod evidence;
 mod files;
+mod find;
 mod given;
 mod history;
 mod intervals;

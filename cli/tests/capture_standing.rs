@@ -63,10 +63,19 @@ memory = "1MiB"
     let told = printed("capinfos", &["-M"], &few);
     assert!(told.contains("Number of packets:   10") && told.contains("nsecpcap"), "{told}");
     assert!(pids.iter().all(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()), "they end with the run");
-    // What is there is not written over.
-    let said = bench.perigee(&["run", "run.toml", "--control", "off", "--duration", "100ms"]);
+    // What is there is not written over: one file is refused, and those that follow each other go on behind the last.
+    let again = || bench.perigee(&["run", "run.toml", "--control", "off", "--duration", "100ms"]);
+    let said = again();
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("all-00001.pcapng is there already"), "{}", said.err);
+    assert!(said.err.contains("few.pcap is there already"), "{}", said.err);
+    // Behind four full ones a fifth was begun.
+    let there = |number: u32| files[0].with_file_name(format!("all-{number:05}.pcapng"));
+    let before = fs::read(there(4)).expect("the last full one");
+    fs::remove_file(&few).expect("the other file");
+    let said = again();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!([5, 6, 7].map(|number| there(number).exists()), [true, true, false]);
+    assert_eq!(fs::read(there(4)).expect("it"), before);
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub use perigee_wasm::module::inspect_bytes;
 pub use perigee_wasm::stack::with_guest_stack;
 pub use perigee_wasm::uninterrupted::longest_operation;
 
-pub use capture::{Capture, CaptureInfo, CaptureRequest, CaptureStatus, HistoryStatus, LaneInfo, PlaceInfo};
+pub use capture::{Capture, CaptureInfo, CaptureRequest, CaptureStatus, HistoryStatus, LaneInfo, PlaceInfo, Teller};
 pub use latencies::{Latencies, Latency};
 pub use options::{Calibrated, Options};
 pub use run::Run;

@@ -1,6 +1,7 @@
 //! What a capture comes to: by point, what has passed is what was written and what was not, each for its reason.
 
 use super::blocks::Tally;
+use super::dry::Rate;
 use crate::table::Table;
 use perigee_runtime::text;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub(super) struct Account {
     pub(super) points: Vec<PointCounts>,
     /// Files that are there.
     pub(super) files: Vec<String>,
+    /// What `--dry-disk` has found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dry: Option<Rate>,
 }
 
 /// One point.
@@ -65,6 +69,11 @@ impl PointCounts {
 }
 
 impl Account {
+    /// Packets of all points that are in files.
+    pub(super) fn written(&self) -> u64 {
+        self.points.iter().map(|point| point.written).sum()
+    }
+
     /// As a table.
     pub(super) fn shown(&self) -> String {
         let mut table = Table::new(&["<point", "seen", "filter", "ring", "writer", "surplus", "written"]);
@@ -80,6 +89,10 @@ impl Account {
                 text::line(&point.name, text::WORDS),
                 point.port
             ));
+        }
+        if let Some(rate) = &self.dry {
+            shown.push_str(&rate.reading(self.points.iter().map(|point| point.ring).sum()));
+            shown.push('\n');
         }
         if !self.complete {
             shown.push_str("the run ended without its last numbers: they are those of its last burst that was seen\n");

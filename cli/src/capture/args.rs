@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// With these Wireshark says what it wants.
-const EXTCAP: [&str; 2] = ["extcap_interfaces", "extcap_interface"];
+const WITHOUT_RUN: [&str; 3] = ["extcap_interfaces", "extcap_interface", "dry_net"];
+/// And with these nothing is written to a file that is named.
+const WITHOUT_FILE: [&str; 3] = ["extcap_interfaces", "extcap_interface", "dry_disk"];
 
 /// What is captured of which run, and where it goes.
 #[derive(Args, Debug)]
@@ -25,17 +27,19 @@ const EXTCAP: [&str; 2] = ["extcap_interfaces", "extcap_interface"];
 Examples:
   perigee capture --at fwd:rx --at fwd:drops -w fwd.pcapng
   perigee capture --at port:uplink -f 'tcp port 443' --snaplen 128 -w - | wireshark -k -i -
-  perigee capture --at fwd:tx -w ring.pcapng --rotate-size 100MB --keep 10")]
+  perigee capture --at fwd:tx -w ring.pcapng --rotate-size 100MB --keep 10
+  perigee capture --at fwd:tx --dry-disk --duration 10s    # which side is slow: this one,
+  perigee capture --dry-net -w trial.pcapng                # or the disk?")]
 pub(crate) struct CaptureArgs {
     /// The run's socket, or its name where that has no slash. Default: the only run of this user.
     #[arg(long, value_name = "PATH|NAME", value_hint = ValueHint::FilePath)]
     pub(super) socket: Option<PathBuf>,
     /// Where packets are captured: see below. May be given several times.
-    #[arg(long = "at", value_name = "POINT", required_unless_present_any = EXTCAP)]
+    #[arg(long = "at", value_name = "POINT", required_unless_present_any = WITHOUT_RUN)]
     pub(super) at: Vec<String>,
     /// The file that packets are written to, or a FIFO; `-` is standard output. What is there is not written over.
     #[arg(long, short = 'w', value_name = "FILE", value_hint = ValueHint::FilePath,
-        required_unless_present_any = EXTCAP)]
+        required_unless_present_any = WITHOUT_FILE)]
     pub(super) write: Option<PathBuf>,
     /// Which packets, in libpcap's language: what does not pass is counted and not captured.
     #[arg(long, short = 'f', value_name = "FILTER")]
@@ -62,6 +66,14 @@ pub(crate) struct CaptureArgs {
     /// Write over files that are there.
     #[arg(long)]
     pub(super) overwrite: bool,
+    /// Find out how fast packets come out of the run: do all but write them, and tell the rate.
+    #[arg(long, conflicts_with_all = ["write", "overwrite", "rotate_size", "rotate_time", "rotate_count", "dry_net"])]
+    pub(super) dry_disk: bool,
+    /// Find out how fast the disk takes packets: write packets of so many bytes (1514), made from nothing, to the file, for --duration (10s);
+    /// tell the rate, and remove them. No run is asked.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "1514",
+        value_parser = clap::value_parser!(u32).range(60..=65_408), conflicts_with_all = ["at", "filter", "socket"])]
+    pub(super) dry_net: Option<u32>,
     #[command(flatten)]
     pub(super) json: JsonOption,
     /// Show no counts at the end; errors only.

@@ -5,6 +5,8 @@ mod account;
 mod args;
 mod attendant;
 mod blocks;
+mod direct;
+mod dry;
 mod extcap;
 mod files;
 mod lanes;
@@ -19,6 +21,7 @@ pub(crate) use attendant::{Attendant, run, say};
 pub(crate) use blocks::{About, Tally};
 pub(crate) use files::{Files, Rotation, Stop, Wanted};
 pub(crate) use lanes::{Lanes, SETTLE};
+pub(crate) use place::Place;
 pub(crate) use session::{Session, receive};
 pub(crate) use standing::{Mode, Standing};
 pub(crate) use work::{now_ns, pause};
@@ -29,9 +32,11 @@ use crate::output;
 use account::Account;
 use anyhow::{Result, anyhow, bail};
 use perigee_runtime::{CaptureRequest, filter_instructions, text};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use work::{Limits, Lost, work};
+use std::time::{Duration, Instant};
+use work::{Limits, Lost, Teller, work};
 
 /// `perigee capture`, until `is_over`, or the run's end, or what the command line says.
 pub(crate) fn capture(args: &CaptureArgs, is_over: &dyn Fn() -> bool) -> Result<ExitCode> {
@@ -40,6 +45,9 @@ pub(crate) fn capture(args: &CaptureArgs, is_over: &dyn Fn() -> bool) -> Result<
     }
     let asked = Target::of(args)?;
     check(args, &asked.file)?;
+    if let Some(len) = args.dry_net {
+        return dry::net(args, asked.file, len, is_over);
+    }
     let program = asked.filter.as_deref().map(filter_instructions).transpose();
     let program = program.map_err(|what| anyhow!("filter {:?}: {what}", asked.filter.as_deref().unwrap_or("")))?;
     let request = CaptureRequest {
@@ -60,14 +68,18 @@ pub(crate) fn capture(args: &CaptureArgs, is_over: &dyn Fn() -> bool) -> Result<
         overwrite: args.overwrite,
         about: About { info: &info, filter: asked.filter.as_deref(), comment: None },
     };
-    let mut lost = Lost::new(Some(&client), &info);
+    let mut lost = Lost::new(Teller::Run(&client), &info);
     let mut files = Files::open(wanted, now_ns())?;
     if !args.quiet {
         let points = info.places.iter().map(|place| text::line(&place.name, text::NAME)).collect::<Vec<_>>().join(", ");
         output::line(&format!("capturing {points}"));
     }
-    let limits = Limits { count: args.count, duration: args.duration, is_over };
-    let (account, failed) = work(&mut session, &mut files, &mut lost, &limits);
+    let (idle, begun) = (Cell::new(Duration::ZERO), Instant::now());
+    let limits = Limits { count: args.count, duration: args.duration, is_over, idle: &idle };
+    let (mut account, failed) = work(&mut session, &mut files, &mut lost, &limits);
+    if args.dry_disk {
+        account.dry = Some(dry::Rate::new(account.written(), files.len(), begun.elapsed(), idle.get()));
+    }
     tell(args, json, &account)?;
     match failed {
         Some(Stop::Failed(error)) => Err(error),
@@ -92,7 +104,9 @@ impl Target {
             let filter = args.extcap.extcap_capture_filter.clone().filter(|filter| !filter.is_empty());
             return Ok(Self { socket: Some(socket), at: vec![point], file, filter });
         }
-        let file = args.write.clone().ok_or_else(|| anyhow!("where to? -w FILE, or -w - for standard output"))?;
+        let nowhere = args.dry_disk.then(|| PathBuf::from("/dev/null"));
+        let file =
+            args.write.clone().or(nowhere).ok_or_else(|| anyhow!("where to? -w FILE, or -w - for standard output"))?;
         Ok(Self { socket: args.socket.clone(), at: args.at.clone(), file, filter: args.filter.clone() })
     }
 }
@@ -106,6 +120,9 @@ fn check(args: &CaptureArgs, file: &Path) -> Result<()> {
     let rotation = args.rotation.rotation();
     if rotation.is_wanted() && (is_stdout || place::Place::is_stream(file)) {
         bail!("a stream is not rotated: name a file, or leave out --rotate-size, --rotate-time and --rotate-count");
+    }
+    if args.dry_net.is_some() && (is_stdout || place::Place::is_stream(file)) {
+        bail!("--dry-net is about a disk: name a file on it");
     }
     if rotation.keep.is_some() && !rotation.is_wanted() {
         bail!("--keep is about files that follow each other: add --rotate-size, --rotate-time or --rotate-count");

@@ -101,6 +101,11 @@ impl Session {
         std::path::Path::new("/proc").join(self.process.to_string()).exists()
     }
 
+    /// The memory that they are in.
+    pub(super) fn map(&self) -> Arc<Map> {
+        Arc::clone(&self.map)
+    }
+
     /// Another reader of the same packets, at the first one.
     pub(crate) fn another(&self) -> Result<Lanes> {
         Lanes::new(&self.map, &self.info)

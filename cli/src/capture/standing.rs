@@ -4,11 +4,12 @@
 use super::account::Account;
 use super::attendant::Attendant;
 use super::files::Rotation;
+use super::work::{lost, ports};
 use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use perigee_runtime::config::capture::{Capture as Entry, Format};
 use perigee_runtime::config::{Config, JailMode};
-use perigee_runtime::{Capture, CaptureRequest, Run, filter_instructions, text};
+use perigee_runtime::{Capture, CaptureRequest, Run, Snapshot, Teller, filter_instructions, text};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::Path;
@@ -69,6 +70,8 @@ pub(crate) struct Standing {
     writer: Attendant,
     /// While the run goes on.
     capture: Option<Capture>,
+    /// What its writer is told of ports: whose they are, by point.
+    losses: Option<(Teller, Vec<Option<String>>)>,
 }
 
 impl Standing {
@@ -109,16 +112,31 @@ impl Standing {
         let mut writer = Attendant::start("capture-writer", &plan)?;
         match writer.hear::<Said>()?.error {
             Some(error) => bail!("{error}"),
-            None => Ok(Self { file: entry.file.clone(), request, writer, capture: None }),
+            None => Ok(Self { file: entry.file.clone(), request, writer, capture: None, losses: None }),
         }
     }
 
     /// The run works: packets are captured from now on.
     pub(crate) fn begin(&mut self, run: &Run) -> Result<()> {
         let capture = run.capture(&self.request)?;
+        self.losses = Some((capture.teller(), ports(capture.info())));
+        self.tell(&run.snapshot());
         self.writer.hand(&capture)?;
         self.capture = Some(capture);
         Ok(())
+    }
+
+    /// Tells the writer what ports have lost, for the files' counts.
+    pub(crate) fn tell(&self, now: &Snapshot) {
+        let Some((teller, ports)) = &self.losses else { return };
+        for (place, lost) in lost(ports, now).enumerate() {
+            lost.into_iter().for_each(|lost| teller.tell(place, lost));
+        }
+    }
+
+    /// There is a port whose losses it has to know.
+    pub(crate) fn has_ports(&self) -> bool {
+        self.losses.as_ref().is_some_and(|(_, ports)| ports.iter().any(Option::is_some))
     }
 
     /// The run is about to stop: it has its last packets, too.

@@ -6,8 +6,11 @@ use super::files::{Files, Stop};
 use super::session::Session;
 use crate::client::Client;
 use crate::rates;
+use perigee_record::Map;
 use perigee_runtime::config::capture::Way;
-use perigee_runtime::{CaptureInfo, PlaceInfo};
+use perigee_runtime::{CaptureInfo, PlaceInfo, Snapshot};
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long it rests where nothing has come: less than any ring lasts.
@@ -23,6 +26,8 @@ pub(super) struct Limits<'a> {
     pub(super) duration: Option<Duration>,
     /// When this says so.
     pub(super) is_over: &'a dyn Fn() -> bool,
+    /// Takes down how long there was nothing to do.
+    pub(super) idle: &'a Cell<Duration>,
 }
 
 /// Writes all that comes until it is enough: what it comes to, and what has ended it before.
@@ -46,6 +51,7 @@ pub(super) fn work(
         complete,
         points: points.map(|(place, tally)| PointCounts::new(&place.name, tally)).collect(),
         files: files.made().map(|path| path.display().to_string()).collect(),
+        dry: None,
     };
     (account, failed)
 }
@@ -90,7 +96,9 @@ fn follow(limits: &Limits<'_>, session: &mut Session, files: &mut Files<'_>, los
             return Rest::Wanted;
         }
         if handed == 0 {
+            let begun = Instant::now();
             pause();
+            limits.idle.set(limits.idle.get() + begun.elapsed());
         }
     }
 }
@@ -157,10 +165,29 @@ pub(crate) fn now_ns() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Who says what ports have lost.
+pub(super) enum Teller<'a> {
+    /// The run, when it is asked.
+    Run(&'a Client),
+    /// The run, by itself, beside the packets.
+    Memory(Arc<Map>),
+}
+
+/// By point: its port, where packets come from it.
+pub(super) fn ports(info: &CaptureInfo) -> Vec<Option<String>> {
+    let comes = |place: &&PlaceInfo| place.way == Way::In;
+    info.places.iter().map(|place| Some(place).filter(comes).and_then(|place| place.port.clone())).collect()
+}
+
+/// What these have lost since the run's start; `None` where there is no port.
+pub(super) fn lost<'a>(ports: &'a [Option<String>], now: &'a Snapshot) -> impl Iterator<Item = Option<u64>> + 'a {
+    let of = |name: &String| now.ports.iter().find(|port| port.name == *name).map(rates::lost);
+    ports.iter().map(move |port| port.as_ref().and_then(of))
+}
+
 /// What ports have lost since the capture began, of which no chain knows.
 pub(super) struct Lost<'a> {
-    /// Who is asked; `None`: nobody can be.
-    client: Option<&'a Client>,
+    from: Teller<'a>,
     /// By point: its port, where packets come from it.
     ports: Vec<Option<String>>,
     first: Vec<u64>,
@@ -169,12 +196,10 @@ pub(super) struct Lost<'a> {
 
 impl<'a> Lost<'a> {
     /// Nothing so far.
-    pub(super) fn new(client: Option<&'a Client>, info: &CaptureInfo) -> Self {
-        let comes = |place: &&PlaceInfo| place.way == Way::In;
-        let ports = info.places.iter().map(|place| Some(place).filter(comes).and_then(|place| place.port.clone()));
-        let ports: Vec<_> = ports.collect();
+    pub(super) fn new(from: Teller<'a>, info: &CaptureInfo) -> Self {
+        let ports = ports(info);
         let zeros = vec![0; ports.len()];
-        let mut lost = Self { client, ports, first: zeros.clone(), now: zeros };
+        let mut lost = Self { from, ports, first: zeros.clone(), now: zeros };
         lost.look();
         lost.first.clone_from(&lost.now);
         lost
@@ -182,11 +207,18 @@ impl<'a> Lost<'a> {
 
     /// Asks the run. One that has ended leaves it as it was.
     fn look(&mut self) {
-        let Some(client) = self.client.filter(|_| self.ports.iter().any(Option::is_some)) else { return };
-        let Ok(snapshot) = client.snapshot() else { return };
-        for (place, port) in self.now.iter_mut().zip(&self.ports) {
-            let stats = port.as_ref().and_then(|name| snapshot.ports.iter().find(|port| port.name == *name));
-            *place = stats.map_or(*place, rates::lost);
+        if self.ports.iter().all(Option::is_none) {
+            return;
+        }
+        match &self.from {
+            Teller::Run(client) => {
+                let Ok(snapshot) = client.snapshot() else { return };
+                self.now
+                    .iter_mut()
+                    .zip(lost(&self.ports, &snapshot))
+                    .for_each(|(place, lost)| *place = lost.unwrap_or(*place));
+            }
+            Teller::Memory(map) => (0..).zip(&mut self.now).for_each(|(number, place)| *place = map.told(number)),
         }
     }
 

@@ -4,14 +4,14 @@
 use super::attendant::{self, say};
 use super::blocks::About;
 use super::files::{Files, Stop, Wanted};
-use super::place::numbered;
 use super::session::{Session, receive};
 use super::standing::{Plan, Said};
-use super::work::{Limits, Lost, now_ns, work};
+use super::work::{Limits, Lost, Teller, now_ns, work};
 use anyhow::{Context, Result, bail};
 use perigee_runtime::config::{Config, JailMode};
 use perigee_runtime::jail::{self, Folder};
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// `perigee capture-writer`: speaks with its run by standard input.
@@ -39,17 +39,14 @@ fn prepare(plan: &Plan) -> Result<Folder> {
     config.run.user.clone_from(&plan.user);
     let folder = jail::folder(&config, mode, Path::new(&plan.folder))?;
     jail::enter_process(&config, mode, jail::Files::default(), &[&folder])?;
-    let file = first(plan, &folder.path());
-    if !plan.overwrite && file.symlink_metadata().is_ok_and(|found| found.is_file()) {
-        let shown = first(plan, folder.shown());
+    let file = folder.path().join(&plan.name);
+    // Files that follow each other go on behind those that are there.
+    let is_one = !plan.rotation.is_wanted() && !plan.overwrite;
+    if is_one && file.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        let shown = folder.shown().join(&plan.name);
         bail!("{} is there already; name another one, move it away, or say overwrite = true", shown.display());
     }
     Ok(folder)
-}
-
-fn first(plan: &Plan, folder: &Path) -> PathBuf {
-    let file = folder.join(&plan.name);
-    if plan.rotation.is_wanted() { numbered(&file, 1) } else { file }
 }
 
 /// Writes until the run ends.
@@ -64,9 +61,9 @@ fn write(plan: &Plan, folder: &Folder, mut session: Session) -> Result<Said> {
         overwrite: plan.overwrite,
         about: About { info: &info, filter: plan.filter.as_deref(), comment: None },
     };
-    let mut lost = Lost::new(None, &info);
+    let mut lost = Lost::new(Teller::Memory(session.map()), &info);
     let mut files = Files::open(wanted, now_ns())?;
-    let limits = Limits { count: None, duration: None, is_over: &|| false };
+    let limits = Limits { count: None, duration: None, is_over: &|| false, idle: &Cell::default() };
     let (mut account, failed) = work(&mut session, &mut files, &mut lost, &limits);
     let shown = |file: &String| {
         let name = Path::new(file).file_name().unwrap_or_default();

@@ -21,13 +21,12 @@ use clap::{Args, ValueHint};
 use input::Shown;
 use line::Line;
 use packet::Packet;
-use perigee_pcap::file::{Fault, Reader, Record, ethernet};
-use perigee_pcap::filter::{self, Program};
+use perigee_pcap::file::{Fault, Reader, Sieve};
+use perigee_pcap::filter;
 use perigee_runtime::text;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// Which packets are shown, and how.
 #[derive(Args, Debug)]
@@ -79,7 +78,7 @@ pub(crate) fn dissect(args: &DissectArgs) -> Result<ExitCode> {
         (_, true) => Form::Verbose,
         _ => Form::Brief(brief::Briefs::default()),
     };
-    let mut show = Show { filter, left: args.count.unwrap_or(u64::MAX), form, frame: Vec::new() };
+    let mut show = Show { filter, left: args.count.unwrap_or(u64::MAX), form };
     let shown = Shown::stdout();
     let name = text::line(&args.file.display(), text::WORDS);
     let ended = input::open(&args.file, &shown).and_then(|(from, len)| {
@@ -96,8 +95,8 @@ pub(crate) fn dissect(args: &DissectArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compile(text: &str) -> Result<Arc<Program>> {
-    filter::compile(text).map_err(|why| {
+fn compile(text: &str) -> Result<Sieve> {
+    filter::compile(text).map(Sieve::new).map_err(|why| {
         let (text, why) = (text::line(text, text::WORDS), text::line(&why, text::REPORT));
         anyhow::anyhow!("--filter {text:?}: {why}; pcap-filter(7) has the language")
     })
@@ -105,11 +104,9 @@ fn compile(text: &str) -> Result<Arc<Program>> {
 
 /// What of a capture is shown.
 struct Show {
-    filter: Option<Arc<Program>>,
+    filter: Option<Sieve>,
     left: u64,
     form: Form,
-    /// Of packets that have no header of Ethernet, what a filter looks at.
-    frame: Vec<u8>,
 }
 
 impl Show {
@@ -118,7 +115,7 @@ impl Show {
         while self.left > 0 {
             let Some(record) = reader.next_record().map_err(|fault| told(name, &fault))? else { break };
             number += 1;
-            if !self.passes(&record) {
+            if self.filter.as_mut().is_some_and(|filter| !filter.passes(&record)) {
                 continue;
             }
             self.left -= 1;
@@ -135,24 +132,10 @@ impl Show {
             None => Ok(()),
         }
     }
-
-    fn passes(&mut self, record: &Record<'_>) -> bool {
-        let Some(filter) = &self.filter else { return true };
-        match ethernet::frame(record.link, record.bytes) {
-            Some(ethernet::Frame { header: None, rest }) => filter.passes(rest),
-            Some(ethernet::Frame { header: Some(header), rest }) => {
-                self.frame.clear();
-                self.frame.extend_from_slice(&header);
-                self.frame.extend_from_slice(rest);
-                filter.passes(&self.frame[..])
-            }
-            None => false,
-        }
-    }
 }
 
 /// What is wrong with a file, and where.
-fn told(name: &str, fault: &Fault) -> anyhow::Error {
+pub(crate) fn told(name: &str, fault: &Fault) -> anyhow::Error {
     let help = if fault.help.is_empty() { String::new() } else { format!("; {}", fault.help) };
     match (fault.packets, fault.at) {
         (0, 0) => anyhow::anyhow!("{name}: {}{help}", fault.what),

@@ -2,6 +2,7 @@
 
 use super::*;
 use perigee_guest::wire::{Arp, Ethernet, Icmp, IcmpEcho, Ipv4, Ipv6, Layers, Stack, Tcp, Udp, Vlan, Vxlan, show};
+use perigee_pcap::file::Record;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 perigee_guest::stack! { struct Udp4 { eth: Ethernet, tag: Vlan, ip: Ipv4, udp: Udp } }

@@ -20,7 +20,11 @@ pub(crate) mod front {
     pub(crate) const MAGIC: u64 = 0;
     pub(crate) const LANES: u64 = 8;
     pub(crate) const CHUNKS: u64 = 16;
+    /// The first of as many words as there may be lanes: what else is told of each place.
+    pub(crate) const BESIDE: u64 = 1_024;
 }
+
+const _: () = assert!(front::BESIDE + 8 * MOST_LANES <= PAGE);
 
 /// A lane's page: words. What is written for each chunk and what for each burst lie in lines of the cache of their own.
 pub(crate) mod lane {

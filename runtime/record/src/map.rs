@@ -1,6 +1,6 @@
 //! A record's memory, as a process has it that reads. What is in it is not believed: it may be another program's.
 
-use crate::layout::{MAGIC, Shape, front};
+use crate::layout::{MAGIC, MOST_LANES, Shape, front};
 use crate::reader::Reader;
 use crate::words::Words;
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
@@ -47,6 +47,12 @@ impl Map {
     #[must_use]
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// What was told of a place beside its packets; 0 where nothing was.
+    #[must_use]
+    pub fn told(&self, place: u64) -> u64 {
+        if place < MOST_LANES { self.words.load(front::BESIDE + 8 * place, Ordering::Relaxed) } else { 0 }
     }
 
     /// A reader of a lane, at its first record; `None` where there is no such lane.

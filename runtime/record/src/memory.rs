@@ -1,6 +1,6 @@
 //! A record's memory, as the process has it that writes.
 
-use crate::layout::{MAGIC, Shape, front};
+use crate::layout::{MAGIC, MOST_LANES, Shape, front};
 use crate::words::Words;
 use crate::writer::Writer;
 use rustix::fs::{MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create};
@@ -53,6 +53,13 @@ impl Memory {
     pub fn writer(self: &Arc<Self>) -> Option<Writer> {
         let lane = self.taken.fetch_add(1, Ordering::Relaxed);
         (lane < self.shape.lanes).then(|| Writer::new(Arc::clone(self), self.shape.lane(lane)))
+    }
+
+    /// Tells a number of place number `place`, beside its packets. Of places that no memory has lanes for nothing is told.
+    pub fn tell(&self, place: u64, number: u64) {
+        if place < MOST_LANES {
+            self.words.store(front::BESIDE + 8 * place, number, Ordering::Relaxed);
+        }
     }
 
     /// How it is divided.

@@ -60,6 +60,18 @@ pub struct Capture {
     id: u64,
     list: Arc<Mutex<List>>,
     orders: Option<Orders>,
+    teller: Teller,
+}
+
+/// Tells the reader of a capture a number of each place, beside its packets: it outlives the capture.
+#[derive(Clone, Debug)]
+pub struct Teller(Arc<Memory>);
+
+impl Teller {
+    /// Tells that number of a place of [`CaptureInfo::places`].
+    pub fn tell(&self, place: usize, number: u64) {
+        self.0.tell(place as u64, number);
+    }
 }
 
 impl Capture {
@@ -76,10 +88,17 @@ impl Capture {
         self.descriptor.as_fd()
     }
 
+    /// Tells its reader what is known beside the packets.
+    #[must_use]
+    pub fn teller(&self) -> Teller {
+        self.teller.clone()
+    }
+
     /// The same memory for another reader, who ends nothing.
     fn for_another(&self) -> std::io::Result<Self> {
         let (info, list) = (self.info.clone(), Arc::clone(&self.list));
-        Ok(Self { info, descriptor: self.descriptor.try_clone()?, id: self.id, list, orders: None })
+        let (descriptor, teller) = (self.descriptor.try_clone()?, self.teller.clone());
+        Ok(Self { info, descriptor, id: self.id, list, orders: None, teller })
     }
 
     /// It goes on until the run stops, to the last packet.
@@ -160,6 +179,7 @@ impl Captures {
             id,
             list: Arc::clone(&self.0),
             orders: Some(orders),
+            teller: Teller(Arc::clone(&memory)),
         };
         let mut by_lcore: BTreeMap<usize, Vec<(usize, Box<Recorder>)>> = BTreeMap::new();
         for Lane { chain, spot, .. } in &lanes {

@@ -62,7 +62,7 @@ const HOUSES: &[House] = &[
         &["run"],
         &["control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
-        &["top", "history"],
+        &["top", "history", "find"],
         &["capture", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
         &["client", "live"],
         &["rates", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],

@@ -10,6 +10,7 @@ mod loops;
 mod pacing;
 mod race;
 mod replay;
+mod see;
 mod seeds;
 mod swaps;
 mod traps;
@@ -26,6 +27,7 @@ pub const ALL: &[Scenario] = &[
     pacing::SCENARIO,
     veth::SCENARIO,
     replay::SCENARIO,
+    see::SCENARIO,
     seeds::SCENARIO,
     swaps::SCENARIO,
     isolation::SCENARIO,

@@ -10,6 +10,7 @@
 //! - `files.rs`: files that were opened to be played.
 //! - `frames.rs`: one frame after the other, of all files: what is played.
 //! - `flow.rs`: which of several readers a frame is for.
+//! - `sieve.rs`: filters on records.
 //! - `recording.rs`: files that were read from end to end, and are in memory where that is wanted.
 
 pub mod ethernet;
@@ -22,11 +23,13 @@ mod new;
 mod old;
 mod reader;
 mod recording;
+mod sieve;
 #[cfg(test)]
 mod tests;
 
 pub use files::{Files, Snapped, Wanted};
 pub use flow::{Flow, queue};
 pub use frames::{Facts, Frame, Frames};
-pub use reader::{Fault, Reader, Record, STREAM};
+pub use reader::{Fault, Origin, Reader, Record, STREAM};
 pub use recording::{PER_PACKET, Packet, Recording};
+pub use sieve::Sieve;

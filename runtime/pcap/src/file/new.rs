@@ -1,7 +1,7 @@
 //! The new format, pcapng: blocks, in sections, of which each has interfaces of its own (draft-ietf-opsawg-pcapng).
 
 use super::input::{Input, Order};
-use super::reader::{MOST, Step, Taken};
+use super::reader::{MOST, Origin, Step, Taken};
 use std::io::Read;
 
 /// First bytes of a section, in either order.
@@ -16,6 +16,8 @@ const AROUND: u32 = 12;
 const MOST_BLOCK: u32 = 16 << 20;
 /// A section has no more: they are kept, and a file could have little else.
 const MOST_INTERFACES: usize = 65_536;
+/// As much is kept of an interface's name.
+const MOST_NAME: usize = 128;
 
 /// The section that is being read.
 #[derive(Debug)]
@@ -27,8 +29,9 @@ pub(super) struct Section {
 }
 
 /// What packets were captured on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Interface {
+    name: Box<[u8]>,
     link: u16,
     snap: u32,
     unit: Unit,
@@ -144,9 +147,11 @@ impl Section {
         let order = self.order;
         let snap = order.u32(body, 4);
         let snap = if snap == 0 || i32::try_from(snap).is_err() { u32::MAX } else { snap };
-        let mut new = Interface { link: order.u16(body, 0), snap, unit: Unit::Decimal(6), offset: 0 };
+        let mut new =
+            Interface { name: Box::default(), link: order.u16(body, 0), snap, unit: Unit::Decimal(6), offset: 0 };
         while options.len() >= 4 {
             const END: u16 = 0;
+            const NAME: u16 = 2;
             const RESOLUTION: u16 = 9;
             const OFFSET: u16 = 14;
             let (code, len) = (order.u16(options, 0), usize::from(order.u16(options, 2)));
@@ -155,6 +160,7 @@ impl Section {
             };
             match (code, len) {
                 (END, _) => break,
+                (NAME, _) => new.name = value[..len.min(MOST_NAME)].into(),
                 (RESOLUTION, 1) => new.unit = Unit::of(value[0])?,
                 (OFFSET, 8) => new.offset = order.i64(value, 0),
                 (RESOLUTION | OFFSET, _) => return Err(format!("an interface's option {code} has {len} bytes")),
@@ -181,15 +187,15 @@ impl Section {
         }
         let field = |at: usize| self.order.u32(body, at);
         // The obsolete block has 16 bits of it, and a count of drops beside.
-        let interface = if kind == ENHANCED_PACKET { field(0) } else { self.order.u16(body, 0).into() };
-        let interface = self.of(interface)?;
+        let number = if kind == ENHANCED_PACKET { field(0) } else { self.order.u16(body, 0).into() };
+        let interface = self.of(number)?;
         let (captured, original) = (field(12), field(16));
         if captured as usize > body.len() - HEADER || captured > MOST {
             return Err(format!("a packet says that it has {captured} bytes, which its block has not"));
         }
         let time = interface.unit.nanoseconds(u64::from(field(4)) << 32 | u64::from(field(8)));
         let time = Some(time + i128::from(interface.offset) * 1_000_000_000);
-        Ok(Taken { time, from: HEADER, len: captured as usize, original, link: interface.link })
+        Ok(Taken { time, from: HEADER, len: captured as usize, original, link: interface.link, interface: number })
     }
 
     /// A packet without a time, of the first interface.
@@ -201,7 +207,27 @@ impl Section {
         if body.len() < HEADER || captured as usize > body.len() - HEADER || captured > MOST {
             return Err(format!("a packet has {captured} bytes, which its block has not"));
         }
-        Ok(Taken { time: None, from: HEADER, len: captured as usize, original, link: interface.link })
+        let (len, link) = (captured as usize, interface.link);
+        Ok(Taken { time: None, from: HEADER, len, original, link, interface: 0 })
+    }
+
+    /// What else is said of a packet whose block's body this is.
+    pub(super) fn origin<'a>(&'a self, taken: &Taken, body: &'a [u8]) -> Origin<'a> {
+        const COMMENT: u16 = 1;
+        let interface = self.of(taken.interface).map_or(&[][..], |interface| &interface.name);
+        // A simple packet has a time no more than options.
+        let end = taken.from + taken.len.next_multiple_of(4);
+        let mut options = body.get(end..).filter(|_| taken.time.is_some()).unwrap_or_default();
+        while options.len() >= 4 {
+            let (code, len) = (self.order.u16(options, 0), usize::from(self.order.u16(options, 2)));
+            let Some((value, rest)) = options[4..].split_at_checked(len) else { break };
+            match code {
+                0 => break,
+                COMMENT => return Origin { interface, comment: Some(value) },
+                _ => options = rest.get(len.next_multiple_of(4) - len..).unwrap_or_default(),
+            }
+        }
+        Origin { interface, comment: None }
     }
 }
 

@@ -74,7 +74,7 @@ impl Header {
             return Ok(Step::Cut);
         }
         body.truncate(captured.min(self.snap) as usize);
-        Ok(Step::Packet(Taken { time: Some(time), from: 0, len: body.len(), original, link: self.link }))
+        Ok(Step::Packet(Taken { time: Some(time), from: 0, len: body.len(), original, link: self.link, interface: 0 }))
     }
 }
 

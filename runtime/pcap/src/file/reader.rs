@@ -48,6 +48,17 @@ pub(super) struct Taken {
     pub(super) len: usize,
     pub(super) original: u32,
     pub(super) link: u16,
+    /// The number of its interface in its section; 0 where the format has none.
+    pub(super) interface: u32,
+}
+
+/// What else a file says of a record. The old format says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The name of its interface.
+    pub interface: &'a [u8],
+    /// The first comment on it.
+    pub comment: Option<&'a [u8]>,
 }
 
 /// What comes next in a file.
@@ -80,6 +91,7 @@ pub struct Reader<R> {
     format: Format,
     body: Vec<u8>,
     packets: u64,
+    last: Option<Taken>,
     cut: Option<u64>,
     is_over: bool,
 }
@@ -114,7 +126,7 @@ impl<R: Read> Reader<R> {
                 Format::New(new::Section::none())
             }
         };
-        Ok(Self { input, format, body, packets: 0, cut: None, is_over: false })
+        Ok(Self { input, format, body, packets: 0, last: None, cut: None, is_over: false })
     }
 
     /// The next record; `None` at the file's end, and where the last one is not whole.
@@ -133,9 +145,8 @@ impl<R: Read> Reader<R> {
         match step {
             Ok(Step::Packet(taken)) => {
                 self.packets += 1;
-                let Taken { time, from, len, original, link } = taken;
-                let bytes = self.body.get(from..from + len).unwrap_or_default();
-                Ok(Some(Record { time, bytes, original, link }))
+                self.last = Some(taken);
+                Ok(self.last_record())
             }
             Ok(step) => {
                 self.is_over = true;
@@ -146,6 +157,21 @@ impl<R: Read> Reader<R> {
                 self.is_over = true;
                 Err(Fault { what, help: String::new(), packets: self.packets, at })
             }
+        }
+    }
+
+    /// The record that was read last, once more.
+    pub fn last_record(&self) -> Option<Record<'_>> {
+        let Taken { time, from, len, original, link, .. } = self.last?;
+        let bytes = self.body.get(from..from + len).unwrap_or_default();
+        Some(Record { time, bytes, original, link })
+    }
+
+    /// What else the file says of the record that was read last.
+    pub fn origin(&self) -> Origin<'_> {
+        match (&self.format, &self.last) {
+            (Format::New(section), Some(taken)) => section.origin(taken, &self.body),
+            _ => Origin::default(),
         }
     }
 

@@ -3,14 +3,17 @@
 //!
 //! - `libpcap.rs`: the compiler.
 //! - `program.rs`: what it makes, checked, and run.
+//! - `reach.rs`: whether it could take any of many packets, of which only some numbers are known.
 
 mod libpcap;
 mod program;
+mod reach;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use program::{Program, Raw};
+pub use program::{Program, Raw, Width};
+pub use reach::{Knowledge, Load, Question};
 use std::sync::Arc;
 
 /// Longest text of a filter, in bytes.

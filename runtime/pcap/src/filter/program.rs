@@ -21,24 +21,27 @@ pub struct Raw {
 
 /// A program that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program(Box<[Op]>);
+pub struct Program(pub(super) Box<[Op]>);
 
 /// Most instructions, as in the kernel (BPF_MAXINSNS).
 const MOST: usize = 4_096;
 /// Places of the scratch memory (BPF_MEMWORDS).
-const PLACES: usize = 16;
+pub(super) const PLACES: usize = 16;
 
 /// How many bytes are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Width {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Width {
+    /// Four.
     Word,
+    /// Two.
     Half,
+    /// One.
     Byte,
 }
 
 /// What is calculated with A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Alu {
+pub(super) enum Alu {
     Add,
     Sub,
     Mul,
@@ -53,7 +56,7 @@ enum Alu {
 
 /// How A is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Test {
+pub(super) enum Test {
     Equal,
     Greater,
     AtLeast,
@@ -62,14 +65,14 @@ enum Test {
 
 /// A number, or X.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operand {
+pub(super) enum Operand {
     K(u32),
     X,
 }
 
 /// One instruction. Targets of jumps lie in the program, behind the jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Op {
+pub(super) enum Op {
     Absolute(Width, u32),
     Indirect(Width, u32),
     Immediate(u32),
@@ -157,7 +160,7 @@ impl Program {
 }
 
 #[inline]
-fn load(frame: &(impl Frame + ?Sized), width: Width, at: u32) -> Option<u32> {
+pub(super) fn load(frame: &(impl Frame + ?Sized), width: Width, at: u32) -> Option<u32> {
     match width {
         Width::Word => frame.u32(at),
         Width::Half => frame.u16(at).map(u32::from),
@@ -178,7 +181,7 @@ impl Operand {
 impl Alu {
     /// Shifts by more bits than there are leave nothing.
     #[inline]
-    fn of(self, a: u32, b: u32) -> Option<u32> {
+    pub(super) fn of(self, a: u32, b: u32) -> Option<u32> {
         match self {
             Self::Add => Some(a.wrapping_add(b)),
             Self::Sub => Some(a.wrapping_sub(b)),
@@ -196,7 +199,7 @@ impl Alu {
 
 impl Test {
     #[inline]
-    fn holds(self, a: u32, b: u32) -> bool {
+    pub(super) fn holds(self, a: u32, b: u32) -> bool {
         match self {
             Self::Equal => a == b,
             Self::Greater => a > b,

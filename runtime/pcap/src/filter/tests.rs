@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::path::{Path, PathBuf};
 
 /// Filters of each kind that the language has.
-const FILTERS: &[&str] = &[
+pub(crate) const FILTERS: &[&str] = &[
     "",
     "arp",
     "ip",
@@ -179,7 +179,7 @@ fn captures_are_filtered_as_libpcap_does() {
 }
 
 /// The six frames of the example, with a tag or two, cut, with some bytes changed; and bytes of any kind.
-fn packet() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn packet() -> impl Strategy<Value = Vec<u8>> {
     let known = packets(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pcap/in.pcap"));
     assert_eq!(known.len(), 6);
     let tags = proptest::collection::vec((prop_oneof![Just(0x8100_u16), Just(0x88a8), Just(0x8847)], 0_u16..64), 0..3);

@@ -300,3 +300,45 @@ fn other_links_are_refused_or_get_a_header() {
     let wifi = loaded(&file(105), &ethernet).unwrap_err();
     assert!(wifi.contains("802.11") && wifi.contains("capture on an interface that has them"), "{wifi}");
 }
+
+#[test]
+fn interfaces_names_and_comments_are_told_with_a_record() {
+    use pcap_file::pcapng::PcapNgWriter;
+    use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+    use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
+    let mut writer = PcapNgWriter::new(Vec::new()).unwrap();
+    for name in ["fwd:rx", "fwd:drops"] {
+        let mut block = InterfaceDescriptionBlock::new(pcap_file::DataLink::ETHERNET, 0);
+        block.options = vec![
+            InterfaceDescriptionOption::IfDescription("what it is".into()),
+            InterfaceDescriptionOption::IfName(name.into()),
+        ];
+        writer.write_pcapng_block(block).unwrap();
+    }
+    for (interface_id, comment) in [(1, Some("dropped: tx_full")), (0, None)] {
+        let options = comment.into_iter().map(|comment| EnhancedPacketOption::Comment(comment.into()));
+        let options = [EnhancedPacketOption::Flags(1)].into_iter().chain(options).collect();
+        let data = vec![7; 61].into();
+        let block =
+            EnhancedPacketBlock { interface_id, timestamp: Default::default(), original_len: 61, data, options };
+        writer.write_pcapng_block(block).unwrap();
+    }
+    let bytes = writer.into_inner();
+    let mut reader = Reader::new(Cursor::new(&bytes), bytes.len() as u64, "f").unwrap();
+    assert_eq!((reader.last_record(), reader.origin()), (None, Origin::default()));
+    assert_eq!(reader.next_record().unwrap().unwrap().bytes.len(), 61);
+    let comment = Some(&b"dropped: tx_full"[..]);
+    assert_eq!(reader.origin(), Origin { interface: b"fwd:drops", comment });
+    assert_eq!(reader.last_record().unwrap().bytes, [7; 61]);
+    reader.next_record().unwrap().unwrap();
+    assert_eq!(reader.origin(), Origin { interface: b"fwd:rx", comment: None });
+    // Whatever stands there instead of options.
+    for byte in bytes.len() - 40..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[byte] ^= 0xff;
+        let mut reader = Reader::new(Cursor::new(&bytes), bytes.len() as u64, "f").unwrap();
+        while let Ok(Some(_)) = reader.next_record() {
+            let _ = reader.origin();
+        }
+    }
+}
