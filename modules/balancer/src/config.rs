@@ -3,10 +3,10 @@
 use crate::connections::{Limit, State};
 use crate::forward::{Sources, Tunnel};
 use crate::maglev::{Permutation, Table, is_prime};
-use crate::many::Many;
 use crate::pool::{Backend, Front, Health, NAME, Pool, Service};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use perigee_guest::config::Many;
 use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::wire::{Mac, protocol};
 use perigee_guest::{Refusal, Setup, Text};

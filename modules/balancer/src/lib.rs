@@ -8,7 +8,6 @@ mod config;
 mod connections;
 mod forward;
 mod maglev;
-mod many;
 mod messages;
 mod pool;
 mod saved;

@@ -1,12 +1,13 @@
-//! Lists of any length in a configuration.
+//! Lists of any length, on the heap.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use perigee_guest::serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
-/// A list, on the heap.
-pub(crate) struct Many<T>(pub(crate) Vec<T>);
+/// A list of any length, on the module's heap. One of few values, whose number is known, is better a [`List`](super::List).
+#[derive(Clone, Debug)]
+pub struct Many<T>(pub Vec<T>);
 
 impl<T> Default for Many<T> {
     fn default() -> Self {
