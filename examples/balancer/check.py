@@ -17,7 +17,7 @@ rows = []
 
 def row(what, got, is_right):
     rows.append(is_right)
-    print(f"{what:<58} {got:<34} {'ok' if is_right else 'WRONG'}", flush=True)
+    print(f"{what:<68} {got:<24} {'ok' if is_right else 'WRONG'}", flush=True)
 
 
 def ctl(*words):
@@ -125,7 +125,8 @@ def swap():
     health = {one["name"]: one["health"] for one in json.loads(message("backends?"))}
     row("what the last instance knows of s1", health["s1"], health["s1"] == "drain")
     message("backend s1 up")
-    print(next(line for line in told.splitlines() if "longest pause" in line).strip())
+    told = next(line for line in told.splitlines() if "longest pause" in line).strip()
+    row(f"what the last swap says: {told.split(', ')[0]}", told.split(", ")[1], "packets lost 0" in told)
     for connection in old:
         connection.close()
 

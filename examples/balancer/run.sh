@@ -65,4 +65,22 @@ done
 ip netns exec $between "$perigee" run balancer.toml --duration 60s --control "$work/control" > "$work/run" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do [ -S "$work/control" ] && [ "$(cat "$work"/s? | grep -c ready)" = 3 ] && break; sleep 0.1; done
+# What tshark thinks of the tunnels, where it is.
+if command -v tshark > /dev/null; then
+  ip netns exec perigee-lb-s3 tshark -l -i eth0 -Y "ip.proto == 4 || ip.proto == 41 || geneve" -T fields -e frame.protocols \
+    > "$work/tunnels" 2> "$work/tshark" &
+  pids+=($!)
+  for _ in $(seq 50); do grep -q Capturing "$work/tshark" && break; sleep 0.1; done
+fi
 ip netns exec $client python3 check.py "$perigee" "$work/control" "$modules/balancer.wasm" || { cat "$work/run" "$work"/s?; exit 1; }
+if [ -f "$work/tunnels" ]; then
+  sleep 1
+  for inner in ip:tcp ipv6:tcp; do
+    for outer in ip: ip:udp:geneve:; do
+      count=$(grep -c "^eth:ethertype:$outer$inner" "$work/tunnels" || true)
+      printf '%-68s %s\n' "packets that tshark calls $outer$inner" "$count"
+      [ "$count" -gt 0 ]
+    done
+  done
+  ! grep malformed "$work/tunnels"
+fi
