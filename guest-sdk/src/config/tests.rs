@@ -138,3 +138,14 @@ fn a_secret_is_read_and_not_shown() {
         assert_eq!(refusal.text().as_str(), said);
     }
 }
+
+#[cfg(feature = "state")]
+#[test]
+fn a_list_of_many_values_has_any_length() {
+    let text = format!("[{}]", (0..5_000).map(|number| number.to_string()).collect::<Vec<_>>().join(","));
+    let list: Many<u16> = from_json(text.as_bytes()).unwrap();
+    assert!(list.0.iter().copied().eq(0..5_000));
+    let wrong = from_json::<Many<u16>>(b"[1, 2, 70000]").unwrap_err();
+    assert!(wrong.to_string().contains("70000"), "{wrong}");
+    assert!(from_json::<Many<u16>>(b"{}").is_err());
+}

@@ -216,10 +216,17 @@ impl Config {
             if backend.mac.is_multicast() || backend.mac.is_zero() {
                 return wrong("mac: not the address of one station");
             }
-            if let Some(port) = backend.port
-                && setup.ports().get(usize::from(port)).is_none_or(|port| port.may_tx == 0)
-            {
-                return wrong("port: a port's number, from 0, that the module may send to (`tx` of its grants)");
+            let mut ways = setup.ports().iter().enumerate().filter(|(_, port)| port.may_tx != 0);
+            match backend.port {
+                Some(port) if !ways.any(|(number, _)| number == usize::from(port)) => {
+                    return wrong("port: a port's number, from 0, that the module may send to (`tx` of its grants)");
+                }
+                None if ways.next().is_none() => {
+                    return wrong(
+                        "the module may send to no port: name those that lead to backends in `tx` of its grants",
+                    );
+                }
+                _ => {}
             }
             backends.push(Backend {
                 name: backend.name,

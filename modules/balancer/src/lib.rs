@@ -86,6 +86,8 @@ struct Way {
     mac: Mac,
     /// The longest IP packet.
     mtu: u16,
+    /// The module may send to it.
+    is_granted: bool,
 }
 
 /// Why a packet is not sent.
@@ -115,7 +117,8 @@ impl Module for Balancer {
         name_counters(setup);
         let mut ports = [Way::default(); MAX_PORTS];
         for (way, port) in ports.iter_mut().zip(setup.ports()) {
-            *way = Way { mac: Mac(port.mac), mtu: port.mtu.min(config.mtu.unwrap_or(u16::MAX)) };
+            let mtu = port.mtu.min(config.mtu.unwrap_or(u16::MAX));
+            *way = Way { mac: Mac(port.mac), mtu, is_granted: port.may_tx != 0 };
         }
         let (now, rate) = (setup.now_ns(), config.icmp_per_second.into());
         Ok(Self {
@@ -186,13 +189,12 @@ impl Balancer {
             return self.send_fragment(packet, &seen);
         }
         let service = self.pool.service(&seen.flow).ok_or(Unsent::Other)?;
-        let hash = seen::hash(&seen.flow, self.hash_key);
-        let backend = self.backend(&seen, service, hash).ok_or(Unsent::Dropped(NO_BACKEND))?;
-        if let Some(fragment) = seen.fragment {
-            self.connections.note_fragment(fragment, backend, self.now);
+        let backend = self.backend(&seen, service).ok_or(Unsent::Dropped(NO_BACKEND))?;
+        if let Some(identification) = seen.fragment {
+            self.connections.note_fragment(seen.later(identification), backend, self.now);
         }
         ERRORS.add((seen.kind == Kind::Error).into());
-        self.forward(packet, &seen, service, backend, hash)
+        self.forward(packet, &seen, service, backend)
     }
 
     /// The same for a fragment without ports: it follows the first one of its packet.
@@ -204,12 +206,12 @@ impl Balancer {
         let backend = noted.ok_or(Unsent::Dropped(LOST_FRAGMENTS))?;
         let service = self.pool.tunnelled_as(&seen.flow, backend).ok_or(Unsent::Dropped(LOST_FRAGMENTS))?;
         FRAGMENTS.add(1);
-        self.forward(packet, seen, service, backend, seen::hash(&seen.flow, self.hash_key))
+        self.forward(packet, seen, service, backend)
     }
 
     /// The backend that has the flow, or gets it now.
     #[inline]
-    fn backend(&mut self, seen: &Seen, service: usize, hash: u64) -> Option<u16> {
+    fn backend(&mut self, seen: &Seen, service: usize) -> Option<u16> {
         let known = self.connections.find(seen, self.now);
         if let Some(backend) = known {
             let is_up = || self.pool.backends[usize::from(backend)].health == Health::Up;
@@ -219,7 +221,7 @@ impl Balancer {
             }
             self.connections.forget(&seen.flow);
         }
-        let backend = self.pool.choose(service, hash)?;
+        let backend = self.pool.choose(service, seen::hash(&seen.flow, self.hash_key))?;
         MOVED.add(known.is_some().into());
         self.connections.note(seen, backend, self.now);
         Some(backend)
@@ -227,14 +229,7 @@ impl Balancer {
 
     /// Puts a packet on its way to a backend.
     #[inline]
-    fn forward(
-        &mut self,
-        packet: &mut Packet<'_>,
-        seen: &Seen,
-        service: usize,
-        number: u16,
-        hash: u64,
-    ) -> Result<u16, Unsent> {
+    fn forward(&mut self, packet: &mut Packet<'_>, seen: &Seen, service: usize, number: u16) -> Result<u16, Unsent> {
         let tunnel = self.pool.services.get(service).map_or(Tunnel::None, |service| service.tunnel);
         let backend = self.pool.backends.get_mut(usize::from(number)).ok_or(Unsent::Dropped(NO_BACKEND))?;
         let port = backend.port.unwrap_or(packet.port());
@@ -245,7 +240,7 @@ impl Balancer {
         }
         let len = u64::from(packet.len());
         if let (Some(to), true) = (backend.address, tunnel != Tunnel::None) {
-            tunnel.wrap(packet, &seen.ip, to, self.sources, hash)?;
+            tunnel.wrap(packet, &seen.ip, to, self.sources, seen::hash(&seen.flow, self.hash_key))?;
         }
         forward::address(packet, way.mac, backend.mac);
         backend.packets += 1;
@@ -255,15 +250,14 @@ impl Balancer {
 
     /// Turns a packet that does not fit into an answer that says so, where there may be one.
     fn tell(&mut self, packet: &mut Packet<'_>, mtu: u16) -> bool {
-        let Some(seen) = Seen::of(packet.bytes()).ok().filter(|seen| too_big::may_tell(seen, packet.bytes())) else {
-            return false;
-        };
+        let way = self.ports.get(usize::from(packet.port())).copied().unwrap_or_default();
+        let seen = Seen::of(packet.bytes()).ok().filter(|seen| too_big::may_tell(seen, packet.bytes()));
+        let (Some(seen), true) = (seen, way.is_granted) else { return false };
         if !self.icmp.as_mut().is_some_and(|bucket| bucket.take(1, self.now)) {
             NOT_TOLD.add(1);
             return false;
         }
-        let mac = self.ports.get(usize::from(packet.port())).map_or(Mac::default(), |way| way.mac);
-        let is_told = too_big::tell(packet, &seen, mtu, mac).is_ok();
+        let is_told = too_big::tell(packet, &seen, mtu, way.mac).is_ok();
         TOLD.add(is_told.into());
         is_told
     }

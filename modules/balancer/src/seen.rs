@@ -14,8 +14,8 @@ pub(crate) struct Seen {
     /// fragment, the ports are its identification.
     pub(crate) flow: FiveTuple,
     pub(crate) kind: Kind,
-    /// Of a first fragment: how the later ones will be called, see [`Seen::flow`].
-    pub(crate) fragment: Option<FiveTuple>,
+    /// Of a fragment: the number that it shares with the others of its packet.
+    pub(crate) fragment: Option<u32>,
     pub(crate) ip: Ip,
 }
 
@@ -62,6 +62,14 @@ pub(crate) enum Unseen {
 type Ends<A> = (A, A);
 
 impl Seen {
+    /// The flow of the later fragments of this packet: its own with their number in place of its ports.
+    pub(crate) fn later(&self, identification: u32) -> FiveTuple {
+        match self.flow {
+            FiveTuple::V4(flow) => flow4((flow.source, flow.destination), identification, flow.protocol),
+            FiveTuple::V6(flow) => flow6((flow.source, flow.destination), identification, flow.protocol),
+        }
+    }
+
     /// Reads a frame. IPv6's extension headers are walked over.
     #[inline]
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, Unseen> {
@@ -84,7 +92,7 @@ impl Seen {
             is_whole: packet.dont_fragment(),
         };
         let (number, ends) = (packet.protocol(), (packet.source(), packet.destination()));
-        let fragment = packet.is_fragment().then(|| flow4(ends, packet.identification().into(), number));
+        let fragment = packet.is_fragment().then(|| packet.identification().into());
         let make = |ports: u32| flow4(ends, ports, number);
         if number == protocol::ICMP && fragment.is_none() {
             return Ok(Self { flow: about_v4(packet.payload, ends.1)?, kind: Kind::Error, fragment, ip });
@@ -110,7 +118,7 @@ impl Seen {
         let carried = headers.carried();
         let number = carried.protocol;
         let part = part.filter(|_| carried.is_fragment);
-        let fragment = part.map(|(identification, _)| flow6(ends, identification, number));
+        let fragment = part.map(|(identification, _)| identification);
         let make = |ports: u32| flow6(ends, ports, number);
         if number == protocol::ICMPV6 && fragment.is_none() {
             return Ok(Self { flow: about_v6(carried.payload, ends.1)?, kind: Kind::Error, fragment, ip });
@@ -124,7 +132,7 @@ impl Seen {
 fn of_transport(
     number: u8,
     payload: &[u8],
-    fragment: Option<FiveTuple>,
+    fragment: Option<u32>,
     is_later: bool,
     ip: Ip,
     make: impl Fn(u32) -> FiveTuple,
@@ -132,8 +140,8 @@ fn of_transport(
     if !matches!(number, protocol::TCP | protocol::UDP) {
         return Err(Unseen::Other);
     }
-    if let Some(flow) = fragment.filter(|_| is_later) {
-        return Ok(Seen { flow, kind: Kind::Later, fragment: None, ip });
+    if let Some(identification) = fragment.filter(|_| is_later) {
+        return Ok(Seen { flow: make(identification), kind: Kind::Later, fragment, ip });
     }
     // A first fragment that ends before the flags is nobody's honest one (RFC 1858).
     let kind = match (number, payload.get(13)) {

@@ -4,6 +4,8 @@ use perigee_guest::state::SECOND;
 
 /// Largest burst in bytes: counted in bits, a bucket has room for as many.
 pub(crate) const BURST_MAX: u64 = 2_305_843_009;
+/// Highest rate.
+const RATE_MAX: u64 = 10_000_000_000_000;
 /// Most packets that wait in a class.
 pub(crate) const QUEUE_MAX: u64 = 65_536;
 
@@ -48,6 +50,9 @@ impl Rates {
 
     /// What is wrong with them, if something is. `longest` is that of a packet: one that is longer than all bursts never passes.
     pub(crate) fn mistake(&self, longest: u64) -> Option<&'static str> {
+        if [self.cir, self.pir, self.shape].iter().any(|rate| *rate > RATE_MAX) {
+            return Some("a rate is at most 10T bits per second");
+        }
         let bursts = [self.cbs, self.ebs, self.pbs, self.burst];
         if bursts.iter().any(|burst| *burst > BURST_MAX) || self.cbs + self.ebs > BURST_MAX {
             return Some("a burst is at most 2305843009 bytes, cbs and ebs together");

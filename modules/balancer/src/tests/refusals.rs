@@ -57,6 +57,15 @@ fn mistakes_are_named() {
 }
 
 #[test]
+fn a_module_that_may_not_send_is_refused() {
+    let mut run = Run::default();
+    run.ports.iter_mut().for_each(|port| port.may_tx = 0);
+    let config = format!(r#"{{"backends": [{BACKEND}], "services": [{SERVICE}]}}"#);
+    let said = Host::<Balancer>::start_in(run, &config).err().unwrap_or_default();
+    assert!(said.contains("`tx` of its grants"), "{said}");
+}
+
+#[test]
 fn two_ways_for_fragments_are_refused() {
     let backend = with(BACKEND, r#""address": "10.0.0.1""#);
     let other = with(&SERVICE.replace("80", "81"), r#""forward": "ipip""#);

@@ -18,6 +18,7 @@ fn mistakes_are_named() {
         (refusal(r#", "cir": "1M", "cbs": 2000, "ebs": 1, "pir": "2M", "pbs": 2000"#), "RFC 2698"),
         (refusal(r#", "cir": "2M", "cbs": 2000, "pir": "1M", "pbs": 2000"#), "pir is not below cir"),
         (refusal(r#", "cir": "2M", "cbs": 3000000000"#), "a burst is at most 2305843009 bytes"),
+        (refusal(r#", "shape": "11T", "queue": 9"#), "a rate is at most 10T"),
         (refusal(r#", "shape": "1M""#), "shape and queue belong together"),
         (refusal(r#", "queue": 9"#), "shape and queue belong together"),
         (refusal(r#", "shape": "1M", "queue": 70000"#), "queue is at most 65536"),
