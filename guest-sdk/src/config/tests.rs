@@ -4,6 +4,7 @@ use super::*;
 use crate::text::Text;
 use crate::wire::Mac;
 use core::net::{IpAddr, Ipv4Addr};
+use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 

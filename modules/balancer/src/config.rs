@@ -3,7 +3,7 @@
 use crate::connections::{Limit, State};
 use crate::forward::{Sources, Tunnel};
 use crate::maglev::{Permutation, Table, is_prime};
-use crate::pool::{Backend, Front, Health, NAME, Pool, Service};
+use crate::pool::{Backend, Front, Group, Health, NAME, Pool, Service};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use perigee_guest::config::Many;
@@ -170,13 +170,12 @@ impl Config {
     /// Backends and services, with their tables filled.
     pub(crate) fn pool(&self, setup: &Setup<'_>) -> Result<Pool, Refusal> {
         self.check_size()?;
-        let mut pool = Pool { backends: self.backends(setup)?, services: Vec::new() };
+        let mut pool = Pool { backends: self.backends(setup)?, services: Vec::new(), groups: Vec::new() };
         if !(1..=SERVICES).contains(&self.services.0.len()) {
             return Err(Refusal::new("services: 1 to 64"));
         }
         for service in &self.services.0 {
-            let service = self.service(service, &pool, setup)?;
-            pool.services.push(service);
+            self.add_service(service, &mut pool, setup)?;
         }
         pool.services.sort_unstable_by_key(|service| service.front);
         if pool.services.windows(2).any(|pair| pair[0].front == pair[1].front) {
@@ -247,7 +246,7 @@ impl Config {
         }
     }
 
-    fn service(&self, service: &ServiceConfig, pool: &Pool, setup: &Setup<'_>) -> Result<Service, Refusal> {
+    fn add_service(&self, service: &ServiceConfig, pool: &mut Pool, setup: &Setup<'_>) -> Result<(), Refusal> {
         let wrong = |what| Err(Refusal::from_parts(&["services: ", what]));
         let address = service.address;
         if service.port == 0 || address.is_unspecified() || address.is_multicast() {
@@ -278,12 +277,16 @@ impl Config {
             Protocol::Tcp => protocol::TCP,
             Protocol::Udp => protocol::UDP,
         };
-        Ok(Service {
-            front: Front { address, protocol: number, port: service.port },
-            tunnel,
-            table: Table::new(self.table_size, numbers.len())?,
-            backends: numbers.into_iter().filter_map(|number| u16::try_from(number).ok()).collect(),
-        })
+        let backends: Vec<u16> = numbers.into_iter().filter_map(|number| u16::try_from(number).ok()).collect();
+        let group = match pool.groups.iter().position(|group| group.backends == backends) {
+            Some(group) => group,
+            None => {
+                pool.groups.push(Group { table: Table::new(self.table_size, backends.len())?, backends });
+                pool.groups.len() - 1
+            }
+        };
+        pool.services.push(Service { front: Front { address, protocol: number, port: service.port }, tunnel, group });
+        Ok(())
     }
 
     /// Whether packets to an address can reach a backend through a tunnel.
@@ -317,7 +320,7 @@ fn check_fragments(pool: &Pool) -> Result<(), Refusal> {
     let are_two_ways = |one: &Service, other: &Service| {
         ends(one) == ends(other)
             && one.tunnel != other.tunnel
-            && one.backends.iter().any(|backend| other.backends.contains(backend))
+            && pool.groups[one.group].backends.iter().any(|backend| pool.groups[other.group].has(*backend))
     };
     let all = &pool.services;
     if all.iter().enumerate().any(|(index, one)| all[index + 1..].iter().any(|other| are_two_ways(one, other))) {

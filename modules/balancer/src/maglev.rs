@@ -52,6 +52,8 @@ pub(crate) struct Table {
     /// The table that is being filled, before it takes the place of the other.
     next: Vec<u16>,
     turns: Vec<Turn>,
+    /// Who the members were before.
+    former: Vec<u16>,
 }
 
 /// What a change of members did to a table.
@@ -59,7 +61,7 @@ pub(crate) struct Table {
 pub(crate) struct Moved {
     /// Places that belong to another backend now.
     pub(crate) places: u32,
-    /// Those among them whose backend is still a member: moved without need.
+    /// Those among them that went from one who still is a member to one who was before: moved without need.
     pub(crate) needless: u32,
 }
 
@@ -67,15 +69,20 @@ impl Table {
     /// A table without members. `size` is a prime, and `members` the most that there will be.
     pub(crate) fn new(size: u32, members: usize) -> Result<Self, NoMemory> {
         let size = size as usize;
-        let (mut places, mut next, mut turns) = (Vec::new(), Vec::new(), Vec::new());
-        let bytes = 2 * size * size_of::<u16>() + members * size_of::<Turn>();
-        let taken = [places.try_reserve_exact(size), next.try_reserve_exact(size), turns.try_reserve_exact(members)];
+        let (mut places, mut next, mut turns, mut former) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let bytes = 2 * size * size_of::<u16>() + members * (size_of::<Turn>() + size_of::<u16>());
+        let taken = [
+            places.try_reserve_exact(size),
+            next.try_reserve_exact(size),
+            turns.try_reserve_exact(members),
+            former.try_reserve_exact(members),
+        ];
         if taken.iter().any(Result::is_err) {
             return Err(NoMemory { bytes });
         }
         places.resize(size, NOBODY);
         next.resize(size, NOBODY);
-        Ok(Self { places, next, turns })
+        Ok(Self { places, next, turns, former })
     }
 
     /// The backend for a hash, or [`NOBODY`].
@@ -86,9 +93,10 @@ impl Table {
         self.places.get(place as usize).copied().unwrap_or(NOBODY)
     }
 
-    /// Gives all places to these members, in whose order they have their turns. Takes about size × ln(size) steps.
+    /// Gives all places to these members, who have their turns in this order: that of their numbers. Takes about size × ln(size) steps.
     pub(crate) fn fill(&mut self, members: impl Iterator<Item = Member>) -> Moved {
-        self.turns.clear();
+        self.former.clear();
+        self.former.extend(self.turns.drain(..).map(|turn| turn.member.backend));
         let room = self.turns.capacity();
         let turns = members.take(room).map(|member| Turn { member, place: member.permutation.offset, credit: 0 });
         self.turns.extend(turns);
@@ -116,10 +124,12 @@ impl Table {
     }
 
     fn compare(&self) -> Moved {
+        let is_member = |backend: &u16| self.turns.binary_search_by_key(backend, |turn| turn.member.backend).is_ok();
+        let was_member = |backend: &u16| self.former.binary_search(backend).is_ok();
         let changed = self.places.iter().zip(&self.next).filter(|(before, after)| before != after);
-        changed.fold(Moved::default(), |moved, (before, _)| {
-            let stays = self.turns.iter().any(|turn| turn.member.backend == *before);
-            Moved { places: moved.places + 1, needless: moved.needless + u32::from(stays) }
+        changed.fold(Moved::default(), |moved, (before, after)| {
+            let is_needless = is_member(before) && was_member(after);
+            Moved { places: moved.places + 1, needless: moved.needless + u32::from(is_needless) }
         })
     }
 }

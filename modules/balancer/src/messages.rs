@@ -3,7 +3,7 @@
 use crate::Balancer;
 use crate::connections::State;
 use crate::forward::Tunnel;
-use crate::pool::{Health, Service};
+use crate::pool::{Group, Health, Service};
 use core::fmt::{self, Write as _};
 use perigee_guest::wire::protocol;
 use perigee_guest::{Buffer, Refusal};
@@ -47,7 +47,8 @@ fn backends(balancer: &Balancer, reply: &mut Buffer<'_>) -> fmt::Result {
 /// Each service with the places that its backends have in the table.
 fn services(balancer: &Balancer, reply: &mut Buffer<'_>) -> fmt::Result {
     reply.write_str("[")?;
-    for (index, Service { front, tunnel, backends, table }) in balancer.pool.services.iter().enumerate() {
+    for (index, Service { front, tunnel, group }) in balancer.pool.services.iter().enumerate() {
+        let Some(Group { backends, table }) = balancer.pool.groups.get(*group) else { continue };
         let protocol = if front.protocol == protocol::TCP { "tcp" } else { "udp" };
         let forward = match tunnel {
             Tunnel::None => "mac",

@@ -75,15 +75,22 @@ impl Front {
 }
 
 /// A virtual service.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Service {
     pub(crate) front: Front,
     pub(crate) tunnel: Tunnel,
-    /// Numbers of its backends.
+    /// The number of its group.
+    pub(crate) group: usize,
+}
+
+/// Backends that have services together, and their table: it depends on nothing else, so all these services share it.
+pub(crate) struct Group {
+    /// Numbers of its backends, sorted.
     pub(crate) backends: Vec<u16>,
     pub(crate) table: Table,
 }
 
-impl Service {
+impl Group {
     /// Fills the table with the backends that take connections.
     fn fill(&mut self, all: &[Backend]) -> Moved {
         let members = self.backends.iter().filter_map(|number| {
@@ -91,6 +98,10 @@ impl Service {
             Some(Member { backend: *number, permutation: backend.permutation, weight: backend.weight })
         });
         self.table.fill(members)
+    }
+
+    pub(crate) fn has(&self, backend: u16) -> bool {
+        self.backends.binary_search(&backend).is_ok()
     }
 }
 
@@ -100,6 +111,7 @@ pub(crate) struct Pool {
     pub(crate) backends: Vec<Backend>,
     /// In the order of their fronts.
     pub(crate) services: Vec<Service>,
+    pub(crate) groups: Vec<Group>,
 }
 
 impl Pool {
@@ -123,14 +135,15 @@ impl Pool {
         let front = Front::of(flow);
         self.services.iter().position(|service| {
             let other = service.front;
-            (other.address, other.protocol) == (front.address, front.protocol) && service.backends.contains(&backend)
+            let is_same = (other.address, other.protocol) == (front.address, front.protocol);
+            is_same && self.groups.get(service.group).is_some_and(|group| group.has(backend))
         })
     }
 
     /// The backend that a new connection of this hash gets.
     #[inline]
     pub(crate) fn choose(&self, service: usize, hash: u64) -> Option<u16> {
-        let backend = self.services.get(service)?.table.lookup(hash);
+        let backend = self.groups.get(self.services.get(service)?.group)?.table.lookup(hash);
         (backend != NOBODY).then_some(backend)
     }
 
@@ -145,7 +158,7 @@ impl Pool {
         self.backends.binary_search_by(|backend| backend.name.as_str().cmp(name)).ok()
     }
 
-    /// Sets a backend's health, and says what that did to the tables of all services together.
+    /// Sets a backend's health, and says what that did to all tables together.
     pub(crate) fn set_health(&mut self, name: &str, health: Health) -> Result<Moved, Refusal> {
         let at = self.named(name).ok_or_else(|| {
             Refusal::from_parts(&["no backend has the name \"", name, "\"; the message `backends?` lists them"])
@@ -153,18 +166,18 @@ impl Pool {
         self.backends[at].health = health;
         let number = u16::try_from(at).unwrap_or(NOBODY);
         let mut moved = Moved::default();
-        for service in self.services.iter_mut().filter(|service| service.backends.contains(&number)) {
-            let one = service.fill(&self.backends);
+        for group in self.groups.iter_mut().filter(|group| group.has(number)) {
+            let one = group.fill(&self.backends);
             moved.places += one.places;
             moved.needless += one.needless;
         }
         Ok(moved)
     }
 
-    /// Fills the tables of all services.
+    /// Fills all tables.
     pub(crate) fn fill(&mut self) {
-        for service in &mut self.services {
-            service.fill(&self.backends);
+        for group in &mut self.groups {
+            group.fill(&self.backends);
         }
     }
 }

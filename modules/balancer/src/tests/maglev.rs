@@ -103,8 +103,9 @@ proptest! {
         let own = before.iter().filter(|place| usize::from(**place) == gone).count();
         prop_assert_eq!((moved.places - moved.needless) as usize, own);
         prop_assert!(!table.places().contains(&u16::try_from(gone).unwrap()));
-        table.fill(members.iter().copied());
+        let back = table.fill(members.iter().copied());
         prop_assert_eq!(table.places(), before);
+        prop_assert_eq!(back, moved, "the same places move back, and as many of them without need");
     }
 }
 
