@@ -11,7 +11,8 @@ for program in ip ethtool curl python3; do
 done
 perigee=$(realpath "${PERIGEE:-../../target/release/perigee}")
 modules=$(realpath ../../target/modules)
-"$perigee" conformance "$modules/balancer.wasm" --suite ../../conformance/balancer.toml
+"$perigee" conformance "$modules/balancer.wasm" --suite abi --suite ../../conformance/balancer.toml --config '
+  { backends = [{ name = "a", mac = "02:00:00:00:01:01" }], services = [{ address = "192.0.2.1", protocol = "tcp", port = 80 }] }'
 
 work=$(mktemp -d)
 between=perigee-lb client=perigee-lb-client

@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 perigee=$(realpath "${PERIGEE:-../../target/release/perigee}")
 modules=$(realpath ../../target/modules)
-"$perigee" conformance "$modules/policer.wasm" --suite ../../conformance/policer.toml
+"$perigee" conformance "$modules/policer.wasm" --suite abi --suite ../../conformance/policer.toml --config '
+  { classes = [{ name = "a", prefixes = ["0.0.0.0/0"], cir = "1M", cbs = 2000, shape = "1M", queue = 9 }] }'
 work=$(mktemp -d)
 client=perigee-pol-client server=perigee-pol-server between=perigee-pol
 pids=()

@@ -2,7 +2,7 @@
 
 use super::*;
 use perigee_guest::testing::Input;
-use perigee_guest::wire::{Header as _, Icmp, Icmpv6};
+use perigee_guest::wire::{Fragment, Header as _, Icmp, Icmpv6};
 
 const S: u64 = 1_000_000_000;
 /// A call without packets.
@@ -155,6 +155,35 @@ fn fragments_follow_the_first_one() {
     assert_eq!(host.counter("fragments.steered"), 100);
     let [_, later, _] = fragments(99);
     assert_eq!((send(&mut host, later), host.counter("fragments.unknown")), (None, 1));
+}
+
+#[test]
+fn fragments_of_ipv6_do_the_same() {
+    perigee_guest::stack! { struct Part { eth: Ethernet, ip: Ipv6, fragment: Fragment, udp: Udp } }
+    let mut host = host("");
+    let part = |client: u16, offset: u16| {
+        let mut frame = vec![0; Part::LEN + 40];
+        Part::fill(&mut frame, |p| {
+            p.ip.set_source("2001:db8:9::9".parse().unwrap());
+            p.ip.set_destination("2001:db8::1".parse().unwrap());
+            p.fragment.set_identification(u32::from(client) << 16 | 7);
+            p.fragment.set_offset(offset);
+            p.fragment.set_more(offset == 0);
+            p.udp.set_source_port(client);
+            p.udp.set_destination_port(80);
+        })
+        .unwrap();
+        frame
+    };
+    for client in 0..60 {
+        let first = send(&mut host, part(client, 0)).unwrap();
+        // Behind the fragment header of a later one there are no ports, whatever it looks like.
+        let mut later = part(client, 6);
+        later[62..66].fill(0xee);
+        assert_eq!(send(&mut host, later), Some(first), "{client}");
+    }
+    assert_eq!(send(&mut host, part(99, 6)), None);
+    assert_eq!((host.counter("fragments.steered"), host.counter("fragments.unknown")), (60, 1));
 }
 
 /// An ICMP error to the service about a packet that it sent to a client, of which `quoted` bytes come back.
