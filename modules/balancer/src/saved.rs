@@ -10,13 +10,13 @@ use crate::connections::State;
 use crate::maglev::NOBODY;
 use crate::pool::Health;
 use alloc::vec::Vec;
-use perigee_guest::state::{FiveTuple, FiveTuple4, FiveTuple6, Flow, Saved};
+use perigee_guest::state::{FiveTuple, Saved};
 use perigee_guest::{Buffer, Refusal};
 
 /// Most connections that are saved: what a mailbox of 8 MiB holds beside the backends.
 const CONNECTIONS: usize = 160_000;
-/// Bytes of a connection: table, family, addresses, ports, protocol, backend and time of last use.
-const EACH: usize = 2 + 32 + 5 + 2 + 8;
+/// Bytes of a connection: table, flow, backend and time of last use.
+const EACH: usize = 1 + FiveTuple::BYTES + 2 + 8;
 
 pub(crate) fn save(balancer: &Balancer, state: &mut Buffer<'_>) -> Result<(), Refusal> {
     state.push(&balancer.now.to_le_bytes())?;
@@ -32,7 +32,10 @@ pub(crate) fn save(balancer: &Balancer, state: &mut Buffer<'_>) -> Result<(), Re
     for (number, table) in tables() {
         let most = if all > CONNECTIONS { table.len() * CONNECTIONS / all } else { table.len() };
         for flow in table.iter().skip(table.len() - most) {
-            state.push(&write(number, &flow))?;
+            state.push(&[number as u8])?;
+            state.push(&flow.key.to_bytes())?;
+            state.push(&flow.value.to_le_bytes())?;
+            state.push(&flow.used.to_le_bytes())?;
         }
     }
     Ok(())
@@ -59,8 +62,8 @@ pub(crate) fn restore(balancer: &mut Balancer, state: &[u8]) -> Result<(), Refus
     }
     balancer.pool.fill();
     let (each, odd) = rest.as_chunks::<EACH>();
-    let is_known = |bytes: &&[u8; EACH]| usize::from(bytes[0]) < State::ALL.len() && matches!(bytes[1], 4 | 6);
-    if !odd.is_empty() || !each.iter().all(|bytes| is_known(&bytes)) || !each.is_sorted_by_key(|bytes| bytes[0]) {
+    let is_known = |bytes: &[u8; EACH]| usize::from(bytes[0]) < State::ALL.len() && matches!(bytes[1], 4 | 6);
+    if !odd.is_empty() || !each.iter().all(is_known) || !each.is_sorted_by_key(|bytes| bytes[0]) {
         return Err(bad());
     }
     // Another run has another clock: what is kept is how long ago it was.
@@ -79,46 +82,12 @@ pub(crate) fn restore(balancer: &mut Balancer, state: &[u8]) -> Result<(), Refus
     Ok(())
 }
 
-fn write(table: State, flow: &Flow<'_, FiveTuple, u16>) -> [u8; EACH] {
-    let mut bytes = [0; EACH];
-    bytes[0] = table as u8;
-    let (ports, protocol) = match flow.key {
-        FiveTuple::V4(key) => {
-            bytes[1] = 4;
-            bytes[2..6].copy_from_slice(&key.source.octets());
-            bytes[18..22].copy_from_slice(&key.destination.octets());
-            ([key.source_port, key.destination_port], key.protocol)
-        }
-        FiveTuple::V6(key) => {
-            bytes[1] = 6;
-            bytes[2..18].copy_from_slice(&key.source.octets());
-            bytes[18..34].copy_from_slice(&key.destination.octets());
-            ([key.source_port, key.destination_port], key.protocol)
-        }
-    };
-    bytes[34..36].copy_from_slice(&ports[0].to_le_bytes());
-    bytes[36..38].copy_from_slice(&ports[1].to_le_bytes());
-    bytes[38] = protocol;
-    bytes[39..41].copy_from_slice(&flow.value.to_le_bytes());
-    bytes[41..].copy_from_slice(&flow.used.to_le_bytes());
-    bytes
-}
-
 /// The flow, its backend's old number, and when it was used.
 fn read(bytes: &[u8; EACH]) -> (FiveTuple, u16, u64) {
-    let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
-    let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let (source, destination, source_port, destination_port, protocol) =
-        (part(2), part(18), short(34), short(36), bytes[38]);
-    let key = if bytes[1] == 4 {
-        let four = |[a, b, c, d, ..]: [u8; 16]| [a, b, c, d].into();
-        let (source, destination) = (four(source), four(destination));
-        FiveTuple4 { source, destination, source_port, destination_port, protocol }.into()
-    } else {
-        let (source, destination) = (source.into(), destination.into());
-        FiveTuple6 { source, destination, source_port, destination_port, protocol }.into()
-    };
-    (key, short(39), u64::from_le_bytes(bytes[41..].first_chunk().copied().unwrap_or_default()))
+    let mut rest = &bytes[1..];
+    let flow = FiveTuple::from_bytes(&take(&mut rest).unwrap_or([0; FiveTuple::BYTES]));
+    let backend = u16::from_le_bytes(take(&mut rest).unwrap_or_default());
+    (flow, backend, u64::from_le_bytes(take(&mut rest).unwrap_or_default()))
 }
 
 /// Takes bytes off the front.

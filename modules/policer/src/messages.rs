@@ -6,7 +6,7 @@ use crate::rates::Rates;
 use crate::shaper::burst_time;
 use crate::values::Rate;
 use core::fmt::{self, Write as _};
-use perigee_guest::{Buffer, Refusal};
+use perigee_guest::{Buffer, Quoted, Refusal};
 
 pub(crate) fn answer(policer: &mut Policer, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
     let request = core::str::from_utf8(request).unwrap_or_default();
@@ -82,21 +82,4 @@ fn tell(policer: &Policer, reply: &mut Buffer<'_>) -> fmt::Result {
         write!(reply, ",\"waiting\":{}}}", class.shaper.waiting.len())?;
     }
     reply.write_str("]")
-}
-
-/// A text of JSON.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for letter in self.0.chars() {
-            match letter {
-                '"' | '\\' => write!(f, "\\{letter}")?,
-                _ if letter.is_control() => write!(f, "\\u{:04x}", u32::from(letter))?,
-                _ => f.write_char(letter)?,
-            }
-        }
-        f.write_char('"')
-    }
 }

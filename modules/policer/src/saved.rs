@@ -3,7 +3,7 @@
 //!
 //! Little-endian. The number of classes, and of each: the length of its name, its name, its rates as configured and as they are, its
 //! schedule, its tallies, the number of packets that wait, and these. The number of prefixes, and of each: family, address, length,
-//! buckets. Then flows, the one that was used last at the end: family, addresses, ports, protocol, class, buckets, time. Where the
+//! buckets. Then flows, the one that was used last at the end: the flow, its class, buckets, time. Where the
 //! mailbox is too small for all flows, those that were used last are saved. When this layout changes, `state_version` in `module!` is
 //! counted up.
 
@@ -14,7 +14,7 @@ use crate::shaper::{Schedule, Waiting};
 use crate::{Member, Policer, messages};
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use perigee_guest::state::{FiveTuple, FiveTuple4, FiveTuple6, Prefix, Saved};
+use perigee_guest::state::{FiveTuple, Prefix, Saved};
 use perigee_guest::{Buffer, Held, Refusal};
 
 /// Bytes of state at most: a mailbox of 8 MiB.
@@ -23,8 +23,8 @@ const STATE: usize = 8 << 20;
 const WAITING: usize = 8 + 8 + 28;
 /// Bytes of a prefix: family, address, length and buckets.
 const PREFIX: usize = 1 + 16 + 1 + 16;
-/// Bytes of a flow: family, addresses, ports, protocol, class, buckets, and time of last use.
-const FLOW: usize = 1 + 32 + 4 + 1 + 2 + 16 + 8;
+/// Bytes of a flow: itself, its class, buckets, and time of last use.
+const FLOW: usize = FiveTuple::BYTES + 2 + 16 + 8;
 /// Packets and bytes by colour, passed on, and overflowed.
 const TALLIES: usize = 5;
 
@@ -43,7 +43,7 @@ pub(crate) fn save(policer: &Policer, state: &mut Buffer<'_>) -> Result<(), Refu
     let places = (STATE - state.len().min(STATE)) / FLOW;
     for flow in policer.flows.iter().skip(policer.flows.len().saturating_sub(places)) {
         let mut member = *flow.value;
-        save_key(flow.key, state)?;
+        state.push(&flow.key.to_bytes())?;
         state.push(&member.class.to_le_bytes())?;
         save_numbers(member.meter.tokens(policer.now).into_iter().chain([flow.used]), state)?;
     }
@@ -90,28 +90,6 @@ fn save_prefix(address: IpAddr, len: u8, mut member: Member, now: u64, state: &m
     save_numbers(member.meter.tokens(now), state)
 }
 
-fn save_key(key: &FiveTuple, state: &mut Buffer<'_>) -> Result<(), Refusal> {
-    let mut bytes = [0; 38];
-    let (ports, protocol) = match key {
-        FiveTuple::V4(flow) => {
-            bytes[0] = 4;
-            bytes[1..5].copy_from_slice(&flow.source.octets());
-            bytes[17..21].copy_from_slice(&flow.destination.octets());
-            ([flow.source_port, flow.destination_port], flow.protocol)
-        }
-        FiveTuple::V6(flow) => {
-            bytes[0] = 6;
-            bytes[1..17].copy_from_slice(&flow.source.octets());
-            bytes[17..33].copy_from_slice(&flow.destination.octets());
-            ([flow.source_port, flow.destination_port], flow.protocol)
-        }
-    };
-    bytes[33..35].copy_from_slice(&ports[0].to_le_bytes());
-    bytes[35..37].copy_from_slice(&ports[1].to_le_bytes());
-    bytes[37] = protocol;
-    Ok(state.push(&bytes)?)
-}
-
 fn save_numbers(numbers: impl IntoIterator<Item = u64>, state: &mut Buffer<'_>) -> Result<(), Refusal> {
     numbers.into_iter().try_for_each(|number| Ok(state.push(&number.to_le_bytes())?))
 }
@@ -148,8 +126,9 @@ pub(crate) fn restore(policer: &mut Policer, state: &[u8]) -> Result<(), Refusal
         };
         meter.set_tokens([number_at(bytes, 40), number_at(bytes, 48)], now);
         let edition = classes.get(usize::from(number)).map_or(0, |class| class.edition);
+        let key = FiveTuple::from_bytes(bytes.first_chunk().unwrap_or(&[0; FiveTuple::BYTES]));
         let used = number_at(bytes, 56);
-        Saved { key: read_key(bytes), value: Member { class: number, edition, meter }, created: used, used }
+        Saved { key, value: Member { class: number, edition, meter }, created: used, used }
     });
     Ok(policer.flows.restore(saved)?)
 }
@@ -212,21 +191,6 @@ fn restore_prefix(policer: &mut Policer, bytes: [u8; PREFIX]) -> Result<(), Refu
         member.meter.set_tokens([number_at(&bytes, 18), number_at(&bytes, 26)], now);
     }
     Ok(())
-}
-
-fn read_key(bytes: &[u8; FLOW]) -> FiveTuple {
-    let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
-    let port = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let (source, destination, source_port, destination_port, protocol) =
-        (part(1), part(17), port(33), port(35), bytes[37]);
-    if bytes[0] == 4 {
-        let four = |[a, b, c, d, ..]: [u8; 16]| [a, b, c, d].into();
-        let (source, destination) = (four(source), four(destination));
-        FiveTuple4 { source, destination, source_port, destination_port, protocol }.into()
-    } else {
-        let (source, destination) = (source.into(), destination.into());
-        FiveTuple6 { source, destination, source_port, destination_port, protocol }.into()
-    }
 }
 
 fn bad() -> Refusal {
