@@ -8,11 +8,15 @@
 
 mod error;
 mod json;
+#[cfg(feature = "state")]
+mod many;
 mod secret;
 mod types;
 
 use crate::refusal::Refusal;
 use json::Json;
+#[cfg(feature = "state")]
+pub use many::Many;
 pub use secret::Secret;
 use serde::Deserialize;
 pub use types::List;

@@ -4,6 +4,7 @@ use super::*;
 use crate::text::Text;
 use crate::wire::Mac;
 use core::net::{IpAddr, Ipv4Addr};
+use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -137,4 +138,15 @@ fn a_secret_is_read_and_not_shown() {
         let refusal = from_json::<Hidden>(text.as_bytes()).map(|_| ()).unwrap_err();
         assert_eq!(refusal.text().as_str(), said);
     }
+}
+
+#[cfg(feature = "state")]
+#[test]
+fn a_list_of_many_values_has_any_length() {
+    let text = format!("[{}]", (0..5_000).map(|number| number.to_string()).collect::<Vec<_>>().join(","));
+    let list: Many<u16> = from_json(text.as_bytes()).unwrap();
+    assert!(list.0.iter().copied().eq(0..5_000));
+    let wrong = from_json::<Many<u16>>(b"[1, 2, 70000]").unwrap_err();
+    assert!(wrong.to_string().contains("70000"), "{wrong}");
+    assert!(from_json::<Many<u16>>(b"{}").is_err());
 }

@@ -69,6 +69,11 @@ impl Level {
     pub(super) const fn tokens(&self) -> u64 {
         self.parts / PARTS
     }
+
+    /// Has so many tokens, or as many as fit.
+    pub(super) fn set_tokens(&mut self, tokens: u64) {
+        self.parts = tokens.saturating_mul(PARTS).min(self.full);
+    }
 }
 
 /// How much a rate has brought since it was asked last.

@@ -100,6 +100,12 @@ impl<A: Address, V> Lpm<A, V> {
         self.place(prefix).ok().and_then(|at| self.entries.get(at)).map(|entry| &entry.value)
     }
 
+    /// The value of exactly this prefix, to be changed.
+    pub fn get_mut(&mut self, prefix: Prefix<A>) -> Option<&mut V> {
+        let at = self.place(prefix).ok()?;
+        self.entries.get_mut(at).map(|entry| &mut entry.value)
+    }
+
     /// Puts a prefix in; the value that it had comes back. Costs as much as there are prefixes.
     ///
     /// # Errors

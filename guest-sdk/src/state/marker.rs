@@ -64,6 +64,20 @@ impl SingleRate {
         }
         Colour::Red
     }
+
+    /// Bytes in the committed and in the excess bucket.
+    pub fn tokens(&mut self, now: u64) -> [u64; 2] {
+        let rest = self.committed.put(self.flow.since(now));
+        self.excess.put(rest);
+        [self.committed.tokens(), self.excess.tokens()]
+    }
+
+    /// Has so many bytes in its buckets from now on, or as many as fit: those of a marker that it takes the place of.
+    pub fn set_tokens(&mut self, [committed, excess]: [u64; 2], now: u64) {
+        self.flow.since(now);
+        self.committed.set_tokens(committed);
+        self.excess.set_tokens(excess);
+    }
 }
 
 /// The two rate three colour marker (RFC 2698).
@@ -121,5 +135,20 @@ impl TwoRate {
         }
         self.committed.take(bytes);
         Colour::Green
+    }
+
+    /// Bytes in the committed and in the peak bucket.
+    pub fn tokens(&mut self, now: u64) -> [u64; 2] {
+        self.committed.put(self.committed_flow.since(now));
+        self.peak.put(self.peak_flow.since(now));
+        [self.committed.tokens(), self.peak.tokens()]
+    }
+
+    /// Has so many bytes in its buckets from now on, or as many as fit: those of a marker that it takes the place of.
+    pub fn set_tokens(&mut self, [committed, peak]: [u64; 2], now: u64) {
+        self.committed_flow.since(now);
+        self.peak_flow.since(now);
+        self.committed.set_tokens(committed);
+        self.peak.set_tokens(peak);
     }
 }

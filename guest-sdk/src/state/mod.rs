@@ -25,6 +25,7 @@
 mod bucket;
 mod five_tuple;
 mod flow;
+mod flow_bytes;
 mod histogram;
 mod lpm;
 mod marker;

@@ -103,6 +103,35 @@ proptest! {
     }
 }
 
+proptest! {
+    /// A marker that takes the place of another says of each packet what that would have said; but for a part of a byte, which goes.
+    #[test]
+    fn a_marker_goes_on_where_another_was(
+        steps in prop::collection::vec((0_u64..2_000_000_000, 1_u64..1_500), 1..60),
+        swap in 0_usize..60,
+    ) {
+        // Whole bytes come at whole times, so no part is lost.
+        let mut singles = [SingleRate::new(1_000, 2_000, 3_000, 0).unwrap(); 2];
+        let mut twos = [TwoRate::new((1_000, 2_000), (2_000, 3_000), 0).unwrap(); 2];
+        let mut now = 0;
+        for (step, (later, bytes)) in steps.into_iter().enumerate() {
+            now += later / MILLISECOND * MILLISECOND;
+            if step == swap {
+                let tokens = singles[0].tokens(now);
+                singles[1] = SingleRate::new(1_000, 2_000, 3_000, now).unwrap();
+                singles[1].set_tokens(tokens, now);
+                let tokens = twos[0].tokens(now);
+                twos[1] = TwoRate::new((1_000, 2_000), (2_000, 3_000), now).unwrap();
+                twos[1].set_tokens(tokens, now);
+            }
+            let [one, other] = singles.each_mut().map(|marker| marker.mark(bytes, Colour::Green, now));
+            prop_assert_eq!(one, other);
+            let [one, other] = twos.each_mut().map(|marker| marker.mark(bytes, Colour::Green, now));
+            prop_assert_eq!(one, other);
+        }
+    }
+}
+
 /// The order of RFC 2697: the committed bucket is filled first, the excess one with what is left.
 #[test]
 fn a_pause_fills_the_committed_burst_first() {
