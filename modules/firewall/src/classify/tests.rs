@@ -98,7 +98,7 @@ fn walk(patterns: &[Pattern], seen: &Seen, from: u32) -> Option<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn the_first_pattern_is_found_as_by_a_walk(patterns in patterns(), packets in vec((seen(), 0..90_u32), 40)) {
