@@ -86,7 +86,7 @@ impl Fragments {
     pub(crate) fn take(&mut self, seen: &Seen, part: Part, now: u64) -> Fate {
         let end = part.offset.checked_add(part.len);
         // All but the last one have a multiple of eight bytes, and no packet is longer than 65,535.
-        let is_sound = part.len != 0 && (!part.more || part.len % 8 == 0);
+        let is_sound = part.len != 0 && (!part.more || part.len.is_multiple_of(8));
         let Some(found) = self.wholes.find_or_insert(whole(seen, part), now, || Parts::NONE) else { return Fate::Bad };
         let parts = found.value;
         let fits = match end {
@@ -141,7 +141,7 @@ mod test {
     #[test]
     fn gaps_are_bounded() {
         let mut parts = Parts::NONE;
-        for piece in 0..PIECES as u16 {
+        for piece in 0..8 {
             assert!(parts.note(piece * 16, piece * 16 + 8));
         }
         assert!(!parts.note(1_000, 1_008));

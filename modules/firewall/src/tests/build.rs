@@ -22,7 +22,7 @@ impl Frame {
     }
 
     /// By the other port.
-    pub(super) fn from_b(mut self) -> Self {
+    pub(super) fn by_b(mut self) -> Self {
         self.port = 1;
         self
     }

@@ -11,7 +11,7 @@ fn v4(port: u8, number: u8, from: u16, len: usize, more: bool) -> Frame {
     if from == 0 {
         payload[..8].copy_from_slice(&[0, 5, 0, port, 0, 99, 0, 0]);
     }
-    let [high, low] = (from / 8 | u16::from(more) << 13).to_be_bytes();
+    let [high, low] = ((from / 8) | (u16::from(more) << 13)).to_be_bytes();
     ip("10.0.0.1", "10.0.0.2", 17, &payload).with(18, &[0, number, high, low])
 }
 

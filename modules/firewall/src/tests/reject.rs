@@ -34,7 +34,7 @@ fn tcp_is_reset() {
     let tcp = Tcp::parse(ip.payload).unwrap();
     assert_eq!((tcp.source_port(), tcp.destination_port()), (80, 5));
     assert_eq!((tcp.sequence(), tcp.acknowledgment(), tcp.rst(), tcp.ack()), (0, 78, true, true));
-    let reset = answer(&mut host, &tcp_numbered("[2001:db8::1]:5", "[2001:db8::2]:80", FIN | ACK, (77, 9)).from_b());
+    let reset = answer(&mut host, &tcp_numbered("[2001:db8::1]:5", "[2001:db8::2]:80", FIN | ACK, (77, 9)).by_b());
     let ip = Ipv6::parse(&reset[14..]).unwrap();
     let tcp = Tcp::parse(ip.payload).unwrap();
     assert_eq!((tcp.sequence(), tcp.acknowledgment(), tcp.rst(), tcp.ack()), (9, 0, true, false));

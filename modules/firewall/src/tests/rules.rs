@@ -88,11 +88,11 @@ fn vlans_and_ports_of_the_run_are_met() {
             (plain(), true),
             (plain().tagged(5), true),
             (plain().tagged(7), false),
-            (plain().from_b(), false),
+            (plain().by_b(), false),
             (plain().tagged(6).tagged(9), false),
         ],
     );
-    check(r#"{"out":"a","action":"accept"}"#, &[(plain(), false), (plain().from_b(), true)]);
+    check(r#"{"out":"a","action":"accept"}"#, &[(plain(), false), (plain().by_b(), true)]);
 }
 
 /// A tag that the port took off counts as one in the packet.

@@ -17,20 +17,20 @@ fn from_a(keys: &str) -> Host<Firewall> {
 /// Opens a connection.
 fn open(host: &mut Host<Firewall>) {
     assert!(passes(host, &tcp_numbered(A, B, SYN, (100, 0))));
-    assert!(passes(host, &tcp_numbered(B, A, SYN | ACK, (500, 101)).from_b()));
+    assert!(passes(host, &tcp_numbered(B, A, SYN | ACK, (500, 101)).by_b()));
     assert!(passes(host, &tcp_numbered(A, B, ACK, (101, 501))));
 }
 
 #[test]
 fn answers_pass_and_what_nobody_asked_for_does_not() {
     let mut host = from_a("");
-    assert!(!passes(&mut host, &tcp(B, A, SYN).from_b()));
-    assert!(!passes(&mut host, &tcp(B, A, SYN | ACK).from_b()));
+    assert!(!passes(&mut host, &tcp(B, A, SYN).by_b()));
+    assert!(!passes(&mut host, &tcp(B, A, SYN | ACK).by_b()));
     open(&mut host);
-    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).from_b()));
+    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).by_b()));
     // Another port is another connection.
-    assert!(!passes(&mut host, &tcp(B, "10.0.0.1:1001", ACK).from_b()));
-    assert!(!passes(&mut host, &tcp(B, A, ACK).from_b().tagged(5)));
+    assert!(!passes(&mut host, &tcp(B, "10.0.0.1:1001", ACK).by_b()));
+    assert!(!passes(&mut host, &tcp(B, A, ACK).by_b().tagged(5)));
     assert_eq!(["connections.new", "accepted", "accepted.established"].map(|name| host.counter(name)), [1, 1, 3]);
     assert_eq!(["dropped.invalid", "dropped.policy"].map(|name| host.counter(name)), [3, 1]);
 }
@@ -43,7 +43,7 @@ fn udp_and_others_are_followed_until_their_time_is_over() {
         (ip("10.0.0.1", "10.0.0.2", 50, &[7; 16]), ip("10.0.0.2", "10.0.0.1", 50, &[8; 16])),
     ] {
         let mut host = from_a(r#","timeouts":{"other":30}"#);
-        let answer = answer.from_b();
+        let answer = answer.by_b();
         assert!(!passes(&mut host, &answer));
         assert!(passes(&mut host, &packet));
         host.set_time(30 * SECOND - 1);
@@ -59,12 +59,12 @@ fn udp_and_others_are_followed_until_their_time_is_over() {
 fn echo_replies_need_their_request() {
     for (a, b, request, reply) in [("10.0.0.1", "10.0.0.2", 8, 0), ("2001:db8::1", "2001:db8::2", 128, 129)] {
         let mut host = from_a("");
-        assert!(!passes(&mut host, &echo(b, a, reply, 5).from_b()));
+        assert!(!passes(&mut host, &echo(b, a, reply, 5).by_b()));
         assert!(passes(&mut host, &echo(a, b, request, 5)));
-        assert!(passes(&mut host, &echo(b, a, reply, 5).from_b()));
-        assert!(!passes(&mut host, &echo(b, a, reply, 6).from_b()));
+        assert!(passes(&mut host, &echo(b, a, reply, 5).by_b()));
+        assert!(!passes(&mut host, &echo(b, a, reply, 6).by_b()));
         // Their own question is another one.
-        assert!(!passes(&mut host, &echo(b, a, request, 5).from_b()));
+        assert!(!passes(&mut host, &echo(b, a, request, 5).by_b()));
         // Not even from a, an answer to nothing.
         assert!(!passes(&mut host, &echo(a, b, reply, 9)));
     }
@@ -76,16 +76,16 @@ fn errors_pass_that_quote_a_packet_of_a_connection() {
     let sent = tcp_numbered(A, B, SYN, (100, 0));
     assert!(passes(&mut host, &sent));
     let router = "203.0.113.1";
-    assert!(passes(&mut host, &error(router, "10.0.0.1", 3, 1, &sent).from_b()));
-    assert!(passes(&mut host, &error(router, "10.0.0.1", 11, 0, &sent).from_b()));
+    assert!(passes(&mut host, &error(router, "10.0.0.1", 3, 1, &sent).by_b()));
+    assert!(passes(&mut host, &error(router, "10.0.0.1", 11, 0, &sent).by_b()));
     // To somebody else than who sent it.
-    assert!(!passes(&mut host, &error(router, "10.0.0.9", 3, 1, &sent).from_b()));
+    assert!(!passes(&mut host, &error(router, "10.0.0.9", 3, 1, &sent).by_b()));
     // About a packet that was not sent.
-    assert!(!passes(&mut host, &error(router, "10.0.0.1", 3, 1, &tcp("10.0.0.1:1001", B, SYN)).from_b()));
+    assert!(!passes(&mut host, &error(router, "10.0.0.1", 3, 1, &tcp("10.0.0.1:1001", B, SYN)).by_b()));
     let sent = udp("[2001:db8::1]:9", "[2001:db8::2]:53");
     assert!(passes(&mut host, &sent));
-    assert!(passes(&mut host, &error("2001:db8::99", "2001:db8::1", 1, 4, &sent).from_b()));
-    assert!(!passes(&mut host, &error("2001:db8::99", "2001:db8::2", 1, 4, &sent).from_b()));
+    assert!(passes(&mut host, &error("2001:db8::99", "2001:db8::1", 1, 4, &sent).by_b()));
+    assert!(!passes(&mut host, &error("2001:db8::99", "2001:db8::2", 1, 4, &sent).by_b()));
     assert_eq!(["accepted.related", "dropped.invalid"].map(|name| host.counter(name)), [3, 3]);
 }
 
@@ -95,7 +95,7 @@ fn with_rules_for_all_states_nothing_passes_by_itself() {
         [r#"{"state":["established","related"],"action":"accept"}"#, r#"{"state":"new","in":"a","action":"accept"}"#];
     let mut host = start(r#""stateful":true,"established":"rules","invalid":"rules""#, &rules);
     open(&mut host);
-    assert!(!passes(&mut host, &tcp(B, A, SYN).from_b()));
+    assert!(!passes(&mut host, &tcp(B, A, SYN).by_b()));
     assert_eq!(["accepted", "dropped.policy", "accepted.established"].map(|name| host.counter(name)), [3, 1, 0]);
 }
 
@@ -103,11 +103,11 @@ fn with_rules_for_all_states_nothing_passes_by_itself() {
 fn a_reset_ends_a_connection_only_if_it_may_be_real() {
     let mut host = from_a("");
     open(&mut host);
-    assert!(!passes(&mut host, &tcp_numbered(B, A, RST, (90_000_000, 0)).from_b()));
-    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).from_b()));
-    assert!(passes(&mut host, &tcp_numbered(B, A, RST, (501, 0)).from_b()));
+    assert!(!passes(&mut host, &tcp_numbered(B, A, RST, (90_000_000, 0)).by_b()));
+    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).by_b()));
+    assert!(passes(&mut host, &tcp_numbered(B, A, RST, (501, 0)).by_b()));
     host.set_time(11 * SECOND);
-    assert!(!passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).from_b()));
+    assert!(!passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).by_b()));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_closed_connection_is_forgotten_and_may_begin_again() {
     open(&mut host);
     for (from, to, flags) in [(A, B, FIN | ACK), (B, A, FIN | ACK), (A, B, ACK)] {
         let packet = tcp_numbered(from, to, flags, if from == A { (101, 501) } else { (501, 101) });
-        assert!(passes(&mut host, &if from == A { packet } else { packet.from_b() }));
+        assert!(passes(&mut host, &if from == A { packet } else { packet.by_b() }));
     }
     assert!(!passes(&mut host, &tcp(A, B, SYN | FIN)));
     open(&mut host);
@@ -139,7 +139,7 @@ fn a_flood_of_syns_leaves_established_connections_alone() {
         assert!(passes(&mut host, &tcp(&format!("11.{b}.{c}.{d}:{}", 1024 + number % 60_000), B, SYN)));
     }
     assert!(host.counter("connections.ousted") > 19_000);
-    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).from_b()));
+    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).by_b()));
     assert!(passes(&mut host, &tcp_numbered(A, B, ACK, (101, 501))));
     let census = String::from_utf8(host.message(b"connections").unwrap()).unwrap();
     assert!(census.ends_with(r#""closing":0,"alive":1}"#), "{census}");
@@ -151,11 +151,11 @@ fn no_connection_that_is_alive_goes_for_a_new_one() {
     let pair = |number: u32| (format!("10.0.1.{number}:5"), "192.0.2.1:53");
     for number in 0..16 {
         let (from, to) = pair(number);
-        assert!(passes(&mut host, &udp(&from, to)) && passes(&mut host, &udp(to, &from).from_b()));
+        assert!(passes(&mut host, &udp(&from, to)) && passes(&mut host, &udp(to, &from).by_b()));
     }
     assert!(!passes(&mut host, &udp("10.0.2.1:5", "192.0.2.1:53")));
     assert_eq!(host.counter("dropped.full"), 1);
-    assert!((0..16).all(|number| passes(&mut host, &udp(pair(number).1, &pair(number).0).from_b())));
+    assert!((0..16).all(|number| passes(&mut host, &udp(pair(number).1, &pair(number).0).by_b())));
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn a_source_begins_only_so_many() {
 fn connections_outlive_a_change_of_rules() {
     let mut old = from_a(r#","connections":64"#);
     open(&mut old);
-    assert!(passes(&mut old, &udp(A, B)) && passes(&mut old, &udp(B, A).from_b()));
+    assert!(passes(&mut old, &udp(A, B)) && passes(&mut old, &udp(B, A).by_b()));
     let state = old.save().unwrap();
     let mut new = start(r#""stateful":true,"connections":64"#, &[]);
     new.restore(&state).unwrap();
     assert!(passes(&mut new, &tcp_numbered(A, B, ACK, (101, 501))));
-    assert!(passes(&mut new, &udp(B, A).from_b()));
+    assert!(passes(&mut new, &udp(B, A).by_b()));
     assert!(!passes(&mut new, &udp(A, "192.0.2.2:80")));
     // To one that follows none it is nothing, and from one that followed none nothing comes.
     start("", &[]).restore(&state).unwrap();
@@ -193,5 +193,5 @@ fn connections_outlive_a_change_of_rules() {
 fn with_loose_a_connection_is_taken_up_in_its_middle() {
     let mut host = from_a(r#","loose":true"#);
     assert!(passes(&mut host, &tcp_numbered(A, B, ACK, (101, 501))));
-    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).from_b()));
+    assert!(passes(&mut host, &tcp_numbered(B, A, ACK, (501, 101)).by_b()));
 }
