@@ -61,8 +61,11 @@ pub(crate) fn answer(firewall: &mut Firewall, request: &[u8], reply: &mut Buffer
             let mut text = Text::<240>::new();
             let _ = write!(
                 text,
-                "{{\"rules\":{rules},\"patterns\":{patterns},\"groups\":{},\"entries\":{},\"probes\":{}}}",
-                size.groups, size.entries, size.probes
+                "{{\"rules\":{rules},\"patterns\":{patterns},\"groups\":{},\"entries\":{},\"probes\":{},\"bytes\":{}}}",
+                size.groups,
+                size.entries,
+                size.probes,
+                firewall.classifier.bytes()
             );
             text
         }

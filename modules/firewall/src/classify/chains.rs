@@ -68,6 +68,12 @@ impl<A: Address> Chains<A> {
         })
     }
 
+    /// Bytes of heap.
+    pub(super) fn bytes(&self) -> usize {
+        let count = self.links.len();
+        count * (size_of::<Prefix<A>>() + size_of::<Link>()) + Lpm::<A, u32>::bytes(count)
+    }
+
     /// Length of the longest chain.
     pub(super) fn depth(&self) -> usize {
         (0..).take(self.links.len()).map(|number| self.from(number).count()).max().unwrap_or(0)

@@ -61,6 +61,11 @@ impl Lists {
         self.entries.len()
     }
 
+    /// Bytes of heap.
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.len() * size_of::<Entry>() + self.spans.len() * size_of::<Span>() + self.by_port.bytes()
+    }
+
     /// Puts the patterns of a group in, which are in order.
     pub(super) fn group(&mut self, number: u32, members: &[(u64, Entry)]) -> Result<Group, Refusal> {
         let order = |member: Option<&(u64, Entry)>| member.map_or(NONE, |(_, entry)| entry.order);

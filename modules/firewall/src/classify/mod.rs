@@ -106,6 +106,11 @@ impl Classifier {
         (found != NONE).then_some(found)
     }
 
+    /// Bytes of heap.
+    pub(crate) fn bytes(&self) -> usize {
+        self.v4.bytes() + self.v6.bytes()
+    }
+
     /// How large it is.
     pub(crate) fn size(&self) -> Size {
         let (v4, v6) = (self.v4.size(), self.v6.size());
@@ -159,6 +164,11 @@ impl<A: Address> Family<A> {
             }
         }
         best
+    }
+
+    fn bytes(&self) -> usize {
+        let chains = self.sources.bytes() + self.destinations.bytes();
+        chains + self.pairs.bytes() + self.groups.len() * size_of::<Group>() + self.lists.bytes()
     }
 
     fn size(&self) -> Size {

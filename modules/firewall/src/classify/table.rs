@@ -32,6 +32,11 @@ impl Table {
         table
     }
 
+    /// Bytes of heap.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.slots.as_slice())
+    }
+
     /// The number of a key.
     #[inline]
     pub(super) fn get(&self, key: u64) -> Option<u32> {
