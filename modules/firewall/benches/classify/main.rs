@@ -5,7 +5,13 @@
 //! cargo bench -p firewall                                  # the table
 //! cargo bench -p firewall -- --write DIR acl 10000         # a configuration and a capture for perigee run
 //! ```
-#![allow(missing_docs, unreachable_pub, dead_code, reason = "a program, and parts of the module that it uses")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "a program, and parts of the module that it uses"
+)]
 
 extern crate alloc;
 

@@ -68,7 +68,7 @@ struct Random(Lcg64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        (self.0.next() >> 16) % limit
+        u64::from(self.0.below(limit))
     }
 }
 

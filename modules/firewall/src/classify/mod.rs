@@ -1,9 +1,9 @@
 //! Finds the first of many patterns that a packet meets, without a look at most of them.
 //!
-//! Patterns with the same pair of source and destination prefix are a group. The prefixes of a family that contain an address
-//! are a chain, from the longest to the shortest; real rule sets have two to four in each. So a packet is looked up in both
-//! chains, and each pair of them in a hash table of groups. What begins behind the best pattern found so far is not looked at,
-//! be it a prefix, a group, or the rest of a list.
+//! Patterns with the same pair of source and destination prefix are a group. The prefixes of a family that contain an address are a
+//! chain, and each pair of a packet's two chains is looked up in a hash table of groups, but for pairs that 64 bits at the source's
+//! prefix say not to be there. Chains begin with the prefix that the first pattern has: what begins behind the best pattern found so far
+//! is not looked at, be it the rest of a chain, a group, or the rest of a list.
 //!
 //! A group of more than a few patterns has a second hash table in front, by the port that tells its patterns apart best:
 //! a range of ports is at most thirty prefixes of port numbers (`ports.rs`), and a packet asks once for each length that the group
@@ -123,9 +123,15 @@ fn pair(source: u32, destination: u32) -> u64 {
     u64::from(source) << 32 | u64::from(destination)
 }
 
+/// Both numbers of a key.
+#[allow(clippy::cast_possible_truncation, reason = "the halves that `pair` put together")]
+fn both(key: u64) -> (u32, u32) {
+    ((key >> 32) as u32, key as u32)
+}
+
 impl<A: Address> Family<A> {
     fn new(members: &[Member<A>]) -> Result<Self, Refusal> {
-        let sources = Chains::new(members.iter().map(|member| (member.source, member.entry.order)))?;
+        let mut sources = Chains::new(members.iter().map(|member| (member.source, member.entry.order)))?;
         let destinations = Chains::new(members.iter().map(|member| (member.destination, member.entry.order)))?;
         let mut keyed: Vec<(u64, Entry)> = Vec::with_capacity(members.len());
         for member in members {
@@ -133,6 +139,7 @@ impl<A: Address> Family<A> {
             keyed.push((pair(source, destination), member.entry));
         }
         keyed.sort_unstable_by_key(|(key, entry)| (*key, entry.order));
+        sources.pair(keyed.iter().map(|(key, _)| both(*key)));
         let mut groups = Vec::new();
         let mut lists = Lists::default();
         let mut keys = Vec::new();
@@ -148,17 +155,20 @@ impl<A: Address> Family<A> {
     #[inline]
     fn find(&self, source: A, destination: A, ports: [u32; 2], from: u32, is_met: impl Fn(&Entry) -> bool) -> u32 {
         let mut best = NONE;
-        let longest = self.destinations.longest(destination);
-        for (source, first) in self.sources.from(self.sources.longest(source)) {
-            if first >= best {
-                continue;
+        let destinations = self.destinations.of(destination);
+        for source in self.sources.of(source) {
+            if source.first >= best {
+                break;
             }
-            for (destination, first) in self.destinations.from(longest) {
-                if first >= best {
+            for destination in destinations {
+                if destination.first >= best {
+                    break;
+                }
+                if !source.may_pair(destination) {
                     continue;
                 }
-                let group = self.pairs.get(pair(source, destination)).and_then(|at| self.groups.get(at as usize));
-                if let Some(group) = group {
+                let key = pair(source.number, destination.number);
+                if let Some(group) = self.pairs.get(key).and_then(|at| self.groups.get(at as usize)) {
                     best = self.lists.find(group, ports, from, best, &is_met);
                 }
             }
