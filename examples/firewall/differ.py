@@ -18,7 +18,7 @@ from scapy.all import ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6, Raw
 from trace import trace
 
 # How long a packet may take. What comes later is still counted for its own packet.
-PATIENCE = 0.02
+PATIENCE = 0.01
 OWN = {"a": "02:00:00:00:00:0a", "b": "02:00:00:00:00:0b"}
 
 

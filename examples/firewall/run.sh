@@ -15,7 +15,6 @@ spaces="perigee-fw-a perigee-fw-b perigee-fw-k perigee-fw-m perigee-fw-ka perige
 pids=()
 finish() {
   for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-  wait 2> /dev/null || true
   for space in $spaces; do ip netns delete $space 2> /dev/null || true; done
   rm -rf "$work"
 }
@@ -26,13 +25,13 @@ for space in $spaces; do
 done
 # join SPACE BETWEEN SIDE: the interface "end" of one namespace, and its other end in the one between.
 join() {
-  ip -n "$2" link add "$3" address "02:00:00:00:01:0$3" type veth peer name end netns "$1"
-  ip -n "$1" link set end address "02:00:00:00:00:0$3"
+  ip -n "$2" link add name "$3" address "02:00:00:00:01:0$3" type veth peer name end netns "$1"
+  ip -n "$1" link set dev end address "02:00:00:00:00:0$3"
   for each in "$1 end" "$2 $3"; do
     # shellcheck disable=SC2086
     set -- "$1" "$2" "$3" $each
     ip netns exec "$4" ethtool -K "$5" tx off gso off gro off > /dev/null 2>&1 || true
-    ip -n "$4" link set "$5" up
+    ip -n "$4" link set dev "$5" up
   done
 }
 join perigee-fw-a perigee-fw-m a
@@ -86,9 +85,9 @@ ip -n perigee-fw-b addr add 10.2.0.1/8 dev end
 ip -n perigee-fw-a addr add 2001:db8:1::9/32 dev end
 ip -n perigee-fw-b addr add 2001:db8:2::1/32 dev end
 mkdir "$work/served" && echo "it passed" > "$work/served/index.html"
-server python3 -m http.server --directory "$work/served" --bind :: 80 > /dev/null 2>&1 &
+ip netns exec perigee-fw-b python3 -m http.server --directory "$work/served" --bind :: 80 > /dev/null 2>&1 &
 pids+=($!)
-server iperf3 -s > /dev/null 2>&1 &
+ip netns exec perigee-fw-b iperf3 -s > /dev/null 2>&1 &
 pids+=($!)
 for _ in $(seq 50); do [ "$(server ss -Htln 'sport = :80 or sport = :5201' | wc -l)" = 2 ] && break; sleep 0.1; done
 
@@ -137,8 +136,9 @@ tell "ping, IPv6" "3 received" "$(client ping -6 -c 3 -i 0.1 -W 1 2001:db8:2::1 
 tell "ping of a client by a server" "0 received" "$(server ping -c 1 -W 0.3 10.1.0.9 | grep -o '[0-9]* received')"
 
 # Other rules, while a connection is under way.
-client iperf3 -c 10.2.0.1 -t 3 -J > "$work/iperf" &
+ip netns exec perigee-fw-a timeout 10 iperf3 -c 10.2.0.1 -t 3 -J > "$work/iperf" &
 iperf=$!
+pids+=("$iperf")
 sleep 1
 sed 's/80, 443, 5201, 8000-8010/443/' rules.nft > "$work/other.nft"
 in_kernel nft flush ruleset
@@ -146,7 +146,7 @@ in_kernel nft -f "$work/other.nft"
 in_kernel nft -j list ruleset > "$work/other.json"
 convert "$work/other.json" "$work/other.toml"
 cp "$work/other.toml" "$work/firewall.toml"
-"$perigee" ctl --socket "$work/control" apply "$work/firewall.toml" > "$work/applied"
+ip netns exec perigee-fw-m "$perigee" ctl --socket "$work/control" apply "$work/firewall.toml" > "$work/applied"
 tell "curl to port 80, by the new rules" silence "$(curls http://10.2.0.1/)"
 code=0
 wait $iperf || code=$?
