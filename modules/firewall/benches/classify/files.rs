@@ -1,4 +1,4 @@
-//! A set as a configuration, and its packets as a capture.
+//! A set as configurations for `perigee run`, and its packets as captures.
 
 use crate::pattern::{ANY_PORT, ANY_PROTOCOL, Nets, Range};
 use crate::seen::{Addresses, Seen};
@@ -13,11 +13,43 @@ const PACKETS: usize = 65_536;
 /// Length of each.
 const LEN: usize = 60;
 
-/// Writes `rules.toml` (the key `rules` and what it needs) and `packets.pcap`.
+/// Writes three runs: `none.toml` without rules, `stateless.toml` with those of the set, and `stateful.toml`, in which each packet is followed
+/// by its answer.
 pub fn write(folder: &Path, set: &Set) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("rules.toml"), rules(set))?;
-    std::fs::write(folder.join("packets.pcap"), capture(&set.packets(PACKETS, 2)))
+    let folder = folder.canonicalize()?;
+    let packets = set.packets(PACKETS, 2);
+    let answered = packets[..PACKETS / 2].iter().flat_map(|seen| [*seen, answer(*seen)]).collect::<Vec<_>>();
+    std::fs::write(folder.join("packets.pcap"), capture(&packets))?;
+    std::fs::write(folder.join("answered.pcap"), capture(&answered))?;
+    let rules = rules(set);
+    let run = |capture: &str, keys: &str| run(&folder.join(capture), keys);
+    std::fs::write(folder.join("none.toml"), run("packets.pcap", "policy = \"accept\"\n"))?;
+    std::fs::write(folder.join("stateless.toml"), run("packets.pcap", &rules))?;
+    let stateful = format!("stateful = true\nloose = true\nconnections = 262144\n{rules}");
+    std::fs::write(folder.join("stateful.toml"), run("answered.pcap", &stateful))
+}
+
+/// A packet the other way.
+fn answer(seen: Seen) -> Seen {
+    let Addresses::V4(source, destination) = seen.addresses else { return seen };
+    let (source_port, destination_port) = (seen.destination_port, seen.source_port);
+    Seen { addresses: Addresses::V4(destination, source), source_port, destination_port, ..seen }
+}
+
+/// A capture that is played as fast as it goes, a wire, and the firewall behind it.
+fn run(capture: &Path, keys: &str) -> String {
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/modules/firewall.wasm");
+    format!(
+        "[run]\nduration = \"4s\"\nidle = \"spin\"\n\n\
+         [[port]]\nname = \"play\"\ndevice = \"file:{},speed=max,loop=forever\"\n\n\
+         [[port]]\nname = \"wire\"\ndevice = \"net_ring0\"\n\n[[port]]\nname = \"sink\"\ndevice = \"net_null0\"\n\n\
+         [[chain]]\nname = \"load\"\nsource = {{ port = \"play\" }}\ntx = [\"wire\"]\nwhen_full = \"wait\"\n\n\
+         [[chain]]\nname = \"judge\"\nsource = {{ port = \"wire\" }}\nstages = [\"firewall\"]\ntx = [\"sink\"]\nstage_times = true\n\n\
+         [[module]]\nname = \"firewall\"\nfile = \"{module}\"\n\
+         grants = {{ hostcalls = [\"log\", \"counter\"], control_deadline = \"1s\" }}\n\n[module.config]\n{keys}",
+        capture.display()
+    )
 }
 
 fn rules(set: &Set) -> String {
