@@ -15,7 +15,7 @@ from collections import Counter
 
 from scapy.all import ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6, Raw
 
-from trace import trace
+from packets import trace
 
 # How long a packet may take. What comes later is still counted for its own packet.
 PATIENCE = 0.01

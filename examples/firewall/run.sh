@@ -70,6 +70,7 @@ pids+=($!)
 run=$!
 read -r < "$work/ready" || { cat "$work/run"; exit 1; }
 
+"$perigee" conformance ../../target/modules/firewall.wasm --suite abi --suite ../../conformance/firewall.toml
 echo "the same packets through nftables and through the module"
 python3 differ.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b > "$work/kernel" &
 kernel=$!

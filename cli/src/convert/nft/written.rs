@@ -26,7 +26,7 @@ pub(super) fn text(chain: &Chain, rules: &[Rule], told: &mut Vec<String>) -> Str
     let mut text = format!(
         "# From the chain {} {} of nftables, by `perigee convert`.\n# `ports` are the names of the run's ports, in their order.\n\
          [[module]]\nname = \"firewall\"\nfile = \"firewall.wasm\"\n\
-         grants = {{ tx = {}, hostcalls = [\"log\", \"counter\"], control_deadline = \"1s\" }}\n\n[module.config]\npolicy = \"{}\"\n",
+         grants = {{ tx = {}, hostcalls = [\"log\", \"counter\", \"time\"] }}\n\n[module.config]\npolicy = \"{}\"\n",
         chain.table,
         chain.name,
         list(&ports),

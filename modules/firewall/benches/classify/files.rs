@@ -47,7 +47,7 @@ fn run(capture: &Path, keys: &str) -> String {
          [[chain]]\nname = \"load\"\nsource = {{ port = \"play\" }}\ntx = [\"wire\"]\nwhen_full = \"wait\"\n\n\
          [[chain]]\nname = \"judge\"\nsource = {{ port = \"wire\" }}\nstages = [\"firewall\"]\ntx = [\"sink\"]\nstage_times = true\n\n\
          [[module]]\nname = \"firewall\"\nfile = \"{module}\"\n\
-         grants = {{ hostcalls = [\"log\", \"counter\"], control_deadline = \"1s\" }}\n\n[module.config]\n{keys}",
+         grants = {{ hostcalls = [\"log\", \"counter\", \"time\"] }}\n\n[module.config]\n{keys}",
         capture.display()
     )
 }
