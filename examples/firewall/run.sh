@@ -71,12 +71,32 @@ run=$!
 read -r < "$work/ready" || { cat "$work/run"; exit 1; }
 
 "$perigee" conformance ../../target/modules/firewall.wasm --suite abi --suite ../../conformance/firewall.toml
+# Other rules for the kernel and for the module.
+rules() {
+  in_kernel nft flush ruleset
+  in_kernel nft -f "$1"
+  in_kernel nft -j list ruleset > "$work/rules.json"
+  convert "$work/rules.json" "$work/other.toml"
+  mv "$work/other.toml" "$work/firewall.toml"
+  ip netns exec perigee-fw-m "$perigee" ctl --socket "$work/control" apply "$work/firewall.toml" > "$work/applied"
+}
+# The same packets through both.
+same() {
+  python3 differ.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b "$@" > "$work/kernel" &
+  local kernel=$!
+  python3 differ.py perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a "$@" > "$work/module"
+  wait $kernel
+  python3 differ.py --compare "$work/kernel" "$work/module"
+}
 echo "the same packets through nftables and through the module"
-python3 differ.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b > "$work/kernel" &
-kernel=$!
-python3 differ.py perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a > "$work/module"
-wait $kernel
-python3 differ.py --compare "$work/kernel" "$work/module"
+same
+echo "the same, rules and packets drawn by a seed"
+for seed in ${SEEDS:-1}; do
+  python3 draw.py "$seed" > "$work/drawn.nft"
+  rules "$work/drawn.nft"
+  same "$seed"
+done
+rules rules.nft
 
 # Clients and servers.
 client() { ip netns exec perigee-fw-a "$@"; }
@@ -142,12 +162,7 @@ iperf=$!
 pids+=("$iperf")
 sleep 1
 sed 's/80, 443, 5201, 8000-8010/443/' rules.nft > "$work/other.nft"
-in_kernel nft flush ruleset
-in_kernel nft -f "$work/other.nft"
-in_kernel nft -j list ruleset > "$work/other.json"
-convert "$work/other.json" "$work/other.toml"
-cp "$work/other.toml" "$work/firewall.toml"
-ip netns exec perigee-fw-m "$perigee" ctl --socket "$work/control" apply "$work/firewall.toml" > "$work/applied"
+rules "$work/other.nft"
 tell "curl to port 80, by the new rules" silence "$(curls http://10.2.0.1/)"
 code=0
 wait $iperf || code=$?

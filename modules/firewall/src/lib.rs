@@ -107,7 +107,6 @@ impl Module for Firewall {
 
     fn process(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
-        self.expire();
         PACKETS.add(batch.len() as u64);
         for mut packet in batch {
             let verdict = self.judge(&mut packet);
@@ -117,7 +116,12 @@ impl Module for Firewall {
 
     fn tick(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
-        self.expire();
+        if let Some(tracker) = &mut self.tracker {
+            EXPIRED.add(tracker.expire(self.now));
+        }
+        if let Some(fragments) = &mut self.fragments {
+            fragments.expire(self.now);
+        }
     }
 
     fn message(&mut self, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
@@ -134,16 +138,6 @@ impl Module for Firewall {
 }
 
 impl Firewall {
-    /// Forgets some of what is over.
-    fn expire(&mut self) {
-        if let Some(tracker) = &mut self.tracker {
-            EXPIRED.add(tracker.expire(self.now));
-        }
-        if let Some(fragments) = &mut self.fragments {
-            fragments.expire(self.now);
-        }
-    }
-
     /// What becomes of a packet, counted.
     #[inline]
     fn judge(&mut self, packet: &mut Packet<'_>) -> Verdict {

@@ -21,6 +21,8 @@ pub(crate) fn save(tracker: Option<&mut Tracker>, state: &mut Buffer<'_>) -> Res
 pub(crate) fn restore(tracker: Option<&mut Tracker>, state: &[u8]) -> Result<(), Refusal> {
     let Some(tracker) = tracker else { return Ok(()) };
     if state.is_empty() {
+        // What is in the region then is of an instance before that one.
+        tracker.clear();
         return Ok(());
     }
     let bad = || Refusal::new("this is no state of a firewall of version 1");

@@ -24,15 +24,17 @@ pub(super) struct Step {
     pub(super) number: u32,
     /// The first pattern that has it.
     pub(super) first: u32,
-    /// A bit for each prefix of the other field with which it is a pair, by [`bit`]; several share one.
+    /// Its bit.
+    own: u64,
+    /// The bits of the prefixes of the other field with which it is a pair; several prefixes share one.
     partners: u64,
 }
 
 impl Step {
-    /// Whether there may be a pair of it and this one.
+    /// Whether there may be a pair of it and this one. Both are asked: one that has many partners would say yes to all.
     #[inline]
     pub(super) fn may_pair(&self, other: &Self) -> bool {
-        self.partners & bit(other.number) != 0
+        self.partners & other.own != 0 && other.partners & self.own != 0
     }
 }
 
@@ -57,7 +59,7 @@ impl<A: Address> Chains<A> {
         let mut around: Vec<(Prefix<A>, Step)> = Vec::new();
         for ((prefix, first), number) in all.iter().zip(0_u32..) {
             around.retain(|(outer, _)| outer.contains(prefix.address()));
-            around.push((*prefix, Step { number, first: *first, partners: 0 }));
+            around.push((*prefix, Step { number, first: *first, own: bit(number), partners: 0 }));
             chains.starts.push(u32::try_from(chains.steps.len()).unwrap_or(NONE));
             let start = chains.steps.len();
             if start + around.len() > STEP_MAX {
@@ -78,7 +80,7 @@ impl<A: Address> Chains<A> {
         self.prefixes.binary_search(&prefix).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NONE)
     }
 
-    /// Notes the pairs of prefixes that there are: those of this field first.
+    /// Notes the pairs of prefixes that there are: of each that of this field first.
     pub(super) fn pair(&mut self, pairs: impl Iterator<Item = (u32, u32)>) {
         let mut partners = alloc::vec![0; self.prefixes.len()];
         for (number, other) in pairs {

@@ -1,7 +1,7 @@
 //! Finds the first of many patterns that a packet meets, without a look at most of them.
 //!
 //! Patterns with the same pair of source and destination prefix are a group. The prefixes of a family that contain an address are a
-//! chain, and each pair of a packet's two chains is looked up in a hash table of groups, but for pairs that 64 bits at the source's
+//! chain, and each pair of a packet's two chains is looked up in a hash table of groups, but for pairs that 64 bits at either
 //! prefix say not to be there. Chains begin with the prefix that the first pattern has: what begins behind the best pattern found so far
 //! is not looked at, be it the rest of a chain, a group, or the rest of a list.
 //!
@@ -132,7 +132,7 @@ fn both(key: u64) -> (u32, u32) {
 impl<A: Address> Family<A> {
     fn new(members: &[Member<A>]) -> Result<Self, Refusal> {
         let mut sources = Chains::new(members.iter().map(|member| (member.source, member.entry.order)))?;
-        let destinations = Chains::new(members.iter().map(|member| (member.destination, member.entry.order)))?;
+        let mut destinations = Chains::new(members.iter().map(|member| (member.destination, member.entry.order)))?;
         let mut keyed: Vec<(u64, Entry)> = Vec::with_capacity(members.len());
         for member in members {
             let (source, destination) = (sources.number(member.source), destinations.number(member.destination));
@@ -140,6 +140,7 @@ impl<A: Address> Family<A> {
         }
         keyed.sort_unstable_by_key(|(key, entry)| (*key, entry.order));
         sources.pair(keyed.iter().map(|(key, _)| both(*key)));
+        destinations.pair(keyed.iter().map(|(key, _)| both(key.rotate_left(32))));
         let mut groups = Vec::new();
         let mut lists = Lists::default();
         let mut keys = Vec::new();

@@ -122,7 +122,7 @@ fn a_closed_connection_is_forgotten_and_may_begin_again() {
     open(&mut host);
     assert_eq!(host.counter("connections.new"), 2);
     host.set_time(8_000 * SECOND);
-    for _ in 0..100 {
+    for _ in 0..300 {
         host.tick();
     }
     assert_eq!(host.counter("connections.expired"), 1);

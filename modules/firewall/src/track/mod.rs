@@ -25,8 +25,8 @@ pub(crate) use tcp::RST;
 const CONNECTION_MAX: u32 = 524_288;
 /// Most source prefixes whose rate of new connections is kept.
 const SOURCES: u32 = 16_384;
-/// Buckets that are swept with each batch and tick.
-const SWEEP: usize = 64;
+/// Buckets that are swept with each tick. What is over is not found anyway: this is for the counters.
+const SWEEP: usize = 16;
 /// How far a reset's number may lie behind what its receiver expects (RFC 5961, section 3.2, asks for the very number or one in the
 /// window; windows are not followed here).
 const RESET_WINDOW: u32 = 1 << 20;
@@ -191,7 +191,7 @@ impl Tracker {
     /// Forgets some of the connections whose time is over, and says how many.
     pub(crate) fn expire(&mut self, now: u64) -> u64 {
         if let Some((_, sources)) = &mut self.limit {
-            sources.expire(now, SWEEP, |_, _| ());
+            sources.expire(now, 64, |_, _| ());
         }
         self.table.sweep(now, SWEEP)
     }
@@ -209,6 +209,11 @@ impl Tracker {
     /// Takes over a table.
     pub(crate) fn adopt(&mut self, description: (u64, u64)) -> Result<(), Refusal> {
         self.table.adopt(description)
+    }
+
+    /// Forgets all connections.
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
     }
 
     /// The table's bytes, where they do not go by the region.

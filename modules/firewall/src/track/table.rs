@@ -205,6 +205,12 @@ impl Table {
         inserted
     }
 
+    /// Forgets all connections.
+    pub(super) fn clear(&mut self) {
+        let (tags, _) = self.parts();
+        tags.fill([0; LEN]);
+    }
+
     /// Frees places in so many buckets whose time is over, and says how many.
     pub(super) fn sweep(&mut self, now: u64, buckets: usize) -> u64 {
         let mut count = 0;
