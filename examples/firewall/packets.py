@@ -3,6 +3,8 @@
 from scapy.all import GRE, ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest
 from scapy.all import ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6, Raw
 
+# All packets have this class of service; answers to rejected ones have another.
+CLASS = 0x28
 # Addresses that the rules tell apart, and their neighbours.
 CLIENTS = ["10.1.0.0", "10.1.0.9", "10.1.0.255", "10.1.1.0", "10.1.7.0", "10.1.7.1", "10.1.7.9", "10.1.7.10"]
 CLIENTS6 = ["2001:db8:1::1", "2001:db8:1:0:ffff:ffff:ffff:ffff", "2001:db8:1:1::1"]
@@ -24,9 +26,9 @@ class Trace:
         number = len(self.packets) if not same else self.packets[-1][2]
         ip = packet
         if ip.version == 4:
-            ip.id = number + 1
+            ip.id, ip.tos = number + 1, CLASS
         else:
-            ip.fl = number + 1
+            ip.fl, ip.tc = number + 1, CLASS
         self.packets.append((side, ip.__class__(bytes(ip)), number))
 
     def fresh(self):

@@ -58,7 +58,10 @@ in_kernel nft -j list ruleset > "$work/rules.json"
 # The module.
 convert() {
   "$perigee" convert "$1" -o "$work/module.toml"
-  sed "s|^file = .*|file = \"$(realpath ../../target/modules/firewall.wasm)\"\ndomain = \"firewall\"|" "$work/module.toml" > "$work/part.toml"
+  # The module's file, and all ports in their order, whichever of them the rules name.
+  sed -e "s|^file = .*|file = \"$(realpath ../../target/modules/firewall.wasm)\"\ndomain = \"firewall\"|" -e '/^ports = /d; /^bridge = /d' \
+    -e 's|^grants = .*|grants = { tx = ["a", "b"], hostcalls = ["log", "counter", "time"] }|' \
+    -e 's|^\[module.config\]|&\nports = ["a", "b"]\nbridge = ["a", "b"]|' "$work/module.toml" > "$work/part.toml"
   cat firewall.toml "$work/part.toml" > "$2"
 }
 cp collect.wat "$work"
@@ -82,11 +85,11 @@ rules() {
 }
 # The same packets through both.
 same() {
-  python3 differ.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b "$@" > "$work/kernel" &
+  python3 send.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b "$@" > "$work/kernel" &
   local kernel=$!
-  python3 differ.py perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a "$@" > "$work/module"
+  python3 send.py perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a "$@" > "$work/module"
   wait $kernel
-  python3 differ.py --compare "$work/kernel" "$work/module"
+  python3 compare.py "$work/kernel" "$work/module"
 }
 echo "the same packets through nftables and through the module"
 same

@@ -16,15 +16,11 @@ const TIMEOUTS: &str = "{ tcp_opening = 60, tcp_established = 432000, tcp_closin
 
 /// The text.
 pub(super) fn text(chain: &Chain, rules: &[Rule], told: &mut Vec<String>) -> String {
-    let mut ports: Vec<&str> = Vec::new();
-    for name in rules.iter().flat_map(|rule| [&rule.fields.input, &rule.fields.output]).flatten().flatten() {
-        if !ports.contains(&name.as_str()) {
-            ports.push(name);
-        }
-    }
+    let named = rules.iter().flat_map(|rule| [&rule.fields.input, &rule.fields.output]).flatten().flatten();
+    let ports: Vec<&str> = named.map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let list = |names: &[&str]| Value::from(names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
     let mut text = format!(
-        "# From the chain {} {} of nftables, by `perigee convert`.\n# `ports` are the names of the run's ports, in their order.\n\
+        "# From the chain {} {} of nftables, by `perigee convert`.\n# `ports` must be the names of the run's ports, of all of them and in their order: here are those that the rules name, by the alphabet.\n\
          [[module]]\nname = \"firewall\"\nfile = \"firewall.wasm\"\n\
          grants = {{ tx = {}, hostcalls = [\"log\", \"counter\", \"time\"] }}\n\n[module.config]\npolicy = \"{}\"\n",
         chain.table,

@@ -5,13 +5,9 @@
 //! cargo bench -p firewall                                  # the table
 //! cargo bench -p firewall -- --write DIR acl 10000         # a configuration and a capture for perigee run
 //! ```
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    unused_imports,
-    reason = "a program, and parts of the module that it uses"
-)]
+#![allow(missing_docs, unreachable_pub, reason = "a program")]
+#![allow(dead_code, unused_imports, reason = "parts of the module that it uses come with the rest of them")]
+#![allow(clippy::cast_possible_truncation, reason = "numbers of rules and lengths of frames are small")]
 
 extern crate alloc;
 
