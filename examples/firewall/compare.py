@@ -7,7 +7,7 @@ from collections import Counter
 
 def is_meant(one, other):
     """nftables answers a reset that it rejects with an error, the module does not answer it (README.md)."""
-    is_reset = one[2].startswith("I") and one[2].split()[-1] in ("R", "RA")
+    is_reset = "TCP" in one[2] and one[2].split()[-1] in ("R", "RA")
     return is_reset and one[1].startswith("icmp") and other[1] == "drop"
 
 

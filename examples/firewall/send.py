@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from scapy.all import ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6, Raw
+from scapy.all import ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6
 
 import draw
 import packets
@@ -65,8 +65,8 @@ class Watch:
             quoted = IPv6(bytes(ip[ICMPv6DestUnreach])[8:])
             self.verdicts[number(quoted)] = f"icmpv6 1/{ip[ICMPv6DestUnreach].code}"
 
-    def wait(self, which):
-        until = time.monotonic() + PATIENCE
+    def wait(self, which, patience=PATIENCE):
+        until = time.monotonic() + patience
         while which not in self.verdicts and (left := until - time.monotonic()) > 0:
             ready, _, _ = select.select(list(self.ends.values()), [], [], left)
             for side, end in self.ends.items():
@@ -81,7 +81,8 @@ def lead(spaces, macs, trace):
         frame = Ether(src=OWN[side], dst=macs[side], type=0x0800 if ip.version == 4 else 0x86DD) / ip
         ends[side].send(bytes(frame))
         watch.wait(which)
-    watch.wait(-2)
+    # What is still on its way.
+    watch.wait(None, 0.3)
     return [(which, watch.verdicts.get(which, "drop"), ip.summary()) for _, ip, which in trace]
 
 
