@@ -159,6 +159,16 @@ tell "ping" "3 received" "$(client ping -c 3 -i 0.1 -W 1 10.2.0.1 | grep -o '[0-
 tell "ping, IPv6" "3 received" "$(client ping -6 -c 3 -i 0.1 -W 1 2001:db8:2::1 | grep -o '[0-9]* received')"
 tell "ping of a client by a server" "0 received" "$(server ping -c 1 -W 0.3 10.1.0.9 | grep -o '[0-9]* received')"
 
+# Rules with a mistake change nothing.
+sed 's|^rules = \[|&\n    { src = "10.0.0.1/8", action = "drop" },|' "$work/firewall.toml" > "$work/bad.toml"
+mv "$work/firewall.toml" "$work/good.toml"
+mv "$work/bad.toml" "$work/firewall.toml"
+said=$(ip netns exec perigee-fw-m "$perigee" ctl --socket "$work/control" apply "$work/firewall.toml" 2>&1) && got=taken || got=refused
+[[ $said = *"rule 1: src:"*"has bits set"* ]] || got="$said"
+tell "rules with a mistake" refused "$got"
+mv "$work/good.toml" "$work/firewall.toml"
+tell "curl to port 80, still" passes "$(curls http://10.2.0.1/)"
+
 # Other rules, while a connection is under way.
 ip netns exec perigee-fw-a timeout 10 iperf3 -c 10.2.0.1 -t 3 -J > "$work/iperf" &
 iperf=$!
