@@ -111,13 +111,15 @@ pub(crate) enum Command {
   perigee streams streams.toml --print --count 3
   perigee streams streams.toml --pcap out.pcap --count 10000")]
     Streams(StreamsArgs),
-    /// Make a file of streams from another generator's: a profile of TRex in YAML, or flows of moongen-simple in Lua.
+    /// Make a file of streams from another generator's: a profile of TRex in YAML, or flows of moongen-simple in Lua. Or rules for the
+    /// module firewall from those of nftables.
     ///
-    /// Nothing of it runs: profiles and flows are read as data. What has no counterpart is refused with its line; what is left away is
-    /// told.
+    /// Nothing of it runs: profiles, flows and rules are read as data. What has no counterpart is refused with its line, or with its
+    /// rule's handle; what is left away is told.
     #[command(after_long_help = "Examples:
   perigee convert imix.yaml -o imix.toml
-  perigee convert flows.lua | less")]
+  perigee convert flows.lua | less
+  nft -j list ruleset > rules.json && perigee convert rules.json -o firewall.toml")]
     Convert(ConvertArgs),
     /// Generate packets with a module and send them on a port.
     #[command(after_long_help = "Examples:

@@ -36,10 +36,10 @@ pub(crate) struct StreamsArgs {
 /// What `perigee convert` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct ConvertArgs {
-    /// The profile (.yaml) or the flows (.lua).
+    /// The profile (.yaml), the flows (.lua), or the rules (.json).
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Where the file of streams goes. Default: standard output.
+    /// Where what comes out goes. Default: standard output.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 }

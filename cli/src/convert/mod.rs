@@ -1,11 +1,13 @@
-//! `perigee convert`: files of streams from those of other generators.
+//! `perigee convert`: files of streams from those of other generators, and rules of a firewall from those of nftables.
 //!
 //! TRex's STL profiles in YAML (`trex.rs`, over `yaml.rs`) and the flow files of moongen-simple (`moongen.rs`, over `lua.rs`). What is
 //! read is data: no Lua and no Python runs. What has no counterpart is refused with its line; what has none but does not change the
-//! packets is told. `written.rs` is what comes out.
+//! packets is told. `written.rs` is what comes out. `nft/` is for rule
+//! sets, from which other things come.
 
 mod lua;
 mod moongen;
+mod nft;
 mod ranges;
 mod trex;
 mod vm;
@@ -50,12 +52,16 @@ impl Converted {
 /// `perigee convert`.
 pub(crate) fn convert(file: &Path, to: Option<&Path>) -> Result<ExitCode> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if file.extension().is_some_and(|end| end == "json") {
+        return ruleset(&text, file, to);
+    }
     let base = file.parent().unwrap_or(Path::new(""));
     let read = match file.extension().and_then(|end| end.to_str()) {
         Some("yaml" | "yml") => trex::convert(&text, base),
         Some("lua") => moongen::convert(&text),
         _ => bail!(
-            "{}: the name's end says what it is: .yaml for a profile of TRex, .lua for flows of moongen-simple",
+            "{}: the name's end says what it is: .yaml for a profile of TRex, .lua for flows of moongen-simple, \
+             .json for a rule set of nftables (`nft -j list ruleset`)",
             file.display()
         ),
     };
@@ -72,10 +78,23 @@ pub(crate) fn convert(file: &Path, to: Option<&Path>) -> Result<ExitCode> {
     for said in converted.told {
         output::line(&located(said, Severity::Warning).to_string());
     }
-    let text = written::text(&file.file_name().unwrap_or_default().to_string_lossy(), &converted.streams);
+    write(&written::text(&file.file_name().unwrap_or_default().to_string_lossy(), &converted.streams), to)
+}
+
+/// A rule set of nftables.
+fn ruleset(text: &str, file: &Path, to: Option<&Path>) -> Result<ExitCode> {
+    let converted = nft::convert(text).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+    for said in converted.told {
+        output::line(&format!("{}: {said}", file.display()));
+    }
+    write(&converted.text, to)
+}
+
+/// Writes what came out.
+fn write(text: &str, to: Option<&Path>) -> Result<ExitCode> {
     match to {
         Some(to) => std::fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))?,
-        None => output::result(&text)?,
+        None => output::result(text)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,37 @@
+//! The firewall in a test host.
+
+mod arbitrary;
+mod build;
+mod config;
+mod fragments;
+mod reject;
+mod rules;
+mod tracking;
+
+use crate::Firewall;
+use build::Frame;
+use perigee_guest::Verdict;
+use perigee_guest::testing::{Host, Output};
+
+/// A firewall between ports 0 and 1 with these rules and other keys, in JSON.
+fn start(keys: &str, rules: &[&str]) -> Host<Firewall> {
+    try_start(keys, rules).unwrap()
+}
+
+fn try_start(keys: &str, rules: &[&str]) -> Result<Host<Firewall>, String> {
+    let comma = if keys.is_empty() { "" } else { "," };
+    Host::start(&format!(r#"{{{keys}{comma}"ports":["a","b"],"bridge":["a","b"],"rules":[{}]}}"#, rules.join(",")))
+}
+
+/// What becomes of one packet.
+fn one(host: &mut Host<Firewall>, frame: &Frame) -> Output {
+    host.process([frame.input()]).remove(0)
+}
+
+/// Whether a packet passes, to the other port.
+fn passes(host: &mut Host<Firewall>, frame: &Frame) -> bool {
+    let output = one(host, frame);
+    let passed = output.verdict == Verdict::tx(1 - frame.port);
+    assert!(passed || output.verdict.is_drop(), "{:?}", output.verdict);
+    passed
+}
