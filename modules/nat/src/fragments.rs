@@ -70,6 +70,8 @@ struct Waiting {
     held: Held,
     place: u16,
     way: Way,
+    /// It came in this call, in which the host does not take it back yet.
+    is_fresh: bool,
 }
 
 /// All fragments under way.
@@ -96,6 +98,12 @@ impl Fragments {
         }
         parts.resize(count, NOBODY);
         Ok(Self { limits, seed, parts, waiting, swept: 0 })
+    }
+
+    /// Begins a call.
+    pub(crate) fn begin(&mut self, now: u32) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.is_fresh = false);
+        self.expire(now);
     }
 
     /// Notes that a fragment has come: the place of its packet, and where the others go. An error drops this one.
@@ -150,25 +158,25 @@ impl Fragments {
             self.settle(place, Way::Nowhere(Drop::FragmentsFull));
             return Err(Drop::FragmentsFull);
         }
-        self.waiting.push(Waiting { held: packet.hold(), place, way: Way::Unknown });
+        self.waiting.push(Waiting { held: packet.hold(), place, way: Way::Unknown, is_fresh: true });
         Count::FragmentsHeld.add(1);
         Ok(())
     }
 
     /// A fragment that waits no longer, the one that came first, and where it goes.
     pub(crate) fn take_ready(&mut self) -> Option<(Held, Way)> {
-        let at = self.waiting.iter().position(|waiting| waiting.way != Way::Unknown)?;
+        let at = self.waiting.iter().position(|waiting| waiting.way != Way::Unknown && !waiting.is_fresh)?;
         let ready = self.waiting.remove(at);
         Some((ready.held, ready.way))
     }
 
     /// Takes back one that there was no room for in the output list.
     pub(crate) fn put_back(&mut self, held: Held, way: Way) {
-        self.waiting.insert(0, Waiting { held, place: 0, way });
+        self.waiting.insert(0, Waiting { held, place: 0, way, is_fresh: false });
     }
 
     /// Forgets packets whose fragments did not come in time.
-    pub(crate) fn expire(&mut self, now: u32) {
+    fn expire(&mut self, now: u32) {
         for _ in 0..PORTION.min(self.parts.len()) {
             self.swept = (self.swept + 1) % self.parts.len();
             let parts = &self.parts[self.swept];
@@ -308,7 +316,7 @@ impl Fragments {
             let place = self.find(key);
             let way = if place.is_none() && way == Way::Unknown { Way::Nowhere(Drop::FragmentsFull) } else { way };
             let place = place.and_then(|place| u16::try_from(place).ok()).unwrap_or_default();
-            self.waiting.push(Waiting { held, place, way });
+            self.waiting.push(Waiting { held, place, way, is_fresh: false });
         }
         Ok(())
     }

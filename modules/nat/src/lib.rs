@@ -85,7 +85,7 @@ impl Module for Nat {
         let (now_ns, quota) = (batch.time_ns(), batch.hold_quota());
         let Some(mut work) = self.work(now_ns) else { return };
         work.engine.expire(EXPIRE);
-        work.fragments.expire(work.engine.now);
+        work.fragments.begin(work.engine.now);
         for mut packet in batch.packets() {
             match work.decide(&mut packet, now_ns) {
                 Ok(Decision::Verdict(verdict)) => packet.finish(verdict),
