@@ -7,9 +7,11 @@ extern crate alloc;
 mod check;
 mod config;
 mod fragments;
+mod hosts;
 mod icmp;
 mod link;
 mod log;
+mod open;
 mod outcome;
 mod pool;
 mod ports;
@@ -84,6 +86,7 @@ impl Module for Nat {
         self.log.set_time(batch.unix_ns());
         let (now_ns, quota) = (batch.time_ns(), batch.hold_quota());
         let Some(mut work) = self.work(now_ns) else { return };
+        work.engine.tables.head.now = now_ns;
         work.engine.expire(EXPIRE);
         work.fragments.begin(work.engine.now);
         for mut packet in batch.packets() {
@@ -113,6 +116,7 @@ impl Module for Nat {
     fn save(&mut self, state: &mut Buffer<'_>) -> Result<(), Refusal> {
         state.push(&self.log.sequence.to_le_bytes())?;
         self.log.save(state)?;
+        link::save(self.link.as_ref(), state)?;
         self.fragments.save(state)
     }
 
@@ -125,9 +129,11 @@ impl Module for Nat {
                  and slice must stay as they were; or swap with a fresh state",
             ));
         }
+        let now = tables.head.now;
         let Some((sequence, rest)) = state.split_first_chunk() else { return Ok(()) };
         self.log.sequence = u32::from_le_bytes(*sequence);
         let rest = self.log.restore(rest)?;
+        let rest = link::restore(self.link.as_mut(), rest, now)?;
         self.fragments.restore(rest)
     }
 }

@@ -12,7 +12,7 @@ use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::state::{FlowLimits, FlowTable, MILLISECOND, Prefix, SECOND};
 use perigee_guest::wire::checksum::update;
 use perigee_guest::wire::{Arp, Ethernet, Header as _, Icmp, Ipv4, Mac, ether_type};
-use perigee_guest::{Outputs, Refusal, Setup, Text, Verdict};
+use perigee_guest::{Buffer, Outputs, Refusal, Setup, Text, Verdict};
 
 /// Neighbours that are known at a time, and for how long.
 const NEIGHBOURS: u32 = 4_096;
@@ -286,6 +286,52 @@ impl Link {
     pub(crate) fn expire(&mut self, now: u64) {
         self.neighbours.expire(now, 16, |_, _| ());
     }
+}
+
+/// For the next instance: the neighbours, so that it has to ask for none.
+impl Link {
+    /// Writes their number, then each: side, address, MAC address.
+    pub(crate) fn save(&self, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+        let known = || self.neighbours.iter().filter_map(|one| one.value.mac.map(|mac| (one.key, mac)));
+        state.push(&u32::try_from(known().count()).unwrap_or_default().to_le_bytes())?;
+        for ((place, address), mac) in known() {
+            state.push(&[*place as u8])?;
+            state.push(&address.octets())?;
+            state.push(&mac.0)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, neighbours: &[[u8; NEIGHBOUR_BYTES]], now: u64) {
+        for &[place, a, b, c, d, ref mac @ ..] in neighbours {
+            let place = if place == 0 { Place::Inside } else { Place::Outside };
+            let key = (place, Ipv4Addr::new(a, b, c, d));
+            self.neighbours.find_or_insert(key, now, || Neighbour { mac: Some(Mac(*mac)), at: now });
+        }
+    }
+}
+
+/// A neighbour, as saved.
+const NEIGHBOUR_BYTES: usize = 11;
+
+/// Writes the neighbours of a link, or that there is none.
+pub(crate) fn save(link: Option<&Link>, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+    match link {
+        Some(link) => link.save(state),
+        None => Ok(state.push(&[0; 4])?),
+    }
+}
+
+/// Reads what [`save`] wrote, and gives what is behind it.
+pub(crate) fn restore<'s>(link: Option<&mut Link>, state: &'s [u8], now: u64) -> Result<&'s [u8], Refusal> {
+    let bad = || Refusal::new("the state is not one that this module saves");
+    let (count, rest) = state.split_first_chunk().ok_or_else(bad)?;
+    let len = u32::from_le_bytes(*count) as usize * NEIGHBOUR_BYTES;
+    let (neighbours, rest) = rest.split_at_checked(len).ok_or_else(bad)?;
+    if let Some(link) = link {
+        link.restore(neighbours.as_chunks().0, now);
+    }
+    Ok(rest)
 }
 
 impl Side {

@@ -165,7 +165,7 @@ impl Tables<'_> {
         let start = range.first + u16::try_from(random.below(range.len().into())).unwrap_or_default();
         // Queries of ICMP have identifiers, which know no parity.
         let has_parity = rules.parity && wish.protocol != protocol::ICMP;
-        let mask = if wish.port % 2 == 0 { EVEN } else { !EVEN };
+        let mask = if wish.port.is_multiple_of(2) { EVEN } else { !EVEN };
         let same = if has_parity { bits.free(range, start, mask) } else { None };
         same.or_else(|| bits.free(range, start, !0))
     }

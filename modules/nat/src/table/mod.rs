@@ -26,16 +26,13 @@ pub(crate) struct Head {
     pub(crate) shape: u64,
     /// The seed of all hashes.
     pub(crate) seed: u64,
-    /// Milliseconds of the clock at the last call.
-    pub(crate) now: u32,
-    /// Unix time in milliseconds of the last call, in two halves.
-    pub(crate) unix: [u32; 2],
-    /// Sequence number of the next log message.
-    pub(crate) sequence: u32,
+    /// Nanoseconds of the run's clock at the last call.
+    pub(crate) now: u64,
     pub(crate) sessions: slab::Slots,
     pub(crate) mappings: slab::Slots,
     pub(crate) hosts: slab::Slots,
     pub(crate) lists: [List; Class::LISTS],
+    /// Fills it up to a multiple of eight bytes.
     pub(crate) spare: u32,
 }
 

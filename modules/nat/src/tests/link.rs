@@ -99,6 +99,14 @@ fn a_neighbour_that_is_not_known_is_asked_for() {
 }
 
 #[test]
+fn the_next_instance_knows_its_neighbours() {
+    let (mut old, mut new) = (met(), start());
+    new.restore(&old.save().unwrap()).unwrap();
+    let frame = to(udp("10.0.0.1:5000", "192.0.2.1:53"), Mac([2, 0, 0, 0, 0, 0x10]), 64);
+    assert_eq!(new.process([Input::new(&frame)])[0].verdict, Verdict::tx(1));
+}
+
+#[test]
 fn who_has_no_time_left_is_told() {
     let mut host = met();
     let frame = to(udp("10.0.0.1:5000", "192.0.2.1:33434"), Mac([2, 0, 0, 0, 0, 0x10]), 1);
