@@ -176,16 +176,33 @@ impl Link {
         ip: &Ip,
         place: Place,
         rules: &Rules,
+        now: u64,
     ) -> Result<(), Drop> {
         if (place == Place::Outside) == rules.is_inside(ip.source) {
             return Err(Drop::Spoofed);
         }
+        self.learn(frame, ip, place, now);
         let ttl = frame.get(start..).and_then(|packet| Ipv4::parse(packet).ok()).map_or(0, |ip| ip.ttl());
         if ttl > 1 {
             return Ok(());
         }
         self.tell_expired(frame, start, place);
         Err(Drop::Ttl)
+    }
+
+    /// Remembers a neighbour that was not known: it may have asked for us before we were here.
+    fn learn(&mut self, frame: &[u8], ip: &Ip, place: Place, now: u64) {
+        let key = (place, Ipv4Addr::from_bits(ip.source));
+        let Ok(ethernet) = Ethernet::parse(frame) else { return };
+        let is_new = self.neighbours.get(&key).is_none_or(|neighbour| neighbour.mac.is_none());
+        let side = self.side(place);
+        let is_neighbour = side.network.contains(key.1) && side.address != key.1 && !ethernet.source().is_multicast();
+        if is_new && is_neighbour {
+            let mac = Some(ethernet.source());
+            if let Some(found) = self.neighbours.find_or_insert(key, now, || Neighbour { mac, at: now }) {
+                *found.value = Neighbour { mac, at: now };
+            }
+        }
     }
 
     /// Sends a packet on its way: one hop less to live, the next hop's MAC address, its port.

@@ -97,7 +97,7 @@ impl Work<'_> {
             return self.not_ours();
         }
         if let (Some(link), Some(from)) = (&mut self.link, from) {
-            link.check(frame, start, &ip, from, rules)?;
+            link.check(frame, start, &ip, from, rules, now_ns)?;
         }
         let count = if ip.is_fragment() {
             match self.fragment(&mut frame[start..], &ip)? {
