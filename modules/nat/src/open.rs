@@ -19,7 +19,7 @@ impl Engine<'_> {
         remote: Endpoint,
         class: Class,
     ) -> Result<u32, Drop> {
-        self.make_room(2)?;
+        self.make_room(self.places_for(number))?;
         let host = self.host_with_room(own.0, class)?;
         let opened = self.mapping_for(number, own, host).and_then(|mapping| self.open(mapping, host, remote, class));
         self.drop_idle_host(host);
@@ -30,13 +30,18 @@ impl Engine<'_> {
     #[inline(never)]
     pub(crate) fn open_inbound(&mut self, mapping: u32, remote: Endpoint, class: Class) -> Result<u32, Drop> {
         let before = *self.tables.mappings.at(mapping);
-        self.make_room(2)?;
+        self.make_room(self.places_for(before.protocol))?;
         let host = self.host_with_room(before.inside, class)?;
         // What had to go may have been the mapping's last session.
         let mapping = self.mapping_outside(before.protocol, (before.outside, before.outside_port));
         let opened = if mapping == 0 { Err(Drop::NoMapping) } else { self.open(mapping, host, remote, class) };
         self.drop_idle_host(host);
         opened
+    }
+
+    /// Places that a session may take: one of TCP may need a permit.
+    const fn places_for(&self, number: u8) -> u32 {
+        if number == protocol::TCP && matches!(self.rules.filtering, Filtering::AddressDependent) { 2 } else { 1 }
     }
 
     fn mapping_for(&mut self, number: u8, own: Endpoint, host: u32) -> Result<u32, Drop> {

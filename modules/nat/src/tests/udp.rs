@@ -104,3 +104,10 @@ fn what_is_not_ours_goes_on_as_it_is() {
     assert_eq!(send(&mut host, &udp("192.0.2.1:1", "192.0.2.2:2")), "drop");
     assert_eq!(host.counter("drop.other"), 1);
 }
+
+#[test]
+fn a_frame_without_payload_is_not_ours() {
+    let mut host = start("");
+    let frame: Vec<u8> = (0..14).collect();
+    assert!(!host.process([frame])[0].verdict.is_drop());
+}
