@@ -1,7 +1,8 @@
 //! Errors of ICMP, which quote a packet: what they quote must be what the receiver has sent (RFC 5508, section 4).
 //!
-//! They neither make sessions nor keep them alive (REQ-4).
+//! They neither make sessions nor keep them alive, nor end them (REQ-6).
 
+use crate::made::Complaint;
 use crate::outcome::{Count, Drop};
 use crate::rewrite::{
     Endpoint, ICMP_CHECKSUM, ICMP_IDENTIFIER, Ip, Side, ports, set_address, set_endpoint, set_word, word,
@@ -9,7 +10,7 @@ use crate::rewrite::{
 use crate::session::Engine;
 use crate::translate::{Fate, Kind, kind_of};
 use perigee_guest::wire::checksum::{Change, finish, sum, verify};
-use perigee_guest::wire::{Ipv4, protocol};
+use perigee_guest::wire::{Header as _, Ipv4, protocol};
 
 /// Header of an error, in front of what it quotes.
 const HEADER: usize = 8;
@@ -112,8 +113,7 @@ const QUOTE_MAX: usize = 576 - Ipv4::LEN - HEADER;
 
 /// Writes an error about a packet, as IPv4 packet, and says how long it is. Nothing where there must be none: about an error,
 /// or about a fragment that is not the first (RFC 1122, section 3.2.2).
-pub(crate) fn write_error(to: &mut [u8], about: &[u8], from: u32, kind: u8, code: u8) -> Option<usize> {
-    use perigee_guest::wire::Header as _;
+pub(crate) fn write_error(to: &mut [u8], about: &[u8], from: u32, what: Complaint) -> Option<usize> {
     let ip = Ip::read(about)?;
     let number = about.get(ip.header_len).copied();
     let is_error = ip.protocol == protocol::ICMP && number.and_then(kind_of).is_none_or(|kind| kind == Kind::Error);
@@ -130,7 +130,8 @@ pub(crate) fn write_error(to: &mut [u8], about: &[u8], from: u32, kind: u8, code
     header.set_source(from.into());
     header.set_destination(ip.source.into());
     header.fill_checksum(&[]);
-    message[..HEADER].copy_from_slice(&[kind, code, 0, 0, 0, 0, 0, 0]);
+    let [high, low] = what.mtu.to_be_bytes();
+    message[..HEADER].copy_from_slice(&[what.kind, what.code, 0, 0, 0, 0, high, low]);
     message[HEADER..].copy_from_slice(quote);
     let checksum = finish(sum(message));
     set_word(message, ICMP_CHECKSUM, checksum);

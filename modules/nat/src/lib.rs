@@ -11,6 +11,8 @@ mod hosts;
 mod icmp;
 mod link;
 mod log;
+mod made;
+mod neighbours;
 mod open;
 mod outcome;
 mod pool;
@@ -30,6 +32,7 @@ use config::{Config, Rules};
 use fragments::Fragments;
 use link::Link;
 use log::Log;
+use neighbours::Neighbours;
 use perigee_guest::{Batch, Buffer, Lcg64, Module, Refusal, Setup};
 use table::{Layout, Memory, Sizes};
 use work::Decision;
@@ -103,8 +106,8 @@ impl Module for Nat {
         work.release(batch, now_ns);
         let mut outputs = batch.outputs();
         if let Some(link) = work.link {
-            link.expire(now_ns);
-            link.flush(&mut outputs);
+            link.neighbours.expire(now_ns);
+            link.made.flush(&mut outputs);
         }
         self.log.flush(&mut outputs);
     }
@@ -116,7 +119,7 @@ impl Module for Nat {
     fn save(&mut self, state: &mut Buffer<'_>) -> Result<(), Refusal> {
         state.push(&self.log.sequence.to_le_bytes())?;
         self.log.save(state)?;
-        link::save(self.link.as_ref(), state)?;
+        Neighbours::save(self.link.as_ref().map(|link| &link.neighbours), state)?;
         self.fragments.save(state)
     }
 
@@ -133,7 +136,7 @@ impl Module for Nat {
         let Some((sequence, rest)) = state.split_first_chunk() else { return Ok(()) };
         self.log.sequence = u32::from_le_bytes(*sequence);
         let rest = self.log.restore(rest)?;
-        let rest = link::restore(self.link.as_mut(), rest, now)?;
+        let rest = Neighbours::restore(self.link.as_mut().map(|link| &mut link.neighbours), rest, now)?;
         self.fragments.restore(rest)
     }
 }

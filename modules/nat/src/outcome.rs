@@ -57,6 +57,8 @@ outcomes! {
     FragmentOverlap = "drop.fragment_overlap",
     /// The neighbour that it goes to has not answered yet.
     NoNeighbour = "drop.no_neighbour",
+    /// Longer than the way out allows.
+    TooLong = "drop.too_long",
     /// Its time to live is over.
     Ttl = "drop.ttl",
 }

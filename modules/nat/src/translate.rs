@@ -13,8 +13,6 @@ use zerocopy::FromBytes as _;
 pub(crate) enum Fate {
     /// Translated: how that is counted.
     Translated(Count),
-    /// It is not for us, and as it was.
-    NotOurs,
     /// It belongs to another instance, of this number; as it was, or translated on the side that is ours.
     Owner(u32),
 }
@@ -49,19 +47,14 @@ struct Ends {
 }
 
 impl Engine<'_> {
-    /// Translates a packet that is whole, or a first fragment.
+    /// Translates a packet that is whole, or a first fragment: one that [`Rules::concerns`](crate::config::Rules::concerns).
     #[inline]
     pub(crate) fn translate(&mut self, packet: &mut [u8], ip: &Ip) -> Result<Fate, Drop> {
-        let from_inside = self.rules.is_inside(ip.source);
-        let to_us = self.rules.pool.contains(ip.destination);
-        if !to_us && (!from_inside || self.rules.is_inside(ip.destination)) {
-            return Ok(Fate::NotOurs);
-        }
-        if !from_inside {
+        if !self.rules.is_inside(ip.source) {
             return self.inbound(packet, ip, Count::Inbound);
         }
         self.outbound(packet, ip)?;
-        if !to_us {
+        if !self.rules.pool.contains(ip.destination) {
             return Ok(Fate::Translated(Count::Outbound));
         }
         let ip = Ip::read(packet).ok_or(Drop::Malformed)?;

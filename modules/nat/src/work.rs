@@ -20,6 +20,16 @@ pub(crate) enum Decision {
     Hold(u16),
 }
 
+/// What translation came to.
+enum Translated {
+    /// It is done; how that is counted.
+    Now(Count),
+    /// It waits for the first fragment of its packet, which has this place.
+    Later(u16),
+    /// It belongs to another instance, behind this ring.
+    Elsewhere(u16),
+}
+
 /// What one call works with.
 pub(crate) struct Work<'a> {
     pub(crate) engine: Engine<'a>,
@@ -99,25 +109,40 @@ impl Work<'_> {
         if let (Some(link), Some(from)) = (&mut self.link, from) {
             link.check(frame, start, &ip, from, rules, now_ns)?;
         }
-        let count = if ip.is_fragment() {
-            match self.fragment(&mut frame[start..], &ip)? {
-                Ok(count) => count,
-                Err(place) => return Ok(Decision::Hold(place)),
+        let translated = self.translate(&mut frame[start..], &ip);
+        match translated {
+            Ok(Translated::Now(count)) => {
+                let verdict = self.leave(frame, start, now_ns)?;
+                count.add(1);
+                Ok(Decision::Verdict(verdict))
             }
-        } else {
-            match self.engine.translate(&mut frame[start..], &ip)? {
-                Fate::Translated(count) => count,
-                Fate::NotOurs => return self.not_ours(),
-                Fate::Owner(owner) => {
-                    let ring = rules.rings.get(owner as usize).ok_or(Drop::OtherSlice)?;
-                    Count::Steered.add(1);
-                    return Ok(Decision::Verdict(Verdict::ring(*ring)));
+            Ok(Translated::Later(place)) => Ok(Decision::Hold(place)),
+            Ok(Translated::Elsewhere(ring)) => {
+                Count::Steered.add(1);
+                Ok(Decision::Verdict(Verdict::ring(ring)))
+            }
+            Err(why) => {
+                if let (Some(link), Some(from)) = (&mut self.link, from) {
+                    link.tell_full(frame, start, from, why);
                 }
+                Err(why)
             }
-        };
-        let verdict = self.leave(frame, start, now_ns)?;
-        count.add(1);
-        Ok(Decision::Verdict(verdict))
+        }
+    }
+
+    /// Translates a packet, or a part of one.
+    #[inline]
+    fn translate(&mut self, packet: &mut [u8], ip: &Ip) -> Result<Translated, Drop> {
+        if ip.is_fragment() {
+            return self.fragment(packet, ip);
+        }
+        match self.engine.translate(packet, ip)? {
+            Fate::Translated(count) => Ok(Translated::Now(count)),
+            Fate::Owner(owner) => {
+                let ring = self.engine.rules.rings.get(owner as usize).ok_or(Drop::OtherSlice)?;
+                Ok(Translated::Elsewhere(*ring))
+            }
+        }
     }
 
     /// A packet that is left as it is.
@@ -138,9 +163,8 @@ impl Work<'_> {
         }
     }
 
-    /// Translates a fragment. The place of its packet where it has to wait.
     #[inline(never)]
-    fn fragment(&mut self, packet: &mut [u8], ip: &Ip) -> Result<Result<Count, u16>, Drop> {
+    fn fragment(&mut self, packet: &mut [u8], ip: &Ip) -> Result<Translated, Drop> {
         let (place, way) = self.fragments.note(ip, self.engine.now)?;
         let count = if ip.offset == 0 {
             let translated = match self.engine.translate(packet, ip) {
@@ -159,11 +183,11 @@ impl Work<'_> {
             match way {
                 Way::To(addresses) => readdress(packet, ip, addresses),
                 Way::Nowhere(why) => return Err(why),
-                Way::Unknown => return Ok(Err(place)),
+                Way::Unknown => return Ok(Translated::Later(place)),
             }
         };
         self.fragments.close(place);
-        Ok(Ok(count))
+        Ok(Translated::Now(count))
     }
 
     /// Lets those fragments go whose first one has come, or will not come any more.

@@ -119,6 +119,37 @@ fn who_has_no_time_left_is_told() {
 }
 
 #[test]
+fn who_sends_too_much_at_once_is_told() {
+    let mut run = perigee_guest::testing::Run::default();
+    run.ports[1].mtu = 600;
+    let mut host = Host::<Nat>::start_in(run, &config(LINK)).unwrap();
+    for (flags, told) in [(0x40, 1), (0, 1)] {
+        let mut frame = udp_with("10.0.0.1:5000", "192.0.2.1:53", &[7; 700]);
+        frame[20] = flags;
+        let frame = to(frame, Mac([2, 0, 0, 0, 0, 0x10]), 64);
+        assert!(host.process([Input::new(&frame)])[0].verdict.is_drop());
+        assert_eq!(host.counter("icmp_made"), told, "RFC 4787, REQ-13");
+        if flags != 0 {
+            let error = &host.outputs()[0].bytes;
+            assert_eq!((&error[34..36], &error[40..42]), (&[3, 4][..], &600_u16.to_be_bytes()[..]));
+            assert_eq!(checksum::check(error), Ok(()));
+        }
+    }
+    assert_eq!(host.counter("drop.too_long"), 2);
+}
+
+#[test]
+fn a_host_without_room_is_told() {
+    let mut host = Host::<Nat>::start(&config(&format!(r#"{LINK}, "limits": {{"sessions": 1}}"#))).unwrap();
+    for (port, told) in [(5_000, 0), (5_001, 1)] {
+        let frame = to(udp(&format!("10.0.0.1:{port}"), "198.51.100.9:53"), Mac([2, 0, 0, 0, 0, 0x10]), 64);
+        host.process([Input::new(&frame)]);
+        assert_eq!(host.counter("icmp_made"), told, "RFC 5508, REQ-8");
+    }
+    assert_eq!(host.outputs()[0].bytes[34..36], [3, 13]);
+}
+
+#[test]
 fn nobody_outside_may_say_to_be_inside() {
     let mut host = met();
     let frame = to(udp("10.0.0.1:5000", "192.0.2.1:53"), Mac([2, 0, 0, 0, 0, 0x11]), 64);
