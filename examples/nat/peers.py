@@ -1,6 +1,6 @@
 """What stands around the translator: a server that says who has called, a collector of IPFIX, and who judges the run.
 
-peers.py serve PORT | collect PORT | judge FOLDER
+peers.py serve PORT | collect PORT | judge FOLDER | halves FILE
 """
 import http.server
 import json
@@ -44,6 +44,23 @@ def collect(port):
             at += size
 
 
+def halves(file):
+    """Of lcores.toml: whatever came to the server and found room has come back, through the translator that had sent it out."""
+    summary = json.load(open(file))
+    counters = [(module["name"], module["counters"]) for module in summary["modules"]]
+
+    def total(what, start):
+        return sum(values.get(what, 0) for name, values in counters if name.startswith(start))
+
+    full = sum(chain["dropped"].get("ring_full", 0) for chain in summary["chains"])
+    out, back, steered = total("outbound", "nat-"), total("inbound", "nat-"), total("steered", "steer")
+    lost = {name: values for _, values in counters for name in values if name.startswith("drop.") and values[name]}
+    is_right = min(values.get("inbound", 0) for name, values in counters if name.startswith("nat-")) > 0
+    is_right = is_right and not lost and out + back == steered - full and summary["accounting"]["balanced"]
+    print(f"{'two translators: sent out, came back':<46} {out} {back}{'' if is_right else '   WRONG'}")
+    sys.exit(not is_right)
+
+
 def judge(folder):
     """The swap, the log and the accounting."""
     good = True
@@ -68,4 +85,4 @@ def judge(folder):
 
 
 if __name__ == "__main__":
-    {"serve": serve, "collect": collect, "judge": judge}[sys.argv[1]](*sys.argv[2:])
+    {"serve": serve, "collect": collect, "judge": judge, "halves": halves}[sys.argv[1]](*sys.argv[2:])

@@ -4,13 +4,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 perigee="$(realpath "${PERIGEE:-../../target/release/perigee}")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# What takes no rights: the module by itself, and two of them behind who steers.
+"$perigee" conformance ../../target/modules/nat.wasm --suite ../../conformance/nat.toml
+"$perigee" run lcores.toml --quiet --json "$work/lcores.json" > "$work/lcores" 2>&1 || { cat "$work/lcores"; exit 1; }
+python3 peers.py halves "$work/lcores.json"
 for program in nft iperf3 ethtool traceroute ping curl; do
   if [ "$(id -u)" != 0 ] || ! command -v $program > /dev/null; then
     echo "skipped: takes root, and Debian's packages nftables, iperf3, ethtool, traceroute, iputils-ping, curl"
     exit 0
   fi
 done
-work=$(mktemp -d)
 spaces="box a b out far dut krn lab"
 finish() {
   for space in $spaces; do

@@ -258,7 +258,9 @@ impl Rules {
     /// Whether a packet is to be translated: from inside to outside, or to an address of ours.
     #[inline]
     pub(crate) fn concerns(&self, ip: &Ip) -> bool {
-        self.pool.contains(ip.destination) || self.is_inside(ip.source) && !self.is_inside(ip.destination)
+        let to_us = self.pool.contains(ip.destination);
+        let out = self.is_inside(ip.source) && !self.is_inside(ip.destination);
+        (to_us || out) && is_host(ip.source) && is_host(ip.destination)
     }
 
     /// The number of an address inside, counted through all prefixes.
@@ -284,6 +286,14 @@ impl Rules {
         let numbers = sizes.into_iter().chain(self.pool.numbers()).chain(inside).chain(forwards).chain(filtering);
         numbers.fold(1, |shape, number| seed_mix(shape ^ number)) | 1
     }
+}
+
+/// Whether an address is one of a single host anywhere: neither "this network", loopback, link-local, multicast nor beyond
+/// (RFC 1122, section 3.2.1.3; RFC 3927, section 2.6.2).
+#[inline]
+const fn is_host(address: u32) -> bool {
+    let first = address >> 24;
+    first != 0 && first != 127 && first < 224 && address >> 16 != 169 << 8 | 254
 }
 
 /// The timers of all classes, in milliseconds.

@@ -26,6 +26,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod warm;
 mod work;
 
 use config::{Config, Rules};
@@ -92,6 +93,7 @@ impl Module for Nat {
         work.engine.tables.head.now = now_ns;
         work.engine.expire(EXPIRE);
         work.fragments.begin(work.engine.now);
+        work.engine.warm(batch);
         for mut packet in batch.packets() {
             match work.decide(&mut packet, now_ns) {
                 Ok(Decision::Verdict(verdict)) => packet.finish(verdict),

@@ -104,18 +104,18 @@ impl Link {
             Some(_) => Place::Outside,
             None => return Arrival::NotOurs,
         };
-        let Ok((number, start)) = Ethernet::untagged(frame) else { return Arrival::NotOurs };
+        // What has a tag of a VLAN is of another network.
         let Ok(ethernet) = Ethernet::parse(frame) else { return Arrival::NotOurs };
-        match number {
-            ether_type::ARP => self.arp(frame, start, place, rules, now),
+        match ethernet.ether_type() {
+            ether_type::ARP => self.arp(frame, place, rules, now),
             ether_type::IPV4 if ethernet.destination() == self.side(place).own.mac => Arrival::Packet(place),
             _ => Arrival::NotOurs,
         }
     }
 
     /// Answers who asks for one of our addresses, and remembers who asks or answers.
-    fn arp(&mut self, frame: &mut [u8], start: usize, place: Place, rules: &Rules, now: u64) -> Arrival {
-        let Ok(arp) = frame.get(start..).map_or(Err(Error), Arp::parse) else { return Arrival::NotOurs };
+    fn arp(&mut self, frame: &mut [u8], place: Place, rules: &Rules, now: u64) -> Arrival {
+        let Ok(arp) = frame.get(Ethernet::LEN..).map_or(Err(Error), Arp::parse) else { return Arrival::NotOurs };
         let (sender, mac, target) = (arp.sender(), arp.sender_mac(), arp.target());
         let is_request = arp.operation() == Arp::REQUEST;
         let own = self.side(place).own;
@@ -132,7 +132,7 @@ impl Link {
             Count::ArpHeard.add(1);
             return Arrival::Done;
         }
-        if let Ok((arp, _)) = Arp::split_mut(&mut frame[start..]) {
+        if let Ok((arp, _)) = Arp::split_mut(&mut frame[Ethernet::LEN..]) {
             arp.answer(own.mac);
         }
         if let Ok((ethernet, _)) = Ethernet::split_mut(frame) {
@@ -158,7 +158,8 @@ impl Link {
         rules: &Rules,
         now: u64,
     ) -> Result<(), Drop> {
-        if (place == Place::Outside) == rules.is_inside(ip.source) {
+        let is_outside = place == Place::Outside;
+        if is_outside == rules.is_inside(ip.source) || is_outside && rules.pool.contains(ip.source) {
             return Err(Drop::Spoofed);
         }
         let ethernet = Ethernet::parse(frame).map_err(|_| Drop::Malformed)?;

@@ -31,6 +31,12 @@ impl<'a> Index<'a> {
         hash as usize & (self.chains.len() - 1)
     }
 
+    /// The first entry of a chain; 0: there is none.
+    #[inline]
+    pub(crate) fn first(&self, hash: u32) -> u32 {
+        self.chains[self.chain(hash)]
+    }
+
     /// The place of the entry that `is` says is the one; 0: there is none.
     #[inline]
     pub(crate) fn find<T: Entry>(&self, slab: &Slab<'_, T>, hash: u32, is: impl Fn(&T) -> bool) -> u32 {

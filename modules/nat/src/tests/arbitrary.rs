@@ -39,7 +39,7 @@ const LINKED: &str = r#""filtering": "endpoint-independent", "link": {
     "outside": {"port": 1, "address": "198.51.100.1/24", "gateway": "198.51.100.254"}}"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_packets_are_counted_and_harm_nobody(batches in prop::collection::vec(frames(), 1..5), pause in 0..2_u64) {

@@ -154,5 +154,7 @@ fn nobody_outside_may_say_to_be_inside() {
     let mut host = met();
     let frame = to(udp("10.0.0.1:5000", "192.0.2.1:53"), Mac([2, 0, 0, 0, 0, 0x11]), 64);
     assert!(host.process([Input::new(&frame).port(1)])[0].verdict.is_drop());
-    assert_eq!(host.counter("drop.spoofed"), 1);
+    let frame = to(udp("198.51.100.0:5000", "198.51.100.1:53"), Mac([2, 0, 0, 0, 0, 0x11]), 64);
+    assert!(host.process([Input::new(&frame).port(1)])[0].verdict.is_drop());
+    assert_eq!(host.counter("drop.spoofed"), 2);
 }

@@ -93,7 +93,7 @@ fn keeps_ports_apart(more: &str, range: std::ops::RangeInclusive<u16>, block: Op
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_share_a_port(steps in steps()) {

@@ -95,11 +95,14 @@ fn a_forward_leads_inside_and_back() {
 #[test]
 fn what_is_not_ours_goes_on_as_it_is() {
     let mut host = start("");
-    for frame in [udp("192.0.2.1:1", "192.0.2.2:2"), udp("10.0.0.1:1", "10.0.0.2:2"), vec![7; 60]] {
+    let many =
+        ["224.0.0.251:5353", "255.255.255.255:67", "169.254.1.1:1", "127.0.0.1:1"].map(|to| udp("10.0.0.1:1", to));
+    let others = [udp("192.0.2.1:1", "192.0.2.2:2"), udp("10.0.0.1:1", "10.0.0.2:2"), vec![7; 60]];
+    for frame in many.into_iter().chain(others) {
         let out = host.process([frame.clone()]);
         assert_eq!((out[0].verdict.is_drop(), &out[0].bytes), (false, &frame));
     }
-    assert_eq!(host.counter("passed"), 3);
+    assert_eq!(host.counter("passed"), 7);
     let mut host = start(r#""other": "drop""#);
     assert_eq!(send(&mut host, &udp("192.0.2.1:1", "192.0.2.2:2")), "drop");
     assert_eq!(host.counter("drop.other"), 1);
