@@ -21,6 +21,7 @@ mod report;
 mod rewrite;
 mod session;
 mod steer;
+mod strangers;
 mod table;
 mod tcp;
 #[cfg(test)]
@@ -108,7 +109,7 @@ impl Module for Nat {
         work.release(batch, now_ns);
         let mut outputs = batch.outputs();
         if let Some(link) = work.link {
-            link.neighbours.expire(now_ns);
+            link.tend(&work.engine, now_ns);
             link.made.flush(&mut outputs);
         }
         self.log.flush(&mut outputs);

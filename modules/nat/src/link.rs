@@ -7,6 +7,8 @@ use crate::made::{Complaint, Made, Sender};
 use crate::neighbours::Neighbours;
 use crate::outcome::{Count, Drop};
 use crate::rewrite::Ip;
+use crate::session::Engine;
+use crate::strangers::Strangers;
 use core::net::Ipv4Addr;
 use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::state::Prefix;
@@ -24,6 +26,19 @@ const PROHIBITED: u8 = 13;
 pub(crate) struct LinkConfig {
     inside: SideConfig,
     outside: SideConfig,
+    #[serde(default)]
+    unsolicited_syn: Unsolicited,
+}
+
+/// What becomes of a connection from outside that nobody has asked for.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[serde(crate = "serde", rename_all = "kebab-case")]
+enum Unsolicited {
+    /// Nothing, and nobody is told.
+    #[default]
+    Drop,
+    /// It is told after six seconds that there is no such port.
+    Answer,
 }
 
 /// One side.
@@ -80,6 +95,7 @@ pub(crate) struct Link {
     sides: [Side; 2],
     pub(crate) neighbours: Neighbours,
     pub(crate) made: Made,
+    strangers: Option<Strangers>,
 }
 
 impl Link {
@@ -90,7 +106,8 @@ impl Link {
                 "link: inside and outside are on one port: put a router there, and leave `link` away",
             ));
         }
-        Ok(Self { sides, neighbours: Neighbours::new(setup.seed())?, made: Made::new()? })
+        let strangers = (config.unsolicited_syn == Unsolicited::Answer).then(Strangers::new).transpose()?;
+        Ok(Self { sides, neighbours: Neighbours::new(setup.seed())?, made: Made::new()?, strangers })
     }
 
     const fn side(&self, place: Place) -> &Side {
@@ -192,12 +209,23 @@ impl Link {
         }
     }
 
-    /// Tells a host inside that there is no room for its session (RFC 5508, REQ-8).
-    pub(crate) fn tell_full(&mut self, frame: &[u8], start: usize, place: Place, why: Drop) {
+    /// A packet was not translated. A host inside is told that there is no room for its session (RFC 5508, REQ-8).
+    pub(crate) fn refuse(&mut self, frame: &[u8], start: usize, place: Place, why: Drop, now: u64) {
+        if let (Drop::UnsolicitedSyn, Place::Outside, Some(strangers)) = (why, place, &mut self.strangers) {
+            strangers.note(frame, now);
+        }
         let is_full = matches!(why, Drop::TableFull | Drop::HostsFull | Drop::HostLimit | Drop::PortsExhausted);
         if is_full && place == Place::Inside {
             let what = Complaint { kind: Icmp::UNREACHABLE, code: PROHIBITED, mtu: 0 };
             self.made.complain(self.sides[0].own, frame, start, what);
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn tend(&mut self, engine: &Engine<'_>, now: u64) {
+        self.neighbours.expire(now);
+        if let Some(strangers) = &mut self.strangers {
+            strangers.answer(engine, self.sides[1].own, &mut self.made, now);
         }
     }
 

@@ -162,7 +162,7 @@ impl Engine<'_> {
     /// Makes a session for a packet from outside, if its mapping lets it in.
     #[inline(never)]
     fn admit(&mut self, ip: &Ip, transport: &[u8], ends: Ends) -> Result<u32, Drop> {
-        let is_syn = ip.protocol == protocol::TCP && segment(ip, transport)?.syn();
+        let is_syn = ip.protocol == protocol::TCP && begins(segment(ip, transport)?);
         let mapping = self.mapping_outside(ip.protocol, ends.destination);
         if mapping == 0 {
             return Err(if is_syn { Drop::UnsolicitedSyn } else { Drop::NoMapping });
@@ -230,6 +230,12 @@ fn segment<'a>(ip: &Ip, transport: &'a [u8]) -> Result<&'a Tcp, Drop> {
     } else {
         Tcp::parse(transport).map(|segment| segment.header).map_err(|_| Drop::Malformed)
     }
+}
+
+/// Whether a segment is the first of a connection.
+#[inline]
+fn begins(segment: &Tcp) -> bool {
+    segment.syn() && !segment.ack() && !segment.rst()
 }
 
 /// The kind and the identifier of a message of ICMP.

@@ -123,7 +123,7 @@ impl Work<'_> {
             }
             Err(why) => {
                 if let (Some(link), Some(from)) = (&mut self.link, from) {
-                    link.tell_full(frame, start, from, why);
+                    link.refuse(frame, start, from, why, now_ns);
                 }
                 Err(why)
             }

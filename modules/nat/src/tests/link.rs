@@ -150,6 +150,29 @@ fn a_host_without_room_is_told() {
 }
 
 #[test]
+fn a_stranger_is_told_late_unless_somebody_inside_knows_it_by_then() {
+    let link = LINK.replace("}}", r#"}, "unsolicited_syn": "answer"}"#);
+    let config = format!(r#"{{"inside": ["10.0.0.0/8"], "pools": ["198.51.100.7/32"], {link}}}"#);
+    let mut host = Host::<Nat>::start(&config).unwrap();
+    for stranger in ["198.51.100.9:80", "198.51.100.10:80"] {
+        let frame = to(tcp(stranger, "198.51.100.7:5000", "S"), Mac([2, 0, 0, 0, 0, 0x11]), 64);
+        assert!(host.process([Input::new(&frame).port(1)])[0].verdict.is_drop());
+    }
+    // The same connection as the second one's, from its other end.
+    let syn = to(tcp("10.0.0.1:5000", "198.51.100.10:80", "S"), Mac([2, 0, 0, 0, 0, 0x10]), 64);
+    assert!(told(&host.process([Input::new(&syn)])[0]).starts_with("198.51.100.7:5000 > "));
+    host.set_time(6 * SECOND - 1);
+    host.process(Vec::<Vec<u8>>::new());
+    assert_eq!(host.counter("icmp_made"), 0, "RFC 5382, REQ-4");
+    host.set_time(6 * SECOND);
+    host.process(Vec::<Vec<u8>>::new());
+    let [error] = host.outputs() else { panic!("{:?}", host.outputs()) };
+    assert_eq!((checksum::check(&error.bytes), &error.bytes[34..36]), (Ok(()), &[3, 3][..]));
+    assert!(ends(&error.bytes[14..]).starts_with("198.51.100.7 > 198.51.100.9 "));
+    assert_eq!(error.verdict, Verdict::tx(1));
+}
+
+#[test]
 fn nobody_outside_may_say_to_be_inside() {
     let mut host = met();
     let frame = to(udp("10.0.0.1:5000", "192.0.2.1:53"), Mac([2, 0, 0, 0, 0, 0x11]), 64);
