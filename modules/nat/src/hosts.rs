@@ -7,6 +7,8 @@ use crate::table::{Class, Host};
 
 /// Half-open sessions that are looked at for one of a certain host.
 const SEARCH: usize = 64;
+/// Sessions that may go for one host.
+const EVICTIONS: usize = 4;
 
 impl Engine<'_> {
     pub(crate) fn find_host(&self, address: u32) -> (u32, u32) {
@@ -20,8 +22,11 @@ impl Engine<'_> {
         if known != 0 {
             return Ok(known);
         }
-        if self.tables.head.hosts.len >= self.tables.hosts.capacity() && !self.evict() {
-            return Err(Drop::HostsFull);
+        // A session that goes need not have been its host's last one.
+        for _ in 0..EVICTIONS {
+            if self.tables.head.hosts.len < self.tables.hosts.capacity() || !self.evict() {
+                break;
+            }
         }
         let tables = &mut self.tables;
         if tables.by_host.is_full(&tables.hosts, hash) {

@@ -8,6 +8,10 @@ use perigee_guest::Lcg64;
 use perigee_guest::wire::protocol;
 
 const PROTOCOLS: u32 = 3;
+/// Counts of an address: of the ports of each protocol, and of its blocks.
+const COUNTS: u32 = PROTOCOLS + 1;
+/// Addresses that are looked at for one that has room for another host.
+const SEARCH: u32 = 256;
 const PORT_WORDS: u32 = 65_536 / 64;
 /// Bits of the even ports.
 const EVEN: u64 = 0x5555_5555_5555_5555;
@@ -92,7 +96,8 @@ impl Tables<'_> {
         let which = address * PROTOCOLS + protocol_number(number);
         let start = (which * PORT_WORDS) as usize;
         let words = self.ports.get_mut(start..start + PORT_WORDS as usize)?;
-        Some(Bits { words, taken: self.taken.get_mut(which as usize)? })
+        let count = (address * COUNTS + protocol_number(number)) as usize;
+        Some(Bits { words, taken: self.taken.get_mut(count)? })
     }
 
     /// A port for a new mapping: its address's number, and the port. It is taken from then on.
@@ -141,11 +146,13 @@ impl Tables<'_> {
             }
             _ => {
                 let start = if count == 0 { 0 } else { rules.spread(host.address) % count };
-                let which = protocol_number(wish.protocol);
-                let all = (0..count).map(|step| (start + step) % count);
-                all.into_iter().find(|address| match pool.blocks {
-                    Some(_) => self.free_block(pool, *address).is_some(),
-                    None => self.taken.get((address * PROTOCOLS + which) as usize).is_some_and(|taken| *taken < ports),
+                let (which, most) = match pool.blocks {
+                    Some(_) => (PROTOCOLS, pool.block_count()),
+                    None => (protocol_number(wish.protocol), ports),
+                };
+                let mut some = (0..count.min(SEARCH)).map(|step| (start + step) % count);
+                some.find(|address| {
+                    self.taken.get((address * COUNTS + which) as usize).is_some_and(|taken| *taken < most)
                 })
             }
         };
@@ -213,7 +220,11 @@ impl Tables<'_> {
     fn set_block(&mut self, address: u32, block: u32, taken: bool) {
         let Some(word) = self.blocks.get_mut((address * PORT_WORDS + block / 64) as usize) else { return };
         let bit = 1 << (block % 64);
-        *word = if taken { *word | bit } else { *word & !bit };
+        let count = self.taken.get_mut((address * COUNTS + PROTOCOLS) as usize);
+        if let (Some(count), true) = (count, (*word & bit != 0) != taken) {
+            *word ^= bit;
+            *count = if taken { count.wrapping_add(1) } else { count.wrapping_sub(1) };
+        }
     }
 
     /// Takes a host's blocks back.

@@ -56,7 +56,7 @@ impl Layout {
         let sessions = self.sessions * size_of::<Session>() + 16 * self.session_chains;
         let mappings = self.mappings * size_of::<Mapping>();
         let hosts = self.hosts * size_of::<Host>() + 4 * self.host_chains;
-        let ports = self.addresses * (8 * PORT_WORDS * (PROTOCOLS + 1) + 4 * PROTOCOLS);
+        let ports = self.addresses * (8 * PORT_WORDS * (PROTOCOLS + 1) + 4 * (PROTOCOLS + 1));
         size_of::<Head>() + sessions + mappings + hosts + ports + 16 * 8
     }
 
@@ -90,7 +90,7 @@ impl Memory {
         let head = carve::<Head>(&mut rest, 1)?.first_mut()?;
         let ports = carve(&mut rest, layout.addresses * PORT_WORDS * PROTOCOLS)?;
         let blocks = carve(&mut rest, layout.addresses * PORT_WORDS)?;
-        let taken = carve(&mut rest, layout.addresses * PROTOCOLS)?;
+        let taken = carve(&mut rest, layout.addresses * (PROTOCOLS + 1))?;
         let mut chains = |which, count| Some(Index::new(carve(&mut rest, count)?, which));
         let (by_inside, by_outside) = (chains(0, layout.session_chains)?, chains(1, layout.session_chains)?);
         let (mapped_inside, mapped_outside) = (chains(0, layout.session_chains)?, chains(1, layout.session_chains)?);

@@ -51,6 +51,6 @@ pub(crate) struct Tables<'a> {
     pub(crate) ports: &'a mut [u64],
     /// A bit for each block of ports of each address.
     pub(crate) blocks: &'a mut [u64],
-    /// Ports that are taken, of each protocol of each address.
+    /// How many ports are taken, of each protocol of each address, and behind these how many blocks.
     pub(crate) taken: &'a mut [u32],
 }
