@@ -8,7 +8,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
@@ -23,6 +23,8 @@ const PACKAGES: [(&str, &str); 18] = [
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
     ("python3-venv", "holds scapy, the Zig compiler and what checks our Python package, which come as Python packages"),
+    ("nftables", "is the kernel's translator, beside which ours stands"),
+    ("traceroute", "is answered through it"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("tmux", "is the terminal on which `perigee top` is tried"),
