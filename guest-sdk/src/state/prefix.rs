@@ -26,6 +26,14 @@ pub trait Address: Copy + Ord + FromStr + fmt::Display + sealed::Sealed {
     /// The number in the upper bits, at most 16 of them.
     #[must_use]
     fn top(self, bits: u8) -> usize;
+
+    /// Its bits, from the highest one on: where there are fewer than 128, zeros follow.
+    #[must_use]
+    fn to_bits_left(self) -> u128;
+
+    /// The address with these bits; what an address has no room for is left away.
+    #[must_use]
+    fn from_bits_left(bits: u128) -> Self;
 }
 
 mod sealed {
@@ -66,6 +74,17 @@ macro_rules! address {
                 // First a shift that is known when compiling: a variable one of 128 bits is a call.
                 let upper = (self.to_bits() >> (<$number>::BITS - 16)) as u16;
                 usize::from(upper.checked_shr(16_u32.saturating_sub(bits.into())).unwrap_or(0))
+            }
+
+            #[inline]
+            fn to_bits_left(self) -> u128 {
+                u128::from(self.to_bits()) << (u128::BITS - <$number>::BITS)
+            }
+
+            #[inline]
+            #[allow(clippy::cast_possible_truncation, reason = "as many bits as an address has")]
+            fn from_bits_left(bits: u128) -> Self {
+                Self::from_bits((bits >> (u128::BITS - <$number>::BITS)) as $number)
             }
         }
     };
