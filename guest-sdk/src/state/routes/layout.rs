@@ -25,6 +25,8 @@ pub(super) struct Layout<A>(PhantomData<A>);
 impl<A: Address> Layout<A> {
     /// Words of a block of values that say whose it is.
     pub(super) const OWNER: usize = if A::BITS <= 64 { 1 } else { 2 };
+    /// Words of a node.
+    pub(super) const NODE: u32 = node_words::<A>() as u32;
     const HEAD: usize = ROOTS + 2 * node_words::<A>();
     /// Where chunks begin.
     const FIRST_CHUNK: usize = Self::HEAD + Blocks::head_words(CLASSES);

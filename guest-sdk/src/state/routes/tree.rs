@@ -6,7 +6,7 @@
 use super::blocks::{Blocks, Moved};
 use super::key::{FIRST, Key, STRIDE, level_of};
 use super::layout::Layout;
-use super::node::{Node, node_words, rank};
+use super::node::{Node, rank};
 use crate::state::prefix::Address;
 use core::marker::PhantomData;
 
@@ -24,7 +24,7 @@ struct Way {
 }
 
 impl<'a, A: Address> Tree<'a, A> {
-    const NODE: u32 = node_words::<A>() as u32;
+    const NODE: u32 = Layout::<A>::NODE;
 
     pub(super) fn new(words: &'a mut [u64]) -> Self {
         Self { words, family: PhantomData }
