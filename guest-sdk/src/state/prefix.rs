@@ -118,6 +118,13 @@ impl<A: Address> Prefix<A> {
         (len <= A::BITS).then(|| Self { address: address.first(len), len })
     }
 
+    /// The prefix that contains one address only.
+    #[inline]
+    #[must_use]
+    pub const fn single(address: A) -> Self {
+        Self { address, len: A::BITS }
+    }
+
     /// The first address.
     #[inline]
     #[must_use]

@@ -15,7 +15,9 @@ pub(crate) const MEMBERS: usize = 8;
 pub(crate) const ROUTES4: usize = 1_000_000;
 pub(crate) const ROUTES6: usize = 250_000;
 /// Bytes of the state region, in whole pages.
-pub(crate) const REGION: usize = pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)) + pages(RouteTable::<Ipv6Addr>::bytes(ROUTES6));
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively there is no region"))]
+pub(crate) const REGION: usize =
+    pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)) + pages(RouteTable::<Ipv6Addr>::bytes(ROUTES6));
 
 const fn pages(bytes: usize) -> usize {
     bytes.next_multiple_of(4096)
@@ -144,7 +146,7 @@ impl Fib {
                 (RouteTable::in_region(four)?, RouteTable::in_region(six)?)
             }
             // In a native test, there is none.
-            None => (RouteTable::new(ROUTES4 / 10)?, RouteTable::new(ROUTES6 / 10)?),
+            None => (RouteTable::new(ROUTES4 / 250)?, RouteTable::new(ROUTES6 / 250)?),
         };
         Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)? })
     }
@@ -226,59 +228,44 @@ impl Fib {
         group.hops.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// What the interfaces bring along: their links, broadcast addresses and own addresses, in the order in which they are
+    /// put in.
+    fn own(interfaces: &Interfaces) -> impl Iterator<Item = (Net, Target)> {
+        let four = interfaces.iter().flat_map(|(port, interface)| interface.v4().map(move |own| (port, own)));
+        let six = interfaces.iter().flat_map(|(port, interface)| interface.v6().map(move |own| (port, own)));
+        let four = four.flat_map(|(port, own)| {
+            let (prefix, has_broadcast) = (own.prefix, own.prefix.len() < 31);
+            let ends = [prefix.address(), prefix.last()].into_iter().filter(move |_| has_broadcast);
+            let ends = ends.map(|end| (Net::V4(Prefix::single(end)), Target::Broadcast));
+            let address = (Net::V4(Prefix::single(own.address)), Target::Local(port));
+            core::iter::once((Net::V4(prefix), Target::Link(port))).chain(ends).chain([address])
+        });
+        let six = six.flat_map(|(port, own)| {
+            let address = Net::V6(Prefix::single(own.address));
+            [(Net::V6(own.prefix), Target::Link(port)), (address, Target::Local(port))]
+        });
+        four.chain(six)
+    }
+
     /// Puts in what the interfaces bring along.
     pub(crate) fn add_links(&mut self, interfaces: &Interfaces) -> Result<(), ()> {
-        for (port, interface) in interfaces.iter() {
-            for own in interface.v4() {
-                let prefix = own.prefix;
-                self.set(Net::V4(prefix), Some(Target::Link(port)))?;
-                if prefix.len() < 31 {
-                    for end in [prefix.address(), prefix.last()] {
-                        self.set(host4(end), Some(Target::Broadcast))?;
-                    }
-                }
-                self.set(host4(own.address), Some(Target::Local(port)))?;
-            }
-            for own in interface.v6() {
-                self.set(Net::V6(own.prefix), Some(Target::Link(port)))?;
-                self.set(host6(own.address), Some(Target::Local(port)))?;
+        for (net, target) in Self::own(interfaces) {
+            if let Some(before) = self.set(net, Some(target))? {
+                self.leave(before);
             }
         }
         Ok(())
     }
 
-    /// Takes out what [`Self::add_links`] put in.
-    pub(crate) fn remove_links(&mut self, interfaces: &Interfaces) {
-        for (_, interface) in interfaces.iter() {
-            for own in interface.v4() {
-                let prefix = own.prefix;
-                let ends = [host4(prefix.address()), host4(prefix.last()), host4(own.address), Net::V4(prefix)];
-                ends.into_iter().for_each(|net| self.remove_own(net));
-            }
-            for own in interface.v6() {
-                [host6(own.address), Net::V6(own.prefix)].into_iter().for_each(|net| self.remove_own(net));
-            }
-        }
+    /// The prefixes of what the interfaces bring along.
+    pub(crate) fn own_nets(&self, interfaces: &Interfaces) -> Vec<Net> {
+        Self::own(interfaces).map(|(net, _)| net).collect()
     }
 
-    fn remove_own(&mut self, net: Net) {
-        if self.get(net).is_some_and(Target::is_own) {
-            let _ = self.set(net, None);
-        }
+    /// Says whether the region holds tables, now that another instance's content has come into it.
+    pub(crate) fn adopt(&mut self) -> Option<()> {
+        (self.v4.adopt() && self.v6.adopt()).then_some(())
     }
-}
-
-fn host4(address: Ipv4Addr) -> Net {
-    Net::V4(Prefix::new(address, 32).unwrap_or_else(default_prefix))
-}
-
-fn host6(address: Ipv6Addr) -> Net {
-    Net::V6(Prefix::new(address, 128).unwrap_or_else(default_prefix))
-}
-
-/// A prefix that contains all addresses: stands where a length is known to be right.
-fn default_prefix<A: perigee_guest::state::Address>() -> Prefix<A> {
-    A::ZERO.whole()
 }
 
 /// Room for `count` values.

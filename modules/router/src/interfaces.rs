@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use perigee_guest::Refusal;
 use perigee_guest::abi::MAX_PORTS;
-use perigee_guest::state::{Address, Prefix};
+use perigee_guest::state::{Address, Prefix, SECOND};
 use perigee_guest::wire::Mac;
 
 /// Most addresses of an interface and family.
@@ -33,6 +33,7 @@ pub(crate) struct Interface {
     pub(crate) advertises: bool,
     /// When it says so next.
     pub(crate) next_advertisement: u64,
+    pub(crate) last_advertisement: u64,
 }
 
 /// The interfaces, by the number of their port.
@@ -51,6 +52,7 @@ impl Interface {
             link_local,
             advertises,
             next_advertisement: 0,
+            last_advertisement: 0,
         }
     }
 
@@ -88,11 +90,11 @@ impl Interface {
         self.mtu >= if self.v6().next().is_some() { SMALLEST_MTU6 } else { SMALLEST_MTU4 }
     }
 
-    pub(crate) fn v4(&self) -> impl Iterator<Item = &Own<Ipv4Addr>> {
+    pub(crate) fn v4(&self) -> impl Iterator<Item = &Own<Ipv4Addr>> + Clone {
         self.v4.iter().flatten()
     }
 
-    pub(crate) fn v6(&self) -> impl Iterator<Item = &Own<Ipv6Addr>> {
+    pub(crate) fn v6(&self) -> impl Iterator<Item = &Own<Ipv6Addr>> + Clone {
         self.v6.iter().flatten()
     }
 
@@ -119,13 +121,17 @@ impl Interface {
         same.or_else(|| self.v6().next()).map_or(self.link_local, |own| own.address)
     }
 
+    /// Somebody has asked for an advertisement: it is due now, or three seconds behind the last one (RFC 4861, section 6.2.6).
+    pub(crate) fn hasten(&mut self, now: u64) {
+        let soonest = if self.last_advertisement == 0 { 0 } else { self.last_advertisement + 3 * SECOND };
+        self.next_advertisement = self.next_advertisement.min(now.max(soonest));
+    }
+
     /// Whether an address is one of the link's.
     pub(crate) fn reaches(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.v4().any(|own| own.prefix.contains(address)),
-            IpAddr::V6(address) => {
-                address.is_unicast_link_local() || self.v6().any(|own| own.prefix.contains(address))
-            }
+            IpAddr::V6(address) => address.is_unicast_link_local() || self.v6().any(|own| own.prefix.contains(address)),
         }
     }
 }
@@ -137,10 +143,9 @@ impl Interfaces {
 
     /// Adds one, whose links may not overlap with those of others.
     pub(crate) fn add(&mut self, port: u16, interface: Interface) -> Result<(), Refusal> {
-        let overlaps = self.iter().find_map(|(_, other)| {
-            overlap(interface.v4(), other.v4()).map(|_| ()).or_else(|| overlap(interface.v6(), other.v6()))
-        });
-        if overlaps.is_some() {
+        let overlaps =
+            self.iter().any(|(_, other)| overlap(interface.v4(), other.v4()) || overlap(interface.v6(), other.v6()));
+        if overlaps {
             return Err(Refusal::new(
                 "interfaces: two of them have prefixes that overlap: an address can be on one link only",
             ));
@@ -166,27 +171,22 @@ impl Interfaces {
         (0..).zip(&self.by_port).filter_map(|(port, interface)| Some((port, interface.as_ref()?)))
     }
 
-    /// Whether an address is the router's own, on whatever interface.
-    pub(crate) fn has_v4(&self, address: Ipv4Addr) -> bool {
-        self.iter().any(|(_, interface)| interface.has_v4(address))
-    }
-
     /// The interface on whose link an address is.
     pub(crate) fn reaching(&self, address: IpAddr) -> Option<u16> {
         self.iter().find(|(_, interface)| interface.reaches(address)).map(|(port, _)| port)
     }
 }
 
+/// Whether two links have an address in common.
 fn overlap<'a, A: Address + 'a>(
-    ours: impl Iterator<Item = &'a Own<A>>,
+    mut ours: impl Iterator<Item = &'a Own<A>>,
     others: impl Iterator<Item = &'a Own<A>> + Clone,
-) -> Option<()> {
-    let mut ours = ours;
+) -> bool {
     ours.any(|own| {
-        let mut others = others.clone();
-        others.any(|other| own.prefix.contains(other.prefix.address()) || other.prefix.contains(own.prefix.address()))
+        let contains =
+            |other: &Own<A>| own.prefix.contains(other.prefix.address()) || other.prefix.contains(own.prefix.address());
+        others.clone().any(contains)
     })
-    .then_some(())
 }
 
 /// Modified EUI-64 of a MAC address behind `fe80::/64` (RFC 4291, appendix A).
