@@ -31,7 +31,7 @@ use slow::{Call, Slow};
 
 perigee_guest::module!(
     Router: process, message, state;
-    heap = 16 * MIB, mailbox = 4 * MIB, spares = 64, region = crate::fib::REGION, state_version = 1
+    heap = 16 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = 1
 );
 
 /// What both paths look at.

@@ -38,9 +38,10 @@ impl<A: Address> Layout<A> {
     /// Each has a block of one value and a node; where the ways of two part there is one more, and there is one less of these
     /// than of prefixes. In each chunk a part is lost that is too small for a block, and one chunk of each class is not full.
     pub(super) const fn words(capacity: usize) -> usize {
-        let blocks = capacity * (2 * node_words::<A>() + Self::OWNER + 1);
-        let chunks = (blocks * 1024).div_ceil(Self::least_used() * CHUNK as usize) + CLASSES + 4;
-        Self::FIRST_CHUNK + chunks * CHUNK as usize
+        // In 64 bits, of which WebAssembly's `usize` has half.
+        let blocks = capacity as u64 * (2 * node_words::<A>() + Self::OWNER + 1) as u64;
+        let full = (blocks * 1024).div_ceil(Self::least_used() * CHUNK as u64);
+        Self::FIRST_CHUNK + (full as usize + CLASSES + 4) * CHUNK as usize
     }
 
     /// The most prefixes for which so many words are enough.
@@ -54,7 +55,7 @@ impl<A: Address> Layout<A> {
     }
 
     /// How much of a chunk's words is in use at least, in 1,024ths, where the chunk is full.
-    const fn least_used() -> usize {
+    const fn least_used() -> u64 {
         let (mut least, mut count) = (CHUNK, 1);
         while count <= CHILDREN {
             let len = (count * node_words::<A>()) as u32;
@@ -65,7 +66,7 @@ impl<A: Address> Layout<A> {
             count += 1;
         }
         // Blocks of values are shorter than the longest of children, and fill chunks better.
-        (least * 1024 / CHUNK) as usize
+        (least * 1024 / CHUNK) as u64
     }
 
     /// Makes an empty table of words that are zeros.
