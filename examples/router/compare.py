@@ -4,7 +4,11 @@ import json, sys
 from scapy.all import IP, IPv6
 
 # Where the two may differ, and why.
-ALLOWED = {}
+ALLOWED = {
+    "v4 record route and ttl 1": "the kernel copies options into errors, and quotes the packet with what it recorded",
+    "v4 record route, too long": "the kernel overwrites options that later fragments must not have, the router leaves them out",
+    "v4 ping, record route": "the kernel records itself twice, when the question comes and when the answer goes",
+}
 
 kernel, router = (json.load(open(path)) for path in sys.argv[1:3])
 
@@ -26,7 +30,7 @@ for name, expected in kernel.items():
     got = router[name]
     if got == expected:
         same += 1
-    elif name in ALLOWED:
+    elif name in ALLOWED and len(got) == len(expected):
         print(f"{name:<28} differs: {ALLOWED[name]}")
     else:
         wrong += 1

@@ -82,4 +82,74 @@ for _ in $(seq 100); do [ -S "$work/control" ] && break; sleep 0.1; done
 for n in a b c; do ip -n $r-$n neigh flush all; done
 warm
 probe router
-python3 compare.py "$work/kernel.json" "$work/router.json"
+python3 compare.py "$work/kernel.json" "$work/router.json" | tee "$work/compared"
+
+# What people use: both hops are there, and the longest packet of the last link is told.
+fail() { echo "FAILED: $1"; cat "$2"; exit 1; }
+on() { local space=$1; shift; ip netns exec $r-$space "$@"; }
+way() {
+  local name=$1 first=$2 last=$3
+  shift 3
+  on a "$@" > "$work/$name" 2>&1 || fail "$name" "$work/$name"
+  grep -qE "(^| )1(\.\|--)? +$first" "$work/$name" && grep -qE "(^| )2(\.\|--)? +$last" "$work/$name" || fail "$name" "$work/$name"
+}
+way traceroute 10.77.0.1 10.78.1.1 traceroute -n -q 2 -w 2 10.78.1.1
+way traceroute-icmp 10.77.0.1 10.78.1.1 traceroute -I -n -q 2 -w 2 10.78.1.1
+way traceroute6 fd77:0:0:a::1 fd78::1 traceroute -6 -n -q 2 -w 2 fd78::1
+way mtr 10.77.0.1 10.78.1.1 mtr -n --report -c 3 -i 0.2 10.78.1.1
+way mtr6 fd77:0:0:a::1 fd78::1 mtr -6 -n --report -c 3 -i 0.2 fd78::1
+on a ping -c 1 -W 2 -M do -s 1400 10.77.2.2 > "$work/big" 2>&1 || true
+grep -q "mtu *= *1300" "$work/big" || fail "too big" "$work/big"
+on a ping -c 1 -W 2 -M do -s 1400 fd77:0:0:c::2 > "$work/big6" 2>&1 || true
+grep -q "Packet too big: mtu=1300" "$work/big6" || fail "too big, IPv6" "$work/big6"
+on a ping -c 1 -W 2 -s 2500 10.77.2.2 > "$work/cut" 2>&1 || fail "cut and put together again" "$work/cut"
+on a ping -c 1 -W 2 -R 10.78.1.1 > "$work/record" 2>&1 || fail "record route" "$work/record"
+grep -q "10.77.2.1" "$work/record" || fail "record route" "$work/record"
+
+# A neighbour that is not there; that comes; that gets another MAC address.
+on a ping -c 1 -W 5 10.77.1.9 > "$work/gone" 2>&1 && fail "nobody answers" "$work/gone"
+grep -q "From 10.77.0.1 .*Destination Host Unreachable" "$work/gone" || fail "unreachable" "$work/gone"
+on b ip addr add 10.77.1.9/24 dev wire
+on a ping -c 1 -W 2 10.77.1.9 > "$work/came" 2>&1 || fail "it has come" "$work/came"
+on b ip link set wire address 02:00:00:00:77:99
+on b ping -c 1 -W 1 -I 10.77.1.9 10.77.1.1 > "$work/new-mac" 2>&1 || true
+start=$(date +%s%N)
+until on a ping -c 1 -W 1 10.77.1.9 > "$work/moved" 2>&1; do
+  [ $(($(date +%s%N) - start)) -lt 6000000000 ] || fail "another MAC address" "$work/moved"
+done
+moved=$((($(date +%s%N) - start) / 1000000))
+for to in 10.77.1.2 fd77:0:0:b::2; do on b ping -c 1 -W 1 -I $to ${to/::2/::1} > "$work/other-mac" 2>&1 || true; done
+on b ping -c 1 -W 1 -I 10.77.1.2 10.77.1.1 > "$work/other-mac" 2>&1 || true
+until on a ping -c 1 -W 1 10.77.1.2 > "$work/moved" 2>&1; do :; done
+
+# Through it: TCP as fast as it goes; then a table full of neighbours, and datagrams while the module is replaced and while routes
+# come by the thousand. None may be lost.
+on b iperf3 -s -D --pidfile "$work/iperf3.pid" > /dev/null
+for _ in $(seq 50); do [ -s "$work/iperf3.pid" ] && break; sleep 0.05; done
+pids+=("$(tr -d '\0' < "$work/iperf3.pid")")
+on a iperf3 -c 10.77.1.2 -t 1 --json > "$work/tcp.json" || fail "iperf3" "$work/tcp.json"
+# Each address of this half of the link is B.
+on b ip route add local 10.77.1.128/25 dev lo
+on a python3 - << 'END'
+import socket
+link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(129, 255):
+    for _ in range(2):
+        link.sendto(b"who is there?", (f"10.77.1.{n}", 9))
+    if n % 8 == 0:
+        import time; time.sleep(0.05)
+END
+ctl message router 'neighbours?' > "$work/neighbours"
+load() { on a iperf3 -c 10.77.1.2 -u -b 8M -l 500 -t "$2" --json > "$work/$1.json" || fail "iperf3" "$work/$1.json"; }
+load swap 2 &
+sleep 0.8
+ctl swap router ../../target/modules/router.wasm > "$work/swap" || fail "swap" "$work/swap"
+wait $!
+ctl message router 'neighbours?' > "$work/neighbours-after"
+load routes 4 &
+sleep 0.3
+python3 routes.py "$work/control" 100000 > "$work/routes.log" || fail "routes" "$work/routes.log"
+wait $!
+kill -INT $run
+wait $run || fail "run" "$work/run"
+python3 report.py "$work" $moved
