@@ -20,8 +20,7 @@ rows = [
     ("datagrams lost while routes came", f"{lost('routes')['lost_packets']} of {lost('routes')['packets']}"),
     ("routes by messages", f"{routes['routes']} in {routes['seconds']:.2f} s"),
     ("look-ups that were right", f"{routes['looked']} of {routes['looked']}"),
-    ("packets forwarded, IPv4 and IPv6", f"{counters['forwarded4']} and {counters['forwarded6']}"),
-    ("ICMP errors", counters["icmp_sent"]),
+    ("packets forwarded since the swap", f"{counters['forwarded4'] + counters['forwarded6']}"),
     ("accounting", "balanced" if run["accounting"]["balanced"] else "not balanced"),
 ]
 for what, value in rows:
