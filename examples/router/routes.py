@@ -39,7 +39,7 @@ class Control:
 
 
 random.seed(7)
-hops = ["10.77.1.2", "10.77.2.2", "10.77.0.2"]
+hops = ["10.77.1.2", "10.77.2.2"]
 routes = {}
 while len(routes) < count:
     length = random.choice([24] * 6 + [23, 22, 20, 16, 28, 32])

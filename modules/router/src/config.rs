@@ -45,6 +45,8 @@ struct InterfaceConfig {
     port: u16,
     addresses: Lines<Text<48>>,
     mtu: Option<u16>,
+    /// By default that of the port.
+    mac: Option<Mac>,
     #[serde(default)]
     advertise: bool,
 }
@@ -103,13 +105,14 @@ impl Config {
                 return Err(wrong(config.port, " has a longer mtu than its port: configure the port's as well"));
             }
             let mtu = config.mtu.unwrap_or(port.mtu);
-            let mut interface = Interface::new(Mac(port.mac), mtu, config.advertise);
+            let mac = config.mac.unwrap_or(Mac(port.mac));
+            if mac.is_zero() || mac.is_multicast() {
+                return Err(wrong(config.port, " has no MAC address of one station: the port has none, so say `mac`"));
+            }
+            let mut interface = Interface::new(mac, mtu, config.advertise);
             config.addresses.iter().try_for_each(|address| interface.add(address.as_str()))?;
             if !interface.has_good_mtu() {
                 return Err(wrong(config.port, " has an mtu below 1280 (68 without IPv6): make it longer"));
-            }
-            if Mac(port.mac).is_zero() || Mac(port.mac).is_multicast() {
-                return Err(wrong(config.port, " has a port without a MAC address of its own"));
             }
             if port.may_tx == 0 {
                 return Err(wrong(
