@@ -54,7 +54,7 @@ pub(crate) struct Way {
 }
 
 /// Forwards a packet, which gets the MAC addresses of the next link and one hop less: by this port, and as what it counts.
-#[inline]
+#[inline(always)]
 pub(crate) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, now: u64) -> Result<(u16, Count), Reason> {
     let port = packet.port();
     let Some(interface) = tables.interfaces.get(port) else { return Err(Reason::Drop(Count::OtherProtocol)) };
@@ -77,7 +77,7 @@ pub(crate) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, now: u64) ->
 
 impl Tables {
     /// The way to a destination on whose route this stands.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn way(&self, target: Option<Target>, to: IpAddr, hash: impl FnOnce() -> u32) -> Result<Way, Reason> {
         let hop = match target {
             Some(Target::Hop(hop)) => hop,
@@ -105,7 +105,7 @@ impl Tables {
     }
 
     /// The MAC addresses for a way: of the neighbour, and the router's own. Nothing where the neighbour is not known.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn macs(&mut self, way: &Way, now: u64) -> Option<(Mac, Mac)> {
         let own = self.interfaces.get(way.place.port)?.mac;
         // Where it stood the last time, it mostly still stands.

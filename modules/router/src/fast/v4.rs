@@ -9,6 +9,7 @@ use perigee_guest::Packet;
 use perigee_guest::abi::rx_flags;
 use perigee_guest::wire::{Header as _, Ipv4, checksum};
 
+#[inline(always)]
 pub(super) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, to_group: bool, now: u64) -> Result<u16, Reason> {
     let known_good = packet.rx_flags() & rx_flags::IP_CHECKSUM_GOOD != 0;
     let bytes = packet.bytes().get(IP..).unwrap_or_default();

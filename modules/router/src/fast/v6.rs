@@ -8,6 +8,7 @@ use crate::interfaces::is_host6;
 use perigee_guest::Packet;
 use perigee_guest::wire::{Header as _, Ipv6};
 
+#[inline(always)]
 pub(super) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, to_group: bool, now: u64) -> Result<u16, Reason> {
     let bytes = packet.bytes().get(IP..).unwrap_or_default();
     let ip = Ipv6::parse(bytes).map_err(|_| Reason::Drop(Count::Malformed))?;

@@ -74,6 +74,8 @@ pub(crate) struct Neighbours {
     /// Those that are incomplete, the oldest first.
     unresolved: VecDeque<u32>,
     timers: Wheel<u32>,
+    /// Before this time no timer is looked for.
+    next_look: u64,
     limits: Limits,
     seed: u64,
     /// How many are not free.
@@ -91,7 +93,7 @@ impl Neighbours {
         unresolved.try_reserve_exact(limits.unresolved).map_err(|_| NoMemory { bytes })?;
         let timers = Wheel::new(limits.neighbours, RESOLUTION)?;
         let all = room(limits.neighbours)?;
-        Ok(Self { all, buckets, free: NONE, unresolved, timers, limits, seed, count: 0, hand: 0 })
+        Ok(Self { all, buckets, free: NONE, unresolved, timers, next_look: 0, limits, seed, count: 0, hand: 0 })
     }
 
     /// Where a neighbour stands.

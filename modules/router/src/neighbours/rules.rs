@@ -1,6 +1,6 @@
 //! When neighbours are asked, believed and forgotten.
 
-use super::{Evicts, NONE, Neighbour, Neighbours, State};
+use super::{Evicts, Neighbour, Neighbours, RESOLUTION, State};
 use crate::fib::Place;
 use perigee_guest::state::SECOND;
 use perigee_guest::wire::Mac;
@@ -157,26 +157,30 @@ impl Neighbours {
         true
     }
 
-    /// Runs timers that are due, a bounded number of them; each may lead to a step.
-    pub(crate) fn advance(&mut self, now: u64, mut step: impl FnMut(Step)) {
-        let (mut due, mut count) = ([NONE; TIMERS], 0);
-        self.timers.advance(now, TIMERS, |at| {
+    /// The neighbours whose time is over: so many of `due`, each to be given to [`Self::run_out`].
+    #[inline]
+    pub(crate) fn take_due(&mut self, now: u64, due: &mut [u32; TIMERS]) -> usize {
+        if now < self.next_look {
+            return 0;
+        }
+        // Nothing is due before the next tick of the timers.
+        self.next_look = now + RESOLUTION;
+        let mut count = 0;
+        let steps = self.timers.advance(now, TIMERS, |at| {
             due[count] = at;
             count += 1;
         });
-        for &at in &due[..count] {
-            if let Some(neighbour) = self.get_mut(at) {
-                neighbour.timer = None;
-            }
-            if let Some(next) = self.run_out(at, now) {
-                step(next);
-            }
+        if steps == TIMERS {
+            self.next_look = now;
         }
+        count
     }
 
     /// The time of a neighbour's state is over.
-    fn run_out(&mut self, at: u32, now: u64) -> Option<Step> {
-        let known = self.get(at).copied()?;
+    pub(crate) fn run_out(&mut self, at: u32, now: u64) -> Option<Step> {
+        let neighbour = self.get_mut(at)?;
+        neighbour.timer = None;
+        let known = *neighbour;
         let place = known.place;
         match known.state {
             State::Free | State::Permanent => None,

@@ -58,13 +58,21 @@ impl Slow {
     /// Sends the advertisements that are due.
     pub(super) fn advertise(&mut self, call: &mut Call<'_, '_>) {
         let Call { tables, outputs, now } = call;
+        self.next_advertisement = u64::MAX;
         for port in 0..u16::try_from(perigee_guest::abi::MAX_PORTS).unwrap_or(0) {
             let Some(interface) = tables.interfaces.get_mut(port) else { continue };
-            if !interface.advertises || interface.next_advertisement > *now {
+            if !interface.advertises {
                 continue;
             }
-            interface.last_advertisement = *now;
-            interface.next_advertisement = *now + pause(&mut self.random);
+            let is_due = interface.next_advertisement <= *now;
+            if is_due {
+                interface.last_advertisement = *now;
+                interface.next_advertisement = *now + pause(&mut self.random);
+            }
+            self.next_advertisement = self.next_advertisement.min(interface.next_advertisement);
+            if !is_due {
+                continue;
+            }
             let prefixes = interface.v6().filter(|own| own.prefix.len() == 64).count();
             let len = Advertisement::LEN + prefixes * LinkPrefix::LEN;
             if send_new(outputs, port, len, |frame| write_advertisement(frame, interface)) {

@@ -40,6 +40,8 @@ pub(crate) struct Slow {
     /// Of packets that the router makes itself.
     identification: u16,
     random: Lcg64,
+    /// When the first interface is to say that it is a router.
+    next_advertisement: u64,
     /// Bytes of a packet that is cut or complained about while its room is given back.
     scratch: Vec<u8>,
 }
@@ -60,7 +62,7 @@ impl Slow {
         let mut scratch = Vec::new();
         scratch.try_reserve_exact(SCRATCH).map_err(|_| NoMemory { bytes: SCRATCH })?;
         let random = Lcg64::new(seed);
-        Ok(Self { waiting: Waiting::new(bounds)?, errors, identification: 0, random, scratch })
+        Ok(Self { waiting: Waiting::new(bounds)?, errors, identification: 0, random, next_advertisement: 0, scratch })
     }
 
     /// Does with a packet what its reason asks for.

@@ -5,7 +5,7 @@ use crate::Tables;
 use crate::counts::Count;
 use crate::fast::{self, IP, Way};
 use crate::fib::Place;
-use crate::neighbours::{State, Step};
+use crate::neighbours::{NONE, State, Step, TIMERS};
 use alloc::collections::VecDeque;
 use perigee_guest::state::NoMemory;
 use perigee_guest::{Batch, Held, Packet, Verdict};
@@ -89,17 +89,16 @@ impl Slow {
 
     /// Does what the time asks for.
     pub(crate) fn run_timers(&mut self, call: &mut Call<'_, '_>) {
-        let mut steps = [None; crate::neighbours::TIMERS];
-        let mut places = steps.iter_mut();
-        call.tables.neighbours.advance(call.now, |step| {
-            if let Some(place) = places.next() {
-                *place = Some(step);
+        let mut due = [NONE; TIMERS];
+        let count = call.tables.neighbours.take_due(call.now, &mut due);
+        for &at in &due[..count] {
+            if let Some(step) = call.tables.neighbours.run_out(at, call.now) {
+                self.do_step(call, step);
             }
-        });
-        for step in steps.into_iter().flatten() {
-            self.do_step(call, step);
         }
-        self.advertise(call);
+        if call.now >= self.next_advertisement {
+            self.advertise(call);
+        }
     }
 
     fn do_step(&mut self, call: &mut Call<'_, '_>, step: Step) {
