@@ -77,9 +77,14 @@ impl Module for Router {
         let now = batch.time_ns();
         self.now = now;
         self.slow.waiting.set_quota(batch.hold_quota());
-        let (packets, mut outputs) = batch.split();
-        let mut call = Call { tables: &mut self.tables, outputs: &mut outputs, now };
+        let mut outputs = batch.outputs();
+        let mut call = Call::new(&mut self.tables, &mut outputs, 0, now);
         self.slow.run_timers(&mut call);
+        self.slow.spent = call.spent;
+        // Who was waited for in vain is given up before others begin to wait for him.
+        self.slow.release(&mut self.tables, batch, now);
+        let (packets, mut outputs) = batch.split();
+        let mut call = Call::new(&mut self.tables, &mut outputs, self.slow.spent, now);
         for mut packet in packets {
             match fast::forward(call.tables, &mut packet, now) {
                 Ok((port, count)) => {
@@ -89,6 +94,7 @@ impl Module for Router {
                 Err(reason) => self.slow.handle(&mut call, packet, reason),
             }
         }
+        self.slow.spent = call.spent;
         self.slow.release(&mut self.tables, batch, now);
     }
 

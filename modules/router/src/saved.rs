@@ -37,7 +37,7 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
         push_place(state, neighbour.place)?;
         state.push(&neighbour.mac.0)?;
         let number = STATES.iter().position(|state| *state == neighbour.state);
-        state.push(&[u8::try_from(number.unwrap_or(0)).unwrap_or(0)])?;
+        state.push(&[u8::try_from(number.unwrap_or(0)).unwrap_or(0), neighbour.tries])?;
     }
     push_count(state, router.slow.waiting.iter().len())?;
     for (place, held) in router.slow.waiting.iter() {
@@ -92,11 +92,11 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         }
     }
     for _ in 0..reader.u32()? {
-        let (place, mac, number) = (reader.place()?, Mac(reader.array()?), reader.u8()?);
+        let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
         let state = *STATES.get(usize::from(number))?;
         if tables.interfaces.get(place.port).is_some_and(|link| link.reaches(place.ip())) {
             // Where the new table is smaller, the last ones are asked for again.
-            tables.neighbours.put_back(place, mac, state, now);
+            tables.neighbours.put_back(place, mac, (state, tries), now);
         }
     }
     for _ in 0..reader.u32()? {

@@ -140,14 +140,15 @@ impl Neighbours {
         true
     }
 
-    /// Puts one back that another instance knew. Those that it was looking for are looked for again.
-    pub(crate) fn put_back(&mut self, place: Place, mac: Mac, state: State, now: u64) -> bool {
+    /// Puts one back that another instance knew. Those that it was looking for are looked for on, as often as is left.
+    pub(crate) fn put_back(&mut self, place: Place, mac: Mac, (state, tries): (State, u8), now: u64) -> bool {
         if state == State::Permanent || self.find(place).is_some() {
             return true;
         }
         let Some(at) = self.make(place, Evicts::Nobody, now) else { return false };
         if state == State::Incomplete {
-            self.all[at as usize].state = State::Incomplete;
+            let neighbour = &mut self.all[at as usize];
+            (neighbour.state, neighbour.tries) = (State::Incomplete, tries);
             self.unresolved.push_back(at);
             self.set_timer(at, now);
         } else {

@@ -1,6 +1,6 @@
 //! Questions to neighbours, and what the router says of itself.
 
-use super::{Call, Slow, send_new};
+use super::{Call, Slow};
 use crate::counts::Count;
 use crate::fib::Place;
 use crate::interfaces::Interface;
@@ -40,16 +40,16 @@ perigee_guest::stack! {
 impl Slow {
     /// Asks all stations of a link for a neighbour, or one whether it is still there.
     pub(super) fn ask(&mut self, call: &mut Call<'_, '_>, place: Place, one: Option<Mac>) {
-        let Some(interface) = call.tables.interfaces.get(place.port) else { return };
+        let Some(interface) = call.tables.interfaces.get(place.port).copied() else { return };
         let sent = match place.ip() {
             IpAddr::V4(target) => {
                 let Some(source) = interface.source4(target) else { return };
-                send_new(call.outputs, place.port, Request::LEN, |frame| {
+                call.send_new(place.port, Request::LEN, |frame| {
                     write_request(frame, interface.mac, source, target, one);
                 })
             }
-            IpAddr::V6(target) => send_new(call.outputs, place.port, Solicitation::LEN, |frame| {
-                write_solicitation(frame, interface, target, one);
+            IpAddr::V6(target) => call.send_new(place.port, Solicitation::LEN, |frame| {
+                write_solicitation(frame, &interface, target, one);
             }),
         };
         (if sent { Count::Asked } else { Count::NotAsked }).add(1);
@@ -57,25 +57,21 @@ impl Slow {
 
     /// Sends the advertisements that are due.
     pub(super) fn advertise(&mut self, call: &mut Call<'_, '_>) {
-        let Call { tables, outputs, now } = call;
         self.next_advertisement = u64::MAX;
         for port in 0..u16::try_from(perigee_guest::abi::MAX_PORTS).unwrap_or(0) {
-            let Some(interface) = tables.interfaces.get_mut(port) else { continue };
-            if !interface.advertises {
+            let Some(interface) = call.tables.interfaces.get_mut(port).filter(|interface| interface.advertises) else {
                 continue;
-            }
-            let is_due = interface.next_advertisement <= *now;
+            };
+            let is_due = interface.next_advertisement <= call.now;
             if is_due {
-                interface.last_advertisement = *now;
-                interface.next_advertisement = *now + pause(&mut self.random);
+                interface.last_advertisement = call.now;
+                interface.next_advertisement = call.now + pause(&mut self.random);
             }
             self.next_advertisement = self.next_advertisement.min(interface.next_advertisement);
-            if !is_due {
-                continue;
-            }
+            let interface = *interface;
             let prefixes = interface.v6().filter(|own| own.prefix.len() == 64).count();
             let len = Advertisement::LEN + prefixes * LinkPrefix::LEN;
-            if send_new(outputs, port, len, |frame| write_advertisement(frame, interface)) {
+            if is_due && call.send_new(port, len, |frame| write_advertisement(frame, &interface)) {
                 Count::Advertised.add(1);
             }
         }

@@ -1,6 +1,6 @@
 //! ICMP errors: RFC 1812, section 4.3.2, and RFC 4443, section 2.4.
 
-use super::{Call, Slow, send_new};
+use super::{Call, Slow};
 use crate::counts::Count;
 use crate::fast::IP;
 use crate::fib::Target;
@@ -66,7 +66,7 @@ impl Slow {
         let quote = &packet[..usize::from(ip.total_length()).min(LONGEST4 - Error4::LEN + IP)];
         let (kind, code, mtu) = code4(trouble)?;
         let identification = self.next_identification();
-        let sent = send_new(call.outputs, way.place.port, Error4::LEN + quote.len(), |frame| {
+        let sent = call.send_new(way.place.port, Error4::LEN + quote.len(), |frame| {
             frame[Error4::LEN..].copy_from_slice(quote);
             let _ = Error4::fill(frame, |error| {
                 error.eth.set_destination(macs.0);
@@ -93,7 +93,7 @@ fn error6(call: &mut Call<'_, '_>, port: u16, packet: &[u8], trouble: Trouble) -
     let whole = Ipv6::LEN + ip.payload.len();
     let quote = &packet[..whole.min(LONGEST6 - Error6::LEN + IP)];
     let (kind, code, parameter) = code6(trouble)?;
-    let sent = send_new(call.outputs, way.place.port, Error6::LEN + quote.len(), |frame| {
+    let sent = call.send_new(way.place.port, Error6::LEN + quote.len(), |frame| {
         frame[Error6::LEN..].copy_from_slice(quote);
         let _ = Error6::fill(frame, |error| {
             error.eth.set_destination(macs.0);

@@ -4,7 +4,7 @@ use super::{Call, Slow, Trouble};
 use crate::counts::Count;
 use crate::fast::{self, IP, Way};
 use perigee_guest::wire::{Header as _, Ipv4};
-use perigee_guest::{Outputs, Packet, Verdict};
+use perigee_guest::{Packet, Verdict};
 
 /// Bytes of the longest header.
 const HEADER_MAX: usize = 60;
@@ -21,7 +21,7 @@ impl Slow {
         fast::take_hop(packet.bytes_mut());
         let Some(macs) = call.tables.macs(&way, call.now) else { return self.wait(call, packet, way) };
         fast::write_macs(packet.bytes_mut(), macs);
-        send(packet.bytes(), mtu, way.place.port, call.outputs);
+        send(packet.bytes(), mtu, way.place.port, call);
         packet.drop();
     }
 }
@@ -31,7 +31,7 @@ pub(super) fn is_longer_than(frame: &[u8], mtu: u16) -> bool {
 }
 
 /// Sends a frame in parts, each in a room of its own: all of them, or none.
-pub(super) fn send(frame: &[u8], mtu: u16, port: u16, outputs: &mut Outputs<'_>) {
+pub(super) fn send(frame: &[u8], mtu: u16, port: u16, call: &mut Call<'_, '_>) {
     let Ok(ip) = Ipv4::parse(frame.get(IP..).unwrap_or_default()) else { return Count::Malformed.add(1) };
     let mut later = [0; HEADER_MAX];
     let header = ip.header_len();
@@ -39,11 +39,12 @@ pub(super) fn send(frame: &[u8], mtu: u16, port: u16, outputs: &mut Outputs<'_>)
     let room = |header: usize| usize::from(mtu).saturating_sub(header) / 8 * 8;
     let count = 1 + ip.payload.len().saturating_sub(room(header)).div_ceil(room(later_len).max(8));
     let mut spares = [const { None }; FRAGMENTS];
-    let Some(places) = spares.get_mut(..count).filter(|_| room(header) > 0 && outputs.remaining() >= count) else {
+    let Some(places) = spares.get_mut(..count).filter(|_| room(header) > 0 && call.outputs.remaining() >= count) else {
         return Count::NoSpare.add(1);
     };
     for place in places.iter_mut() {
-        *place = outputs.spare();
+        *place = call.outputs.spare();
+        call.spent += 1;
     }
     if places.iter().any(Option::is_none) {
         return Count::NoSpare.add(1);
@@ -61,7 +62,7 @@ pub(super) fn send(frame: &[u8], mtu: u16, port: u16, outputs: &mut Outputs<'_>)
         bytes[IP..][..own.len()].copy_from_slice(own);
         bytes[IP + own.len()..][..part.len()].copy_from_slice(part);
         write_header(&mut bytes[IP..], own.len(), part.len(), offset, more);
-        outputs.send(spare, Verdict::tx(port));
+        call.outputs.send(spare, Verdict::tx(port));
         Count::Fragments.add(1);
         offset += u16::try_from(part.len() / 8).unwrap_or(0);
         rest = behind;

@@ -37,6 +37,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Slow {
     pub(crate) waiting: Waiting,
     errors: Option<TokenBucket>,
+    /// Spare rooms that were used up in this batch.
+    pub(crate) spent: usize,
     /// Of packets that the router makes itself.
     identification: u16,
     random: Lcg64,
@@ -50,7 +52,30 @@ pub(crate) struct Slow {
 pub(crate) struct Call<'c, 'o> {
     pub(crate) tables: &'c mut Tables,
     pub(crate) outputs: &'c mut Outputs<'o>,
+    /// Spare rooms of this batch that are used up.
+    pub(crate) spent: usize,
     pub(crate) now: u64,
+}
+
+impl<'c, 'o> Call<'c, 'o> {
+    /// What there is in a batch of which so many spare rooms are used up: its output list begins with them again.
+    pub(crate) fn new(tables: &'c mut Tables, outputs: &'c mut Outputs<'o>, spent: usize, now: u64) -> Self {
+        for _ in 0..spent {
+            let _ = outputs.spare();
+        }
+        Self { tables, outputs, spent, now }
+    }
+
+    /// Makes a frame of so many bytes in a spare room and sends it. False: there is no room.
+    fn send_new(&mut self, port: u16, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
+        let Some(mut spare) = self.outputs.spare() else { return false };
+        self.spent += 1;
+        // The shortest frame of Ethernet, without its check sequence, is filled with zeros.
+        let Some(bytes) = u16::try_from(len.max(60)).ok().and_then(|len| spare.bytes_mut(len)) else { return false };
+        bytes[len.min(60)..].fill(0);
+        write(&mut bytes[..len]);
+        self.outputs.send(spare, Verdict::tx(port))
+    }
 }
 
 impl Slow {
@@ -62,7 +87,15 @@ impl Slow {
         let mut scratch = Vec::new();
         scratch.try_reserve_exact(SCRATCH).map_err(|_| NoMemory { bytes: SCRATCH })?;
         let random = Lcg64::new(seed);
-        Ok(Self { waiting: Waiting::new(bounds)?, errors, identification: 0, random, next_advertisement: 0, scratch })
+        Ok(Self {
+            waiting: Waiting::new(bounds)?,
+            errors,
+            spent: 0,
+            identification: 0,
+            random,
+            next_advertisement: 0,
+            scratch,
+        })
     }
 
     /// Does with a packet what its reason asks for.
@@ -115,14 +148,4 @@ const SCRATCH: usize = 65_536;
 fn drop_as(packet: Packet<'_>, count: Count) {
     count.add(1);
     packet.drop();
-}
-
-/// Makes a frame of so many bytes in a spare room and sends it. False: there is no room.
-fn send_new(outputs: &mut Outputs<'_>, port: u16, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
-    let Some(mut spare) = outputs.spare() else { return false };
-    // The shortest frame of Ethernet, without its check sequence, is filled with zeros.
-    let Some(bytes) = u16::try_from(len.max(60)).ok().and_then(|len| spare.bytes_mut(len)) else { return false };
-    bytes[len.min(60)..].fill(0);
-    write(&mut bytes[..len]);
-    outputs.send(spare, Verdict::tx(port))
 }

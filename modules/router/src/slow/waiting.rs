@@ -168,7 +168,9 @@ impl Slow {
         let mut outputs = batch.outputs();
         if must_cut {
             outputs.give_back(held, Verdict::DROP)?;
-            super::fragment::send(&self.scratch, mtu, place.port, &mut outputs);
+            let mut call = Call::new(tables, &mut outputs, self.spent, now);
+            super::fragment::send(&self.scratch, mtu, place.port, &mut call);
+            self.spent = call.spent;
         } else if let Err(held) = outputs.give_back(held, Verdict::tx(place.port)) {
             // In the next call.
             self.waiting.stir();
@@ -194,7 +196,9 @@ impl Slow {
         let given_back = outputs.give_back(held, Verdict::DROP);
         if given_back.is_ok() {
             Count::Unresolved.add(1);
-            self.complain(&mut Call { tables, outputs: &mut outputs, now }, port, &frame, Trouble::Host);
+            let mut call = Call::new(tables, &mut outputs, self.spent, now);
+            self.complain(&mut call, port, &frame, Trouble::Host);
+            self.spent = call.spent;
         } else {
             self.waiting.stir();
         }

@@ -97,20 +97,37 @@ fn ipv6_waits_for_an_answer() {
 fn who_does_not_answer_is_unreachable() {
     let mut host = start();
     at(&mut host, 1000);
-    one(&mut host, &udp4(C4, 60));
+    host.process([udp4(C4, 60), udp4(C4, 90)]);
     for millis in [2000, 3000] {
         assert_eq!(Arp::parse(&tick(&mut host, millis + 20)[0].0[14..]).unwrap().target(), C4);
     }
     let told = tick(&mut host, 4100);
-    assert_eq!((told.len(), host.held()), (2, 0));
-    let error = Ipv4::parse(&told[1].0[14..]).unwrap();
-    assert_eq!((error.destination(), error.payload[0], error.payload[1]), (A4, 3, 1));
-    assert_eq!((host.counter("unresolved"), host.counter("neighbours_gone")), (1, 1));
+    let errors: Vec<_> = told.iter().filter(|(_, verdict)| !verdict.is_drop()).collect();
+    assert_eq!((told.len(), errors.len(), host.held()), (4, 2, 0));
+    for ((error, _), len) in errors.into_iter().zip([60, 90]) {
+        let error = Ipv4::parse(&error[14..]).unwrap();
+        assert_eq!((error.destination(), error.payload[0], error.payload[1]), (A4, 3, 1));
+        assert_eq!(error.payload.len(), 8 + len);
+    }
+    assert_eq!((host.counter("unresolved"), host.counter("neighbours_gone")), (2, 1));
     assert_eq!(state(&mut host, "10.0.1.7"), None);
     // It comes back.
     one(&mut host, &udp4(C4, 60));
     host.process([reply(C_MAC)]);
     assert_eq!((host.held(), host.counter("forwarded4")), (0, 1));
+}
+
+/// Those who have waited for long do not go on waiting with those who come in the moment in which the neighbour is given up.
+#[test]
+fn nobody_waits_for_longer_than_three_seconds() {
+    let mut host = start();
+    at(&mut host, 1000);
+    one(&mut host, &udp4(C4, 60));
+    for millis in [2020, 3040, 4060] {
+        at(&mut host, millis);
+        one(&mut host, &udp4(C4, 60));
+    }
+    assert_eq!((host.held(), host.counter("unresolved")), (1, 3));
 }
 
 #[test]
