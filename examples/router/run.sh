@@ -6,9 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 perigee="${PERIGEE:-../../target/release/perigee}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# First in virtual time, which takes nothing: what happens to routers, in ten ways.
-"$perigee" sim sim.toml --seeds 10 > "$work/sim" || { cat "$work/sim"; exit 1; }
-tail -n 1 "$work/sim"
+# First in virtual time, which takes nothing: what happens to routers, in five ways.
+"$perigee" sim sim.toml --seeds 5 > "$work/sim" 2>&1 || { cat "$work/sim"; exit 1; }
+grep "nothing broke" "$work/sim"
 skip() { echo "skipped: takes root, and iproute2, ethtool, iputils-ping, traceroute, mtr-tiny, iperf3, and scapy for Python"; exit 0; }
 [ "$(id -u)" = 0 ] || skip
 for program in ip ethtool ping traceroute mtr iperf3 python3; do command -v $program > /dev/null || skip; done
@@ -52,7 +52,7 @@ ip -n $r-c addr add fd78::1/128 dev lo nodad
 probe() { python3 probe.py $r-a $r-b $r-c 02:00:00:00:77:00 "$work/$1.json"; }
 warm() {
   for to in 10.77.1.2 10.77.2.2 fd77:0:0:b::2 fd77:0:0:c::2; do
-    ip netns exec $r-a ping -c 1 -W 2 $to > "$work/warm" || { echo "no ping to $to"; cat "$work/warm"; exit 1; }
+    ip netns exec $r-a ping -c 1 -w 6 $to > "$work/warm" || { echo "no ping to $to"; cat "$work/warm"; exit 1; }
   done
 }
 
@@ -137,16 +137,20 @@ pids+=("$(tr -d '\0' < "$work/iperf3.pid")")
 on a iperf3 -c 10.77.1.2 -t 1 --json > "$work/tcp.json" || fail "iperf3" "$work/tcp.json"
 # Each address of this half of the link is B.
 on b ip route add local 10.77.1.128/25 dev lo
-on a python3 - << 'END'
-import socket
+cat > "$work/fill.py" << 'END'
+import socket, time
 link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range(129, 255):
-    for _ in range(2):
-        link.sendto(b"who is there?", (f"10.77.1.{n}", 9))
+    link.sendto(b"who is there?", (f"10.77.1.{n}", 9))
+    # No more at a time than may be looked for.
     if n % 8 == 0:
-        import time; time.sleep(0.05)
+        time.sleep(0.05)
 END
-ctl message router 'neighbours?' > "$work/neighbours"
+for _ in $(seq 10); do
+  on a python3 "$work/fill.py"
+  ctl message router 'neighbours?' > "$work/neighbours"
+  [ "$(grep lladdr "$work/neighbours" | grep -vc incomplete)" -lt 120 ] || break
+done
 load() { on a iperf3 -c 10.77.1.2 -u -b 8M -l 500 -t "$2" --json > "$work/$1.json" || fail "iperf3" "$work/$1.json"; }
 load swap 2 &
 sleep 0.8
