@@ -43,7 +43,7 @@ impl Slow {
                 }
                 Icmpv6::NEIGHBOR_SOLICITATION => self.solicited(call, packet, &message),
                 Icmpv6::NEIGHBOR_ADVERTISEMENT => self.advertised(call, packet, &message),
-                _ => self.router_wanted(call, packet, &message),
+                _ => self.router_wanted(call, packet),
             },
             Ok(What::Udp) => self.refuse(call, packet, Trouble::Port, Count::LocalOther),
             Err(count) => drop_as(packet, count),

@@ -93,7 +93,7 @@ impl Slow {
 
     /// A host looks for routers: the next advertisement is due now (section 6.2.6), to all nodes, and no sooner than three
     /// seconds behind the last one.
-    pub(super) fn router_wanted(&mut self, call: &mut Call<'_, '_>, packet: Packet<'_>, _: &Message) {
+    pub(super) fn router_wanted(&mut self, call: &mut Call<'_, '_>, packet: Packet<'_>) {
         let port = packet.port();
         if let Some(interface) = call.tables.interfaces.get_mut(port) {
             interface.hasten(call.now);
