@@ -1,7 +1,8 @@
 //! The tables take their memory when they are made, as much as they say, and none later.
 
 use perigee_guest::state::{
-    FiveTuple, FiveTuple4, FiveTuple6, FlowLimits, FlowTable, Histogram, Lpm, Prefix, SECOND, TokenBucket, Wheel,
+    FiveTuple, FiveTuple4, FiveTuple6, FlowLimits, FlowTable, Histogram, Lpm, Prefix, RouteTable, SECOND, TokenBucket,
+    Wheel,
 };
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -59,6 +60,33 @@ fn prefixes_take_memory_once() {
 }
 
 #[test]
+fn routes_take_memory_once() {
+    let (bytes, mut table) = taken(|| RouteTable::<Ipv6Addr>::new(3_000).unwrap());
+    assert_eq!(bytes, RouteTable::<Ipv6Addr>::bytes(3_000) as u64);
+    takes_nothing(|| {
+        for n in 0..20_000_u32 {
+            let bits = u128::from(n % 3_000).wrapping_mul(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+            let len = u8::try_from(n % 129).unwrap();
+            let prefix = Prefix::new(Ipv6Addr::from_bits(bits), len).unwrap();
+            if n % 5 == 0 {
+                table.remove(prefix);
+            } else {
+                let _ = table.insert(prefix, n);
+            }
+            assert!(table.lookup(prefix.address()).is_some() || n % 5 == 0 || table.len() == 3_000);
+        }
+        table.clear();
+    });
+}
+
+/// All that one lcore has of a full table of the Internet, wherever its prefixes are.
+#[test]
+fn the_routes_of_the_internet_fit_128_mib() {
+    let both = RouteTable::<Ipv4Addr>::bytes(1_000_000) + RouteTable::<Ipv6Addr>::bytes(250_000);
+    assert!(both <= 128 << 20, "{both}");
+}
+
+#[test]
 fn timers_take_memory_once() {
     let (bytes, mut wheel) = taken(|| Wheel::<u32>::new(1_000, 1_000).unwrap());
     assert_eq!(bytes, Wheel::<u32>::bytes(1_000) as u64);
@@ -96,6 +124,8 @@ fn the_book_says_what_an_entry_takes() {
         ("Lpm<Ipv4Addr, u32>", Lpm::<Ipv4Addr, u32>::bytes(MANY)),
         ("Lpm<Ipv6Addr, u32>", Lpm::<Ipv6Addr, u32>::bytes(MANY)),
         ("Lpm<Ipv4Addr, TokenBucket>", Lpm::<Ipv4Addr, TokenBucket>::bytes(MANY)),
+        ("RouteTable<Ipv4Addr>", RouteTable::<Ipv4Addr>::bytes(MANY)),
+        ("RouteTable<Ipv6Addr>", RouteTable::<Ipv6Addr>::bytes(MANY)),
         ("Wheel<u32>", Wheel::<u32>::bytes(MANY)),
     ]
     .iter()

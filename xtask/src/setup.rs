@@ -14,6 +14,8 @@ const PACKAGES: [(&str, &str); 20] = [
     ("ethtool", "switches the kernel's offloads off on these"),
     ("fping", "asks the responder module, and waits for each answer"),
     ("iputils-ping", "sees when it is there"),
+    ("traceroute", "finds the router on the way"),
+    ("mtr-tiny", "finds it, too"),
     ("iperf3", "sends TCP and UDP through the forwarder"),
     ("tcpreplay", "sends frames with VLAN tags, byte for byte"),
     ("tshark", "records real traffic, compares recordings, and is the second opinion on every header that we build"),

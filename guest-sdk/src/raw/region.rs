@@ -23,6 +23,23 @@ impl Region {
         (at != 0 && area::take_region()).then_some(Self { at, len })
     }
 
+    /// Two regions of one, the first of `len` bytes, rounded down to whole pages of 4,096: for two tables.
+    #[must_use]
+    pub fn split_at(self, len: usize) -> (Self, Self) {
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(self.len) / 4096 * 4096;
+        (Self { at: self.at, len }, Self { at: self.at + len, len: self.len - len })
+    }
+
+    /// Its bytes, to be read.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let start = area::byte(self.at);
+        // SAFETY:
+        // - As in `bytes`. Two regions of one do not overlap, and nobody can change the bytes while this one is borrowed.
+        unsafe { slice::from_raw_parts(start, self.len as usize) }
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(&mut self) -> &mut [u8] {

@@ -23,6 +23,8 @@ use alloc::vec::Vec;
 /// The ranges' first addresses stand sorted, each with the prefix that is the longest in it. A lookup is an index by the
 /// address's upper bits (16 at most, fewer in small tables) and a binary search in what lies there.
 ///
+/// Where prefixes come and go one by one, or there are very many, take a [`RouteTable`](super::RouteTable).
+///
 /// A trie of nodes was the alternative. Where its nodes are wide (DIR-24-8, strides of 8 bits) a table of a few thousand
 /// prefixes of IPv6 takes tens of megabytes at worst, and no capacity can be promised in a bounded memory; where they are
 /// compressed (poptrie, tree bitmap) they need an allocator of their own and move when they grow. The ranges take a

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`FlowTable`] | a value for each key, of which there are at most so many; forgotten after a while |
 //! | [`Lpm`] | the value of the longest prefix that contains an address |
+//! | [`RouteTable`] | the same for many prefixes that change all the time: routes |
 //! | [`TokenBucket`], [`SingleRate`], [`TwoRate`] | a rate: may this packet pass, and what colour is it? |
 //! | [`Wheel`] | something to do at a given time, which may be called off |
 //! | [`Histogram`] | how values are distributed, to so many digits, in the format of HdrHistogram |
@@ -30,6 +31,7 @@ mod histogram;
 mod lpm;
 mod marker;
 mod prefix;
+mod routes;
 mod wheel;
 
 pub use bucket::{BadRate, TokenBucket};
@@ -39,6 +41,7 @@ pub use histogram::{BadHistogram, Histogram};
 pub use lpm::Lpm;
 pub use marker::{Colour, SingleRate, TwoRate};
 pub use prefix::{Address, BadPrefix, Prefix};
+pub use routes::RouteTable;
 pub use wheel::{Timer, Wheel};
 
 use crate::Refusal;

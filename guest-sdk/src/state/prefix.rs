@@ -26,6 +26,14 @@ pub trait Address: Copy + Ord + FromStr + fmt::Display + sealed::Sealed {
     /// The number in the upper bits, at most 16 of them.
     #[must_use]
     fn top(self, bits: u8) -> usize;
+
+    /// Its bits, from the highest one on: where there are fewer than 128, zeros follow.
+    #[must_use]
+    fn to_bits_left(self) -> u128;
+
+    /// The address with these bits; what an address has no room for is left away.
+    #[must_use]
+    fn from_bits_left(bits: u128) -> Self;
 }
 
 mod sealed {
@@ -67,6 +75,17 @@ macro_rules! address {
                 let upper = (self.to_bits() >> (<$number>::BITS - 16)) as u16;
                 usize::from(upper.checked_shr(16_u32.saturating_sub(bits.into())).unwrap_or(0))
             }
+
+            #[inline]
+            fn to_bits_left(self) -> u128 {
+                u128::from(self.to_bits()) << (u128::BITS - <$number>::BITS)
+            }
+
+            #[inline]
+            #[allow(clippy::cast_possible_truncation, reason = "as many bits as an address has")]
+            fn from_bits_left(bits: u128) -> Self {
+                Self::from_bits((bits >> (u128::BITS - <$number>::BITS)) as $number)
+            }
         }
     };
 }
@@ -97,6 +116,13 @@ impl<A: Address> Prefix<A> {
     #[must_use]
     pub fn new(address: A, len: u8) -> Option<Self> {
         (len <= A::BITS).then(|| Self { address: address.first(len), len })
+    }
+
+    /// The prefix that contains one address only.
+    #[inline]
+    #[must_use]
+    pub const fn single(address: A) -> Self {
+        Self { address, len: A::BITS }
     }
 
     /// The first address.

@@ -325,7 +325,11 @@ impl<M: Module> Host<M> {
         let outputs: Vec<Output> = packets.iter().map(|desc| self.rooms.read(desc, &self.run)).collect();
         let listed = area.header.out_count as usize;
         assert!(listed <= MAX_OUTPUTS, "the output list says {listed} entries");
-        for desc in &area.outputs[..listed] {
+        for (index, desc) in area.outputs[..listed].iter().enumerate() {
+            if (source::SPARE..source::HELD).contains(&desc.source) {
+                let before = &area.outputs[..index];
+                assert!(before.iter().all(|other| other.source != desc.source), "a spare room is sent twice: {desc:?}");
+            }
             if desc.source == source::HELD {
                 let before = self.held.len();
                 self.held.retain(|held| *held != (desc.slot, desc.generation));

@@ -5,6 +5,7 @@ mod five_tuple;
 mod flow;
 mod histogram;
 mod lpm;
+mod routes;
 mod wheel;
 
 use super::*;

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""The table at the end, and whether all is as it should be: report.py FOLDER MILLISECONDS."""
+import json, sys
+
+folder = sys.argv[1]
+read = lambda name: open(f"{folder}/{name}").read()
+run = json.loads(read("run.json"))
+counters = next(module["counters"] for module in run["modules"] if module["name"] == "router")
+lost = lambda name: json.loads(read(f"{name}.json"))["end"]["sum"]
+tcp = json.loads(read("tcp.json"))["end"]["sum_received"]["bits_per_second"]
+routes = json.loads(read("routes.log"))
+before, after = (read(name).splitlines() for name in ("neighbours", "neighbours-after"))
+known = lambda lines: {line.split()[0] for line in lines[1:] if " lladdr " in line and "incomplete" not in line}
+rows = [
+    ("probes answered as by the kernel", read("compared").splitlines()[-1].split(" probes")[0]),
+    ("a neighbour with another MAC address is found after", f"{sys.argv[2]} ms"),
+    ("TCP through it", f"{tcp / 1e6:.0f} Mbit/s"),
+    ("neighbours, before and after the swap", f"{len(known(before))} and {len(known(after))}"),
+    ("datagrams lost in a swap", f"{lost('swap')['lost_packets']} of {lost('swap')['packets']}"),
+    ("datagrams lost while routes came", f"{lost('routes')['lost_packets']} of {lost('routes')['packets']}"),
+    ("routes by messages", f"{routes['routes']} in {routes['seconds']:.2f} s"),
+    ("look-ups that were right", f"{routes['looked']} of {routes['looked']}"),
+    ("packets forwarded since the swap", f"{counters['forwarded4'] + counters['forwarded6']}"),
+    ("accounting", "balanced" if run["accounting"]["balanced"] else "not balanced"),
+]
+for what, value in rows:
+    print(f"{what:<52} {value}")
+assert lost("swap")["lost_packets"] == 0 == lost("routes")["lost_packets"], "datagrams were lost"
+assert known(before) <= known(after) and len(known(before)) >= 120, "neighbours were lost in the swap"
+assert run["accounting"]["balanced"]

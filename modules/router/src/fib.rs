@@ -1,0 +1,281 @@
+//! Where packets go: prefixes, and what is behind them.
+
+use crate::interfaces::Interfaces;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use perigee_guest::Setup;
+use perigee_guest::state::{NoMemory, Prefix, RouteTable};
+
+/// Most next hops and groups of next hops.
+pub(crate) const HOPS: usize = 1024;
+pub(crate) const GROUPS: usize = 256;
+/// Most next hops of a group.
+pub(crate) const MEMBERS: usize = 8;
+/// Most routes of each family.
+pub(crate) const ROUTES4: usize = 1_000_000;
+pub(crate) const ROUTES6: usize = 250_000;
+/// Bytes of the state region, in whole pages.
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively there is no region"))]
+pub(crate) const REGION: usize =
+    pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)) + pages(RouteTable::<Ipv6Addr>::bytes(ROUTES6));
+
+/// What both tables take is the same in WebAssembly as natively, where it is tested: 64 bits are computed with.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(REGION > 100 << 20 && REGION <= 128 << 20, "a region for all routes of the Internet");
+
+const fn pages(bytes: usize) -> usize {
+    bytes.next_multiple_of(4096)
+}
+
+/// A neighbour's name: where it is, and its address (of IPv4 in IPv6's form).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) port: u16,
+    pub(crate) address: u128,
+}
+
+impl Place {
+    #[inline]
+    pub(crate) fn v4(port: u16, address: Ipv4Addr) -> Self {
+        Self { port, address: 0xffff_0000_0000 | u128::from(address.to_bits()) }
+    }
+
+    #[inline]
+    pub(crate) fn v6(port: u16, address: Ipv6Addr) -> Self {
+        Self { port, address: address.to_bits() }
+    }
+
+    pub(crate) fn new(port: u16, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::v4(port, address),
+            IpAddr::V6(address) => Self::v6(port, address),
+        }
+    }
+
+    pub(crate) fn ip(self) -> IpAddr {
+        Ipv6Addr::from_bits(self.address).to_canonical()
+    }
+}
+
+/// What a route says: a number of 32 bits in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To this next hop.
+    Hop(u16),
+    /// To one of a group of next hops.
+    Group(u16),
+    /// The destination is on the link of this port.
+    Link(u16),
+    /// The router's own address, of this port.
+    Local(u16),
+    /// A link's broadcast address.
+    Broadcast,
+    /// Dropped in silence, or with an answer.
+    Blackhole,
+    Unreachable,
+}
+
+impl Target {
+    pub(crate) const fn to_number(self) -> u32 {
+        let (kind, index) = match self {
+            Self::Hop(index) => (0, index),
+            Self::Group(index) => (1, index),
+            Self::Link(port) => (2, port),
+            Self::Local(port) => (3, port),
+            Self::Broadcast => (4, 0),
+            Self::Blackhole => (5, 0),
+            Self::Unreachable => (6, 0),
+        };
+        kind << 16 | index as u32
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    pub(crate) const fn from_number(number: u32) -> Self {
+        let index = number as u16;
+        match number >> 16 {
+            0 => Self::Hop(index),
+            1 => Self::Group(index),
+            2 => Self::Link(index),
+            3 => Self::Local(index),
+            4 => Self::Broadcast,
+            5 => Self::Blackhole,
+            _ => Self::Unreachable,
+        }
+    }
+
+    /// One that the interfaces bring along, which no message may change.
+    pub(crate) const fn is_own(self) -> bool {
+        matches!(self, Self::Link(_) | Self::Local(_) | Self::Broadcast)
+    }
+}
+
+/// A next hop, and how many routes and groups lead to it; 0: the place is free.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hop {
+    pub(crate) place: Place,
+    pub(crate) users: u32,
+    /// Where the neighbour stood in its table when it was last looked for.
+    pub(crate) seen_at: u32,
+}
+
+/// Next hops that share the packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) hops: [u16; MEMBERS],
+    pub(crate) count: u8,
+    pub(crate) users: u32,
+}
+
+/// The prefixes of one family or of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Net {
+    V4(Prefix<Ipv4Addr>),
+    V6(Prefix<Ipv6Addr>),
+}
+
+/// The table of routes.
+pub(crate) struct Fib {
+    pub(crate) v4: RouteTable<Ipv4Addr>,
+    pub(crate) v6: RouteTable<Ipv6Addr>,
+    pub(crate) hops: Vec<Hop>,
+    pub(crate) groups: Vec<Group>,
+}
+
+impl Fib {
+    pub(crate) fn new(setup: &Setup<'_>) -> Result<Self, NoMemory> {
+        let (v4, v6) = match setup.region() {
+            Some(region) => {
+                let (four, six) = region.split_at(pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)));
+                (RouteTable::in_region(four)?, RouteTable::in_region(six)?)
+            }
+            // In a native test, there is none.
+            None => (RouteTable::new(ROUTES4 / 250)?, RouteTable::new(ROUTES6 / 250)?),
+        };
+        Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)? })
+    }
+
+    pub(crate) fn get(&self, net: Net) -> Option<Target> {
+        match net {
+            Net::V4(prefix) => self.v4.get(prefix),
+            Net::V6(prefix) => self.v6.get(prefix),
+        }
+        .map(Target::from_number)
+    }
+
+    /// Puts a route in, or takes it out; what was there before comes back. An error says that the table is full.
+    pub(crate) fn set(&mut self, net: Net, target: Option<Target>) -> Result<Option<Target>, ()> {
+        let number = target.map(Target::to_number);
+        let before = match (net, number) {
+            (Net::V4(prefix), Some(number)) => self.v4.insert(prefix, number).map_err(|_| ())?,
+            (Net::V6(prefix), Some(number)) => self.v6.insert(prefix, number).map_err(|_| ())?,
+            (Net::V4(prefix), None) => self.v4.remove(prefix),
+            (Net::V6(prefix), None) => self.v6.remove(prefix),
+        };
+        Ok(before.map(Target::from_number))
+    }
+
+    /// The number of a next hop, which gets one more user. Nothing where there are too many.
+    pub(crate) fn use_hop(&mut self, place: Place) -> Option<u16> {
+        let known = self.hops.iter().position(|hop| hop.users > 0 && hop.place == place);
+        let at = known.or_else(|| self.hops.iter().position(|hop| hop.users == 0));
+        let new = Hop { place, users: 1, seen_at: u32::MAX };
+        match at {
+            Some(at) if known.is_some() => self.hops[at].users += 1,
+            Some(at) => self.hops[at] = new,
+            None if self.hops.len() < HOPS => self.hops.push(new),
+            None => return None,
+        }
+        u16::try_from(at.unwrap_or(self.hops.len() - 1)).ok()
+    }
+
+    /// The number of a group of next hops, each of which has been given a user for it. Nothing where there are too many.
+    pub(crate) fn use_group(&mut self, hops: &[u16]) -> Option<u16> {
+        let mut group = Group { count: u8::try_from(hops.len()).ok()?, users: 1, ..Group::default() };
+        group.hops.get_mut(..hops.len())?.copy_from_slice(hops);
+        let free = self.groups.iter().position(|group| group.users == 0);
+        match free {
+            Some(at) => self.groups[at] = group,
+            None if self.groups.len() < GROUPS => self.groups.push(group),
+            None => return None,
+        }
+        u16::try_from(free.unwrap_or(self.groups.len() - 1)).ok()
+    }
+
+    /// A route that led there does so no more.
+    pub(crate) fn leave(&mut self, target: Target) {
+        match target {
+            Target::Hop(hop) => self.leave_hop(hop),
+            Target::Group(number) => {
+                let Some(group) = self.groups.get_mut(usize::from(number)) else { return };
+                group.users = group.users.saturating_sub(1);
+                let gone = *group;
+                if gone.users == 0 {
+                    gone.hops.iter().take(gone.count.into()).for_each(|hop| self.leave_hop(*hop));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn leave_hop(&mut self, hop: u16) {
+        if let Some(hop) = self.hops.get_mut(usize::from(hop)) {
+            hop.users = hop.users.saturating_sub(1);
+        }
+    }
+
+    /// The next hop of a group for a flow.
+    #[inline]
+    pub(crate) fn member(&self, group: u16, hash: u32) -> Option<u16> {
+        let group = self.groups.get(usize::from(group))?;
+        let index = (u64::from(hash) * u64::from(group.count)) >> 32;
+        group.hops.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// What the interfaces bring along: their links, broadcast addresses and own addresses, in the order in which they are
+    /// put in.
+    fn own(interfaces: &Interfaces) -> impl Iterator<Item = (Net, Target)> {
+        let four = interfaces.iter().flat_map(|(port, interface)| interface.v4().map(move |own| (port, own)));
+        let six = interfaces.iter().flat_map(|(port, interface)| interface.v6().map(move |own| (port, own)));
+        let four = four.flat_map(|(port, own)| {
+            let (prefix, has_broadcast) = (own.prefix, own.prefix.len() < 31);
+            let ends = [prefix.address(), prefix.last()].into_iter().filter(move |_| has_broadcast);
+            let ends = ends.map(|end| (Net::V4(Prefix::single(end)), Target::Broadcast));
+            let address = (Net::V4(Prefix::single(own.address)), Target::Local(port));
+            core::iter::once((Net::V4(prefix), Target::Link(port))).chain(ends).chain([address])
+        });
+        let six = six.flat_map(|(port, own)| {
+            let address = Net::V6(Prefix::single(own.address));
+            [(Net::V6(own.prefix), Target::Link(port)), (address, Target::Local(port))]
+        });
+        four.chain(six)
+    }
+
+    /// Puts in what the interfaces bring along.
+    pub(crate) fn add_links(&mut self, interfaces: &Interfaces) -> Result<(), ()> {
+        for (net, target) in Self::own(interfaces) {
+            if let Some(before) = self.set(net, Some(target))? {
+                self.leave(before);
+            }
+        }
+        Ok(())
+    }
+
+    /// The prefixes of what the interfaces bring along.
+    pub(crate) fn own_nets(&self, interfaces: &Interfaces) -> Vec<Net> {
+        Self::own(interfaces).map(|(net, _)| net).collect()
+    }
+
+    /// Says whether the region holds tables, now that another instance's content has come into it.
+    pub(crate) fn adopt(&mut self) -> Option<()> {
+        (self.v4.adopt() && self.v6.adopt()).then_some(())
+    }
+}
+
+/// Room for `count` values.
+pub(crate) fn room<T>(count: usize) -> Result<Vec<T>, NoMemory> {
+    let mut values = Vec::new();
+    let bytes = count.saturating_mul(size_of::<T>());
+    values.try_reserve_exact(count).map_err(|_| NoMemory { bytes })?;
+    Ok(values)
+}

@@ -1,0 +1,112 @@
+//! Forwards IPv4 and IPv6: longest prefixes, neighbours, ICMP errors, and routes that change while packets flow.
+//!
+//! Two paths. `fast` looks up and rewrites, or gives a reason why it cannot; `slow` does what the reason asks for. What both look
+//! at are the tables: interfaces, routes, neighbours.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+mod config;
+mod counts;
+mod fast;
+mod fib;
+mod interfaces;
+mod message;
+mod neighbours;
+mod routes;
+mod saved;
+mod slow;
+#[cfg(test)]
+mod tests;
+
+use config::{Config, Ecmp};
+use counts::Count;
+use fib::Fib;
+use interfaces::Interfaces;
+use message::Batches;
+use neighbours::Neighbours;
+use perigee_guest::{Batch, Buffer, Module, Refusal, Setup};
+use routes::Routes;
+use slow::{Call, Slow};
+
+perigee_guest::module!(
+    Router: process, message, state;
+    heap = 16 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = 1
+);
+
+/// What both paths look at.
+pub(crate) struct Tables {
+    pub(crate) interfaces: Interfaces,
+    pub(crate) fib: Fib,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) ecmp: Ecmp,
+    /// Of all hashes.
+    pub(crate) seed: u64,
+}
+
+/// The router.
+pub struct Router {
+    tables: Tables,
+    slow: Slow,
+    /// The routes of the configuration.
+    configured: Routes,
+    batches: Batches,
+    now: u64,
+}
+
+impl Module for Router {
+    fn init(setup: &Setup<'_>) -> Result<Self, Refusal> {
+        let config: Config = setup.json()?;
+        Count::name_all(setup);
+        let seed = setup.seed();
+        let mut tables = Tables {
+            interfaces: config.interfaces(setup)?,
+            fib: Fib::new(setup)?,
+            neighbours: Neighbours::new(config.limits()?, seed)?,
+            ecmp: config.ecmp,
+            seed,
+        };
+        let now = setup.now_ns();
+        let configured = Routes::read(&config, &tables.interfaces)?;
+        routes::fix_neighbours(&config, &mut tables, now)?;
+        configured.put_in(&mut tables)?;
+        Ok(Self { tables, slow: Slow::new(config.bounds()?, seed)?, configured, batches: Batches::new()?, now })
+    }
+
+    fn process(&mut self, batch: &mut Batch<'_>) {
+        let now = batch.time_ns();
+        self.now = now;
+        self.slow.waiting.set_quota(batch.hold_quota());
+        let mut outputs = batch.outputs();
+        let mut call = Call::new(&mut self.tables, &mut outputs, 0, now);
+        self.slow.run_timers(&mut call);
+        self.slow.spent = call.spent;
+        // Who was waited for in vain is given up before others begin to wait for him.
+        self.slow.release(&mut self.tables, batch, now);
+        let (packets, mut outputs) = batch.split();
+        let mut call = Call::new(&mut self.tables, &mut outputs, self.slow.spent, now);
+        for mut packet in packets {
+            match fast::forward(call.tables, &mut packet, now) {
+                Ok((port, count)) => {
+                    count.add(1);
+                    packet.tx(port);
+                }
+                Err(reason) => self.slow.handle(&mut call, packet, reason),
+            }
+        }
+        self.slow.spent = call.spent;
+        self.slow.release(&mut self.tables, batch, now);
+    }
+
+    fn message(&mut self, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
+        message::answer(self, request, reply)
+    }
+
+    fn save(&mut self, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+        saved::save(self, state)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Refusal> {
+        saved::restore(self, state)
+    }
+}

@@ -1,0 +1,176 @@
+//! The state that goes from an instance to the one that takes its place.
+//!
+//! Routes lie in the state region, and go over as they are. The rest, little-endian: the number of the last batch; next hops;
+//! groups; the prefixes of the configuration and of the interfaces, which the new one takes out for its own; neighbours; packets
+//! that wait. When this layout changes, `state_version` in `module!` is counted up.
+
+use crate::fib::{Group, HOPS, Hop, MEMBERS, Net, Place};
+use crate::neighbours::{NONE, State};
+use crate::{Router, routes};
+use core::net::{Ipv4Addr, Ipv6Addr};
+use perigee_guest::state::Prefix;
+use perigee_guest::wire::Mac;
+use perigee_guest::{Buffer, Held, Refusal};
+
+const STATES: [State; 6] =
+    [State::Free, State::Incomplete, State::Reachable, State::Stale, State::Probe, State::Permanent];
+
+pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+    let tables = &router.tables;
+    state.push(&router.batches.last.to_le_bytes())?;
+    push_count(state, tables.fib.hops.len())?;
+    for hop in &tables.fib.hops {
+        push_place(state, hop.place)?;
+        state.push(&hop.users.to_le_bytes())?;
+    }
+    push_count(state, tables.fib.groups.len())?;
+    for group in &tables.fib.groups {
+        group.hops.iter().try_for_each(|hop| state.push(&hop.to_le_bytes()))?;
+        state.push(&[group.count])?;
+        state.push(&group.users.to_le_bytes())?;
+    }
+    let own = tables.fib.own_nets(&tables.interfaces);
+    push_count(state, router.configured.nets().len() + own.len())?;
+    router.configured.nets().chain(own.iter().copied()).try_for_each(|net| push_net(state, net))?;
+    push_count(state, tables.neighbours.len())?;
+    for neighbour in tables.neighbours.iter() {
+        push_place(state, neighbour.place)?;
+        state.push(&neighbour.mac.0)?;
+        let number = STATES.iter().position(|state| *state == neighbour.state);
+        state.push(&[u8::try_from(number.unwrap_or(0)).unwrap_or(0), neighbour.tries])?;
+    }
+    push_count(state, router.slow.waiting.iter().len())?;
+    for (place, held) in router.slow.waiting.iter() {
+        push_place(state, *place)?;
+        held.to_words().iter().try_for_each(|word| state.push(&word.to_le_bytes()))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn restore(router: &mut Router, state: &[u8]) -> Result<(), Refusal> {
+    let mut reader = Reader(state);
+    take_over(router, &mut reader).ok_or(Refusal::new("the state is not one that this module saves"))?;
+    // The routes of the old configuration went; those of the new one come.
+    let Router { tables, .. } = router;
+    let is_lost = |hop: &Hop| {
+        let link = tables.interfaces.get(hop.place.port);
+        hop.users > 0 && !link.is_some_and(|link| link.reaches(hop.place.ip()))
+    };
+    if tables.fib.hops.iter().any(is_lost) {
+        return Err(Refusal::new(
+            "a route of a message has a next hop that is on no interface of the new configuration: take the route out first",
+        ));
+    }
+    routes::Routes::put_in(&router.configured, &mut router.tables)
+}
+
+fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
+    let (tables, now) = (&mut router.tables, router.now);
+    tables.fib.adopt()?;
+    router.batches.last = reader.u64()?;
+    tables.fib.hops.clear();
+    for _ in 0..reader.count(HOPS)? {
+        let (place, users) = (reader.place()?, reader.u32()?);
+        tables.fib.hops.push(Hop { place, users, seen_at: NONE });
+    }
+    tables.fib.groups.clear();
+    for _ in 0..reader.count(crate::fib::GROUPS)? {
+        let mut group = Group::default();
+        for hop in &mut group.hops {
+            *hop = reader.u16()?;
+        }
+        (group.count, group.users) = (reader.u8()?, reader.u32()?);
+        if usize::from(group.count) > MEMBERS {
+            return None;
+        }
+        tables.fib.groups.push(group);
+    }
+    for _ in 0..reader.u32()? {
+        let net = reader.net()?;
+        if let Ok(Some(gone)) = tables.fib.set(net, None) {
+            tables.fib.leave(gone);
+        }
+    }
+    for _ in 0..reader.u32()? {
+        let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
+        let state = *STATES.get(usize::from(number))?;
+        if tables.interfaces.get(place.port).is_some_and(|link| link.reaches(place.ip())) {
+            // Where the new table is smaller, the last ones are asked for again.
+            tables.neighbours.put_back(place, mac, (state, tries), now);
+        }
+    }
+    for _ in 0..reader.u32()? {
+        let place = reader.place()?;
+        let mut words = [0; 7];
+        for word in &mut words {
+            *word = reader.u32()?;
+        }
+        // What finds no place is freed by the host when its time is over.
+        if router.slow.waiting.put_back(place, Held::from_words(words)).is_ok() {
+            router.tables.neighbours.add_waiting(place);
+        }
+    }
+    reader.0.is_empty().then_some(())
+}
+
+fn push_count(state: &mut Buffer<'_>, count: usize) -> Result<(), Refusal> {
+    Ok(state.push(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes())?)
+}
+
+fn push_place(state: &mut Buffer<'_>, place: Place) -> Result<(), Refusal> {
+    state.push(&place.port.to_le_bytes())?;
+    Ok(state.push(&place.address.to_le_bytes())?)
+}
+
+fn push_net(state: &mut Buffer<'_>, net: Net) -> Result<(), Refusal> {
+    let (family, len, bits) = match net {
+        Net::V4(prefix) => (4, prefix.len(), prefix.address().to_bits().into()),
+        Net::V6(prefix) => (6, prefix.len(), prefix.address().to_bits()),
+    };
+    state.push(&[family, len])?;
+    Ok(state.push(&u128::to_le_bytes(bits))?)
+}
+
+/// What is left to be read.
+struct Reader<'s>(&'s [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn count(&mut self, most: usize) -> Option<u32> {
+        self.u32().filter(|count| usize::try_from(*count).is_ok_and(|count| count <= most))
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        Some(Place { port: self.u16()?, address: self.array().map(u128::from_le_bytes)? })
+    }
+
+    fn net(&mut self) -> Option<Net> {
+        let (family, len, bits) = (self.u8()?, self.u8()?, self.array().map(u128::from_le_bytes)?);
+        match family {
+            4 => Prefix::new(Ipv4Addr::from_bits(u32::try_from(bits).ok()?), len).map(Net::V4),
+            6 => Prefix::new(Ipv6Addr::from_bits(bits), len).map(Net::V6),
+            _ => None,
+        }
+    }
+}
