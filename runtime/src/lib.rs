@@ -54,8 +54,8 @@ pub use perigee_report::{
     GraphChain, GraphRing, GraphSource, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
     ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
     PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats,
-    RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts, StreamState, StreamStats, Summary,
-    SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
+    RingPressure, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts, StreamState,
+    StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::{confined, take_signals};

@@ -37,6 +37,7 @@ impl Sources<'_> {
         let (parts, gaps) = (self.parts, self.ticker);
         let chains = parts.placed.iter().map(|c| ChainStats {
             batch_time: c.counters.times.read(&parts.clock),
+            ring: c.ring.and_then(|number| Some(parts.rings.get(number)?.name().to_owned())),
             ..chain_stats(&c.name, c.lcore, &c.counters.read())
         });
         let seats = parts.seats.now();
@@ -77,7 +78,7 @@ impl Sources<'_> {
             lcores: self.pulses.iter().map(|pulse| lcore_stats(pulse)).collect(),
             modules: modules.collect(),
             evidence: parts.maker.evidence.as_ref().map(|e| e.stats()),
-            rings: parts.rings.iter().map(ring_stats).collect(),
+            rings: (0..).zip(&parts.rings).map(|(number, ring)| ring_stats(parts, number, ring)).collect(),
             pool_levels: parts.pools.iter().map(|pool| pool_level(pool)).collect(),
         }
     }
@@ -133,6 +134,7 @@ pub(crate) fn chain_stats(name: &str, lcore: u32, c: &Counters) -> ChainStats {
         lcore,
         received: c.get(Counter::Received),
         created: c.get(Counter::Created),
+        ring: None,
         from_ring: c.get(Counter::FromRing),
         from_queue: c.get(Counter::FromQueue),
         to_queue: c.get(Counter::ToQueue),
@@ -156,8 +158,9 @@ pub(crate) fn chain_stats(name: &str, lcore: u32, c: &Counters) -> ChainStats {
     }
 }
 
-fn ring_stats(ring: &Arc<Ring>) -> RingStats {
-    RingStats { name: ring.name().to_owned(), count: ring.count(), size: ring.size() }
+fn ring_stats(parts: &Parts, number: usize, ring: &Ring) -> RingStats {
+    let backpressure = parts.pressure.as_ref().and_then(|pressure| pressure.told(number));
+    RingStats { name: ring.name().to_owned(), count: ring.count(), size: ring.size(), backpressure }
 }
 
 /// One pool while packets flow.

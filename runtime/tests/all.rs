@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod apply;
+mod backpressure;
 mod control;
 mod data_path;
 mod domains;

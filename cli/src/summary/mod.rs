@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod measured;
 mod paths;
+mod queues;
 mod stages;
 mod stamps;
 mod streams;
@@ -38,6 +39,7 @@ pub(crate) fn text(summary: &Summary, end: End) -> String {
         chains(snapshot),
         times(snapshot),
         drops(snapshot),
+        queues::text(snapshot),
         streams(&snapshot.streams),
         measured::text(snapshot),
         paths::text(snapshot),
@@ -63,6 +65,7 @@ pub(crate) fn now(snapshot: &Snapshot) -> String {
     let head = format!("After {elapsed:.3} s; rates are means over this window.\n");
     let parts = [head, ports(snapshot), believed(snapshot), chains(snapshot), times(snapshot), drops(snapshot)];
     let parts = parts.into_iter().chain([
+        queues::text(snapshot),
         streams(&snapshot.streams),
         measured::text(snapshot),
         paths::text(snapshot),

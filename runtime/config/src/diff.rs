@@ -209,7 +209,7 @@ fn port(old: &Port, new: &Port) -> Vec<String> {
 }
 
 fn ring(old: &Ring, new: &Ring) -> Vec<String> {
-    changes!(old, new; size)
+    changes!(old, new; size, backpressure)
 }
 
 fn chain(old: &Chain, new: &Chain) -> Vec<String> {

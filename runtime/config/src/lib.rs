@@ -4,6 +4,7 @@
 //! [`Config::forward`], or field by field). Nothing here touches a port or a module: [`Config::validate`] is a pure
 //! function that gives every problem at once, and only a `Config` without errors is started.
 
+mod backpressure;
 pub mod bounds;
 pub mod capture;
 pub mod device;
@@ -43,6 +44,7 @@ mod tests;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+pub use backpressure::Backpressure;
 pub use diff::Action;
 pub use drivers::DeviceText;
 pub use fault::{OnFault, Restart};
@@ -185,7 +187,7 @@ pub struct Module {
 }
 
 /// A ring that carries packets to another lcore: `[[ring]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ring {
     /// What chains call it.
@@ -193,6 +195,9 @@ pub struct Ring {
     /// Places for packets, a power of two.
     #[serde(default = "values::ring_size")]
     pub size: u32,
+    /// Above a mark it stops those whose packets go there; `None`: it never does.
+    #[serde(default)]
+    pub backpressure: Option<Backpressure>,
 }
 
 /// A chain of stages on one or several lcores: `[[chain]]`.
@@ -354,6 +359,11 @@ impl Chain {
             _ => None,
         };
         generator.into_iter().chain(&self.stages)
+    }
+
+    /// Its packets come from that ring.
+    pub(crate) fn reads_ring(&self, name: &str) -> bool {
+        matches!(&self.source, Source::Ring { ring } if ring == name)
     }
 
     /// On how many lcores it runs.

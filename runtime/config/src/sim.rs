@@ -272,7 +272,7 @@ fn grace() -> Duration {
 }
 
 /// A part of the whole: `"30%"`, or `0.3`.
-fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = toml::Value::deserialize(deserializer)?;
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     crate::wire::probability("it", &text).map_err(|(what, help)| D::Error::custom(format!("{what}; {help}")))

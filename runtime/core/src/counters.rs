@@ -84,6 +84,8 @@ counters! {
     QueueFull = "queue_full",
     /// Did not pass the chain's filter.
     Filtered = "filtered",
+    /// Its flow goes to a ring that presses.
+    Backpressure = "backpressure",
     /// Address or length outside the packet's room, or made shorter than an Ethernet header.
     BadDescriptor = "bad_descriptor",
     /// A verdict that does not exist, or a ring that does not.

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::on_wire::OnWire;
-use perigee_abi::MAX_BATCH;
+use super::sieve::Sieve;
 use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
@@ -15,38 +15,19 @@ pub struct Filter {
     program: Arc<Program>,
     /// The flag of packets whose tag is not among their bytes.
     tag: u64,
-    /// What does not pass, until the burst has been looked through.
-    refused: Box<Burst>,
+    sieve: Sieve,
 }
 
 impl Filter {
     /// A filter for packets whose tag, where they have this flag, is not among their bytes.
     pub fn new(program: Arc<Program>, tag: u64) -> Self {
-        Self { program, tag, refused: Burst::new() }
+        Self { program, tag, sieve: Sieve::new() }
     }
 
     /// Takes out of the burst what does not pass, and drops it.
     pub fn sift(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
-        let mut passes = [false; MAX_BATCH];
-        let mut all = true;
-        for (packet, passes) in burst.iter_mut().zip(&mut passes) {
-            *passes = passes_program(&self.program, packet, self.tag);
-            all &= *passes;
-        }
-        if all {
-            return;
-        }
-        let mut passes = passes.into_iter();
-        burst.change(|packet| {
-            if passes.next() == Some(true) {
-                return Some(packet);
-            }
-            if let Err(packet) = self.refused.push(packet) {
-                ledger.drop_one(Counter::Filtered, packet);
-            }
-            None
-        });
-        ledger.drop_all(Counter::Filtered, &mut self.refused);
+        let Self { program, tag, sieve } = self;
+        sieve.sift(burst, Counter::Filtered, ledger, |packet| passes_program(program, packet, *tag));
     }
 }
 

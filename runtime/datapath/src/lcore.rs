@@ -66,7 +66,7 @@ pub struct Lcore {
 pub struct Cost {
     /// A poll in which packets come.
     pub batch: u64,
-    /// Each of them.
+    /// Each of them that backpressure does not turn away.
     pub packet: u64,
     /// Each unit of fuel that its modules use.
     pub fuel: u64,
@@ -77,6 +77,7 @@ pub struct Cost {
 impl Cost {
     fn of(self, packets: usize, chain: &mut Chain) -> u64 {
         let batch = if packets == 0 { 0 } else { self.batch };
+        let packets = packets - chain.source.take_turned_away().min(packets);
         let fuel = if self.fuel == 0 { 0 } else { chain.take_used_fuel().saturating_mul(self.fuel) };
         let cost = batch.saturating_add(self.packet.saturating_mul(packets as u64)).saturating_add(fuel);
         cost.saturating_mul(self.factor.max(1))

@@ -4,6 +4,7 @@
 
 pub mod border;
 pub mod chain;
+pub mod entrance;
 pub mod faults;
 pub mod filter;
 pub mod flow;
@@ -19,11 +20,13 @@ pub mod orders;
 pub mod outlet;
 pub mod pacer;
 pub mod port;
+pub mod pressure;
 pub mod probing;
 pub mod rebuild;
 pub mod recorder;
 pub mod seat;
 pub mod shares;
+mod sieve;
 pub mod source;
 pub mod stage;
 mod stamp;

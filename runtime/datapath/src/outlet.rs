@@ -13,26 +13,22 @@ use perigee_core::clock::Clock;
 use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
-use perigee_dpdk::ring::Ring;
 use std::sync::Arc;
 
 mod lane;
 mod paced;
+mod rings;
 mod untaken;
 
 use lane::Lane;
 pub use lane::Launch;
 pub use paced::Fillers;
+use rings::RingLane;
+pub use rings::Valve;
 use untaken::Stuck;
 
 /// How long a full port may keep packets waiting before it is asked what it refuses, in nanoseconds.
 const PATIENCE_NS: u64 = 100_000_000;
-
-#[derive(Debug)]
-struct RingLane {
-    ring: Arc<Ring>,
-    burst: Box<Burst>,
-}
 
 /// All ways out of one chain on one lcore.
 #[derive(Debug)]
@@ -41,6 +37,8 @@ pub struct Outlets {
     /// First lane of each port, and how many follow it.
     by_port: [Option<(u8, u8)>; MAX_PORTS],
     rings: Vec<RingLane>,
+    /// What stands before rings that may press.
+    pub valve: Option<Box<Valve>>,
     next: Option<usize>,
     when_full: WhenFull,
     clock: Clock,
@@ -88,6 +86,7 @@ impl Outlets {
             lanes: Vec::new(),
             by_port: [None; MAX_PORTS],
             rings: Vec::new(),
+            valve: None,
             next: None,
             when_full,
             clock,
@@ -116,11 +115,6 @@ impl Outlets {
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.facts.number == port && lane.taps.is_none()) {
             lane.taps = Some(taps);
         }
-    }
-
-    /// Adds the next ring of the run, in order of their numbers.
-    pub fn add_ring(&mut self, ring: &Arc<Ring>) {
-        self.rings.push(RingLane { ring: Arc::clone(ring), burst: Burst::new() });
     }
 
     /// Number of the port that Next leads to; 0xffff where there is none.
@@ -251,28 +245,6 @@ impl Outlets {
         self.tx_lane_all(next, burst, shape);
     }
 
-    /// Puts a packet into a ring.
-    pub fn ring(&mut self, number: u16, packet: Packet) {
-        let Some(lane) = self.rings.get_mut(usize::from(number)) else {
-            return self.drop_one(Counter::BadVerdict, packet);
-        };
-        if let Err(packet) = lane.burst.push(packet) {
-            self.flush_ring(usize::from(number));
-            if let Err(packet) = self.rings[usize::from(number)].burst.push(packet) {
-                self.drop_one(Counter::RingFull, packet);
-            }
-        }
-    }
-
-    /// Puts a whole burst into a ring.
-    #[inline]
-    pub fn ring_all(&mut self, number: u16, burst: &mut Box<Burst>) {
-        match self.rings.get_mut(usize::from(number)) {
-            Some(lane) if lane.burst.is_empty() => std::mem::swap(&mut lane.burst, burst),
-            _ => burst.drain().for_each(|packet| self.ring(number, packet)),
-        }
-    }
-
     /// Hands everything over; what a full port or ring does not take waits or is dropped, as the chain says.
     #[inline]
     pub fn flush(&mut self) {
@@ -343,17 +315,6 @@ impl Outlets {
             let Some(packet) = lane.burst.remove(ready) else { return };
             lane.bytes -= u64::from(packet.len());
             self.counters.drop_one(Counter::BadOffload, packet);
-        }
-    }
-
-    fn flush_ring(&mut self, index: usize) {
-        let lane = &mut self.rings[index];
-        self.counters.leave(None, &mut lane.burst, 0);
-        let n = lane.ring.put(&mut lane.burst);
-        self.counters.sent(None, n);
-        self.counters.add(Counter::ToRing, n);
-        if !lane.burst.is_empty() && self.when_full == WhenFull::Drop {
-            self.counters.drop_all(Counter::RingFull, &mut lane.burst);
         }
     }
 

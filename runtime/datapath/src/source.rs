@@ -1,7 +1,7 @@
 //! Where a chain's packets come from: an rx queue, a ring, or a generator's pool.
 
 use super::border::Border;
-use crate::filter::Filter;
+use crate::entrance::Entrance;
 use crate::flow::Sorter;
 use crate::ledger::Ledger;
 use crate::offload;
@@ -54,8 +54,8 @@ pub struct RxQueue {
     pub ends: bool,
     /// The port's flow rules that are done in software.
     pub sorter: Option<Box<Sorter>>,
-    /// What does not pass goes no further.
-    pub filter: Option<Box<Filter>>,
+    /// What is done before its first module.
+    pub entrance: Option<Box<Entrance>>,
     /// Where probes of streams come in.
     pub listening: Option<Box<Listening>>,
     /// Where packets of paths are seen.
@@ -69,8 +69,8 @@ pub struct RingEnd {
     pub ring: Arc<Ring>,
     /// Where its packets may be of other trust domains.
     pub border: Option<Border>,
-    /// What does not pass goes no further.
-    pub filter: Option<Box<Filter>>,
+    /// What is done before its first module.
+    pub entrance: Option<Box<Entrance>>,
 }
 
 impl Source {
@@ -102,8 +102,8 @@ impl Source {
             Self::Ring(end) => {
                 let n = end.ring.take(burst, max);
                 ledger.add(Counter::FromRing, n);
-                if let Some(filter) = &mut end.filter {
-                    filter.sift(burst, ledger);
+                if let Some(entrance) = &mut end.entrance {
+                    entrance.sift_taken(&end.ring, burst, ledger);
                 }
                 if let Some(border) = &end.border {
                     border.bring_in(burst, ledger);
@@ -123,6 +123,12 @@ impl Source {
     /// Packets that wait here to be handed on.
     pub fn waiting(&self) -> usize {
         if let Self::Port(RxQueue { sorter: Some(sorter), .. }) = self { sorter.waiting() } else { 0 }
+    }
+
+    /// Packets that backpressure has turned away since this was asked last.
+    pub fn take_turned_away(&mut self) -> usize {
+        let Self::Port(RxQueue { entrance: Some(entrance), .. }) = self else { return 0 };
+        entrance.take_turned_away()
     }
 
     /// Probes may still come in time.
@@ -212,7 +218,7 @@ impl RxQueue {
     /// Makes what the driver gave packets of ours: from our port's number, with a mark, in the region, in one segment.
     #[inline]
     fn admit(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
-        if self.filter.is_some() {
+        if self.entrance.is_some() {
             self.sift(burst, ledger);
         }
         let (mut foreign, mut short) = (false, false);
@@ -252,8 +258,8 @@ impl RxQueue {
         if self.sorter.is_none() {
             self.forget_marks(burst);
         }
-        if let Some(filter) = &mut self.filter {
-            filter.sift(burst, ledger);
+        if let Some(entrance) = &mut self.entrance {
+            entrance.sift(burst, ledger);
         }
     }
 

@@ -72,7 +72,7 @@ impl Packet {
     field!(/// The mark that travels with the packet.
         mark, set_mark, mark: u32);
     field!(/// RSS hash, where the flags say so.
-        rss, rss: u32);
+        rss, set_rss, rss: u32);
     field!(/// VLAN TCI, where the flags say so.
         vlan, set_vlan, vlan_tci: u16);
     field!(/// Layer lengths for tx offloads.

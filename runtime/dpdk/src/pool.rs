@@ -123,6 +123,7 @@ impl Pool {
         let mut packet = Packet::from_raw(mbuf);
         packet.rearm(HEADROOM);
         packet.set_mark(0);
+        packet.set_rss(0);
         Some(packet)
     }
 

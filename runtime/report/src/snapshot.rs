@@ -73,6 +73,8 @@ pub struct ChainStats {
     pub received: u64,
     /// Packets that its modules made, copies included.
     pub created: u64,
+    /// The ring that it reads, where it reads one.
+    pub ring: Option<String>,
     /// Packets from its ring.
     pub from_ring: u64,
     /// Packets of its port that flow rules brought from other rx queues, whose chains have received them.
@@ -214,6 +216,20 @@ pub struct RingStats {
     pub count: u32,
     /// Packets that it holds at most.
     pub size: u32,
+    /// Whether it stops those whose packets go there; `None` where it never does.
+    pub backpressure: Option<RingPressure>,
+}
+
+/// How a ring stops those whose packets go there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct RingPressure {
+    /// It does so now.
+    pub presses: bool,
+    /// How often it began.
+    pub times: u64,
+    /// For how long it has done so in all, nanoseconds.
+    pub ns: u64,
 }
 
 /// The cause under which packets count that a port took and that are not in its file.

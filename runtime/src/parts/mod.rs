@@ -25,6 +25,7 @@ use perigee_core::unix::UnixOrigin;
 use perigee_datapath::flow::PortFlows;
 use perigee_datapath::orders::Control;
 use perigee_datapath::port::Port;
+use perigee_datapath::pressure::Pressure;
 use perigee_dpdk::pool::Pool;
 use perigee_dpdk::ring::Ring;
 use perigee_machine::netlink::Netlink;
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     /// Where the kernel is asked about interfaces: opened before the jail is entered. `None` where no port is on one.
     pub(crate) netlink: Option<Netlink>,
     pub(crate) rings: Vec<Arc<Ring>>,
+    /// What is shared for backpressure, where a ring has it.
+    pub(crate) pressure: Option<Arc<Pressure>>,
     pub(crate) pools: Vec<Arc<Pool>>,
     /// Which chains' ports end, and when.
     pub(crate) ends: Ends,

@@ -10,11 +10,12 @@ use perigee_core::clock::Now;
 use perigee_core::clock::nanos;
 use perigee_core::counters::Shared;
 use perigee_datapath::chain::Chain;
+use perigee_datapath::entrance::{Entrance, Gate, Part};
 use perigee_datapath::filter::Filter;
 use perigee_datapath::flow::Sorter;
 use perigee_datapath::health::Pulse;
 use perigee_datapath::lcore::Lcore;
-use perigee_datapath::outlet::{Fillers, Launch, Outlets};
+use perigee_datapath::outlet::{Fillers, Launch, Outlets, Valve};
 use perigee_datapath::seat::Spot;
 use perigee_datapath::shares::Shares;
 use perigee_datapath::source::{RingEnd, RxQueue, Source};
@@ -148,7 +149,24 @@ impl Builder<'_> {
         for ring in &self.parts.rings {
             out.add_ring(ring);
         }
+        let makes = matches!(chain.source, From::Module { .. });
+        let valve = |pressure| Valve::new(pressure, makes.then(|| self.behind(placed.chain)));
+        out.valve = self.parts.pressure.as_ref().map(valve).map(Box::new);
         out
+    }
+
+    /// For each ring, whether packets of a chain can come there.
+    fn behind(&self, chain: usize) -> Box<[bool]> {
+        let behind = self.config.rings_behind(chain);
+        (0..self.config.rings.len()).map(|ring| behind.contains(&ring)).collect()
+    }
+
+    /// Where a chain that reads a port stops flows: none where no ring behind it presses.
+    fn gate(&self, chain: usize, has_hashes: bool) -> Option<Gate> {
+        let (pressure, behind) = (self.parts.pressure.as_ref()?, self.behind(chain));
+        let presses =
+            self.config.rings.iter().zip(&behind).any(|(ring, behind)| *behind && ring.backpressure.is_some());
+        presses.then(|| Gate::new(pressure, behind, has_hashes))
     }
 
     /// What a chain's stream takes whose packets are handed to the port before their times; whether that is so.
@@ -177,7 +195,7 @@ impl Builder<'_> {
         let entry = self.config.entry_domain(chain);
         let filter = |tag: u64| {
             let program = self.filters[placed.chain].as_ref().map(Arc::clone);
-            program.map(|program| Box::new(Filter::new(program, tag)))
+            program.map(|program| Filter::new(program, tag))
         };
         Ok(match &chain.source {
             From::Port { port, .. } => {
@@ -198,18 +216,25 @@ impl Builder<'_> {
                 let waits = chain.when_full() == WhenFull::Wait;
                 let flows = self.parts.flows[number].as_ref().filter(|flows| flows.needs_sorting());
                 let sorter = flows.map(|flows| Box::new(Sorter::new(flows, queue, waits)));
-                let (end, filter) = (Arc::clone(port).rx_end(queue), filter(flags::RX_VLAN_STRIPPED));
+                let gate = self.gate(placed.chain, !facts.stale_flags).map(Part::Gate);
+                let entrance = Entrance::new(filter(flags::RX_VLAN_STRIPPED), gate);
+                let end = Arc::clone(port).rx_end(queue);
                 let listening = self.parts.probes.listener(self.config, placed.chain, facts.timestamp)?;
                 let taps = self.parts.paths.received(index, facts.timestamp);
-                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, filter, listening, taps })
+                Source::Port(RxQueue { end, facts, queue, border, ends, sorter, entrance, listening, taps })
             }
             From::Ring { ring } => {
-                let ring = Arc::clone(&self.parts.rings[self.config.ring(ring).unwrap_or(0)]);
+                let number = self.config.ring(ring).unwrap_or(0);
+                let ring = Arc::clone(&self.parts.rings[number]);
                 // Of one domain, without packets that were checked, all lie in the one region.
                 let one = maker.domains.len() == 1 && maker.sealed.checked.is_none();
                 let border = entry.filter(|_| !one).map(|domain| maker.border(domain));
                 // A module may have taken a tag off for good, or asked for one.
-                Source::Ring(RingEnd { ring, border, filter: filter(flags::TX_VLAN) })
+                let filter = filter(flags::TX_VLAN);
+                let presses = self.config.rings.get(number).is_some_and(|ring| ring.backpressure.is_some());
+                let pressure = self.parts.pressure.as_ref().filter(|_| presses);
+                let reader = pressure.map(|pressure| Part::Reader(Arc::clone(pressure), number));
+                Source::Ring(RingEnd { ring, border, entrance: Entrance::new(filter, reader) })
             }
             From::Module { .. } => {
                 let copies = &maker.domains[entry.unwrap_or(0)].copies;

@@ -21,6 +21,7 @@ use perigee_datapath::flow::PortFlows;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::Control;
 use perigee_datapath::port::Port;
+use perigee_datapath::pressure::Pressure;
 use perigee_dpdk::device::Device;
 use perigee_dpdk::leftovers;
 use perigee_dpdk::ring::Ring;
@@ -125,6 +126,8 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         ends: ends(config, &placed, captures, &ports),
         ports,
         netlink,
+        pressure: Pressure::new(config.rings.iter().map(perigee_config::Ring::marks), config.run.seed, clock)
+            .map(Arc::new),
         rings,
         pools: memory.pools,
         control: Arc::new(Control::default()),

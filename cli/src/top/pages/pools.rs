@@ -52,6 +52,11 @@ impl Page for Pools {
         if let Some(ring) = model.now.rings.get(at) {
             told.count("packets in it", ring.count.into());
             told.count("places", ring.size.into());
+            if let Some(pressure) = &ring.backpressure {
+                told.text("stops its sources", if pressure.presses { "now" } else { "no" }.to_owned());
+                told.count("has done so, times", pressure.times);
+                told.count("for ms in all", pressure.ns / 1_000_000);
+            }
             return told;
         }
         let pool = &model.now.pool_levels[at - model.now.rings.len()];

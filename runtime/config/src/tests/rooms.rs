@@ -77,7 +77,7 @@ fn packets_are_followed_to_where_they_stay() {
     config.ports[0].tx_descriptors = 8_192;
     config.ports.push(Port::new("near", "net_null0"));
     config.modules[0].grants.rings.push("r".to_owned());
-    config.rings.push(Ring { name: "r".to_owned(), size: 1_024 });
+    config.rings.push(Ring { name: "r".to_owned(), size: 1_024, backpressure: None });
     config.chains[0].tx = vec!["near".to_owned()];
     assert_eq!(config.port_pool(0), 4_095, "what goes to a port that copies comes back at once");
     let mut behind = Chain::new("behind", Source::Ring { ring: "r".to_owned() });

@@ -191,8 +191,16 @@ pub(super) fn rings(config: &Config, found: &mut Problems) {
                 format!("it must be a power of two from 2 to {MAX_RING}; {near} is the next"),
             );
         }
-        let reads = |source: &Source| matches!(source, Source::Ring { ring: name } if *name == ring.name);
-        if !config.chains.iter().any(|chain| reads(&chain.source)) {
+        if let Some(marks) = ring.backpressure
+            && !(0.0 < marks.low && marks.low < marks.high)
+        {
+            found.error(
+                format!("{path}.backpressure"),
+                format!("{who}: it would begin to press at {} of its size, and end at {}", marks.high, marks.low),
+                "`low` is more than 0 and less than `high`, as in { high = \"80%\", low = \"50%\" }",
+            );
+        }
+        if !config.chains.iter().any(|chain| chain.reads_ring(&ring.name)) {
             found.warning(
                 path,
                 format!("{who} is read by no chain"),

@@ -274,7 +274,7 @@ mod test {
         config.modules[0].grants.hold = 1 << 24;
         assert_eq!(problems(&config, &machine(GIB)).len(), 1, "a table for each of two instances");
         config.modules[0].grants.hold = 0;
-        let ring = |number: usize| crate::Ring { name: format!("r{number}"), size: 1 << 20 };
+        let ring = |number: usize| crate::Ring { name: format!("r{number}"), size: 1 << 20, backpressure: None };
         config.rings = (0..100).map(ring).collect();
         assert_eq!(problems(&config, &machine(16 * GIB)).len(), 1, "1,600 MiB of rings, and eal_memory is 256");
     }

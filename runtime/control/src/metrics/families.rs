@@ -4,7 +4,7 @@ use super::super::wire::ControlStatus;
 use super::page::{Labels, Page};
 use perigee_report::BatchTime;
 use perigee_report::PortStats;
-use perigee_report::{ChainStats, LcoreStats, ModuleStats, Snapshot};
+use perigee_report::{ChainStats, LcoreStats, ModuleStats, RingStats, Snapshot};
 use perigee_report::{SwapReport, Swaps};
 use std::collections::BTreeMap;
 use std::fmt::Error;
@@ -45,12 +45,27 @@ pub(super) fn run(page: &mut Page<'_>, name: &str, snapshot: &Snapshot) -> Resul
     )?;
     let rings = snapshot.rings.iter().map(|ring| (vec![("ring", ring.name.clone())], f64::from(ring.count)));
     page.gauge("ring_packets", "Packets in a ring", rings)?;
+    self::rings(page, &snapshot.rings)?;
     let pool = |name: &str| vec![("pool", name.to_owned())];
     let levels = || snapshot.pool_levels.iter();
     let free = levels().map(|level| (pool(&level.name), f64::from(level.free)));
     page.gauge("pool_free_rooms", "Data rooms that nobody uses", free)?;
     let size = levels().map(|level| (pool(&level.name), f64::from(level.size)));
     page.gauge("pool_rooms", "Data rooms of a pool", size)
+}
+
+/// Rings beside what is in them.
+fn rings(page: &mut Page<'_>, rings: &[RingStats]) -> Result<(), Error> {
+    let label = |ring: &RingStats| vec![("ring", ring.name.clone())];
+    let places = rings.iter().map(|ring| (label(ring), f64::from(ring.size)));
+    page.gauge("ring_places", "Packets that a ring holds at most", places)?;
+    let pressed = || rings.iter().filter_map(|ring| Some((label(ring), ring.backpressure?)));
+    let now = pressed().map(|(label, pressure)| (label, f64::from(u8::from(pressure.presses))));
+    page.gauge("ring_presses", "1 while a ring stops those whose packets go there", now)?;
+    let times = pressed().map(|(label, pressure)| (label, pressure.times));
+    page.counter("ring_pressed", "Times that a ring began to stop those whose packets go there", times)?;
+    let time = pressed().map(|(label, pressure)| (label, seconds(pressure.ns)));
+    page.seconds("ring_pressed_time", "For how long it has done so in all", time)
 }
 
 /// A series for each chain on each lcore.

@@ -61,7 +61,7 @@ mod test {
 
     #[test]
     fn names_become_numbers_and_nothing_else_is_granted() {
-        let ring = |name: &str| Ring { name: name.to_owned(), size: 64 };
+        let ring = |name: &str| Ring { name: name.to_owned(), size: 64, backpressure: None };
         let config = Config {
             ports: (0..32).map(|i| Port::new(&format!("p{i}"), "net_null0")).collect(),
             rings: vec![ring("r"), ring("s")],
