@@ -8,7 +8,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
@@ -25,11 +25,12 @@ const PACKAGES: [(&str, &str); 20] = [
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
     ("python3-venv", "holds scapy, the Zig compiler and what checks our Python package, which come as Python packages"),
-    ("nftables", "is the kernel's translator, beside which ours stands"),
-    ("traceroute", "is answered through it"),
+    ("nftables", "is the kernel's translator and firewall, beside which ours stand"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
     ("tmux", "is the terminal on which `perigee top` is tried"),
+    ("libhdrhistogram-java", "reads our logs of HdrHistogram, as the tools of that project do"),
+    ("default-jre-headless", "runs it"),
     ("g++", "builds libfuzzer for ./x soak"),
 ];
 
