@@ -34,7 +34,7 @@ def start(address, port, load):
     return ends, file
 
 
-def finish(what, started, asked, allowed=0.5):
+def finish(what, started, asked, allowed=0.1):
     global wrong
     ends, file = started
     for end in ends[::-1]:
@@ -51,7 +51,7 @@ def finish(what, started, asked, allowed=0.5):
 started = [start("10.98.0.11", 5011, "10M"), start("10.98.0.12", 5012, "40M"), start("10.98.0.13", 5013, "20M")]
 finish("shaped to 5 Mbit/s, beside the others", started[0], 5e6)
 finish("shaped to 25 Mbit/s", started[1], 25e6)
-# What a burst may bring, a tenth of a second's bytes, may be in these three seconds or before them.
+# What a burst may bring, a fifth of a second's bytes, may be in these three seconds or before them.
 finish("policed to 10 Mbit/s", started[2], 10e6, allowed=2)
 
 ctl("message", "policer", "class slow shape=8M")
