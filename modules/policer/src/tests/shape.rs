@@ -92,7 +92,7 @@ fn red_is_dropped_before_the_queue() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The departures of a backlog are those of exact arithmetic, rounded up to whole nanoseconds, however long it goes on.
     #[test]
