@@ -12,6 +12,8 @@ perigee, control, module, client, server, folder = sys.argv[1:]
 # iperf3 counts what UDP carries; the policer the IP packet, 28 bytes more.
 PAYLOAD = 1000
 SECONDS = 5
+# Where a busy machine gives the run no CPU for longer than a queue lasts, a rate cannot be kept: such a measurement is made again.
+ATTEMPTS = 3
 wrong = 0
 print(f"{'in real time, by iperf3':<58} {'asked for':>14} {'got':>14} {'off by':>9}   allowed")
 
@@ -34,29 +36,50 @@ def start(address, port, load):
     return ends, file
 
 
-def finish(what, started, asked, allowed=0.5):
-    global wrong
+def finish(started):
+    """Bits per second of IP packets that the server got."""
     ends, file = started
     for end in ends[::-1]:
         end.wait(timeout=SECONDS + 10)
     file.seek(0)
     # Whole seconds in the middle: the first and the last have a beginning and an end in them.
     sums = [interval["sum"] for interval in json.load(file)["intervals"]][1:-1]
-    length, got = sum(one["seconds"] for one in sums), sum(one["bytes"] for one in sums) * 8 * (PAYLOAD + 28) / PAYLOAD
-    off = abs(got / length - asked) / asked * 100
-    wrong += off > allowed
-    print(f"{what:<58} {asked:>10,.0f} b/s {got / length:>10,.0f} b/s {off:>7.4f} % {allowed:>7.2f} %", flush=True)
+    return sum(one["bytes"] for one in sums) * 8 * (PAYLOAD + 28) / PAYLOAD / sum(one["seconds"] for one in sums)
 
 
-started = [start("10.98.0.11", 5011, "10M"), start("10.98.0.12", 5012, "40M"), start("10.98.0.13", 5013, "20M")]
-finish("shaped to 5 Mbit/s, beside the others", started[0], 5e6)
-finish("shaped to 25 Mbit/s", started[1], 25e6)
-# What a burst may bring, a tenth of a second's bytes, may be in these three seconds or before them.
-finish("policed to 10 Mbit/s", started[2], 10e6, allowed=2)
+def compare(cases, meanwhile=lambda: None):
+    """Measures all cases at a time, and again those that are off: (what, address, port, load, rate, allowed per cent)."""
+    global wrong
+    for attempt in range(1, ATTEMPTS + 1):
+        running = [start(address, port, load) for _, address, port, load, *_ in cases]
+        meanwhile()
+        again = []
+        for case, started in zip(cases, running):
+            what, *_, asked, allowed = case
+            got = finish(started)
+            off = abs(got - asked) / asked * 100
+            if off > allowed and attempt < ATTEMPTS:
+                again.append(case)
+                continue
+            wrong += off > allowed
+            note = f" (measured {attempt} times)" if attempt > 1 else ""
+            print(f"{what:<58} {asked:>10,.0f} b/s {got:>10,.0f} b/s {off:>7.4f} % {allowed:>7.2f} %{note}", flush=True)
+        cases = again
+
+
+# What a burst may bring, a fifth of a second's bytes, may be in the three seconds that are looked at or before them.
+compare([
+    ("shaped to 5 Mbit/s, beside the others", "10.98.0.11", 5011, "10M", 5e6, 0.1),
+    ("shaped to 25 Mbit/s", "10.98.0.12", 5012, "40M", 25e6, 0.1),
+    ("policed to 10 Mbit/s", "10.98.0.13", 5013, "20M", 10e6, 2),
+])
+
+
+def swap():
+    time.sleep(SECONDS / 2)
+    ctl("swap", "policer", module)
+
 
 ctl("message", "policer", "class slow shape=8M")
-started = start("10.98.0.11", 5011, "12M")
-time.sleep(SECONDS / 2)
-ctl("swap", "policer", module)
-finish("8 Mbit/s by a message, and the module swapped meanwhile", started, 8e6)
+compare([("8 Mbit/s by a message, and the module swapped meanwhile", "10.98.0.11", 5011, "12M", 8e6, 0.1)], swap)
 sys.exit(1 if wrong else 0)

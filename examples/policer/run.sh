@@ -42,7 +42,7 @@ end() {
 end $client 0 10.98.0.11 10.98.0.12 10.98.0.13
 end $server 1 10.98.0.2
 
-ip netns exec $between "$perigee" run real.toml --duration 60s --control "$work/control" > "$work/run" 2>&1 &
+ip netns exec $between "$perigee" run real.toml --duration 90s --control "$work/control" > "$work/run" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do [ -S "$work/control" ] && break; sleep 0.1; done
-timeout 50 python3 real.py "$perigee" "$work/control" "$modules/policer.wasm" $client $server "$work" || { cat "$work/run"; exit 1; }
+timeout 80 python3 real.py "$perigee" "$work/control" "$modules/policer.wasm" $client $server "$work" || { cat "$work/run"; exit 1; }

@@ -133,7 +133,7 @@ fn what_contradicts_itself_is_dropped() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What has passed at any instant is at most burst + rate × time; and what is dropped would have been more than that.
     #[test]
