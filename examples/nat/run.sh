@@ -145,9 +145,9 @@ for method in "" "-I" "-T"; do
   expect "traceroute $method" "$hops" "10.77.0.1 198.51.100.254 203.0.113.2 "
 done
 
-in_space a iperf3 --client 192.0.2.1 --time 4 --json > "$work/iperf" &
+in_space a iperf3 --client 192.0.2.1 --time 3 --json > "$work/iperf" &
 iperf=$!
-sleep 1.5
+sleep 1
 "$perigee" ctl --socket "$work/box.sock" --json swap nat ../../target/modules/nat.wasm > "$work/swap"
 wait "$iperf" || failed=1
 "$perigee" ctl --socket "$work/box.sock" stop > /dev/null
