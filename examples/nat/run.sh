@@ -137,7 +137,7 @@ echo
 expect "curl from inside; the server sees" "$(get a http://192.0.2.1:8000/)" "198.51.100.2:*"
 expect "curl to the forwarded port; its server sees" "$(get out http://198.51.100.2:80/)" "198.51.100.254:*"
 expect "the same from inside, by hairpin; its server sees" "$(get b http://198.51.100.2:80/)" "198.51.100.2:*"
-lost() { in_space a ping -c 5 -i 0.1 -W 1 -s "$1" 203.0.113.2 | grep -o '[0-9.]*% packet loss' || echo "nothing"; }
+lost() { in_space a ping -c 5 -i 0.1 -W 3 -s "$1" 203.0.113.2 | grep -o '[0-9.]*% packet loss' || echo "nothing"; }
 expect "ping" "$(lost 56)" "0% packet loss"
 expect "ping in fragments" "$(lost 4000)" "0% packet loss"
 for method in "" "-I" "-T"; do
@@ -145,9 +145,9 @@ for method in "" "-I" "-T"; do
   expect "traceroute $method" "$hops" "10.77.0.1 198.51.100.254 203.0.113.2 "
 done
 
-in_space a iperf3 --client 192.0.2.1 --time 4 --json > "$work/iperf" &
+in_space a iperf3 --client 192.0.2.1 --time 3 --json > "$work/iperf" &
 iperf=$!
-sleep 1.5
+sleep 1
 "$perigee" ctl --socket "$work/box.sock" --json swap nat ../../target/modules/nat.wasm > "$work/swap"
 wait "$iperf" || failed=1
 "$perigee" ctl --socket "$work/box.sock" stop > /dev/null

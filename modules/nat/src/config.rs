@@ -43,9 +43,21 @@ pub(crate) struct Config {
     pub(crate) slice: Option<SliceConfig>,
     pub(crate) rings: List<u16, SLICES_MAX>,
     pub(crate) steer: bool,
-    other: Other,
+    other: Option<Other>,
     pub(crate) log: Option<LogConfig>,
     pub(crate) link: Option<LinkConfig>,
+}
+
+impl Config {
+    /// What becomes of packets that are not for us. Where nobody stands behind us, "next" would lead to a port of the other network.
+    fn other(&self) -> Verdict {
+        let is_last = self.link.is_some() || self.steer;
+        match self.other {
+            Some(Other::Next) => Verdict::NEXT,
+            None if !is_last => Verdict::NEXT,
+            Some(Other::Drop) | None => Verdict::DROP,
+        }
+    }
 }
 
 impl Default for Config {
@@ -69,7 +81,7 @@ impl Default for Config {
             slice: None,
             rings: List::default(),
             steer: false,
-            other: Other::Next,
+            other: None,
             log: None,
             link: None,
         }
@@ -246,7 +258,7 @@ impl Rules {
             host_half_open: half_open,
             forwards,
             rings: check::rings(config, slice, setup)?,
-            other: if config.other == Other::Next { Verdict::NEXT } else { Verdict::DROP },
+            other: config.other(),
             seed: setup.seed(),
         })
     }

@@ -36,7 +36,7 @@ const MAPPING_FIELDS: [Field; 7] = [
     Field::new(Element::SOURCE_PORT, 2),
     Field::new(POST_SOURCE_PORT, 2),
 ];
-/// Port block (RFC 8158, section 5.8).
+/// Port block (RFC 8158, section 5.6).
 const BLOCK_FIELDS: [Field; 6] = [
     Field::new(TIME, 8),
     Field::new(EVENT, 1),
@@ -45,7 +45,7 @@ const BLOCK_FIELDS: [Field; 6] = [
     Field::new(RANGE_START, 2),
     Field::new(RANGE_END, 2),
 ];
-/// Events by number (RFC 8158, section 4.3): made and ended.
+/// Events by number (RFC 8158, section 5.3): made and ended.
 const MAPPING_EVENTS: [u8; 2] = [8, 9];
 const BLOCK_EVENTS: [u8; 2] = [16, 17];
 
