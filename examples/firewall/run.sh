@@ -85,9 +85,9 @@ rules() {
 }
 # The same packets through both.
 same() {
-  python3 send.py perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b "$@" > "$work/kernel" &
+  python3 send.py router perigee-fw-ka perigee-fw-kb 02:00:00:00:01:0a 02:00:00:00:01:0b "$@" > "$work/kernel" &
   local kernel=$!
-  python3 send.py perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a "$@" > "$work/module"
+  python3 send.py bridge perigee-fw-a perigee-fw-b 02:00:00:00:00:0b 02:00:00:00:00:0a "$@" > "$work/module"
   wait $kernel
   python3 compare.py "$work/kernel" "$work/module"
 }
