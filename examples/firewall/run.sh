@@ -20,6 +20,8 @@ finish() {
 }
 trap finish EXIT
 for space in $spaces; do
+  # One that a killed run left.
+  ip netns delete $space 2> /dev/null || true
   ip netns add $space
   ip netns exec $space sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 done
