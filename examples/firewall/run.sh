@@ -157,9 +157,11 @@ tell "curl to port 81: reject with tcp reset" "refused at once" "$(curls http://
 tell "curl to port 95: reject" "refused at once" "$(curls http://10.2.0.1:95/)"
 tell "curl to port 23: drop" silence "$(curls http://10.2.0.1:23/)"
 tell "datagram to port 7: reject" "refused at once" "$(datagram 10.2.0.1 7)"
-tell "ping" "3 received" "$(client ping -c 3 -i 0.1 -w 3 10.2.0.1 | grep -o '[0-9]* received')"
-tell "ping, IPv6" "3 received" "$(client ping -6 -c 3 -i 0.1 -w 3 2001:db8:2::1 | grep -o '[0-9]* received')"
-tell "ping of a client by a server" "0 received" "$(server ping -c 1 -w 1 10.1.0.9 | grep -o '[0-9]* received')"
+# Three answers within three seconds.
+pings() { "$@" -c 3 -i 0.1 -w 3 > /dev/null && echo passes || echo silence; }
+tell "ping" passes "$(pings client ping 10.2.0.1)"
+tell "ping, IPv6" passes "$(pings client ping -6 2001:db8:2::1)"
+tell "ping of a client by a server" silence "$(pings server ping 10.1.0.9)"
 
 # Rules with a mistake change nothing.
 sed 's|^rules = \[|&\n    { src = "10.0.0.1/8", action = "drop" },|' "$work/firewall.toml" > "$work/bad.toml"
