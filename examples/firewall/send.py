@@ -1,6 +1,10 @@
 """Sends packets through a firewall, and tells what becomes of each.
 
-    send.py SPACE-A SPACE-B MAC-A MAC-B [SEED] > verdicts    # one firewall, between the interfaces "end" of two namespaces
+    send.py router SPACE-A SPACE-B MAC-A MAC-B [SEED] > verdicts    # between the interfaces "end" of two namespaces
+    send.py bridge SPACE-A SPACE-B MAC-A MAC-B [SEED] > verdicts
+
+The kernel has done with a packet when it has been sent. A bridge in another process may take its time: behind each packet a question of
+ARP is sent, which passes, and nothing else is sent before it has.
 """
 
 import ctypes
@@ -10,7 +14,7 @@ import socket
 import sys
 import time
 
-from scapy.all import ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6
+from scapy.all import ARP, ICMP, IP, TCP, Ether, ICMPv6DestUnreach, IPv6
 
 import draw
 import packets
@@ -43,7 +47,7 @@ class Watch:
     """What came out, by the number of the packet."""
 
     def __init__(self, ends, trace):
-        self.ends, self.verdicts, self.tuples = ends, {}, {}
+        self.ends, self.verdicts, self.tuples, self.passed = ends, {}, {}, None
         for _, ip, which in trace:
             if TCP in ip:
                 self.tuples[(ip.src, ip[TCP].sport, ip.dst, ip[TCP].dport)] = which
@@ -51,7 +55,11 @@ class Watch:
     def note(self, side, frame):
         packet = Ether(frame)
         ip = packet.getlayer(IP) or packet.getlayer(IPv6)
-        if ip is None or packet.src == OWN[side]:
+        if packet.src == OWN[side]:
+            return
+        if ARP in packet:
+            self.passed = packet[ARP].pdst
+        if ip is None:
             return
         if (ip.tos if ip.version == 4 else ip.tc) == packets.CLASS:
             self.verdicts[number(ip)] = "pass"
@@ -65,27 +73,37 @@ class Watch:
             quoted = IPv6(bytes(ip[ICMPv6DestUnreach])[8:])
             self.verdicts[number(quoted)] = f"icmpv6 1/{ip[ICMPv6DestUnreach].code}"
 
-    def wait(self, which, patience=PATIENCE):
+    def wait(self, is_done, patience=PATIENCE):
         until = time.monotonic() + patience
-        while which not in self.verdicts and (left := until - time.monotonic()) > 0:
+        while not is_done() and (left := until - time.monotonic()) > 0:
             ready, _, _ = select.select(list(self.ends.values()), [], [], left)
             for side, end in self.ends.items():
                 if end in ready:
                     self.note(side, end.recv(65_535))
 
 
-def lead(spaces, macs, trace):
+def question(side, number):
+    target = f"169.254.{number >> 8}.{number & 255}"
+    return target, bytes(Ether(src=OWN[side], dst="ff:ff:ff:ff:ff:ff") / ARP(hwsrc=OWN[side], psrc="0.0.0.0", pdst=target))
+
+
+def lead(kind, spaces, macs, trace):
     ends = {side: opened(space) for side, space in spaces.items()}
     watch = Watch(ends, trace)
-    for side, ip, which in trace:
+    for place, (side, ip, which) in enumerate(trace):
         frame = Ether(src=OWN[side], dst=macs[side], type=0x0800 if ip.version == 4 else 0x86DD) / ip
         ends[side].send(bytes(frame))
-        watch.wait(which)
+        if kind == "bridge":
+            target, asked = question(side, place)
+            ends[side].send(asked)
+            watch.wait(lambda: watch.passed == target, 5)
+        else:
+            watch.wait(lambda: which in watch.verdicts)
     # What is still on its way.
-    watch.wait(None, 0.3)
+    watch.wait(lambda: False, 0.3)
     return [(which, watch.verdicts.get(which, "drop"), ip.summary()) for _, ip, which in trace]
 
 
-_, a, b, mac_a, mac_b, *seed = sys.argv
+_, kind, a, b, mac_a, mac_b, *seed = sys.argv
 sent = draw.trace(int(seed[0])) if seed else packets.trace()
-json.dump(lead({"a": a, "b": b}, {"a": mac_a, "b": mac_b}, sent), sys.stdout)
+json.dump(lead(kind, {"a": a, "b": b}, {"a": mac_a, "b": mac_b}, sent), sys.stdout)

@@ -21,7 +21,7 @@ mod track;
 use alloc::vec::Vec;
 use classify::Classifier;
 use config::{Config, Fragmented, Known, NonIp, Policy, Unknown};
-use counters::*;
+use counters::{Cause, EXPIRED, NEW, OUSTED, PACKETS, UNLOGGED};
 use fragments::{Fate, Fragments};
 use pattern::state;
 use perigee_guest::abi::MAX_PORTS;

@@ -127,6 +127,10 @@ impl Flattener<'_> {
         }
         let comment = at.line.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
         let comment = format!("{}{}", place(at.chain, at.line), comment.replace(char::is_control, " "));
+        let is_again = |rule: &Rule| rule.comment == comment && rule.deed.rate.is_some();
+        if deed.rate.is_some() && self.rules.iter().any(is_again) {
+            self.told.push(format!("{comment}: it stands in several places, and its limit counts in each by itself"));
+        }
         self.rules.push(Rule { comment, fields: fields.clone(), deed });
     }
 }

@@ -64,12 +64,11 @@ pub(super) fn read(ruleset: &Ruleset, chain: &Chain, line: &Line, told: &mut Vec
     let mut read = Read { met_by: vec![Fields::default()], deed: Deed::default(), end: End::Here };
     for (kind, value) in line.expr.iter().filter_map(Value::as_object).flatten() {
         let is_asking = matches!(kind.as_str(), "match" | "limit" | "vmap");
-        if is_asking && read.deed != (Deed { rate: read.deed.rate, ..Deed::default() }) {
+        if is_asking && read.deed != Deed::default() {
             return Err(format!("a {kind} behind a statement: in the module's rules all that is asked comes first"));
         }
         match kind.as_str() {
             "match" => read.meet(&matches::read(ruleset, chain, value)?),
-            "limit" if read.deed.rate.is_some() => return Err("two limits".to_owned()),
             "limit" => read.deed.rate = Some(rate(value)?),
             "counter" => read.deed.is_counted = true,
             "log" => read.deed.log = Some(log(value, &names::place(chain, line), told)?),

@@ -175,6 +175,10 @@ fn what_has_no_counterpart_is_refused_with_its_rule() {
         (vec![json!({"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "a*"}})], "the interface"),
         (vec![json!({"counter": null}), payload("tcp", "dport", "==", &json!(1))], "a match behind a statement"),
         (vec![json!({"limit": {"rate": 1, "per": "second", "rate_unit": "kbytes"}})], "the limit"),
+        (
+            vec![json!({"limit": {"rate": 1, "per": "second"}}), payload("tcp", "dport", "==", &json!(1))],
+            "a match behind a statement",
+        ),
         (vec![json!({"log": {"group": 1}})], "log to a group"),
         (vec![payload("ip", "saddr", "==", &json!("@none"))], "there is no set none"),
         (vec![json!({"jump": {"target": "none"}})], "there is no chain none"),
@@ -202,6 +206,18 @@ fn rule_sets_without_one_chain_to_convert_are_refused() {
     let other = json!([{"chain": {"family": "ip", "table": "raw", "name": "more", "handle": 2, "type": "filter",
         "hook": "forward", "prio": 1, "policy": "drop"}}]);
     assert!(convert(&ruleset(other, &[])).unwrap_err().contains("both at the hook forward"));
+}
+
+#[test]
+fn a_limit_in_two_places_is_told() {
+    let limited = json!([{"limit": {"rate": 1, "burst": 5, "per": "second"}}, {"accept": null}]);
+    let from = |name: &str| json!([{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": name}}, {"jump": {"target": "lan"}}]);
+    let rules = [("forward", from("a")), ("forward", from("b")), ("lan", limited)];
+    let told = convert(&ruleset(json!([chain("lan")]), &rules)).unwrap().told;
+    assert_eq!(
+        told,
+        ["chain filter lan, handle 12: it stands in several places, and its limit counts in each by itself"]
+    );
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use super::values::{Items, Value, Values};
 use super::words::{self, Net};
 use super::{Compiled, Config};
+use crate::counters::{COUNT_FIRST, COUNT_MAX};
 use crate::pattern::{ANY_PROTOCOL, Nets, Pattern, Range, Tail, state};
 use crate::rule::{Action, Answer, Limit, Reason, Rule};
 use crate::seen::UNTAGGED;
-use crate::{COUNT_FIRST, COUNT_MAX};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};

@@ -185,6 +185,7 @@ fn connections_outlive_a_change_of_rules() {
     // To one that follows none it is nothing, and from one that followed none nothing comes.
     start("", &[]).restore(&state).unwrap();
     new.restore(&start("", &[]).save().unwrap()).unwrap();
+    assert!(!passes(&mut new, &udp(B, A).by_b()));
     assert!(new.restore(&state[..9]).unwrap_err().contains("no state"));
     assert!(new.restore(&[0xff; 16]).unwrap_err().contains("larger table"));
 }
