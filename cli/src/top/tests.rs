@@ -60,7 +60,7 @@ fn snapshot(names: &[String], seconds: u64) -> Snapshot {
             failed: Some(name.repeat(20)),
             ..ModuleStats::default()
         });
-        all.rings.push(RingStats { name: name.clone(), count: 7, size: 64 });
+        all.rings.push(RingStats { name: name.clone(), count: 7, size: 64, ..RingStats::default() });
         all.pool_levels.push(PoolLevel { name: name.clone(), size: 255, free: 55 });
         all.streams.push(PaceStats {
             name: name.clone(),
