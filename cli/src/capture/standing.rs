@@ -173,7 +173,8 @@ impl Standing {
     }
 
     /// The run has stopped: what was written, and what is wrong.
-    pub(crate) fn end(mut self) -> Option<String> {
+    pub(crate) fn end(mut self, last: &Snapshot) -> Option<String> {
+        self.tell(last);
         let said = self.stream.shutdown(std::net::Shutdown::Write).context("its process").and_then(|()| self.hear());
         let file = text::line(&self.file, text::WORDS);
         let failed = match said {

@@ -2,7 +2,7 @@
 //! place of a packet (abstract interpretation). Where a number is not known, both ways of a branch are followed, so the answer "no" is
 //! certain, and "perhaps" may be wrong.
 
-use super::program::{Op, Operand, PLACES, Program, Test, Width, load};
+use super::program::{Alu, Op, Operand, PLACES, Program, Test, Width, load};
 use perigee_core::frame::Frame;
 use std::collections::HashSet;
 
@@ -120,14 +120,6 @@ impl Program {
 fn step(op: Op, state: State, known: &impl Knowledge) -> Next {
     let State { a, x, .. } = state;
     let on = State { at: state.at + 1, ..state };
-    let place = |place: u8| state.memory.get(usize::from(place)).copied().unwrap_or(Value::Unknown);
-    let stored = |place: u8, value: Value| {
-        let mut memory = state.memory;
-        if let Some(slot) = memory.get_mut(usize::from(place)) {
-            *slot = value;
-        }
-        Next::One(State { memory, ..on })
-    };
     match op {
         Op::Absolute(width, at) => loaded(Load { width, at, behind: None }, on, known),
         Op::Indirect(width, k) => match x {
@@ -138,50 +130,46 @@ fn step(op: Op, state: State, known: &impl Knowledge) -> Next {
             Value::Header(header) => loaded(Load { width, at: k, behind: Some(header) }, on, known),
             _ => Next::One(State { a: Value::Unknown, ..on }),
         },
-        Op::Immediate(k) => Next::One(State { a: Value::Number(k), ..on }),
-        Op::Len => Next::One(State { a: Value::Unknown, ..on }),
-        Op::Mem(from) => Next::One(State { a: place(from), ..on }),
-        Op::XImmediate(k) => Next::One(State { x: Value::Number(k), ..on }),
-        Op::XLen => Next::One(State { x: Value::Unknown, ..on }),
-        Op::XMem(from) => Next::One(State { x: place(from), ..on }),
-        Op::XHeader(at) => Next::One(State { x: Value::Header(at), ..on }),
-        Op::Store(to) => stored(to, a),
-        Op::XStore(to) => stored(to, x),
         Op::Alu(alu, operand) => match (alu, a, number(operand, x)) {
             (_, Value::Number(a), Some(k)) => match alu.of(a, k) {
                 Some(a) => Next::One(State { a: Value::Number(a), ..on }),
                 None => Next::Refused,
             },
-            (super::program::Alu::And, Value::Loaded(load, mask), Some(k)) => {
+            (Alu::And, Value::Loaded(load, mask), Some(k)) => {
                 Next::One(State { a: Value::Loaded(load, mask & k), ..on })
             }
             _ => Next::One(State { a: Value::Unknown, ..on }),
         },
-        Op::Negate => {
-            let a = if let Value::Number(a) = a { Value::Number(a.wrapping_neg()) } else { Value::Unknown };
-            Next::One(State { a, ..on })
-        }
         Op::Jump(to) => Next::One(State { at: to.into(), ..on }),
         Op::Branch { test, operand, yes, no } => {
             branch(&state, test, number(operand, x), [yes, no].map(usize::from), known)
         }
-        Op::Return(k) => {
-            if k == 0 {
-                Next::Refused
-            } else {
-                Next::Taken
-            }
-        }
-        Op::ReturnA => {
-            if a == Value::Number(0) {
-                Next::Refused
-            } else {
-                Next::Taken
-            }
-        }
-        Op::ToX => Next::One(State { x: a, ..on }),
-        Op::ToA => Next::One(State { a: x, ..on }),
+        Op::Return(0) => Next::Refused,
+        Op::ReturnA if a == Value::Number(0) => Next::Refused,
+        Op::Return(_) | Op::ReturnA => Next::Taken,
+        _ => Next::One(moved(op, on)),
     }
+}
+
+/// What an instruction that only moves numbers leaves in registers and memory.
+fn moved(op: Op, mut state: State) -> State {
+    let State { a, x, .. } = state;
+    let place = |place: u8| state.memory.get(usize::from(place)).copied().unwrap_or(Value::Unknown);
+    match op {
+        Op::Immediate(k) => state.a = Value::Number(k),
+        Op::XImmediate(k) => state.x = Value::Number(k),
+        Op::XHeader(at) => state.x = Value::Header(at),
+        Op::Mem(from) => state.a = place(from),
+        Op::XMem(from) => state.x = place(from),
+        Op::Store(to) => state.memory.get_mut(usize::from(to)).into_iter().for_each(|place| *place = a),
+        Op::XStore(to) => state.memory.get_mut(usize::from(to)).into_iter().for_each(|place| *place = x),
+        Op::ToX => state.x = a,
+        Op::ToA => state.a = x,
+        Op::XLen => state.x = Value::Unknown,
+        // Lengths of packets, and negated numbers, which nobody compares with.
+        _ => state.a = Value::Unknown,
+    }
+    state
 }
 
 fn number(operand: Operand, x: Value) -> Option<u32> {
