@@ -120,9 +120,8 @@ pub(crate) fn session_and_summary(
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
-    captures.iter().for_each(|capture| capture.tell(&summary.snapshot));
-    let mut failed: Vec<String> = captures.into_iter().filter_map(Standing::end).collect();
-    failed.extend(triggers.end());
+    let ended = captures.into_iter().filter_map(|capture| capture.end(&summary.snapshot));
+    let failed: Vec<String> = ended.chain(triggers.end()).collect();
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }

@@ -145,7 +145,8 @@ impl Standing {
     }
 
     /// The run has stopped: what was written, and what is wrong.
-    pub(crate) fn end(self) -> Option<String> {
+    pub(crate) fn end(self, last: &Snapshot) -> Option<String> {
+        self.tell(last);
         let file = text::line(&self.file, text::WORDS);
         match self.writer.end() {
             Ok(Said { error, account }) => {

@@ -2,9 +2,10 @@
 //! place of a packet (abstract interpretation). Where a number is not known, both ways of a branch are followed, so the answer "no" is
 //! certain, and "perhaps" may be wrong.
 
-use super::program::{Op, Operand, PLACES, Program, Test, Width, load};
+use super::program::{Alu, Op, Operand, PLACES, Program, Test, Width, load};
 use perigee_core::frame::Frame;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// States that are followed; programs with more of them are answered with "perhaps".
 const MOST_STATES: usize = 4_096;
@@ -81,16 +82,10 @@ struct State {
     memory: [Value; PLACES],
 }
 
-/// What an instruction leads to.
-enum Next {
-    /// The packet is taken, or may be.
-    Taken,
-    /// It is refused.
-    Refused,
-    /// Another instruction, or either of two.
-    One(State),
-    Two(State, State),
-}
+/// What an instruction leads to: another one, or either of two; or it is over, and the packet may be taken.
+type Next = ControlFlow<bool, (State, Option<usize>)>;
+
+const REFUSED: Next = ControlFlow::Break(false);
 
 impl Program {
     /// Whether the filter could take a packet of which this is known. False is certain.
@@ -98,17 +93,16 @@ impl Program {
         let begin = State { at: 0, a: Value::Number(0), x: Value::Number(0), memory: [Value::Number(0); PLACES] };
         let (mut open, mut seen) = (vec![begin], HashSet::from([begin]));
         while let Some(state) = open.pop() {
-            let next = match self.0.get(state.at) {
-                Some(op) => step(*op, state, known),
-                None => Next::Refused,
+            let (next, other) = match self.0.get(state.at).map(|op| step(*op, state, known)) {
+                Some(ControlFlow::Continue(next)) => next,
+                Some(ControlFlow::Break(true)) => return true,
+                _ => continue,
             };
-            let found = match next {
-                Next::Taken => return true,
-                Next::Refused => [None, None],
-                Next::One(state) => [Some(state), None],
-                Next::Two(yes, no) => [Some(yes), Some(no)],
-            };
-            open.extend(found.into_iter().flatten().filter(|state| seen.insert(*state)));
+            open.extend(seen.insert(next).then_some(next));
+            if let Some(at) = other {
+                let next = State { at, ..next };
+                open.extend(seen.insert(next).then_some(next));
+            }
             if seen.len() > MOST_STATES {
                 return true;
             }
@@ -120,68 +114,58 @@ impl Program {
 fn step(op: Op, state: State, known: &impl Knowledge) -> Next {
     let State { a, x, .. } = state;
     let on = State { at: state.at + 1, ..state };
-    let place = |place: u8| state.memory.get(usize::from(place)).copied().unwrap_or(Value::Unknown);
-    let stored = |place: u8, value: Value| {
-        let mut memory = state.memory;
-        if let Some(slot) = memory.get_mut(usize::from(place)) {
-            *slot = value;
-        }
-        Next::One(State { memory, ..on })
-    };
     match op {
         Op::Absolute(width, at) => loaded(Load { width, at, behind: None }, on, known),
         Op::Indirect(width, k) => match x {
             Value::Number(x) => match x.checked_add(k) {
                 Some(at) => loaded(Load { width, at, behind: None }, on, known),
-                None => Next::Refused,
+                None => REFUSED,
             },
             Value::Header(header) => loaded(Load { width, at: k, behind: Some(header) }, on, known),
-            _ => Next::One(State { a: Value::Unknown, ..on }),
+            _ => one(State { a: Value::Unknown, ..on }),
         },
-        Op::Immediate(k) => Next::One(State { a: Value::Number(k), ..on }),
-        Op::Len => Next::One(State { a: Value::Unknown, ..on }),
-        Op::Mem(from) => Next::One(State { a: place(from), ..on }),
-        Op::XImmediate(k) => Next::One(State { x: Value::Number(k), ..on }),
-        Op::XLen => Next::One(State { x: Value::Unknown, ..on }),
-        Op::XMem(from) => Next::One(State { x: place(from), ..on }),
-        Op::XHeader(at) => Next::One(State { x: Value::Header(at), ..on }),
-        Op::Store(to) => stored(to, a),
-        Op::XStore(to) => stored(to, x),
         Op::Alu(alu, operand) => match (alu, a, number(operand, x)) {
             (_, Value::Number(a), Some(k)) => match alu.of(a, k) {
-                Some(a) => Next::One(State { a: Value::Number(a), ..on }),
-                None => Next::Refused,
+                Some(a) => one(State { a: Value::Number(a), ..on }),
+                None => REFUSED,
             },
-            (super::program::Alu::And, Value::Loaded(load, mask), Some(k)) => {
-                Next::One(State { a: Value::Loaded(load, mask & k), ..on })
-            }
-            _ => Next::One(State { a: Value::Unknown, ..on }),
+            (Alu::And, Value::Loaded(load, mask), Some(k)) => one(State { a: Value::Loaded(load, mask & k), ..on }),
+            _ => one(State { a: Value::Unknown, ..on }),
         },
-        Op::Negate => {
-            let a = if let Value::Number(a) = a { Value::Number(a.wrapping_neg()) } else { Value::Unknown };
-            Next::One(State { a, ..on })
-        }
-        Op::Jump(to) => Next::One(State { at: to.into(), ..on }),
+        Op::Jump(to) => one(State { at: to.into(), ..on }),
         Op::Branch { test, operand, yes, no } => {
             branch(&state, test, number(operand, x), [yes, no].map(usize::from), known)
         }
-        Op::Return(k) => {
-            if k == 0 {
-                Next::Refused
-            } else {
-                Next::Taken
-            }
-        }
-        Op::ReturnA => {
-            if a == Value::Number(0) {
-                Next::Refused
-            } else {
-                Next::Taken
-            }
-        }
-        Op::ToX => Next::One(State { x: a, ..on }),
-        Op::ToA => Next::One(State { a: x, ..on }),
+        Op::Return(0) => REFUSED,
+        Op::ReturnA if a == Value::Number(0) => REFUSED,
+        Op::Return(_) | Op::ReturnA => ControlFlow::Break(true),
+        _ => one(moved(op, on)),
     }
+}
+
+fn one(state: State) -> Next {
+    ControlFlow::Continue((state, None))
+}
+
+/// What an instruction that only moves numbers leaves in registers and memory.
+fn moved(op: Op, mut state: State) -> State {
+    let State { a, x, .. } = state;
+    let place = |place: u8| state.memory.get(usize::from(place)).copied().unwrap_or(Value::Unknown);
+    match op {
+        Op::Immediate(k) => state.a = Value::Number(k),
+        Op::XImmediate(k) => state.x = Value::Number(k),
+        Op::XHeader(at) => state.x = Value::Header(at),
+        Op::Mem(from) => state.a = place(from),
+        Op::XMem(from) => state.x = place(from),
+        Op::Store(to) => state.memory.get_mut(usize::from(to)).into_iter().for_each(|place| *place = a),
+        Op::XStore(to) => state.memory.get_mut(usize::from(to)).into_iter().for_each(|place| *place = x),
+        Op::ToX => state.x = a,
+        Op::ToA => state.a = x,
+        Op::XLen => state.x = Value::Unknown,
+        // Lengths of packets, and negated numbers, which nobody compares with.
+        _ => state.a = Value::Unknown,
+    }
+    state
 }
 
 fn number(operand: Operand, x: Value) -> Option<u32> {
@@ -193,7 +177,7 @@ fn number(operand: Operand, x: Value) -> Option<u32> {
 
 /// A load that lies in no packet refuses them all.
 fn loaded(load: Load, on: State, known: &impl Knowledge) -> Next {
-    if known.is_there(load) { Next::One(State { a: Value::Loaded(load, u32::MAX), ..on }) } else { Next::Refused }
+    if known.is_there(load) { one(State { a: Value::Loaded(load, u32::MAX), ..on }) } else { REFUSED }
 }
 
 fn branch(state: &State, test: Test, k: Option<u32>, [yes, no]: [usize; 2], known: &impl Knowledge) -> Next {
@@ -202,11 +186,10 @@ fn branch(state: &State, test: Test, k: Option<u32>, [yes, no]: [usize; 2], know
         (Value::Loaded(load, mask), Some(k)) => known.may_have(load, &Question { mask, test, k, is_wanted }),
         _ => true,
     };
-    let (yes, no) =
-        (may(true).then_some(State { at: yes, ..*state }), may(false).then_some(State { at: no, ..*state }));
-    match (yes, no) {
-        (Some(yes), Some(no)) => Next::Two(yes, no),
-        (Some(one), None) | (None, Some(one)) => Next::One(one),
-        (None, None) => Next::Refused,
+    match (may(true), may(false)) {
+        (true, true) => ControlFlow::Continue((State { at: yes, ..*state }, Some(no))),
+        (true, false) => one(State { at: yes, ..*state }),
+        (false, true) => one(State { at: no, ..*state }),
+        (false, false) => REFUSED,
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn programs() -> Vec<(&'static str, Arc<Program>)> {
@@ -96,7 +96,7 @@ fn written(packets: &[Vec<u8>]) -> (tempfile::TempDir, PathBuf) {
     (home, file)
 }
 
-fn read(file: &PathBuf) -> Result<Vec<Stretch>, Unusable> {
+fn read(file: &Path) -> Result<Vec<Stretch>, Unusable> {
     let mut index = Index::open(file, &file.metadata().expect("it"))?;
     let mut all = Vec::new();
     while let Some(stretch) = index.next_stretch()? {
