@@ -146,9 +146,18 @@ for n in range(129, 255):
     if n % 8 == 0:
         time.sleep(0.05)
 END
+# By the page: a last line is the next question.
+all_neighbours() {
+  local question='neighbours?' page
+  while [ -n "$question" ]; do
+    page=$(ctl message router "$question")
+    echo "$page"
+    question=$(sed -n 's/^more: //p' <<< "$page")
+  done
+}
 for _ in $(seq 10); do
   on a python3 "$work/fill.py"
-  ctl message router 'neighbours?' > "$work/neighbours"
+  all_neighbours > "$work/neighbours"
   [ "$(grep lladdr "$work/neighbours" | grep -vc incomplete)" -lt 120 ] || break
 done
 load() { on a iperf3 -c 10.77.1.2 -u -b 8M -l 500 -t "$2" --json > "$work/$1.json" || fail "iperf3" "$work/$1.json"; }
@@ -156,7 +165,7 @@ load swap 2 &
 sleep 0.8
 ctl swap router ../../target/modules/router.wasm > "$work/swap" || fail "swap" "$work/swap"
 wait $!
-ctl message router 'neighbours?' > "$work/neighbours-after"
+all_neighbours > "$work/neighbours-after"
 load routes 3 &
 sleep 0.3
 python3 routes.py "$work/control" 100000 > "$work/routes.log" || fail "routes" "$work/routes.log"
