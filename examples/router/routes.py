@@ -48,8 +48,8 @@ while len(routes) < count:
 lines = [f"route add {ipaddress.ip_address(number)}/{length} via {hop}" for (number, length), hop in routes.items()]
 control = Control()
 start = time.monotonic()
-for batch, at in enumerate(range(0, count, 128), 1):
-    part = lines[at:at + 128]
+for batch, at in enumerate(range(0, count, 64), 1):
+    part = lines[at:at + 64]
     told = control.ask(f"batch {batch}\n" + "\n".join(part))
     assert told.strip() == f"batch {batch}: {len(part)} changes", told
 took = time.monotonic() - start

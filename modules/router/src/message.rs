@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 use perigee_guest::{Buffer, Refusal};
 
-/// Most changes of a message: they are made between two bursts of packets, all together.
-const CHANGES: usize = 128;
+/// Most changes of a message: they are made between two bursts of packets, all together, in less than 50 us.
+const CHANGES: usize = 64;
 
 /// What a message changed so far, to be taken back: it is applied as a whole or not at all.
 pub(crate) struct Batches {
@@ -76,7 +76,7 @@ fn change(router: &mut Router, lines: &str) -> Result<usize, Refusal> {
     let mut count = 0;
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let done = if count == CHANGES {
-            Err(Refusal::new("more than 128 changes in a message: send them in several"))
+            Err(Refusal::new("more than 64 changes in a message: send them in several"))
         } else {
             change_one(router, line)
         };

@@ -21,7 +21,6 @@ pub(super) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, to_group: bo
         return Err(Reason::Drop(Count::Group));
     }
     if !is_host6(source) || !is_host6(destination) {
-        // Who looks whether an address is taken has none yet, and asks a group.
         return Err(Reason::Drop(Count::Martian));
     }
     let target = tables.fib.v6.lookup(destination).map(Target::from_number);

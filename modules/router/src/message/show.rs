@@ -11,7 +11,7 @@ use perigee_guest::state::{Address, Prefix, RouteTable};
 use perigee_guest::{Buffer, Refusal};
 
 /// Most lines of an answer: it is written between two bursts of packets. A last line says how to ask for what follows.
-const LINES: usize = 128;
+const LINES: usize = 64;
 
 /// `routes? [PREFIX]`: those from this prefix on, IPv4 first.
 pub(super) fn routes(router: &Router, from: &str, reply: &mut Buffer<'_>) -> Result<(), Refusal> {
