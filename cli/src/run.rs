@@ -84,8 +84,11 @@ pub(crate) fn session_and_summary(
     let mut captures = Standing::start(&config, base, mode)?;
     let mut triggers = Triggers::start(&config, base, mode)?;
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
-    let run = Arc::new(Run::start_with(&config, base, &with)?);
-    captures.iter_mut().try_for_each(|capture| capture.begin(&run))?;
+    with.captures = captures.iter().map(Standing::request).collect();
+    let mut run = Run::start_with(&config, base, &with)?;
+    let begun = run.take_captures();
+    let run = Arc::new(run);
+    captures.iter_mut().zip(begun).try_for_each(|(capture, begun)| capture.begin(&run, begun))?;
     triggers.begin(&run)?;
     let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;

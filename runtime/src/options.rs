@@ -28,6 +28,8 @@ pub struct Options {
     pub evidence: Option<crate::EvidenceOptions>,
     /// What calibrations have found out about methods of pacing, for ports of this machine and others. A simulation takes none.
     pub calibrations: Vec<Calibrated>,
+    /// What is captured from the first packet on ([`crate::Run::take_captures`]).
+    pub captures: Vec<crate::CaptureRequest>,
     /// The run is a calibration: fillers are tried where nobody knows whether they arrive.
     pub calibrates: bool,
 }

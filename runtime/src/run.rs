@@ -54,6 +54,8 @@ pub struct Run {
     pub(crate) captures: capture::Captures,
     /// What it remembers of its packets.
     pub(crate) histories: capture::Histories,
+    /// Captures that began before the first packet, until somebody takes them.
+    begun: Vec<Capture>,
     /// What it is made of; `None` of a simulation.
     manifest: Option<Manifest>,
 }
@@ -120,14 +122,21 @@ impl Run {
             changes,
             captures: capture::Captures::default(),
             histories: capture::Histories::default(),
+            begun: Vec::new(),
             manifest,
         };
         // All else has started: what files had in them before may go.
         run.parts.ports.iter().try_for_each(|port| port.commit_outputs())?;
+        let waits = &run.parts.control.waits;
+        waits.store(true, Ordering::Release);
         for lcore in placed {
             run.lcores.spawn(lcore)?;
         }
+        // They have the first packet, too.
         run.histories = capture::Histories::begin(&run.captures, &run.parts, config)?;
+        run.begun = options.captures.iter().map(|request| run.capture(request)).collect::<Result<_, _>>()?;
+        run.started_ns = run.parts.clock.now_ns();
+        run.parts.control.waits.store(false, Ordering::Release);
         Ok(run)
     }
 
@@ -157,6 +166,7 @@ impl Run {
             changes: Changes::default(),
             captures: capture::Captures::default(),
             histories: capture::Histories::default(),
+            begun: Vec::new(),
             manifest: None,
         };
         (run, lcores)
@@ -314,6 +324,11 @@ impl Run {
     #[must_use]
     pub fn swaps(&self) -> Swaps {
         self.changes.swaps()
+    }
+
+    /// The captures of [`Options::captures`], in their order: they end when they are dropped, or with the run.
+    pub fn take_captures(&mut self) -> Vec<Capture> {
+        std::mem::take(&mut self.begun)
     }
 
     /// Captures packets from now on, into memory that whoever gets its descriptor may read; until the answer is dropped, or the run stops.

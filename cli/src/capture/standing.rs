@@ -116,9 +116,13 @@ impl Standing {
         }
     }
 
-    /// The run works: packets are captured from now on.
-    pub(crate) fn begin(&mut self, run: &Run) -> Result<()> {
-        let capture = run.capture(&self.request)?;
+    /// What the run is to capture from its first packet on.
+    pub(crate) fn request(&self) -> CaptureRequest {
+        self.request.clone()
+    }
+
+    /// The run works, and captures this.
+    pub(crate) fn begin(&mut self, run: &Run, capture: Capture) -> Result<()> {
         self.losses = Some((capture.teller(), ports(capture.info())));
         self.tell(&run.snapshot());
         self.writer.hand(&capture)?;

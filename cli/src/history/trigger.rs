@@ -106,7 +106,7 @@ pub(crate) fn trigger(args: &TriggerArgs, is_over: &dyn Fn() -> bool) -> Result<
     }
     let info = session.info.clone();
     let folder = Folder { path: &args.into, shown: &args.into };
-    let mut work = Work::new(watch, Dumps::new(&info, folder, &name, bounds), &mut session);
+    let mut work = Work::new(watch, Dumps::new(&info, folder, &name, bounds), &mut session, true);
     work.quiet = quiet;
     let ended = work.follow(&mut session, &Until { is_over, duration: args.duration, reload: Some(&reload) });
     let outcome = work.end(&name, &session);

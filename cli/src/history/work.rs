@@ -46,9 +46,9 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// From now on.
-    pub(super) fn new(watch: Watch, dumps: Dumps<'a>, session: &mut Session) -> Self {
-        let start_ns = tape::now_ns(session);
+    /// From now on, or from all that there is.
+    pub(super) fn new(watch: Watch, dumps: Dumps<'a>, session: &mut Session, from_now: bool) -> Self {
+        let start_ns = if from_now { tape::now_ns(session) } else { 0 };
         session.lanes.seek(start_ns);
         Self { watch, dumps, written: Vec::new(), quiet: true, start_ns }
     }

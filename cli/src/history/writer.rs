@@ -90,7 +90,7 @@ impl Ready {
         let info = session.info.clone();
         let place = Folder { path: &folder.path(), shown: folder.shown() };
         let dumps = Dumps::new(&info, place, &plan.history, plan.bounds.clone());
-        let mut work = Work::new(watch, dumps, &mut session);
+        let mut work = Work::new(watch, dumps, &mut session, false);
         say(run, &Said::default())?;
         let ended = work.follow(&mut session, &Until { is_over: &|| false, duration: None, reload: None });
         let error = ended.err().map(|error| format!("{error:#}"));

@@ -113,10 +113,21 @@ impl Lcore {
 
     /// Runs on the calling thread until the run stops.
     pub fn run(mut self) -> Self {
+        self.wait_to_begin();
         self.poll_until_stop();
         let mut ending = self.begin_end();
         while !self.end_step(&mut ending) {}
         self
+    }
+
+    /// Answers orders, until all is there that is to see the first packets.
+    fn wait_to_begin(&mut self) {
+        while self.control.waits.load(Ordering::Acquire) && !self.control.stop.load(Ordering::Relaxed) {
+            let cycles = self.clock.cycles();
+            self.pulse.beat(cycles);
+            self.serve(cycles);
+            std::thread::sleep(NAP);
+        }
     }
 
     fn poll_until_stop(&mut self) {

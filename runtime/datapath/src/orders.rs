@@ -96,6 +96,8 @@ pub struct InstanceReport {
 /// What all lcores and the control thread share.
 #[derive(Debug)]
 pub struct Control {
+    /// Nothing is polled yet: lcores answer orders alone.
+    pub waits: AtomicBool,
     /// The run ends.
     pub stop: AtomicBool,
     /// Chains whose source is a port or a generator, and that have not ended.
@@ -109,6 +111,6 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         let (stop, sources, failed) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
-        Self { stop, sources, failed, gone: ArrayQueue::new(64) }
+        Self { waits: AtomicBool::default(), stop, sources, failed, gone: ArrayQueue::new(64) }
     }
 }
