@@ -4,6 +4,8 @@ import json
 import sys
 from dataclasses import dataclass
 
+# What the configurations say.
+WINDOW_US = 50_000
 COST_NS = {"nf1": 104, "nf2": 46, "nf3": 1731, "nf4": 115}
 failed = []
 
@@ -37,7 +39,6 @@ class Run:
 
 def chains(name: str) -> Run:
     told = summary(name)
-    us = told["elapsed_ns"] / 1e3
     by = {chain["name"]: chain for chain in told["chains"]}
     last = next(module["counters"] for module in told["modules"] if module["name"] == "nf4")
     ports = {port["name"]: port for port in told["ports"]}
@@ -46,19 +47,18 @@ def chains(name: str) -> Run:
     before = {"nf1": ["nf1"], "nf2": ["nf1", "nf2"], "nf3": ["nf1", "nf3"], "nf4": []}
     spent = {nf: sum(COST_NS[one] for one in before[nf]) * lost[nf] for nf in lost}
     return Run(
-        even=last.get("even", 0) / us,
-        odd=last.get("odd", 0) / us,
-        at_entry=by["nf1"]["dropped"].get("backpressure", 0) / us,
-        missed=ports["in"]["rx_missed"] / us,
-        wasted=sum(lost.values()) / us,
-        wasted_time=sum(spent.values()) / told["elapsed_ns"],
+        even=last.get("even", 0) / WINDOW_US,
+        odd=last.get("odd", 0) / WINDOW_US,
+        at_entry=by["nf1"]["dropped"].get("backpressure", 0) / WINDOW_US,
+        missed=ports["in"]["rx_missed"] / WINDOW_US,
+        wasted=sum(lost.values()) / WINDOW_US,
+        wasted_time=sum(spent.values()) / WINDOW_US / 1e3,
     )
 
 
 def shares(name: str) -> dict[str, float]:
     told = summary(name)
-    us = told["elapsed_ns"] / 1e3
-    return {chain["name"]: chain["sent"] / us for chain in told["chains"] if not chain["name"].endswith("-load")}
+    return {chain["name"]: chain["sent"] / WINDOW_US for chain in told["chains"] if not chain["name"].endswith("-load")}
 
 
 plain, with_it = chains("chains-plain"), chains("chains")

@@ -3,14 +3,14 @@
 ;; costs is said by [sim.costs], for its chain.
 (module
   (import "perigee" "counter" (func $counter (param i32 i32 i32)))
-  ;; Page 0 has the names and the batch area, page 1 the mailbox; the window lies from 1 MiB to 33 MiB.
-  (memory (export "memory") 528)
+  ;; Page 0 has the names and the batch area, page 1 the mailbox; the window lies from 1 MiB to 65 MiB.
+  (memory (export "memory") 1040)
   (global (export "perigee_abi") i32 (i32.const 3))
   (global (export "perigee_batch") i32 (i32.const 4096))
   (global (export "perigee_mailbox") i32 (i32.const 0x10000))
   (global (export "perigee_mailbox_len") i32 (i32.const 256))
   (global (export "perigee_window") i32 (i32.const 0x100000))
-  (global (export "perigee_window_len") i32 (i32.const 0x2000000))
+  (global (export "perigee_window_len") i32 (i32.const 0x4000000))
   (data (i32.const 0) "evenodd")
   (global $even (mut i32) (i32.const 1))
   (global $odd (mut i32) (i32.const 1))

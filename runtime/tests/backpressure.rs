@@ -16,15 +16,23 @@ duration = "5ms"
 [[port]]
 name = "load"
 device = "wire:lab,end=a,rate=10G"
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "in"
 device = "wire:lab,end=b"
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "out"
 device = "wire:away,end=a"
+rx_descriptors = 256
+tx_descriptors = 256
 [[port]]
 name = "away"
 device = "wire:away,end=b"
+rx_descriptors = 256
+tx_descriptors = 256
 [[ring]]
 name = "to-b"
 size = 1024
@@ -120,9 +128,9 @@ fn what_the_last_chain_would_drop_is_not_taken_by_the_first() {
     // With: that is dropped where it comes in, and nothing behind that.
     assert!(dropped(&with, "a", "backpressure") > 15_000, "{with:#?}");
     assert_eq!((dropped(&with, "b", "ring_full"), dropped(&with, "a", "ring_full")), (0, 0));
-    // C has as much to do as before, and A's time is the other flows'.
-    let (slow, fast) = (|outcome| chain(outcome, "c").sent, |outcome| chain(outcome, "a").sent);
-    assert!(slow(&with) * 100 >= slow(&without) * 97, "{} {}", slow(&with), slow(&without));
+    // C is busy for all of the 5 ms, and A's time is the other flows'.
+    let fast = |outcome| chain(outcome, "a").sent;
+    assert!(chain(&with, "c").sent > 2_450, "{}", chain(&with, "c").sent);
     assert!(fast(&with) * 10 >= fast(&without) * 14, "{} {}", fast(&with), fast(&without));
     // None of these is stopped: all that the port had are gone.
     let came = chain(&with, "a").received;
@@ -176,9 +184,8 @@ fn a_run_stops_no_other_flow() {
         })
         .collect();
     // Some 20 us for each packet.
-    let slow =
-        "(local.set $n (i32.const 20000)) (loop (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))";
-    let slow = each("process", slow).replace("(local $i i32)", "(local $i i32) (local $n i32)");
+    let slow = "(local.set $left (i32.const 20000)) (loop (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))";
+    let slow = each("process", slow).replace("(local $i i32)", "(local $i i32) (local $left i32)");
     bench.module("split.wat", &split()).module("slow.wat", &module(&slow));
     bench.input(&frames);
     let outcome = bench.run(&bench.config(

@@ -31,8 +31,8 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Gate {
     pressure: Arc<Pressure>,
-    /// The rings, by number, to which packets can come from here.
-    behind: Box<[bool]>,
+    /// The rings that may press and to which packets can come from here.
+    behind: Box<[usize]>,
     /// What the port says of packets is of now, and not of their last way.
     has_hashes: bool,
     sieve: Sieve,
@@ -40,9 +40,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate before these rings; with `has_hashes`, packets may have one from their port.
+    /// A gate before these rings, by number; with `has_hashes`, packets may have one from their port.
     #[must_use]
-    pub fn new(pressure: &Arc<Pressure>, behind: Box<[bool]>, has_hashes: bool) -> Self {
+    pub fn new(pressure: &Arc<Pressure>, behind: Box<[usize]>, has_hashes: bool) -> Self {
         Self { pressure: Arc::clone(pressure), behind, has_hashes, sieve: Sieve::new(), turned_away: 0 }
     }
 

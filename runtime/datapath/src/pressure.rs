@@ -1,25 +1,22 @@
 //! Backpressure between chains, as NFVnice has it (Kulkarni et al., SIGCOMM 2017): a ring that is filled above its mark stops
 //! those flows that go there, where they come in, and no others.
 //!
-//! Flows are hashed into buckets. Whoever puts a packet into a ring that presses writes into the packet's bucket which ring that is,
-//! and its epoch; a flow is stopped as long as its bucket has the present epoch of a ring that presses. So nothing has to be walked when
-//! a ring has been emptied: with its next epoch all of its marks are void. A bucket has one mark; of a flow that goes to two
-//! rings that press, the one that it met last counts.
+//! Flows are hashed into buckets, which each ring that may press has of its own. Whoever puts packets into such a ring writes its epoch
+//! into their buckets: the epoch in which it presses, or will press next. A flow is stopped while a ring presses in whose buckets it has that
+//! epoch. So a ring knows its flows before it is too full, nothing has to be walked when it has been emptied, and a flow that goes
+//! elsewhere by now is forgotten with the next epoch.
 //!
-//! All lcores share this, by single relaxed loads and stores: a mark that is seen a moment later is one packet more in a ring.
+//! All lcores share this, by single relaxed loads and stores: what is seen a moment later is a packet more in a ring.
 
 use perigee_config::flow::key::Key;
 use perigee_core::clock::Clock;
 use perigee_core::frame::Frame;
 use perigee_report::RingPressure;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use twox_hash::XxHash3_64;
 
-/// Buckets of flows: half a megabyte, of which a run touches as many as it has flows.
+/// Buckets of flows: a quarter of a megabyte by ring, of which a run touches as many as it has flows.
 const BUCKETS: usize = 1 << 16;
-/// A mark has the ring's number above, its epoch below.
-const EPOCH_BITS: u32 = 48;
-const EPOCH: u64 = (1 << EPOCH_BITS) - 1;
 
 /// One ring that may press.
 #[derive(Debug)]
@@ -32,62 +29,78 @@ struct Level {
     since_ns: AtomicU64,
     /// For how long it pressed in the epochs that have ended.
     ended_ns: AtomicU64,
+    /// The last epoch in which each flow was to be stopped, as far as a bucket holds it.
+    buckets: Box<[AtomicU32]>,
 }
 
 impl Level {
-    /// Goes from one epoch to the next one; false where another lcore was faster.
-    fn goes_on(&self, epoch: u64) -> bool {
-        self.epoch.compare_exchange(epoch, epoch + 1, Relaxed, Relaxed).is_ok()
-    }
-}
-
-/// The rings of a run, and which flows go to those that press.
-#[derive(Debug)]
-pub struct Pressure {
-    rings: Box<[Option<Level>]>,
-    buckets: Box<[AtomicU64]>,
-    seed: u64,
-    clock: Clock,
-}
-
-/// What is written into the buckets of the flows that go to a ring that presses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(u64);
-
-impl Pressure {
-    /// Of rings by number, each with the packets in it at which it begins to press and at which it ends; nothing where none does.
-    #[must_use]
-    pub fn new(rings: impl Iterator<Item = Option<(u32, u32)>>, seed: u64, clock: Clock) -> Option<Self> {
-        let level = |(high, low): (u32, u32)| Level {
+    fn new((high, low): (u32, u32)) -> Self {
+        Self {
             high: high.into(),
             low: low.into(),
             epoch: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
             ended_ns: AtomicU64::new(0),
-        };
-        let rings: Box<[_]> = rings.map(|marks| marks.map(level)).collect();
-        let buckets = || (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
-        rings.iter().any(Option::is_some).then(|| Self { buckets: buckets(), rings, seed, clock })
+            buckets: (0..BUCKETS).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// Goes from one epoch to the next one; false where another lcore was faster.
+    fn goes_on(&self, epoch: u64) -> bool {
+        self.epoch.compare_exchange(epoch, epoch + 1, Relaxed, Relaxed).is_ok()
+    }
+
+    fn bucket(&self, hash: u32) -> &AtomicU32 {
+        &self.buckets[hash as usize % BUCKETS]
+    }
+
+    fn stops(&self, hash: u32) -> bool {
+        let epoch = self.epoch.load(Relaxed);
+        !epoch.is_multiple_of(2) && self.bucket(hash).load(Relaxed) == low_half(epoch)
+    }
+}
+
+/// As it stands in a bucket.
+#[allow(clippy::cast_possible_truncation, reason = "takes the half")]
+fn low_half(epoch: u64) -> u32 {
+    epoch as u32
+}
+
+/// The rings of a run that may press, and the flows that go there.
+#[derive(Debug)]
+pub struct Pressure {
+    rings: Box<[Option<Level>]>,
+    seed: u64,
+    clock: Clock,
+}
+
+impl Pressure {
+    /// Of rings by number, each with the packets in it at which it begins to press and at which it ends; nothing where none does.
+    #[must_use]
+    pub fn new(rings: impl Iterator<Item = Option<(u32, u32)>>, seed: u64, clock: Clock) -> Option<Self> {
+        let rings: Box<[_]> = rings.map(|marks| marks.map(Level::new)).collect();
+        rings.iter().any(Option::is_some).then(|| Self { rings, seed, clock })
     }
 
     fn level(&self, ring: usize) -> Option<&Level> {
         self.rings.get(ring)?.as_ref()
     }
 
-    /// Somebody is about to put packets into a ring that has so many. The mark for their flows, where it presses.
-    #[must_use]
-    pub fn filling(&self, ring: usize, packets: u32) -> Option<Mark> {
-        let level = self.level(ring)?;
-        let mut epoch = level.epoch.load(Relaxed);
-        if epoch.is_multiple_of(2) {
-            if u64::from(packets) < level.high {
-                return None;
-            }
+    /// Somebody is about to put packets of flows with these hashes into a ring that has so many packets.
+    pub fn filling(&self, ring: usize, packets: u32, hashes: impl Iterator<Item = u32>) {
+        let Some(level) = self.level(ring) else { return };
+        let epoch = level.epoch.load(Relaxed);
+        if epoch.is_multiple_of(2) && u64::from(packets) >= level.high {
             level.since_ns.store(self.clock.now_ns(), Relaxed);
             level.goes_on(epoch);
-            epoch += 1;
         }
-        Some(Mark((ring as u64) << EPOCH_BITS | epoch & EPOCH))
+        let mark = low_half(epoch | 1);
+        for bucket in hashes.map(|hash| level.bucket(hash)) {
+            // Read before it is written: others read it all the time.
+            if bucket.load(Relaxed) != mark {
+                bucket.store(mark, Relaxed);
+            }
+        }
     }
 
     /// Its reader has left so many packets in a ring.
@@ -101,30 +114,11 @@ impl Pressure {
         }
     }
 
-    fn bucket(&self, hash: u32) -> &AtomicU64 {
-        &self.buckets[hash as usize % BUCKETS]
-    }
-
-    /// Flows of this hash go to a ring that presses.
-    #[inline]
-    pub fn mark(&self, hash: u32, Mark(mark): Mark) {
-        let bucket = self.bucket(hash);
-        // Read before it is written: others read it all the time.
-        if bucket.load(Relaxed) != mark {
-            bucket.store(mark, Relaxed);
-        }
-    }
-
-    /// Whether a flow of this hash is stopped, by one of the rings `behind` (by number) to which it can come from where it is now.
+    /// Whether a flow of this hash is stopped by one of the rings `behind`, to which it can come from where it is now.
     #[inline]
     #[must_use]
-    pub fn stops(&self, hash: u32, behind: &[bool]) -> bool {
-        let mark = self.bucket(hash).load(Relaxed);
-        mark != 0 && {
-            let ring = usize::try_from(mark >> EPOCH_BITS).unwrap_or(usize::MAX);
-            let present = |level: &Level| level.epoch.load(Relaxed) & EPOCH == mark & EPOCH;
-            behind.get(ring) == Some(&true) && self.level(ring).is_some_and(present)
-        }
+    pub fn stops(&self, hash: u32, behind: &[usize]) -> bool {
+        behind.iter().any(|ring| self.level(*ring).is_some_and(|level| level.stops(hash)))
     }
 
     /// A frame's flow as a number that is never 0: the same for both directions. Of IP: addresses, ports where they are known of each packet, protocol and
@@ -180,34 +174,40 @@ mod test {
     #[test]
     fn a_ring_presses_from_its_upper_mark_to_its_lower_one() {
         let pressure = pressure(&[None, Some((80, 50))]);
-        let presses = || pressure.told(1).is_some_and(|told| told.presses);
-        assert_eq!((pressure.filling(0, 1_000), pressure.told(0)), (None, None));
-        assert_eq!(pressure.filling(1, 79), None);
-        let first = pressure.filling(1, 80).expect("it presses");
+        let put = |packets| pressure.filling(1, packets, [7].into_iter());
+        let told = || pressure.told(1).map(|told| (told.presses, told.times));
+        pressure.filling(0, 1_000, [7].into_iter());
+        put(79);
+        assert_eq!((pressure.told(0), told()), (None, Some((false, 0))));
+        put(80);
+        assert_eq!(told(), Some((true, 1)));
         // Between the marks it goes on with what it does.
         pressure.emptied(1, 51);
-        assert_eq!((pressure.filling(1, 51), presses()), (Some(first), true));
+        put(51);
+        assert_eq!(told(), Some((true, 1)));
         pressure.emptied(1, 50);
-        assert_eq!((pressure.filling(1, 79), presses()), (None, false));
-        let second = pressure.filling(1, 90).expect("it presses again");
-        assert_ne!(first, second);
-        assert_eq!(pressure.told(1).map(|told| told.times), Some(2));
+        put(79);
+        assert_eq!(told(), Some((false, 1)));
+        put(90);
+        assert_eq!(told(), Some((true, 2)));
     }
 
     #[test]
     fn flows_are_stopped_by_their_ring_as_long_as_it_presses() {
         let pressure = pressure(&[Some((8, 4)), Some((8, 4))]);
-        let (both, only_first) = ([true, true], [true, false]);
-        let mark = pressure.filling(1, 8).expect("it presses");
-        pressure.mark(5, mark);
-        assert!(pressure.stops(5, &both) && !pressure.stops(6, &both), "that flow alone");
-        assert!(!pressure.stops(5, &only_first), "not where it cannot come to that ring");
-        // Another ring that presses means nothing to it; after the end of its own, an old mark is void for ever.
-        assert!(pressure.filling(0, 8).is_some());
+        let put = |ring, packets, flow| pressure.filling(ring, packets, [flow].into_iter());
+        put(1, 0, 5);
+        assert!(!pressure.stops(5, &[0, 1]), "it has been there, and the ring is empty");
+        put(1, 8, 6);
+        assert!(pressure.stops(5, &[0, 1]) && pressure.stops(6, &[0, 1]) && !pressure.stops(7, &[0, 1]));
+        assert!(!pressure.stops(5, &[0]), "not where it cannot come to that ring");
+        // Another ring that presses means nothing to it.
+        put(0, 8, 7);
         pressure.emptied(1, 4);
-        assert!(!pressure.stops(5, &both));
-        assert!(pressure.filling(1, 8).is_some());
-        assert!(!pressure.stops(5, &both));
+        assert!(!pressure.stops(5, &[0, 1]) && pressure.stops(7, &[0, 1]));
+        // Who has not been there since is no more of its flows.
+        put(1, 8, 6);
+        assert!(pressure.stops(6, &[0, 1]) && !pressure.stops(5, &[0, 1]));
     }
 
     #[test]

@@ -155,18 +155,16 @@ impl Builder<'_> {
         out
     }
 
-    /// For each ring, whether packets of a chain can come there.
-    fn behind(&self, chain: usize) -> Box<[bool]> {
-        let behind = self.config.rings_behind(chain);
-        (0..self.config.rings.len()).map(|ring| behind.contains(&ring)).collect()
+    /// The rings that may press and to which packets of a chain can come.
+    fn behind(&self, chain: usize) -> Box<[usize]> {
+        let presses = |ring: &usize| self.config.rings[*ring].backpressure.is_some();
+        self.config.rings_behind(chain).into_iter().filter(presses).collect()
     }
 
     /// Where a chain that reads a port stops flows: none where no ring behind it presses.
     fn gate(&self, chain: usize, has_hashes: bool) -> Option<Gate> {
         let (pressure, behind) = (self.parts.pressure.as_ref()?, self.behind(chain));
-        let presses =
-            self.config.rings.iter().zip(&behind).any(|(ring, behind)| *behind && ring.backpressure.is_some());
-        presses.then(|| Gate::new(pressure, behind, has_hashes))
+        (!behind.is_empty()).then(|| Gate::new(pressure, behind, has_hashes))
     }
 
     /// What a chain's stream takes whose packets are handed to the port before their times; whether that is so.

@@ -221,7 +221,8 @@ function grants(name) {
 }
 
 export function memory() {
-  const rings = [text("ring", ({ now }) => now.name), number("packets in it", ({ now }) => now.count), number("places", ({ now }) => model.graph?.rings.find((ring) => ring.name === now.name)?.size ?? null)];
+  const rings = [text("ring", ({ now }) => now.name), number("packets in it", ({ now }) => now.count), number("places", ({ now }) => model.graph?.rings.find((ring) => ring.name === now.name)?.size ?? null),
+    number("times pressed", ({ now }) => now.backpressure?.times ?? null, count, ({ now }) => now.backpressure?.presses === true)];
   const pools = [text("pool", ({ now }) => now.name), number("rooms", ({ now }) => now.size), number("free", ({ now }) => now.free, count, ({ now }) => now.free === 0),
     number("in use", ({ now }) => (now.size === 0 ? null : (now.size - now.free) / now.size), (part) => (part === null ? "–" : `${(part * 100).toFixed(1)} %`))];
   const lcores = [number("lcore", ({ now }) => now.lcore), number("no sign of life for", ({ now }) => now.stuck_ns, time, ({ now }) => now.stuck_ns > 0), number("the longest so far", ({ now }) => now.stuck_worst_ns, time)];

@@ -23,19 +23,19 @@ pub(super) struct RingLane {
 #[derive(Debug)]
 pub struct Valve {
     pressure: Arc<Pressure>,
-    /// Of a chain that makes its packets: the rings, by number, to which they can come. Here is the first place where their flows are known.
-    behind: Option<Box<[bool]>>,
+    /// Of a chain that makes its packets: the rings that press and to which they can come. Here is the first place where their flows are known.
+    behind: Option<Box<[usize]>>,
     sieve: Sieve,
 }
 
 impl Valve {
     /// With `behind`, the chain makes its packets, and they can come to these rings.
     #[must_use]
-    pub fn new(pressure: &Arc<Pressure>, behind: Option<Box<[bool]>>) -> Self {
+    pub fn new(pressure: &Arc<Pressure>, behind: Option<Box<[usize]>>) -> Self {
         Self { pressure: Arc::clone(pressure), behind, sieve: Sieve::new() }
     }
 
-    /// Marks the flows of packets that are about to go into a ring that presses. What was made in this chain and is stopped already is
+    /// Lets a ring that may press know the flows of packets that are about to go there. What was made in this chain and is stopped already is
     /// dropped; or it waits, and true is returned, where the chain waits for full rings: then no more are made.
     fn holds_back(&mut self, number: usize, lane: &mut RingLane, when_full: WhenFull, ledger: &mut Ledger) -> bool {
         let Self { pressure, behind, sieve } = self;
@@ -52,9 +52,7 @@ impl Valve {
                 sieve.sift(&mut lane.burst, Counter::Backpressure, ledger, passes);
             }
         }
-        if let Some(mark) = pressure.filling(number, lane.ring.count()) {
-            lane.burst.iter_mut().for_each(|packet| pressure.mark(packet.rss(), mark));
-        }
+        pressure.filling(number, lane.ring.count(), lane.burst.iter_mut().map(|packet| packet.rss()));
         false
     }
 }
