@@ -39,6 +39,8 @@ pub(super) struct Drive<'a> {
     /// The least that a turn takes of an lcore that could make packets at any time.
     turn: u64,
     turns: Vec<Turns>,
+    /// The last turn began then: none begins before.
+    reached: u64,
     count: u64,
     /// What is scripted and has not happened, the next last.
     timeline: Vec<Scheduled>,
@@ -82,6 +84,7 @@ impl<'a> Drive<'a> {
             hand,
             turn: nanos(config.sim.turn).max(1),
             turns,
+            reached: 0,
             count: 0,
             timeline,
             ends: Ends::default(),
@@ -125,7 +128,9 @@ impl<'a> Drive<'a> {
         let scripted = self.timeline.last().map(|event| event.at).into_iter().chain(self.ends.next());
         let other = scripted.fold(self.next_care, u64::min);
         let mut lcores = lock(&self.lcores);
-        let turns = lcores.iter_mut().zip(&self.turns).map(|(lcore, turns)| turns.next(lcore, self.turn));
+        // What is to be done at once is done now, and not when the lcore has been idle since.
+        let next = |(lcore, turns): (&mut Lcore, &Turns)| turns.next(lcore, self.turn).max(self.reached);
+        let turns = lcores.iter_mut().zip(&self.turns).map(next);
         match turns.enumerate().min_by_key(|(number, at)| (*at, *number)) {
             Some((number, at)) if at < other => (at, Some(number)),
             _ => (other, None),
@@ -165,6 +170,7 @@ impl<'a> Drive<'a> {
 
     fn turn(&mut self, number: usize, at: u64) {
         self.count += 1;
+        self.reached = at;
         let mut lcores = lock(&self.lcores);
         let lcore = &mut lcores[number];
         let turns = &mut self.turns[number];
