@@ -201,7 +201,7 @@ fn packets_are_captured_by_a_key_and_with_the_view_it_ends() {
     top.sees("captured load:tx into one.pcapng");
     top.press(&["c", "C-u"]);
     top.type_in("nowhere:tx two.pcapng");
-    top.sees("unknown chain");
+    top.sees("there is no chain");
     top.press(&["c", "C-u"]);
     top.type_in("one.pcapng");
     top.sees("name the point");

@@ -95,16 +95,19 @@ per_minute = 1
 fn a_failure_is_dumped_with_what_came_before_it() {
     let bench = Bench::new();
     let more = "[[trigger]]\nname = \"failed\"\nhistory = \"h\"\ninto = \"dumps\"\nfault = true\nfuture = \"0s\"\n";
-    // A module that fails with its first packets, in the place of the one that passes them on.
-    let config =
-        config("20kpps", "", more).replace("file = \"good.wat\"", "file = \"traps.wat\"\non_fault = \"restart\"");
+    // It passes packets on, and fails with the one of number 2,000.
+    let line = "(i32.store offset=8 (local.get $at) (i32.const 1))";
+    let fails =
+        "(if (i32.eq (i32.load16_u offset=44 (i32.load (local.get $at))) (i32.const 0xd007)) (then (unreachable)))";
+    bench.write("fails.wat", &GOOD.replace(line, &format!("{fails} {line}")));
+    let config = config("20kpps", "", more).replace("\"good.wat\"", "\"fails.wat\"\non_fault = \"restart\"");
     let run = Process::start(&bench, &config, &[]);
     let_go(&run, N);
     // It is looked for ten times a second.
     std::thread::sleep(Duration::from_millis(300));
     let (_, said) = run.stop();
     let dumps = dumps(&bench, "dumps");
-    assert!(!dumps.is_empty() && dumps[0].contains(&0), "{said}");
+    assert!(dumps.len() == 1 && dumps[0].contains(&2_000) && dumps[0].contains(&0), "{said}");
 }
 
 #[test]

@@ -276,6 +276,8 @@ class ChainStats(TypedDict):
     pool_empty: int
     #: Packets from its port.
     received: int
+    #: The ring that it reads, where it reads one.
+    ring: Optional[str]
     #: Packets that ports took.
     sent: int
     #: Their bytes, without frame check sequence.
@@ -455,6 +457,8 @@ class HistoryStatus(TypedDict):
     at: list[str]
     #: Those of them that are still there.
     held: int
+    #: Nanoseconds that packets are kept at most; `None`: until others take their place.
+    keep_ns: Optional[int]
     #: Bytes that it takes.
     memory: int
     #: Its name.
@@ -975,13 +979,28 @@ class Restarted(TypedDict):
     instances: int
 
 
+class RingPressure(TypedDict):
+    """How a ring stops those whose packets go there."""
+
+    #: For how long it has done so in all, nanoseconds.
+    ns: int
+    #: It does so now.
+    presses: bool
+    #: How often it began.
+    times: int
+
+
 class RingStats(TypedDict):
     """One ring."""
 
+    #: Whether it stops those whose packets go there; `None` where it never does.
+    backpressure: Optional[RingPressure]
     #: Packets in it.
     count: int
     #: Name in the configuration.
     name: str
+    #: Packets that it holds at most.
+    size: int
 
 
 class SeatReport(TypedDict):
