@@ -65,8 +65,7 @@ fn record(writer: &mut Writer, packets: &[u8], ns: u64, len: u16) {
 /// Looks through so many packets of 60 bytes, by one filter after the other.
 fn search(packets: u64) -> Result<()> {
     println!("\nHistories: {packets} packets of 60 bytes are looked through (seconds)");
-    let shape =
-        Shape::of(packets * 80 + (packets * 80 >> 8) + (1 << 20), 1).map_err(|_| anyhow::anyhow!("too small"))?;
+    let shape = Shape::of(packets * 81 + (1 << 20), 1).map_err(|_| anyhow::anyhow!("too small"))?;
     let memory = Memory::new(shape).context("the memory does not come about")?;
     let mut writer = memory.writer().context("a lane")?;
     let mut wanted = [0; FILTERS.len()];
@@ -100,7 +99,7 @@ fn search(packets: u64) -> Result<()> {
 /// A packet, and which filters it passes: mostly UDP and TCP of IPv4, one in 16 of IPv6.
 fn frame(n: u64) -> ([u8; 60], [bool; FILTERS.len()]) {
     let mut frame = [0; 60];
-    let (is_six, is_tcp) = (n % 16 == 0, n % 3 == 0);
+    let (is_six, is_tcp) = (n.is_multiple_of(16), n.is_multiple_of(3));
     let address = [10, 0, n.to_le_bytes()[1], n.to_le_bytes()[0]];
     if is_six {
         frame[12..14].copy_from_slice(&[0x86, 0xdd]);

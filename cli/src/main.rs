@@ -3,6 +3,7 @@
 //! Each command is a module. Errors become text here and nowhere else.
 
 mod args;
+mod attendants;
 mod calibrate;
 mod capture;
 mod check;

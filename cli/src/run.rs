@@ -1,9 +1,8 @@
 //! `perigee run`, and the part of a run that all commands share: start, watch, stop, account.
 
 use crate::args::RunOptions;
-use crate::capture::Standing;
+use crate::attendants::Attendants;
 use crate::control::{Doors, name_of};
-use crate::history::Triggers;
 use crate::intervals::{Files, Intervals};
 use crate::live::Live;
 use crate::read::read;
@@ -26,8 +25,6 @@ use std::time::{Duration, Instant};
 
 /// How often a run is looked at: the most by which it ends late.
 const LOOK: Duration = Duration::from_millis(5);
-/// How often those who write the run's own captures are told what ports have lost: a file that ends has the last that was told.
-const TELL: Duration = Duration::from_millis(100);
 
 /// `perigee run`.
 pub(crate) fn run(file: &Path, options: &RunOptions) -> Result<ExitCode> {
@@ -81,15 +78,13 @@ pub(crate) fn session_and_summary(
     }
     let calibrations = if config.streams.is_empty() { Vec::new() } else { calibrate::known() };
     with.calibrations = calibrate::methods(&calibrations);
-    let mut captures = Standing::start(&config, base, mode)?;
-    let mut triggers = Triggers::start(&config, base, mode)?;
+    let mut attendants = Attendants::start(&config, base, mode)?;
     let view = options.view.then(|| View::start(doors.file().as_deref())).transpose()?;
-    with.captures = captures.iter().map(Standing::request).collect();
+    with.captures = attendants.requests();
     let mut run = Run::start_with(&config, base, &with)?;
     let begun = run.take_captures();
     let run = Arc::new(run);
-    captures.iter_mut().zip(begun).try_for_each(|(capture, begun)| capture.begin(&run, begun))?;
-    triggers.begin(&run)?;
+    attendants.begin(&run, begun)?;
     let mut intervals = intervals.begin(&run)?;
     let server = doors.serve(&run, &supervisor)?;
     // For whoever starts it from a program, and must know when ports and lcores work.
@@ -100,20 +95,11 @@ pub(crate) fn session_and_summary(
         &run,
         &Asked { signal: &stop, server: &server, supervisor: &supervisor },
         options.duration,
-        Eyes {
-            shown: match view {
-                Some(view) => Shown::View(view, options.duration.or_else(|| run.duration())),
-                None if options.quiet || is_stdout(options) => Shown::Nothing,
-                None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
-            },
-            intervals: intervals.as_mut(),
-            triggers: &mut triggers,
-            losses: Losses::of(&captures),
-        },
+        Eyes { shown: shown(view, options, &run), intervals: intervals.as_mut(), attendants: &mut attendants },
     );
     supervisor.stopping();
     let socket = server.close();
-    captures.iter_mut().for_each(Standing::leave_to_run);
+    attendants.leave_to_run();
     let mut summary = Arc::into_inner(run).context("the run is still in use, which is a bug in Perigee")?.stop();
     calibrate::floors(&mut summary, &calibrations, &config);
     if let Some(manifest) = &mut summary.manifest {
@@ -123,8 +109,7 @@ pub(crate) fn session_and_summary(
     jail::with_rights(|| drop(socket));
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
-    let ended = captures.into_iter().filter_map(|capture| capture.end(&summary.snapshot));
-    let failed: Vec<String> = ended.chain(triggers.end()).collect();
+    let failed = attendants.end(&summary.snapshot);
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
     }
@@ -133,6 +118,15 @@ pub(crate) fn session_and_summary(
     written?;
     let code = ExitCode::from(if failures.is_empty() { 0 } else { 2 });
     Ok((code, summary))
+}
+
+/// What is shown to people while it runs.
+fn shown(view: Option<View>, options: &RunOptions, run: &Run) -> Shown {
+    match view {
+        Some(view) => Shown::View(view, options.duration.or_else(|| run.duration())),
+        None if options.quiet || is_stdout(options) => Shown::Nothing,
+        None => Shown::Lines(Box::new(Live::start(options.duration.or_else(|| run.duration())))),
+    }
 }
 
 /// Whether standard output belongs to what other programs read.
@@ -161,30 +155,8 @@ struct Eyes<'a> {
     /// To people.
     shown: Shown,
     intervals: Option<&'a mut Intervals>,
-    /// To processes that wait for something.
-    triggers: &'a mut Triggers,
-    /// To those who write the run's own captures.
-    losses: Losses<'a>,
-}
-
-/// What ports have lost, for the files of captures that are at them.
-struct Losses<'a> {
-    captures: Vec<&'a Standing>,
-    told: Instant,
-}
-
-impl<'a> Losses<'a> {
-    fn of(captures: &'a [Standing]) -> Self {
-        Self { captures: captures.iter().filter(|capture| capture.has_ports()).collect(), told: Instant::now() }
-    }
-
-    fn look(&mut self, run: &Run) {
-        if !self.captures.is_empty() && self.told.elapsed() >= TELL {
-            let now = run.snapshot();
-            self.captures.iter().for_each(|capture| capture.tell(&now));
-            self.told = Instant::now();
-        }
-    }
+    /// To processes of the run's own.
+    attendants: &'a mut Attendants,
 }
 
 fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'_>) -> End {
@@ -210,11 +182,10 @@ fn watch(run: &Run, asked: &Asked<'_>, given: Option<Duration>, mut eyes: Eyes<'
         if eyes.shown.look(run) {
             return End::Signal;
         }
-        eyes.triggers.look(run);
+        eyes.attendants.look(run);
         if let Some(intervals) = &mut eyes.intervals {
             intervals.look(run);
         }
-        eyes.losses.look(run);
         let rest = duration.map_or(LOOK, |duration| duration.saturating_sub(elapsed));
         std::thread::sleep(LOOK.min(rest));
     }

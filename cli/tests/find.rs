@@ -59,6 +59,10 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
+
+    fn index(&mut self, end: u64) -> usize {
+        usize::try_from(self.below(end)).expect("small")
+    }
 }
 
 /// A packet of a time in which one of eight networks speaks: tagged or not, IPv4 with fragments, IPv6, ARP.
@@ -66,7 +70,7 @@ fn packet(n: u32, random: &mut Random) -> Vec<u8> {
     let network = u8::try_from(n * 8 / N).expect("a byte");
     let host = u8::try_from(random.below(20)).expect("a byte");
     let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, network];
-    for tag in [[].as_slice(), &[40 + network], &[42, 7]][usize::from(random.below(3) as u8)] {
+    for tag in [[].as_slice(), &[40 + network], &[42, 7]][random.index(3)] {
         frame.extend([0x81, 0, 0, *tag]);
     }
     let port = (7_000 + u16::from(network)).to_be_bytes();
@@ -95,7 +99,7 @@ fn packet(n: u32, random: &mut Random) -> Vec<u8> {
             frame.extend(behind);
         }
         _ => {
-            let fragment = [[0x40, 0], [0x20, 0], [0, 9], [0, 0]][random.below(4) as usize];
+            let fragment = [[0x40, 0], [0x20, 0], [0, 9], [0, 0]][random.index(4)];
             frame.extend([8, 0, 0x45, 0, 0, u8::try_from(20 + behind.len()).expect("short"), 0, 1]);
             frame.extend([fragment[0], fragment[1], 64, protocol, 0, 0, 10, network, 0, host, 10, 99, 0, 1]);
             frame.extend(behind);

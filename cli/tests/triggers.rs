@@ -23,7 +23,10 @@ fn dumps(bench: &Bench, folder: &str) -> Vec<Vec<u32>> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder).expect("the folder").map(|found| found.expect("a file").path()).collect();
     files.sort();
-    files.iter().map(|file| numbers(&packets(&[file.clone()]).remove("fwd:rx").expect("the point"))).collect()
+    files
+        .iter()
+        .map(|file| numbers(&packets(std::slice::from_ref(file)).remove("fwd:rx").expect("the point")))
+        .collect()
 }
 
 #[test]

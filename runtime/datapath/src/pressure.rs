@@ -79,7 +79,7 @@ impl Pressure {
     #[must_use]
     pub fn new(rings: impl Iterator<Item = Option<(u32, u32)>>, seed: u64, clock: Clock) -> Option<Self> {
         let rings: Box<[_]> = rings.map(|marks| marks.map(Level::new)).collect();
-        rings.iter().any(Option::is_some).then(|| Self { rings, seed, clock })
+        rings.iter().any(Option::is_some).then_some(Self { rings, seed, clock })
     }
 
     fn level(&self, ring: usize) -> Option<&Level> {

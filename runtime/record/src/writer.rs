@@ -193,7 +193,10 @@ impl Writer {
         // - from behind the head to the end of a chunk, which lies in the mapping: `place` has looked. Behind its records there may be
         //   the end of older ones.
         // - a lane has one writer, `&mut self` of the caller, and no reference to a chunk's bytes is held.
-        unsafe { place.add(HEAD_LEN).write_bytes(0, LEN - HEAD_LEN) };
+        let records = unsafe { place.add(HEAD_LEN) };
+        // SAFETY:
+        // - the same bytes.
+        unsafe { records.write_bytes(0, LEN - HEAD_LEN) };
         true
     }
 

@@ -98,8 +98,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let (filters, netlink, machine) = (filters(config)?, open_netlink(&ports), manifest::machine());
     let choosing = Choosing { config, placed: &placed, ports: &ports, options, clock, machine, is_real };
     let streams = streams::streams(plan.base, &choosing)?;
-    let rings = config.rings.iter().map(|r| Ring::new(&r.name, r.size).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let probes = Probes::new(config, &streams, &placed, clock, is_real);
+    let (rings, probes) = (rings(config)?, Probes::new(config, &streams, &placed, clock, is_real));
     let observers = Observers::open(&ports, &probes, config)?;
     enter_jail(plan, jail_mode, evidence.as_deref())?;
     let maker = Maker {
@@ -126,8 +125,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         ends: ends(config, &placed, captures, &ports),
         ports,
         netlink,
-        pressure: Pressure::new(config.rings.iter().map(perigee_config::Ring::marks), config.run.seed, clock)
-            .map(Arc::new),
+        pressure: pressure(config, clock),
         rings,
         pools: memory.pools,
         control: Arc::new(Control::default()),
@@ -143,6 +141,15 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
     parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
     Ok((parts, lcores))
+}
+
+fn rings(config: &Config) -> Result<Vec<Arc<Ring>>, Error> {
+    config.rings.iter().map(|ring| Ring::new(&ring.name, ring.size).map(Arc::new)).collect()
+}
+
+/// How rings stop those whose packets go there, where one does.
+fn pressure(config: &Config, clock: Clock) -> Option<Arc<Pressure>> {
+    Pressure::new(config.rings.iter().map(perigee_config::Ring::marks), config.run.seed, clock).map(Arc::new)
 }
 
 /// The devices of the ports, by number; none where a port is our own.

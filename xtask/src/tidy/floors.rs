@@ -61,7 +61,7 @@ const HOUSES: &[House] = &[
         &["convert"],
         &["streams", "short", "rerun", "replay", "manual", "inspect", "check", "ports", "doctor", "provenance"],
         &["run"],
-        &["control", "view"],
+        &["attendants", "control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
         &["top", "history", "find"],
         &["capture", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
