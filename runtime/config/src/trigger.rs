@@ -103,7 +103,7 @@ mod test {
 
     #[test]
     fn a_burst_is_bytes_and_a_time() {
-        let burst = Burst { bytes: 1_000_000, window: Duration::from_micros(100) };
+        let burst = Burst { bytes: 1 << 20, window: Duration::from_micros(100) };
         assert_eq!(Burst::parse("1MB/100us"), Ok(burst));
         for wrong in ["", "1MB", "1MB/", "/1us", "0/1us", "1/0s", "x/1us"] {
             assert!(Burst::parse(wrong).expect_err(wrong).contains("as 1MB/100us"), "{wrong}");
