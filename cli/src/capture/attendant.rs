@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How long it may take to begin, and to end once nothing more comes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may leave unread what it is told, where that is too much to wait in between: it was stopped, then.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// The process, as its run has it.
 pub(crate) struct Attendant {
@@ -33,6 +35,7 @@ impl Attendant {
         process.arg(command).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
         let child = process.spawn().context("its process")?;
         ours.set_read_timeout(Some(PATIENCE)).context("its process")?;
+        ours.set_write_timeout(Some(LEAST)).context("its process")?;
         let mut this = Self { child, stream: ours };
         this.tell(plan)?;
         Ok(this)

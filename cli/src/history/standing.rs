@@ -43,6 +43,8 @@ pub(super) enum What {
 pub(super) struct Watching {
     pub(super) name: String,
     pub(super) file: PathBuf,
+    /// Most bytes that it may have.
+    pub(super) most: u64,
     pub(super) config: Vec<u8>,
     /// Most memory, elements of tables, CPU time of a call on packets and of others: as granted.
     pub(super) memory: u64,
@@ -103,6 +105,8 @@ impl Standing {
         let Some(why) = news(&mut self.known, &run.snapshot()) else { return };
         for one in self.all.iter_mut().filter(|one| one.entry.fault) {
             if let Err(error) = one.attendant.tell(&why) {
+                // The run goes on without one that does not read, and does not wait for it again.
+                one.entry.fault = false;
                 tracing::warn!("trigger {}: {error:#}", text::line(&one.entry.name, text::NAME));
             }
         }
@@ -185,6 +189,7 @@ fn what(config: &Config, entry: &Trigger, base: &Path) -> Result<What> {
     Ok(What::Module(Watching {
         name: name.clone(),
         file: std::path::absolute(base.join(&module.file)).context("its module")?,
+        most: config.load.module_size,
         config: module.config.as_ref().map(ModuleConfig::bytes).unwrap_or_default(),
         memory: grants.memory,
         table: grants.table,

@@ -64,9 +64,7 @@ fn prepare(plan: Plan) -> Result<Ready> {
         _ => None,
     };
     let module = match &plan.what {
-        What::Module(Watching { file, .. }) => {
-            Some(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?)
-        }
+        What::Module(Watching { file, most, .. }) => Some(load::Upload::read(file, *most)?.bytes),
         _ => None,
     };
     let folder = jail::folder(&config, mode, Path::new(&plan.folder))?;

@@ -5,13 +5,13 @@
 //! new instance begins with full ones. When this layout changes, `state_version` in `module!` is counted up.
 
 use crate::{FlowMeter, Tally};
-use perigee_guest::state::{FiveTuple, FiveTuple4, FiveTuple6, Saved};
+use perigee_guest::state::{FiveTuple, Saved};
 use perigee_guest::{Buffer, Full, Refusal};
 
 /// Most flows that are saved: what a mailbox of 1 MiB holds beside the histograms.
 const FLOWS: usize = 12_000;
-/// Bytes of a flow: family, addresses, ports, protocol, counts and times.
-const FLOW_LEN: usize = 1 + 32 + 5 + 32;
+/// Bytes of a flow, its counts and times.
+const FLOW_LEN: usize = FiveTuple::BYTES + 32;
 
 pub(crate) fn save(meter: &FlowMeter, state: &mut Buffer<'_>) -> Result<(), Refusal> {
     state.push(&meter.now.to_le_bytes())?;
@@ -59,46 +59,19 @@ pub(crate) fn restore(meter: &mut FlowMeter, state: &[u8]) -> Result<(), Refusal
 
 fn write(key: &FiveTuple, tally: &Tally) -> [u8; FLOW_LEN] {
     let mut bytes = [0; FLOW_LEN];
-    let (ports, protocol) = match key {
-        FiveTuple::V4(flow) => {
-            bytes[0] = 4;
-            bytes[1..5].copy_from_slice(&flow.source.octets());
-            bytes[17..21].copy_from_slice(&flow.destination.octets());
-            ([flow.source_port, flow.destination_port], flow.protocol)
-        }
-        FiveTuple::V6(flow) => {
-            bytes[0] = 6;
-            bytes[1..17].copy_from_slice(&flow.source.octets());
-            bytes[17..33].copy_from_slice(&flow.destination.octets());
-            ([flow.source_port, flow.destination_port], flow.protocol)
-        }
-    };
-    bytes[33..35].copy_from_slice(&ports[0].to_le_bytes());
-    bytes[35..37].copy_from_slice(&ports[1].to_le_bytes());
-    bytes[37] = protocol;
+    let (flow, rest) = bytes.split_at_mut(FiveTuple::BYTES);
+    flow.copy_from_slice(&key.to_bytes());
     let numbers = [tally.packets, tally.bytes, tally.first, tally.last];
-    for (place, number) in bytes[38..].chunks_exact_mut(8).zip(numbers) {
+    for (place, number) in rest.chunks_exact_mut(8).zip(numbers) {
         place.copy_from_slice(&number.to_le_bytes());
     }
     bytes
 }
 
 fn read(bytes: &[u8; FLOW_LEN]) -> (FiveTuple, Tally) {
-    let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
     let number = |at: usize| u64::from_le_bytes(bytes[at..].first_chunk().copied().unwrap_or_default());
-    let port = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let (source, destination, source_port, destination_port, protocol) =
-        (part(1), part(17), port(33), port(35), bytes[37]);
     let tally = Tally { packets: number(38), bytes: number(46), first: number(54), last: number(62) };
-    let key = if bytes[0] == 4 {
-        let four = |[a, b, c, d, ..]: [u8; 16]| [a, b, c, d].into();
-        let (source, destination) = (four(source), four(destination));
-        FiveTuple4 { source, destination, source_port, destination_port, protocol }.into()
-    } else {
-        let (source, destination) = (source.into(), destination.into());
-        FiveTuple6 { source, destination, source_port, destination_port, protocol }.into()
-    };
-    (key, tally)
+    (FiveTuple::from_bytes(bytes.first_chunk().unwrap_or(&[0; FiveTuple::BYTES])), tally)
 }
 
 /// Takes bytes off the front.

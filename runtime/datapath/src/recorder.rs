@@ -65,6 +65,8 @@ pub struct Recorder {
     clock: Clock,
     /// Where its writer stood before each packet of a burst that is about to be sent, and behind the last.
     marks: Vec<Mark>,
+    /// When that burst was seen.
+    left_ns: u64,
     /// The next one of the same chain.
     next: Option<Box<Self>>,
 }
@@ -79,7 +81,7 @@ impl Recorder {
         clock: Clock,
     ) -> Box<Self> {
         let marks = Vec::with_capacity(MAX_BATCH + 1);
-        Box::new(Self { id, spot, tag: spot.tag(), writer, filter, most_bytes, clock, marks, next: None })
+        Box::new(Self { id, spot, tag: spot.tag(), writer, filter, most_bytes, clock, marks, left_ns: 0, next: None })
     }
 
     /// Takes the burst's packets from `first` on.
@@ -113,6 +115,7 @@ impl Recorder {
             }
         }
         self.marks.push(self.writer.mark());
+        self.left_ns = ns;
     }
 
     /// Of these so many were sent; the others will come again.
@@ -121,7 +124,7 @@ impl Recorder {
             self.writer.back_to(*mark);
         }
         self.writer.show();
-        self.writer.forget(self.clock.now_ns());
+        self.writer.forget(self.left_ns);
     }
 
     #[inline]
