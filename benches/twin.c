@@ -52,6 +52,65 @@ static inline void two_fields(struct twin *t, struct rte_mbuf **bufs, uint32_t n
 	t->random = random;
 }
 
+/* The same with the checksum of the IPv4 header, from the sum of what does not change. */
+static inline void two_fields_sum(struct twin *t, struct rte_mbuf **bufs, uint32_t n)
+{
+	const uint32_t address = t->address, address_mask = t->address_mask;
+	const uint16_t port = t->udp_port, port_mask = t->udp_port_mask, len = t->len;
+	const struct rte_ether_hdr *first = rte_pktmbuf_mtod(bufs[0], const struct rte_ether_hdr *);
+	struct rte_ipv4_hdr rest;
+	uint64_t random = t->random;
+
+	memcpy(&rest, first + 1, sizeof(rest));
+	rest.hdr_checksum = 0;
+	rest.src_addr = 0;
+	const uint32_t base = rte_raw_cksum(&rest, sizeof(rest));
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = bufs[i];
+		struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+
+		set_len(m, len);
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		uint32_t src = ((uint32_t)(random >> 32) & address_mask) | address;
+		uint32_t sum = base + (src & 0xffff) + (src >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		ip->src_addr = src;
+		ip->hdr_checksum = (uint16_t)~(uint16_t)(sum + (sum >> 16));
+		udp->src_port = ((uint16_t)(random >> 16) & port_mask) | port;
+	}
+	t->random = random;
+}
+
+/* Eight draws for each packet: addresses, ports, four words of the payload. */
+static inline void eight(struct twin *t, struct rte_mbuf **bufs, uint32_t n)
+{
+	const uint16_t len = t->len;
+	uint64_t random = t->random;
+
+#define DRAW (random = random * 6364136223846793005ULL + 1442695040888963407ULL)
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = bufs[i];
+		uint8_t *head = rte_pktmbuf_mtod(m, uint8_t *);
+
+		set_len(m, len);
+		head[29] = (uint8_t)(DRAW >> 56);
+		head[33] = (uint8_t)(DRAW >> 56);
+		for (int at = 34; at < 38; at += 2) {
+			uint16_t port = rte_cpu_to_be_16((uint16_t)(DRAW >> 48));
+
+			memcpy(head + at, &port, sizeof(port));
+		}
+		for (int at = 42; at < 58; at += 4) {
+			uint32_t word = (uint32_t)(DRAW >> 32);
+
+			memcpy(head + at, &word, sizeof(word));
+		}
+	}
+#undef DRAW
+	t->random = random;
+}
+
 /* As testpmd's macswap does it on x86: one load, one shuffle, one store of 16 bytes. */
 static inline void mac_swap(struct rte_mbuf **bufs, uint32_t n)
 {
@@ -103,6 +162,12 @@ static __rte_always_inline void kernel(struct twin *t, struct rte_mbuf **bufs, u
 		break;
 	case TWIN_CRC32C:
 		checksum(t, bufs, n, TWIN_CRC32C);
+		break;
+	case TWIN_TWO_FIELDS_SUM:
+		two_fields_sum(t, bufs, n);
+		break;
+	case TWIN_EIGHT:
+		eight(t, bufs, n);
 		break;
 	default:
 		break;
@@ -159,6 +224,10 @@ uint64_t twin_run(struct twin *t, uint32_t bursts)
 		return generate(t, bursts, TWIN_TEMPLATE);
 	case TWIN_TWO_FIELDS:
 		return generate(t, bursts, TWIN_TWO_FIELDS);
+	case TWIN_TWO_FIELDS_SUM:
+		return generate(t, bursts, TWIN_TWO_FIELDS_SUM);
+	case TWIN_EIGHT:
+		return generate(t, bursts, TWIN_EIGHT);
 	case TWIN_MAC_SWAP:
 		return forward(t, bursts, TWIN_MAC_SWAP);
 	default:

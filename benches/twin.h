@@ -27,7 +27,7 @@ struct twin_ring {
 };
 _Static_assert(sizeof(struct twin_ring) == 40, "RawRing in ffi.rs");
 
-enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING, TWIN_SUM, TWIN_CRC32C };
+enum { TWIN_TEMPLATE, TWIN_TWO_FIELDS, TWIN_MAC_SWAP, TWIN_NOTHING, TWIN_SUM, TWIN_CRC32C, TWIN_TWO_FIELDS_SUM, TWIN_EIGHT };
 
 uint64_t twin_run(struct twin *t, uint32_t bursts);
 uint64_t twin_floor(struct twin *t, uint32_t bursts);

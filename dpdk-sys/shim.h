@@ -57,6 +57,8 @@ unsigned int perigee_ring_count(const struct rte_ring *ring);
 
 /* Copies all segments and the metadata of src into the single segment dst. 0, or -1 where it does not fit. */
 int perigee_copy(struct rte_mbuf *dst, const struct rte_mbuf *src);
+/* The same for n raw mbufs of a pool, which become packets. Returns how many went before one that does not fit. */
+unsigned int perigee_copy_bulk(struct rte_mbuf **dst, struct rte_mbuf *const *src, unsigned int n);
 
 /* Software offloads, for ports without them. 0, or -1 where the lengths do not fit the packet. */
 int32_t perigee_l4_len(const struct rte_mbuf *m, uint64_t ol_flags, uint16_t l2_len, uint16_t l3_len);

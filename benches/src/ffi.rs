@@ -23,6 +23,10 @@ pub(crate) enum Work {
     Sum,
     /// The CRC32c over each packet.
     Crc32c,
+    /// As `TwoFields`, with the checksum of the IPv4 header.
+    TwoFieldsSum,
+    /// A generator that draws eight numbers for each packet.
+    Eight,
 }
 
 /// Bytes behind the headroom of a room for an MTU of 1,500 bytes: at least so many.

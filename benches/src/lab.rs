@@ -23,6 +23,10 @@ pub(crate) struct Lab {
     pub(crate) tsc_hz: u64,
     pub(crate) results: Vec<Measurement>,
     pub(crate) devices: u32,
+    /// What EAL may use of ordinary memory: said by the first loop for all of them.
+    pub(crate) eal_memory: &'static str,
+    /// What is measured now, as results call it.
+    pub(crate) part: &'static str,
 }
 
 /// A configuration, piece by piece: the text that a user would write.
@@ -33,19 +37,33 @@ pub(crate) struct Setup {
     ports: Vec<String>,
     rings: Vec<String>,
     lcore: u32,
+    /// Rooms of the ports and generators that come later.
+    pool: u32,
     target: Target,
 }
 
 impl Setup {
     /// Says `burst` and `tick`.
     pub(crate) fn new(lab: &Lab, burst: u16, tick: &str) -> Self {
-        let text = format!("[run]\nburst = {burst}\ntick = \"{tick}\"\nwatchdog = \"30s\"\n");
-        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu, target: Target::Host }
+        let memory = lab.eal_memory;
+        let text =
+            format!("[run]\nburst = {burst}\ntick = \"{tick}\"\nwatchdog = \"30s\"\neal_memory = \"{memory}\"\n");
+        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu, pool: POOL, target: Target::Host }
     }
 
     /// Its modules are compiled to the same code on all machines of a kind.
     pub(crate) fn for_all_machines(self) -> Self {
         Self { target: Target::Common, ..self }
+    }
+
+    /// On another CPU.
+    pub(crate) fn on(self, cpu: u32) -> Self {
+        Self { lcore: cpu, ..self }
+    }
+
+    /// With so many rooms for what comes later.
+    pub(crate) fn pool(self, rooms: u32) -> Self {
+        Self { pool: rooms, ..self }
     }
 
     /// A port, called like its device. Its number is its place.
@@ -55,7 +73,8 @@ impl Setup {
 
     /// As [`Self::port`], with arguments for the driver, such as `,size=1500`.
     pub(crate) fn port_with(mut self, device: &str, arguments: &str) -> Self {
-        let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}{arguments}\"\npool = {POOL}\n");
+        let pool = self.pool;
+        let _ = write!(self.text, "[[port]]\nname = \"{device}\"\ndevice = \"{device}{arguments}\"\npool = {pool}\n");
         self.ports.push(device.to_owned());
         self
     }
@@ -120,6 +139,23 @@ impl Setup {
         self.chain(&format!("port = \"{port}\""), &[], tx)
     }
 
+    /// Two ports that lead to themselves, a module between them, and a chain without one that is never polled: so that both
+    /// ports have queues for both directions, for who makes the packets and who counts them. `config` are a module's lines.
+    pub(crate) fn between(self, ports: [&str; 2], module: &str, config: &str) -> Self {
+        let mut on = self.port(ports[0]).port(ports[1]);
+        let granted = &on.ports;
+        let _ = writeln!(
+            on.text,
+            "[[module]]\nname = \"{module}\"\nfile = \"target/modules/{module}.wasm\"\n\
+             grants = {{ tx = {granted:?}, create = true, hold = 256, hold_age = \"5s\", deadline = \"10s\", \
+             control_deadline = \"10s\", hostcalls = [\"log\", \"counter\", \"time\"] }}\n[module.config]\n{config}"
+        );
+        let lcore = on.lcore;
+        let _ = writeln!(on.text, "[[chain]]\nlcores = [{lcore}]\nsource = {{ port = \"{}\" }}", ports[0]);
+        let _ = writeln!(on.text, "stages = [\"{module}\"]\ntx = [\"{}\", \"{}\"]", ports[1], ports[0]);
+        on.forward(ports[1], ports[1])
+    }
+
     /// A chain that plays a file into another port.
     pub(crate) fn play(mut self, name: &str, device: &str, tx: &str) -> Self {
         let _ = write!(self.text, "[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\npool = {POOL}\n");
@@ -168,6 +204,7 @@ impl Lab {
 
     /// Keeps a result and shows it.
     pub(crate) fn add(&mut self, measurement: Measurement) {
+        let measurement = Measurement { part: self.part, ..measurement };
         println!("{}", report::line(&measurement));
         self.results.push(measurement);
     }
@@ -175,12 +212,17 @@ impl Lab {
     /// Ends a loop: each packet is accounted for, and each pool has its packets back.
     pub(crate) fn finish(&mut self, on: Loop) -> Result<()> {
         self.tsc_hz = on.tsc_hz();
-        let (accounting, pools) = on.finish();
-        ensure!(accounting.balanced && accounting.held == 0, "packets are missing: {accounting:?}");
-        let lacking: Vec<_> = pools.iter().filter(|pool| !pool.full).collect();
-        ensure!(lacking.is_empty(), "packets did not come back: {lacking:?}");
-        Ok(())
+        settle(on)
     }
+}
+
+/// As [`Lab::finish`].
+pub(crate) fn settle(on: Loop) -> Result<()> {
+    let (accounting, pools) = on.finish();
+    ensure!(accounting.balanced && accounting.held == 0, "packets are missing: {accounting:?}");
+    let lacking: Vec<_> = pools.iter().filter(|pool| !pool.full).collect();
+    ensure!(lacking.is_empty(), "packets did not come back: {lacking:?}");
+    Ok(())
 }
 
 /// Does something on a thread of its own. A loop pins its thread, and what is started from there later inherits that: the

@@ -7,6 +7,7 @@ mod capture;
 mod checksums;
 mod dissect;
 mod ffi;
+mod functions;
 mod grants;
 mod history;
 mod instructions;
@@ -14,7 +15,10 @@ mod lab;
 mod lock;
 mod machine;
 mod measuring;
+mod natives;
+mod opponents;
 mod pacing;
+mod page;
 mod pieces;
 mod pools;
 mod quiet;
@@ -22,6 +26,8 @@ mod replay;
 mod report;
 mod sdk;
 mod stages;
+mod stash;
+mod varied;
 mod veth;
 mod watched;
 mod works;
@@ -56,12 +62,26 @@ struct Args {
     /// Write the counts into benches/INSTRUCTIONS.lock
     #[arg(long, requires = "instructions")]
     bless: bool,
+    /// Measure all parts: without, those of the headline alone, which takes a quarter of an hour
+    #[arg(long, conflicts_with = "only")]
+    all: bool,
+    /// Write docs/benchmark.md and its pictures from the results in this file, and measure nothing
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    page: Option<PathBuf>,
     /// Measure these parts only
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
     /// The CPU to measure on; the last one that this process may use, where nothing is said
     #[arg(long)]
     cpu: Option<u32>,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        let chosen =
+            if self.only.is_empty() { self.all || HEADLINE.contains(&part) } else { self.only.contains(&part) };
+        chosen && !self.instructions
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -74,6 +94,12 @@ enum Part {
     Pools,
     /// Longer chains, and rings
     Stages,
+    /// Router, translator, firewall and balancer
+    Functions,
+    /// Where packets lie, how long they are, how many lcores work
+    Varied,
+    /// LuaJIT, testpmd, eBPF, and other decisions than were taken
+    Opponents,
     /// Limits of rate and of addresses, and trust domains
     Grants,
     /// Streams whose packets are all due
@@ -107,6 +133,9 @@ fn main() -> ExitCode {
 }
 
 fn perform(args: &Args) -> Result<()> {
+    if let Some(results) = &args.page {
+        return page::write(results, &root()?);
+    }
     if args.instructions {
         instructions::with_common_functions()?;
     }
@@ -156,7 +185,10 @@ fn laboratory(args: &Args) -> Result<Lab> {
         (Duration::from_secs(2), Plan { starts: 3, budget: Duration::from_millis(2_500), enough: 1_000 })
     };
     let cpu = args.cpu.or_else(|| perigee_runtime::config::allowed_cpus().last().copied()).unwrap_or(0);
-    Ok(Lab { root: root()?, cpu, floor: Floor::find(watch), plan, tsc_hz: 0, results: Vec::new(), devices: 0 })
+    // Tables of DPDK's own with a million routes, or ten thousand rules, lie there.
+    let eal_memory = if args.wants(Part::Functions) { "1G" } else { "256M" };
+    let (floor, results) = (Floor::find(watch), Vec::new());
+    Ok(Lab { root: root()?, cpu, floor, plan, tsc_hz: 0, results, devices: 0, eal_memory, part: "" })
 }
 
 /// The repository: where it is run, or where it was built.
@@ -167,49 +199,37 @@ fn root() -> Result<PathBuf> {
     Ok(found.context("target/modules/udp-gen.wasm is not there: ./x build-modules makes it")?.to_owned())
 }
 
+/// What is measured where nothing is said: burst 64, small packets, beside all opponents; then one thing varied.
+const HEADLINE: [Part; 6] = [Part::Opponents, Part::Functions, Part::Works, Part::Varied, Part::Stages, Part::Pieces];
+
+/// How a part is measured; `true`: for seconds.
+type Measure = fn(&mut Lab, bool) -> Result<()>;
+
+/// All parts, as they are called in results, in their order.
+const PARTS: [(Part, &str, Measure); 17] = [
+    (Part::Opponents, "opponents", opponents::measure),
+    (Part::Functions, "functions", functions::measure),
+    (Part::Works, "works", |lab, _| works::measure(lab, &works::BURSTS)),
+    (Part::Varied, "varied", varied::measure),
+    (Part::Stages, "stages", |lab, _| stages::measure(lab)),
+    (Part::Pieces, "pieces", |lab, _| pieces::measure(lab)),
+    (Part::Pools, "pools", |lab, _| pools::measure(lab)),
+    (Part::Grants, "grants", |lab, _| grants::measure(lab)),
+    (Part::Pacing, "pacing", |lab, _| pacing::measure(lab)),
+    (Part::Measuring, "measuring", |lab, _| measuring::measure(lab)),
+    (Part::Capture, "capture", |lab, _| capture::measure(lab)),
+    (Part::History, "history", history::measure),
+    (Part::Watched, "watched", |lab, quick| watched::measure(lab, quick)),
+    (Part::Replay, "replay", |lab, _| replay::measure(lab)),
+    (Part::Dissect, "dissect", |lab, quick| dissect::measure(&lab.root, quick)),
+    (Part::Checksums, "checksums", |lab, _| checksums::measure(lab)),
+    (Part::Sdk, "sdk", |lab, _| sdk::measure(lab)),
+];
+
 fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
-    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
-    if wanted(Part::Works) {
-        works::measure(lab, &works::BURSTS)?;
-    }
-    if wanted(Part::Pieces) {
-        pieces::measure(lab)?;
-    }
-    if wanted(Part::Pools) {
-        pools::measure(lab)?;
-    }
-    if wanted(Part::Stages) {
-        stages::measure(lab)?;
-    }
-    if wanted(Part::Grants) {
-        grants::measure(lab)?;
-    }
-    if wanted(Part::Pacing) {
-        pacing::measure(lab)?;
-    }
-    if wanted(Part::Measuring) {
-        measuring::measure(lab)?;
-    }
-    if wanted(Part::Capture) {
-        capture::measure(lab)?;
-    }
-    if wanted(Part::History) {
-        history::measure(lab, args.quick)?;
-    }
-    if wanted(Part::Watched) {
-        watched::measure(lab, args.quick)?;
-    }
-    if wanted(Part::Replay) {
-        replay::measure(lab)?;
-    }
-    if wanted(Part::Dissect) {
-        dissect::measure(&lab.root, args.quick)?;
-    }
-    if wanted(Part::Checksums) {
-        checksums::measure(lab)?;
-    }
-    if wanted(Part::Sdk) {
-        sdk::measure(lab)?;
+    for (part, name, measure) in PARTS.into_iter().filter(|(part, ..)| args.wants(*part)) {
+        lab.part = name;
+        measure(lab, args.quick).with_context(|| format!("{part:?}"))?;
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ const LEAST: usize = 30;
 /// One side of a comparison: works for about [`SLICE`] packets, and returns how many they were.
 pub(crate) type Side<'a, C> = Box<dyn FnMut(&mut C) -> u64 + 'a>;
 
+/// What a side needs before each of its slices, and what is not measured.
+pub(crate) type Prepare<'a, C> = Box<dyn FnMut(&mut C) -> Result<()> + 'a>;
+
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -38,8 +41,9 @@ pub(crate) struct Plan {
 pub(crate) struct Figures {
     /// Median of the quiet slices; of all, where too few were quiet.
     pub(crate) cycles: f64,
-    /// From the 10th to the 90th percentile of the same slices.
-    pub(crate) spread: f64,
+    /// The 10th and the 90th percentile of the same slices.
+    pub(crate) p10: f64,
+    pub(crate) p90: f64,
     /// How many slices were quiet.
     pub(crate) quiet_slices: usize,
     /// Median of the others.
@@ -47,6 +51,18 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    /// Of windows of time: few, and none is known to be quiet.
+    pub(crate) fn of_windows(mut cycles: Vec<f64>) -> Self {
+        let mut at = |part| quantile(&mut cycles, part);
+        let (cycles, p10, p90) = (at(0.5), at(0.1), at(0.9));
+        Self { cycles, p10, p90, quiet_slices: 0, busy_cycles: Some(cycles) }
+    }
+
+    /// From the 10th to the 90th percentile.
+    pub(crate) fn spread(&self) -> f64 {
+        self.p90 - self.p10
+    }
+
     /// Whether `quiet_slices` are enough for a median of them alone.
     pub(crate) fn are_quiet(quiet_slices: usize) -> bool {
         quiet_slices >= LEAST
@@ -92,16 +108,31 @@ pub(crate) fn interleave<C>(
     floor: Floor,
     plan: Plan,
 ) -> Result<Vec<Samples>> {
+    interleave_prepared(context, &mut [], sides, floor, plan)
+}
+
+/// The same, where something is done before the slices of each side.
+pub(crate) fn interleave_prepared<C>(
+    context: &mut C,
+    prepare: &mut [Prepare<'_, C>],
+    sides: &mut [Side<'_, C>],
+    floor: Floor,
+    plan: Plan,
+) -> Result<Vec<Samples>> {
     let mut samples = vec![Samples::default(); sides.len()];
     let start = Instant::now();
     for round in 0.. {
         let mut before = ffi::probe();
-        for (side, samples) in sides.iter_mut().zip(&mut samples) {
+        for (number, (side, samples)) in sides.iter_mut().zip(&mut samples).enumerate() {
+            if let Some(prepare) = prepare.get_mut(number) {
+                prepare(context)?;
+                before = ffi::probe();
+            }
             let from = now();
             let packets = side(context);
             let taken = now() - from;
             let after = ffi::probe();
-            ensure!(packets != 0, "a slice had no packets");
+            ensure!(packets != 0, "a slice of side {number} had no packets");
             let quiet = floor.is_quiet(before) && floor.is_quiet(after);
             before = after;
             if round >= WARM_UP {
@@ -137,8 +168,8 @@ fn figures_of(mut samples: Samples) -> Figures {
         samples.quiet.append(&mut samples.busy);
     }
     let cycles = quantile(&mut samples.quiet, 0.5);
-    let spread = quantile(&mut samples.quiet, 0.9) - quantile(&mut samples.quiet, 0.1);
-    Figures { cycles, spread, quiet_slices, busy_cycles }
+    let (p10, p90) = (quantile(&mut samples.quiet, 0.1), quantile(&mut samples.quiet, 0.9));
+    Figures { cycles, p10, p90, quiet_slices, busy_cycles }
 }
 
 /// The value below which `part` of the values are; `values` must not be empty.
@@ -165,7 +196,7 @@ mod test {
     #[test]
     fn busy_slices_do_not_touch_the_quiet_median() {
         let figures = figures_of(samples(101, 1_000));
-        assert_eq!((figures.cycles, figures.spread, figures.quiet_slices), (60.0, 80.0, 101));
+        assert_eq!((figures.cycles, figures.spread(), figures.quiet_slices), (60.0, 80.0, 101));
         assert_eq!(figures.busy_cycles, Some(100.0));
         assert!(Figures::are_quiet(figures.quiet_slices));
     }

@@ -7,6 +7,8 @@ use serde::Serialize;
 /// One measurement, beside its twin where it has one. Cycles are those of the time stamp counter, per packet.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measurement {
+    /// The part of the benchmark.
+    pub(crate) part: &'static str,
     /// What is done with each packet.
     pub(crate) work: String,
     /// The port's driver.
@@ -17,14 +19,20 @@ pub(crate) struct Measurement {
     pub(crate) variant: String,
     /// Median of the quiet slices.
     pub(crate) cycles: f64,
-    /// Between the 10th and the 90th percentile of the quiet slices.
+    /// The 10th and the 90th percentile of the quiet slices, and what lies between them.
+    pub(crate) p10: Option<f64>,
+    pub(crate) p90: Option<f64>,
     pub(crate) spread: Option<f64>,
     /// The twin's median in the same run.
     pub(crate) twin_cycles: Option<f64>,
-    /// The twin's language: `c`, or `raw` for a module without the guest SDK.
+    /// What the twin is: `c`, `raw` for a module without the guest SDK, or the name of another program.
     pub(crate) twin: Option<&'static str>,
     /// `cycles` by `twin_cycles`.
     pub(crate) ratio: Option<f64>,
+    /// What `cycles` should be at most, beside this twin.
+    pub(crate) aim: Option<f64>,
+    /// By how many cycles that is missed.
+    pub(crate) missed_by: Option<f64>,
     /// Slices that nobody disturbed. Under 30 `cycles` is the median of all slices.
     pub(crate) quiet_slices: usize,
     /// Median of the disturbed slices.
@@ -35,15 +43,20 @@ impl Measurement {
     pub(crate) fn new(what: (&str, &str, u16, &str), figures: Figures) -> Self {
         let (work, port, burst, variant) = what;
         Self {
+            part: "",
             work: work.to_owned(),
             port: port.to_owned(),
             burst,
             variant: variant.to_owned(),
             cycles: round(figures.cycles),
-            spread: Some(round(figures.spread)),
+            p10: Some(round(figures.p10)),
+            p90: Some(round(figures.p90)),
+            spread: Some(round(figures.spread())),
             twin_cycles: None,
             twin: None,
             ratio: None,
+            aim: None,
+            missed_by: None,
             quiet_slices: figures.quiet_slices,
             busy_cycles: figures.busy_cycles.map(round),
         }
@@ -69,10 +82,25 @@ impl Measurement {
         self
     }
 
+    /// Says what it should be at most: so many times the twin, and so many cycles more.
+    pub(crate) fn aim(self, times: f64, more: f64) -> Self {
+        match self.twin_cycles {
+            Some(twin) => self.aim_at(twin * times + more),
+            None => self,
+        }
+    }
+
+    /// The same in cycles.
+    pub(crate) fn aim_at(mut self, cycles: f64) -> Self {
+        self.aim = Some(round(cycles));
+        self.missed_by = Some(round(self.cycles - cycles)).filter(|by| *by > 0.0);
+        self
+    }
+
     /// What follows from several measurements has a value, and no spread of its own.
     pub(crate) fn derived(what: (&str, &str, u16, &str), cycles: f64, quiet_slices: usize) -> Self {
-        let figures = Figures { cycles, spread: 0.0, quiet_slices, busy_cycles: None };
-        Self { spread: None, ..Self::new(what, figures) }
+        let figures = Figures { cycles, p10: cycles, p90: cycles, quiet_slices, busy_cycles: None };
+        Self { p10: None, p90: None, spread: None, ..Self::new(what, figures) }
     }
 }
 
@@ -113,8 +141,8 @@ pub(crate) fn round(value: f64) -> f64 {
 /// The table's head, with a title above it.
 pub(crate) fn head(title: &str) -> String {
     format!(
-        "\n{title}\n{:<11} {:<9} {:>5}  {:<22} {:>8} {:>7} {:>8} {:>6} {:>7} {:>8}",
-        "work", "port", "burst", "variant", "cycles", "spread", "twin", "ratio", "quiet", "busy"
+        "\n{title}\n{:<13} {:<9} {:>5}  {:<24} {:>6} {:>8} {:>7} {:>8} {:>7} {:>8}  aim",
+        "work", "port", "burst", "variant", "ratio", "cycles", "spread", "twin", "quiet", "busy"
     )
 }
 
@@ -128,16 +156,31 @@ pub(crate) fn line(m: &Measurement) -> String {
     let (spread, twin) = (number(m.spread, digits), number(m.twin_cycles, digits));
     let (ratio, busy) = (number(m.ratio, 3), number(m.busy_cycles, 1));
     format!(
-        "{:<11} {:<9} {:>5}  {:<22} {cycles:>8} {spread:>7} {twin:>8} {ratio:>6} {:>7} {busy:>8}",
-        m.work, m.port, m.burst, m.variant, m.quiet_slices
+        "{:<13} {:<9} {:>5}  {:<24} {ratio:>6} {cycles:>8} {spread:>7} {twin:>8} {:>7} {busy:>8}  {}",
+        m.work,
+        m.port,
+        m.burst,
+        m.variant,
+        m.quiet_slices,
+        aim(m)
     )
+}
+
+/// Whether the aim is met.
+pub(crate) fn aim(m: &Measurement) -> String {
+    match (m.aim, m.missed_by) {
+        (Some(aim), None) => format!("{aim:.1} met"),
+        (Some(aim), Some(by)) => format!("{aim:.1} missed by {by:.1}"),
+        (None, _) => "-".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
 
-    const FIGURES: Figures = Figures { cycles: 24.0, spread: 0.5, quiet_slices: 500, busy_cycles: Some(40.0) };
+    const FIGURES: Figures =
+        Figures { cycles: 24.0, p10: 23.75, p90: 24.25, quiet_slices: 500, busy_cycles: Some(40.0) };
 
     #[test]
     fn a_measurement_has_what_readers_of_the_json_expect() {
@@ -147,7 +190,7 @@ mod test {
         for key in ["work", "port", "variant", "twin"] {
             assert!(json[key].is_string(), "{key}");
         }
-        for key in ["burst", "cycles", "spread", "twin_cycles", "quiet_slices", "busy_cycles"] {
+        for key in ["burst", "cycles", "p10", "p90", "spread", "twin_cycles", "quiet_slices", "busy_cycles"] {
             assert!(json[key].is_number(), "{key}");
         }
         assert_eq!((m.ratio, m.quiet_slices), (Some(1.2), 400));
@@ -157,8 +200,17 @@ mod test {
     fn the_table_is_aligned() {
         let m = Measurement::new(("template", "net_null", 64, "wasm"), FIGURES);
         let head = head("title");
-        let widths = [head.lines().last().unwrap().len(), line(&m).len(), line(&m.clone().beside(FIGURES)).len()];
+        let lines = [head.lines().last().unwrap().to_owned(), line(&m), line(&m.clone().beside(FIGURES))];
+        let widths = lines.map(|line| line.rfind("  ").unwrap());
         assert!(widths.iter().all(|w| *w == widths[0]), "{widths:?}");
+    }
+
+    #[test]
+    fn an_aim_is_so_many_times_the_twin_and_some_cycles() {
+        let twin = Figures { cycles: 20.0, ..FIGURES };
+        let m = Measurement::new(("template", "net_null", 64, "wasm"), FIGURES).beside(twin);
+        assert_eq!(aim(&m.clone().aim(1.05, 1.5)), "22.5 missed by 1.5");
+        assert_eq!((m.clone().aim(1.0, 4.0).missed_by, aim(&m.aim(1.25, 12.0))), (None, "37.0 met".to_owned()));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! left alone in turns; and how late its slowest polls are is compared with a load on the other CPUs that is none of ours.
 
 use crate::lab::Lab;
+use crate::lock::Lock;
+use crate::pieces::BURST;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
@@ -44,14 +46,18 @@ pub(crate) fn measure(lab: &Lab, quick: bool) -> Result<()> {
 fn cycles(bed: &Bed, turns: usize) -> Result<()> {
     let run = Run::start(bed)?;
     let mut sides = [Vec::new(), Vec::new()];
+    let mut seen = Seen::default();
     for _ in 0..turns {
         for (side, watched) in sides.iter_mut().zip([false, true]) {
             let watchers = watched.then(|| Watchers::begin(bed, &run)).transpose()?;
             thread::sleep(SETTLE);
-            let before = run.counts()?;
+            let (asked, before) = (run.requests()?, run.counts()?);
             thread::sleep(TURN);
-            let after = run.counts()?;
+            let (after, asked_then) = (run.counts()?, run.requests()?);
             side.push((after.0 - before.0) / (after.1 - before.1));
+            if watched {
+                seen.add(asked_then - asked, after.1 - before.1);
+            }
             watchers.map(Watchers::end).transpose()?;
         }
     }
@@ -66,7 +72,37 @@ fn cycles(bed: &Bed, turns: usize) -> Result<()> {
         sorted[0],
         sorted[sorted.len() - 1]
     );
-    Ok(())
+    seen.tell(bed, turns)
+}
+
+/// What those who watched asked for, and the packets meanwhile.
+#[derive(Default)]
+struct Seen {
+    requests: u64,
+    packets: f64,
+}
+
+impl Seen {
+    /// Of one turn. Some requests are this bench's own, which makes it look worse than it is.
+    fn add(&mut self, requests: u64, packets: f64) {
+        self.requests += requests;
+        self.packets += packets;
+    }
+
+    /// Instructions of an lcore for its answers beside those that it spends on packets at the least: by the exact counts of both.
+    fn tell(&self, bed: &Bed, turns: usize) -> Result<()> {
+        let lock = Lock::read(&bed.root)?;
+        let report = lock.instructions("watched: report")?;
+        let pieces = ["nothing: crossing", "template: publish", "template: call", "template: collect"];
+        let burst: u64 = pieces.iter().map(|piece| lock.instructions(piece)).sum::<Result<_>>()?;
+        let spent = self.packets / f64::from(BURST) * burst as f64;
+        println!(
+            "  instructions: {report} an answer, {:.1} answers a second: {:.4} % of those for packets (aim: 0.5 %)",
+            self.requests as f64 / (turns as f64 * TURN.as_secs_f64()),
+            self.requests as f64 * report as f64 / spent * 100.0
+        );
+        Ok(())
+    }
 }
 
 /// The slowest polls: alone, watched, and with a load on the other CPUs.
@@ -175,6 +211,12 @@ impl Run {
         let output = command.output().context("perigee ctl")?;
         ensure!(output.status.success(), "perigee ctl: {}", String::from_utf8_lossy(&output.stderr));
         Ok(output.stdout)
+    }
+
+    /// Requests that the run has answered.
+    fn requests(&self) -> Result<u64> {
+        let status: Value = serde_json::from_slice(&self.ctl(&["status", "--json"])?)?;
+        status["control"]["requests"].as_u64().with_context(|| format!("requests in {status}"))
     }
 
     fn chain(&self) -> Result<Value> {

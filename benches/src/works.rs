@@ -7,7 +7,7 @@ use crate::report::{self, Measurement};
 use anyhow::{Result, ensure};
 use perigee_runtime::bench::Loop;
 
-pub(crate) const BURSTS: [u16; 5] = [1, 8, 32, 64, 128];
+pub(crate) const BURSTS: [u16; 6] = [1, 8, 32, 64, 128, 256];
 /// Packets that circle in a ring port.
 const IN_RING: u32 = 512;
 

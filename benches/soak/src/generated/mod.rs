@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     memory: 160 << 20,
     deadline: Duration::from_millis(2),
     control_deadline: Duration::from_millis(2),
+    targets: 0,
     table: 65_536,
 };
 /// Bytes of randomness that a module is made of.
