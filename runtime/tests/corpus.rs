@@ -12,6 +12,8 @@ mod module;
 mod pcap;
 #[path = "../../fuzz/src/provenance.rs"]
 mod provenance;
+#[path = "../../fuzz/src/routes.rs"]
+mod routes;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -177,4 +179,9 @@ fn any_signature_is_wrong_but_the_one_that_was_made() {
 #[test]
 fn any_policy_is_read_or_refused_and_admits_nothing_by_itself() {
     check("policy", provenance::policy);
+}
+
+#[test]
+fn any_routes_are_read_or_refused() {
+    check("routes", routes::check);
 }

@@ -1,7 +1,8 @@
 //! The data path with modules in WAT: verdicts, lying descriptors, output lists, held packets, traps, rings.
 
 use perigee_abi::verdict as v;
-use perigee_lab::{Bench, CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, each, module, packets, verdict};
+use perigee_lab::{Bench, CHAIN, MAILBOX, OUT_COUNT, OUTPUTS, SPARES, check, each, module, packets, verdict};
+use std::time::{Duration, Instant};
 
 fn run(module_text: &str, input: &[Vec<u8>]) -> perigee_lab::Outcome {
     run_with(module_text, input, CHAIN)
@@ -379,4 +380,29 @@ fn the_rooms_of_a_generator_come_in_turn() {
         // All of them come; those that came back last do so more often, by as many times as they are taken first.
         assert!(*least > 0 && *most <= 8 * mean, "pool {pool}, burst {burst}: each {least} to {most} times");
     }
+}
+
+/// A ring of DPDK's that nobody empties is full, and refuses no packet for what that is: what waits is not tried in another order.
+#[test]
+fn a_port_that_is_only_full_keeps_the_order() {
+    let bench = Bench::new();
+    bench.module("m.wat", &module(&each("generate", &verdict(v::NEXT))));
+    let run = bench
+        .start(
+            "[[port]]\nname = \"out\"\ndevice = \"net_ring0\"\n[[module]]\nname = \"m\"\nfile = \"m.wat\"\n\
+             [[chain]]\nsource = { module = \"m\", pool = 4095 }\ntx = [\"out\"]\nwhen_full = \"wait\"\n",
+        )
+        .unwrap();
+    let held = || run.snapshot().chains[0].held;
+    let begin = Instant::now();
+    while held() == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the ring is not full: {:#?}", run.snapshot());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Longer than a port is given that may refuse a packet: then others would be made, to be tried behind the first.
+    std::thread::sleep(Duration::from_millis(250));
+    assert!((1..=64).contains(&held()), "{}", held());
+    let summary = run.stop();
+    check(&summary);
+    assert!(!summary.accounting.dropped.contains_key("tx_refused"), "{:?}", summary.accounting);
 }

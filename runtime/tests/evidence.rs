@@ -310,3 +310,28 @@ fn a_module_in_rust_replays_to_the_same_trap() {
     assert!(replay.made == replay.calls && replay.calls <= 100, "{} calls", replay.calls);
     wasmparser::validate(&replay.core).unwrap();
 }
+
+/// What a module hears of itself, and what it is answered, whose queue is full at some time: both are in the recording.
+#[test]
+fn what_is_told_and_heard_replays_to_the_same_trap() {
+    let case = Case {
+        imports: r#"(import "perigee" "tell" (func $tell (param i32 i32 i32) (result i32)))"#,
+        items: "(func $read (local $i i32) (loop
+            (call $mix (call $tell (i32.const 0) (i32.const 16) (i32.const 4)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if 0 (i32.lt_u (local.get $i) (i32.const 3)))))",
+        process: "(call $read)",
+        message: "(call $mix (i32.load (i32.const 131072)))",
+        ..Case::default()
+    };
+    let bench = Bench::new();
+    let directory = bench.path("evidence");
+    bench.module("m.wat", &module(&case)).input(&packets(600, 90));
+    let config = case.chain().replace("create = true", "create = true\ntell = [\"m\"]");
+    let config = format!("[run]\nburst = 4\n{config}");
+    let summary = run(&bench, &config, EvidenceOptions::recording(&directory, 10));
+    let told = &summary.snapshot.modules[0];
+    assert!(told.told + told.tell_full == 3 * 47 && told.told >= 64, "{told:?}");
+    let replay = replay(&bundles(&directory).pop().unwrap());
+    assert_eq!(replay.verdict, Verdict::Same, "{replay:#?}");
+}

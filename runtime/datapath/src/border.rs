@@ -20,12 +20,24 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Border {
     /// Host addresses of its region.
-    pub region: Span,
+    region: Span,
     /// Where packets go that come from outside the region or in segments.
-    pub copies: Arc<Pool>,
+    copies: Arc<Pool>,
+    /// Where copies of a whole burst are made; empty otherwise.
+    aside: Box<Burst>,
 }
 
 impl Border {
+    /// Around this region, in front of this pool, whose rooms lie in it.
+    pub fn new(region: Span, copies: Arc<Pool>) -> Self {
+        Self { region, copies, aside: Burst::new() }
+    }
+
+    /// Copies go into this pool from now on.
+    pub fn copy_into(&mut self, pool: Arc<Pool>) {
+        self.copies = pool;
+    }
+
     /// The packet is not one of the domain's own: in its region, in one segment.
     #[inline]
     pub fn is_foreign(&self, packet: &Packet) -> bool {
@@ -34,8 +46,15 @@ impl Border {
 
     /// The one copy path: packets from outside the region, or in several segments, go into a room each. What else lies in that
     /// room is of the same domain: rooms never change theirs.
-    #[cold]
-    pub fn bring_in(&self, burst: &mut Burst, ledger: &mut Ledger) {
+    pub fn bring_in(&mut self, burst: &mut Box<Burst>, ledger: &mut Ledger) {
+        let foreign = burst.iter_mut().filter(|packet| self.is_foreign(packet)).count();
+        if foreign == 0 {
+            return;
+        }
+        // What comes from another domain is foreign as a whole, nearly always.
+        if foreign == burst.len() && burst.move_to(&self.copies, &mut self.aside) {
+            return ledger.add(Counter::CopiedIn, foreign);
+        }
         burst.change(|packet| if self.is_foreign(&packet) { self.copy(packet, ledger) } else { Some(packet) });
     }
 

@@ -15,6 +15,9 @@ use perigee_wasm::instance::Refusal;
 use perigee_wasm::request::Request;
 use std::sync::Arc;
 
+/// Most messages of other modules that an instance hears between two bursts.
+const HEARD: usize = 8;
+
 /// One chain as it runs on one lcore.
 pub struct Chain {
     /// Where its packets come from.
@@ -304,6 +307,24 @@ impl Chain {
             &mut self.out,
             now,
         )
+    }
+
+    /// Hands its instances what others have told them: some messages each, and no further one from `until` on. True: there is more.
+    pub fn hear(&mut self, clock: &Clock, until: u64, now: Now) -> bool {
+        for stage in &mut self.stages {
+            for _ in 0..HEARD {
+                if !stage.hear(&mut self.out, now) || clock.cycles() >= until {
+                    break;
+                }
+            }
+        }
+        self.is_told()
+    }
+
+    /// Somebody has told one of its instances something that it has not heard yet.
+    #[inline]
+    pub fn is_told(&self) -> bool {
+        self.stages.iter().any(|stage| !stage.place.seat.inbox.is_empty())
     }
 
     /// The last call of each stage, in which it may give back what it holds.

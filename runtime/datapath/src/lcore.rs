@@ -59,6 +59,8 @@ pub struct Lcore {
     pub retired: Vec<Retired>,
     /// Changes whose pause has just ended, to be told at the next look.
     pub changed: Vec<Answer>,
+    /// Instances have been told more than they have heard.
+    pub is_told: bool,
 }
 
 /// What a turn costs in a simulation, in nanoseconds.
@@ -92,6 +94,8 @@ const NAP: Duration = Duration::from_micros(50);
 const RING_REST_NS: u64 = 5_000_000;
 /// The longest that the end may take, whatever the chains still do.
 const END_NS: u64 = 2_000_000_000;
+/// For so long an lcore hands on what instances tell each other, before packets have their turn again: what it has begun it ends.
+const HEARING_NS: u64 = 20_000;
 /// How long a full port may keep the last packets waiting.
 const FLUSH_NS: u64 = 200_000_000;
 
@@ -141,7 +145,7 @@ impl Lcore {
                 self.pulse.beat(cycles);
                 self.serve(cycles);
                 cycles = self.clock.cycles();
-                next_look = if self.commands.is_empty() { cycles + look } else { cycles };
+                next_look = if self.commands.is_empty() && !self.is_told { cycles + look } else { cycles };
             }
             empty = if packets == 0 { empty.saturating_add(1) } else { 0 };
             if self.nap && empty > EMPTY_POLLS && !self.chains.iter().any(|chain| chain.is_near(self.clock.ns(cycles)))
@@ -190,6 +194,7 @@ impl Lcore {
     /// asker, which may take this CPU to prepare what it asks for next, and packets should flow before that is looked at.
     pub fn serve(&mut self, since: u64) {
         self.tend();
+        self.hear();
         if let Some(command) = self.commands.pop() {
             match command {
                 Command::Ask { seat, request, reply } => {
@@ -244,6 +249,23 @@ impl Lcore {
         }
         let pause_ns = self.clock.ns(self.clock.cycles()).saturating_sub(self.clock.ns(since));
         self.changed.iter_mut().for_each(|changed| changed.set_pause(pause_ns));
+    }
+
+    /// Hands instances what others have told them, for a short while; what is left waits until each chain has polled once more.
+    fn hear(&mut self) {
+        self.is_told = self.chains.iter().any(Chain::is_told);
+        if !self.is_told {
+            return;
+        }
+        let begin = self.clock.cycles();
+        let until = begin + self.clock.cycles_in(HEARING_NS);
+        self.is_told = false;
+        for (i, chain) in self.chains.iter_mut().enumerate().filter(|(_, chain)| chain.is_told()) {
+            let cycles = self.clock.cycles();
+            let now = Now { cycles, ns: self.clock.ns(cycles), flags: 0 };
+            self.is_told |= chain.hear(&self.clock, until, now);
+            self.shares.charge(i, 1, cycles, self.clock.cycles());
+        }
     }
 
     fn swap(&mut self, task: Task, since: u64) {
@@ -303,6 +325,12 @@ impl Lcore {
             denied: stage.instance.denied(),
         };
         stages.map(report).collect()
+    }
+
+    /// As [`Self::report`], after all counters were shown as they are now; else they are as old as a tick.
+    pub fn report_all(&mut self) -> Vec<InstanceReport> {
+        self.chains.iter_mut().for_each(Chain::publish);
+        self.report()
     }
 
     /// The run stops: what is on its way leaves by [`Self::end_step`].

@@ -25,6 +25,7 @@ pub mod probing;
 pub mod rebuild;
 pub mod recorder;
 pub mod seat;
+pub mod shape;
 pub mod shares;
 mod sieve;
 pub mod source;

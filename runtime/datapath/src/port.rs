@@ -39,6 +39,8 @@ pub struct PortFacts {
     pub stale_flags: bool,
     /// Packets come with another number of the port than ours.
     pub renumbers: bool,
+    /// It may refuse a packet for what that is, and take others. Else whoever does not take one is full.
+    pub may_refuse: bool,
 }
 
 impl PortFacts {
@@ -53,6 +55,7 @@ impl PortFacts {
             stale_flags: false,
             // Its end writes our number.
             renumbers: false,
+            may_refuse: false,
         }
     }
 }
@@ -307,6 +310,7 @@ impl Port for DpdkPort {
             timestamp: self.timestamp,
             stale_flags,
             renumbers: stale_flags || self.number != DpdkPort::dpdk_id(self),
+            may_refuse: self.may_refuse(),
         }
     }
 

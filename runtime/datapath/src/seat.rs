@@ -3,6 +3,7 @@
 use super::health::Health;
 use super::source::Meta;
 use perigee_wasm::log::LogQueue;
+use perigee_wasm::tell::Inbox;
 use std::sync::Arc;
 
 /// Where a chain runs.
@@ -53,6 +54,8 @@ pub struct Seat {
     pub log: Arc<LogQueue>,
     /// Rooms of the pool from which it makes packets.
     pub rooms: u32,
+    /// What other modules tell its instances.
+    pub inbox: Arc<Inbox>,
     /// How its instances fare.
     pub health: Arc<Health>,
 }

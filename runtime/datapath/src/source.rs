@@ -89,7 +89,7 @@ impl Source {
 
     /// Takes up to `max` packets (or rooms) into the empty burst; returns how many.
     #[inline]
-    pub fn fill(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
+    pub fn fill(&mut self, burst: &mut Box<Burst>, max: usize, ledger: &mut Ledger) -> usize {
         match self {
             Self::Port(rx) if rx.sorter.is_some() => rx.fill_sorted(burst, max, ledger),
             Self::Port(rx) => {
@@ -105,7 +105,7 @@ impl Source {
                 if let Some(entrance) = &mut end.entrance {
                     entrance.sift_taken(&end.ring, burst, ledger);
                 }
-                if let Some(border) = &end.border {
+                if let Some(border) = &mut end.border {
                     border.bring_in(burst, ledger);
                 }
                 n
@@ -187,7 +187,7 @@ impl RxQueue {
 
     /// As [`Source::fill`], where flow rules are done in software: what other queues have brought here, then what has come.
     #[inline(never)]
-    fn fill_sorted(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
+    fn fill_sorted(&mut self, burst: &mut Box<Burst>, max: usize, ledger: &mut Ledger) -> usize {
         let Some(sorter) = &mut self.sorter else { return 0 };
         let brought = sorter.take(burst, max, ledger);
         let may_read = sorter.may_read(ledger) && brought < max;
@@ -217,7 +217,7 @@ impl RxQueue {
 
     /// Makes what the driver gave packets of ours: from our port's number, with a mark, in the region, in one segment.
     #[inline]
-    fn admit(&mut self, burst: &mut Burst, ledger: &mut Ledger) {
+    fn admit(&mut self, burst: &mut Box<Burst>, ledger: &mut Ledger) {
         if self.entrance.is_some() {
             self.sift(burst, ledger);
         }

@@ -1,6 +1,7 @@
 //! A burst: storage for a fixed number of packets.
 
 use crate::packet::Packet;
+use crate::pool::Pool;
 use perigee_abi::MAX_BATCH;
 use perigee_dpdk_sys as sys;
 
@@ -166,6 +167,27 @@ impl Burst {
         {
             first.free();
         }
+    }
+
+    /// Puts copies of all packets, in rooms of the pool, in their places: all bytes, and what is known of each. False, and nothing changed,
+    /// where the pool has too few rooms, or one that does not hold its packet. `aside` is empty before and after.
+    #[inline]
+    pub fn move_to(self: &mut Box<Self>, pool: &Pool, aside: &mut Box<Self>) -> bool {
+        debug_assert!(aside.is_empty());
+        let n = self.len;
+        if pool.take(aside, n) != n {
+            return false;
+        }
+        let (to, from) = (aside.packets.as_mut_ptr().cast(), self.packets.as_ptr().cast());
+        // SAFETY:
+        // - both have n live mbufs, which are different ones; the shim checks all lengths.
+        let copied = unsafe { sys::perigee_copy_bulk(to, from, u32::try_from(n).unwrap_or(0)) };
+        let all = copied as usize == n;
+        if all {
+            std::mem::swap(self, aside);
+        }
+        aside.free_all();
+        all
     }
 
     /// Frees all packets into their pools; returns how many they were.

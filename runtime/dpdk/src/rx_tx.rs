@@ -53,6 +53,11 @@ impl Port {
         self.abilities.driver == "net_pcap"
     }
 
+    /// Some packet may be none that the driver ever takes. net_ring and net_memif take each as soon as there is a place in their rings.
+    pub fn may_refuse(&self) -> bool {
+        !matches!(self.abilities.driver.as_str(), "net_ring" | "net_memif")
+    }
+
     /// As [`Self::tx`], and whether the packet that is now the first one was refused because it is too long for the interface.
     pub fn tx_told(&self, queue: u16, burst: &mut Burst) -> (usize, bool) {
         // SAFETY:

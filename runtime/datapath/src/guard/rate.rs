@@ -36,6 +36,15 @@ struct Generated {
     ahead: Option<i128>,
 }
 
+impl Generated {
+    /// So many packets of this mean length count as much as one by one, nearly: none of those before is left after [`MEAN_PARTS`].
+    fn add(&mut self, packets: u64, len: u64) {
+        let new = u32::try_from(packets).unwrap_or(u32::MAX).min(MEAN_PARTS);
+        let len = u32::try_from(len).unwrap_or(u32::MAX / MEAN_PARTS);
+        self.mean = self.mean - self.mean * new / MEAN_PARTS + len * new;
+    }
+}
+
 /// Tokens of one kind. All instances of a module share its rate, so each pays as often as there are instances.
 #[derive(Clone, Debug)]
 struct Bucket {
@@ -118,10 +127,16 @@ impl Rate {
 
     /// Takes what a packet of `len` bytes costs. False, and nothing taken, where there is not enough.
     pub fn take(&mut self, len: u16) -> bool {
-        let enough = |bucket: &Option<Bucket>, n: u64| bucket.as_ref().is_none_or(|b| b.tokens >= b.cost(n));
-        let ok = enough(&self.packets, 1) && enough(&self.bits, 8 * u64::from(len));
+        self.take_all(1, len.into())
+    }
+
+    /// [`Self::take`] for a whole batch: of so many packets, with so many bytes in all. False, and nothing taken, where there is
+    /// not enough for all of them.
+    pub fn take_all(&mut self, packets: u64, bytes: u64) -> bool {
+        let pays = |bucket: &Option<Bucket>, n: u64| bucket.as_ref().is_none_or(|b| b.tokens >= b.cost(n));
+        let ok = pays(&self.packets, packets) && pays(&self.bits, 8 * bytes);
         if ok {
-            for (bucket, n) in [(&mut self.packets, 1), (&mut self.bits, 8 * u64::from(len))] {
+            for (bucket, n) in [(&mut self.packets, packets), (&mut self.bits, 8 * bytes)] {
                 if let Some(bucket) = bucket {
                     bucket.tokens -= bucket.cost(n);
                 }
@@ -130,16 +145,44 @@ impl Rate {
         ok
     }
 
+    /// Gives back what a batch was to cost that did not go as a whole.
+    pub fn give_back(&mut self, packets: u64, bytes: u64) {
+        for (bucket, n) in [(&mut self.packets, packets), (&mut self.bits, 8 * bytes)] {
+            if let Some(bucket) = bucket {
+                bucket.tokens += bucket.cost(n);
+            }
+        }
+    }
+
     /// As [`Self::take`] for a packet that a generator was asked for. How long it would be was not known then: where there is
     /// not enough, what comes later pays for it.
     pub fn owe(&mut self, len: u16) {
         self.note(len);
-        if let Some(packets) = &mut self.packets {
-            packets.owe(packets.price, packets.price);
+        self.pay(1, len.into(), len.into());
+    }
+
+    /// [`Self::owe`] for a whole batch: of so many packets, with so many bytes in all. False, and nothing done, for a generator's
+    /// first packets, whose lengths are to be known one by one.
+    pub fn owe_all(&mut self, packets: u64, bytes: u64) -> bool {
+        if self.made.ahead.is_some() || packets == 0 {
+            return false;
         }
+        let len = bytes / packets;
+        self.made.add(packets, len);
+        self.pay(packets, bytes, len);
+        true
+    }
+
+    /// What had piled up for too long is gone with the first packet, of `first` bytes; the others are paid for as they are.
+    fn pay(&mut self, packets: u64, bytes: u64, first: u64) {
         let each = self.each_bits();
-        if let Some(bits) = &mut self.bits {
-            bits.owe(bits.cost(8 * u64::from(len)), each);
+        if let Some(bucket) = &mut self.packets {
+            bucket.owe(bucket.price, bucket.price);
+            bucket.tokens -= bucket.cost(packets - 1);
+        }
+        if let Some(bucket) = &mut self.bits {
+            bucket.owe(bucket.cost(8 * first), each);
+            bucket.tokens -= bucket.cost(8 * (bytes - first));
         }
     }
 
@@ -160,12 +203,8 @@ impl Rate {
 
     /// Counts a packet into the mean length.
     fn note(&mut self, len: u16) {
-        let len = u32::from(len);
-        let Some(ahead) = self.made.ahead.take() else {
-            self.made.mean = self.made.mean - self.made.mean / MEAN_PARTS + len;
-            return;
-        };
-        self.made.mean = len * MEAN_PARTS;
+        let Some(ahead) = self.made.ahead.take() else { return self.made.add(1, len.into()) };
+        self.made.mean = u32::from(len) * MEAN_PARTS;
         if let Some(bits) = &mut self.bits {
             // Its turn was reckoned with another length.
             bits.tokens += ahead * UNIT * 8 * (i128::from(len) - i128::from(FIRST_LEN));
@@ -205,10 +244,10 @@ mod test {
     }
 
     /// Generators on so many lcores in virtual time, each polled every `poll` nanoseconds and from 30 ms to 60 ms not at all,
-    /// with packets of these lengths in turn. Times and lengths of what is sent, in order.
+    /// with packets of these lengths in turn, which are paid for one by one or as a batch. Times and lengths of what is sent, in order.
     fn generate(
         limit: (Option<u64>, Option<u64>),
-        instances: u32,
+        (instances, whole): (u32, bool),
         lens: &[u16],
         poll: u64,
         end: u64,
@@ -221,10 +260,12 @@ mod test {
                     continue;
                 }
                 rate.fill(now);
-                for &len in lens.by_ref().take(rate.affords(64)) {
-                    rate.owe(len);
-                    sent.push((now, len));
+                let batch: Vec<u16> = lens.by_ref().take(rate.affords(64)).copied().collect();
+                let bytes = batch.iter().map(|&len| u64::from(len)).sum();
+                if !(whole && rate.owe_all(batch.len() as u64, bytes)) {
+                    batch.iter().for_each(|&len| rate.owe(len));
                 }
+                sent.extend(batch.into_iter().map(|len| (now, len)));
             }
         }
         sent.sort_by_key(|&(now, _)| now);
@@ -233,12 +274,13 @@ mod test {
 
     /// Checks that as much was sent as was granted, at the end and at all times, and evenly.
     #[allow(clippy::cast_possible_truncation, reason = "some seconds in nanoseconds, and a ratio of lengths")]
-    fn check(limit: (Option<u64>, Option<u64>), instances: u32, lens: &[u16], per_packet_ns: f64) {
+    fn check(limit: (Option<u64>, Option<u64>), by: (u32, bool), lens: &[u16], per_packet_ns: f64) {
+        let instances = by.0;
         // Some thousand packets, or some of the slowest.
         let end = (3_000.0 * per_packet_ns).clamp(2e8, 4e9).max(12.0 * per_packet_ns) as u64;
         let poll = (per_packet_ns as u64 / 2).clamp(2_000, 1_000_000);
-        let sent = generate(limit, instances, lens, poll, end);
-        let what = format!("{limit:?}, {instances} instances, {lens:?}: {} packets", sent.len());
+        let sent = generate(limit, by, lens, poll, end);
+        let what = format!("{limit:?}, {by:?}, {lens:?}: {} packets", sent.len());
         let cost = |len: u16| if limit.0.is_some() { 1 } else { 8 * u128::from(len) };
         let per_second = u128::from(limit.0.or(limit.1).unwrap());
         let granted = |now: u64| u128::from(now) * per_second / 1_000_000_000;
@@ -264,14 +306,14 @@ mod test {
 
     #[test]
     fn a_generator_sends_what_it_is_granted_and_evenly() {
-        for instances in [1, 2, 3, 8] {
+        for by in [1, 2, 3, 8].into_iter().flat_map(|instances| [(instances, false), (instances, true)]) {
             for per_second in [1, 3, 50, 999, 3_000, 6_399, 64_000, 1_000_000] {
-                check((Some(per_second), None), instances, &[60], 1e9 / per_second as f64);
+                check((Some(per_second), None), by, &[60], 1e9 / per_second as f64);
             }
             for lens in [&[60][..], &[62], &[1_514], &[60, 60, 60, 566, 1_514], &[9_014]] {
                 let mean = lens.iter().map(|&len| u64::from(len)).sum::<u64>() / lens.len() as u64;
                 for bits in [1_000, 64_000, 1_000_000, 100_000_000, 1_000_000_000] {
-                    check((None, Some(bits)), instances, lens, 8e9 * mean as f64 / bits as f64);
+                    check((None, Some(bits)), by, lens, 8e9 * mean as f64 / bits as f64);
                 }
             }
         }
@@ -297,8 +339,10 @@ mod test {
     #[test]
     fn instances_take_turns() {
         for (packets, bits) in [(Some(10), None), (None, Some(10 * 8 * 1_000))] {
-            let times: Vec<u64> =
-                generate((packets, bits), 5, &[1_000], 1_000_000, 5_000_000_000).iter().map(|&(now, _)| now).collect();
+            let times: Vec<u64> = generate((packets, bits), (5, false), &[1_000], 1_000_000, 5_000_000_000)
+                .iter()
+                .map(|&(now, _)| now)
+                .collect();
             let gaps = times.windows(2).skip(9).map(|pair| pair[1] - pair[0]);
             assert!(times.len() >= 49 && gaps.clone().all(|gap| (98_000_000..103_000_000).contains(&gap)), "{times:?}");
         }
@@ -318,6 +362,10 @@ mod test {
                 now += wait;
                 rates.0.fill(now);
                 rates.1.fill(now);
+                // A batch as a whole, where it may go so.
+                let (all, bytes) = (n as u64, n as u64 * u64::from(len));
+                packets += if rates.0.take_all(all, bytes) { u128::from(all) } else { 0 };
+                bits += if rates.1.take_all(all, bytes) { 8 * u128::from(bytes) } else { 0 };
                 packets += (0..n).filter(|_| rates.0.take(len)).count() as u128;
                 bits += (0..n).filter(|_| rates.1.take(len)).count() as u128 * 8 * u128::from(len);
                 let granted = u128::from(now) * u128::from(per_second) / u128::from(instances) / 1_000_000_000;

@@ -1,13 +1,18 @@
 //! What a port has not taken: it is full, or its driver never takes this packet. Of a driver one hears how many packets it
 //! took, and nothing more. What can be known all the same:
 //! - net_pcap on an interface sends each packet by a system call, whose error says that the packet is too long.
-//! - A port that has taken nothing for a while, and then takes what stands behind a packet, refuses that packet.
+//! - A port that has taken nothing for a while, and then takes what stands behind a packet, refuses that packet. So does none that is
+//!   only ever full (net_ring): there the order is kept, however long it takes. And if we had no CPU between the two, nothing is known.
 
 use super::Outlets;
 use perigee_abi::MAX_BATCH;
 use perigee_config::WhenFull;
 use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
+
+/// A port that took what is behind a packet within this time of refusing that one was not full in between. Nanoseconds: some calls of a driver, and
+/// less than it takes to lose a CPU and have it back.
+const GLIMPSE_NS: u64 = 50_000;
 
 /// How a lane fares that could not send.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +42,7 @@ impl Outlets {
         let now = self.clock.cycles();
         if sent != 0 || lane.stuck.since == 0 {
             lane.stuck = Stuck { since: now, wants_more: false };
-        } else if now.saturating_sub(lane.stuck.since) > self.patience {
+        } else if lane.facts.may_refuse && now.saturating_sub(lane.stuck.since) > self.patience {
             self.look_behind(index);
             // The next look comes after as long again.
             self.lanes[index].stuck.since = now;
@@ -69,12 +74,16 @@ impl Outlets {
         }
     }
 
-    /// Tries what stands behind the first packet, then behind the second, and so on. Where something is taken, all before it
-    /// is refused, and dropped if it still is; where nothing is, all stays as it was.
+    /// Tries the first packet once more, then what stands behind it, then behind the second, and so on. Where something behind is taken, all
+    /// before it is refused, and dropped if it still is; where nothing is, all stays as it was.
     fn look_behind(&mut self, index: usize) {
         let Self { lanes, aside, clock, probing, counters, .. } = self;
         let lane = &mut lanes[index];
-        let mut taken = 0;
+        let begin = clock.cycles();
+        let mut taken = lane.send(clock, probing.as_deref_mut(), counters);
+        if taken != 0 {
+            return self.note_sent(index, taken);
+        }
         while taken == 0 && lane.burst.len() > 1 {
             lane.burst.move_first(aside);
             taken = lane.send(clock, probing.as_deref_mut(), counters);
@@ -94,10 +103,27 @@ impl Outlets {
         let late = lane.send(clock, probing.as_deref_mut(), counters);
         std::mem::swap(&mut lane.burst, aside);
         let late_bytes = before.saturating_sub(bytes(aside));
-        counters.drop_all(Counter::TxRefused, aside);
+        let is_sure = clock.cycles().saturating_sub(begin) < clock.cycles_in(GLIMPSE_NS);
+        if is_sure {
+            counters.drop_all(Counter::TxRefused, aside);
+        }
         self.counters.add(Counter::Sent, late);
         self.counters.add(Counter::SentBytes, usize::try_from(late_bytes).unwrap_or(0));
         self.note_sent(index, taken);
+        if !is_sure {
+            self.put_back(index);
+        }
+    }
+
+    /// What stands aside is first again.
+    fn put_back(&mut self, index: usize) {
+        let Self { lanes, aside, .. } = self;
+        let lane = &mut lanes[index];
+        lane.bytes += aside.iter_mut().map(|packet| u64::from(packet.len())).sum::<u64>();
+        while !lane.burst.is_empty() && aside.free() != 0 {
+            lane.burst.move_first(aside);
+        }
+        std::mem::swap(&mut lane.burst, aside);
     }
 
     /// How many packets a chain may take in: none while some wait, which they do where `when_full` says so. A lane that has

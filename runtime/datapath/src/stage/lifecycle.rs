@@ -12,6 +12,7 @@ use perigee_dpdk::pool::Pool;
 use perigee_evidence::{Case, Kind};
 use perigee_wasm::instance::{Callback, Refusal};
 use perigee_wasm::request::Request;
+use perigee_wasm::tell::Outcome;
 use perigee_wasm::trap::Trapped;
 use std::sync::Arc;
 
@@ -104,14 +105,37 @@ impl Stage {
             Request::Restore(state) => self.restore(self.instance.state_version, state).map(|()| Vec::new()),
         };
         self.place.seat.health.set_called(false);
-        answer.inspect_err(|refusal| match refusal {
+        answer.inspect_err(|refusal| self.refused(refusal, out, now))
+    }
+
+    /// Hands the instance what another module has told it, between two batches, as a message that gets no reply. False where
+    /// nothing waits.
+    pub fn hear(&mut self, out: &mut Outlets, now: Now) -> bool {
+        let Some(letter) = self.place.seat.inbox.take() else { return false };
+        let mut outcome = Outcome::Refused;
+        if self.failed.is_none() {
+            self.place.seat.health.set_called(true);
+            self.asked(Kind::Message, letter.bytes());
+            match self.instance.hear(letter.bytes()) {
+                Ok(()) => outcome = Outcome::Delivered,
+                Err(refusal) => self.refused(&refusal, out, now),
+            }
+            self.place.seat.health.set_called(false);
+        }
+        self.place.seat.inbox.put_back(letter, outcome);
+        true
+    }
+
+    /// An instance that traps, or whose answer breaks the ABI, is taken out of use; one that says no works on.
+    fn refused(&mut self, refusal: &Refusal, out: &mut Outlets, now: Now) {
+        match refusal {
             Refusal::Trap(trapped) => {
                 let evidence = self.evidence(trapped, &mut Burst::new(), now);
                 self.take_out(Arc::clone(trapped), evidence, out, now);
             }
             Refusal::Broken(what) => self.take_out(Arc::new(Trapped::answer(what.clone())), None, out, now),
             Refusal::No(_) => {}
-        })
+        }
     }
 
     /// Hands the instance a state of that version.

@@ -2,6 +2,7 @@
 
 use super::{Now, Stage, Way};
 use crate::outlet::Outlets;
+use crate::shape::Shape;
 use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
@@ -29,6 +30,16 @@ impl Stage {
             _ => return Ok((way, packet)),
         };
         Err((cause, packet))
+    }
+
+    /// Whether all packets of a batch may go this way as they are, or as their copies: what they cost is taken then, and who has a source that
+    /// is not granted is gone. False, and nothing done, where that has to be seen packet by packet.
+    #[inline]
+    pub(super) fn all_pass(&mut self, way: Way, burst: &mut Box<Burst>, shape: &mut Shape, out: &mut Outlets) -> bool {
+        match &mut self.place.guard {
+            Some(guard) => guard.pass_all(burst, way, shape, &mut out.counters),
+            None => true,
+        }
     }
 
     /// What passes by without the module, if it does, passes under its limits all the same: a neighbour in the same trust domain

@@ -3,8 +3,9 @@
 
 use crate::faults::Faults;
 use crate::guard::Rights;
-use crate::outlet::{Outlets, Shape};
+use crate::outlet::Outlets;
 use crate::pacer::Pacer;
+use crate::shape::Shape;
 use crate::source::Meta;
 use perigee_abi::{MAX_BATCH, SLOT_UNIT, batch_flags, verdict};
 use perigee_core::clock::Now;
@@ -125,7 +126,7 @@ impl Stage {
     /// or has gone to `out`. Returns the shape of what is passed on, where it is known.
     #[inline]
     pub fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
-        if let Some(border) = &self.place.border {
+        if let Some(border) = &mut self.place.border {
             border.bring_in(burst, &mut out.counters);
         }
         if burst.is_empty() {
@@ -234,7 +235,7 @@ impl Stage {
     /// The verdict that all packets have, where none has changed otherwise and nothing is listed.
     #[inline]
     fn one_verdict(&mut self, n: usize) -> Option<u32> {
-        if self.batch.shape.tx_flags || self.batch.min_len < MIN_LEN || self.place.guard.is_some() {
+        if self.batch.shape.tx_flags || self.batch.min_len < MIN_LEN {
             return None;
         }
         self.instance.area.common_verdict(&self.batch.published[..n.min(MAX_BATCH)])
@@ -263,21 +264,35 @@ impl Stage {
 
     /// All packets of the batch have the same verdict. `None` where that is one which takes a closer look.
     #[inline]
-    fn all_alike(&mut self, v: u32, burst: &mut Box<Burst>, out: &mut Outlets, shape: Shape) -> Option<Option<Shape>> {
+    fn all_alike(
+        &mut self,
+        v: u32,
+        burst: &mut Box<Burst>,
+        out: &mut Outlets,
+        mut shape: Shape,
+    ) -> Option<Option<Shape>> {
         let generated = self.callback == Callback::Generate;
         let n = burst.len();
         match verdict::kind(v) {
-            verdict::NEXT if v == verdict::NEXT => {
+            verdict::NEXT if v == verdict::NEXT && self.all_pass(Way::Next, burst, &mut shape, out) => {
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
                 return Some(Some(shape));
             }
             verdict::TX if self.rights.tx(verdict::argument(v)) => {
+                let port = verdict::argument(v);
+                if !self.all_pass(Way::Tx(port), burst, &mut shape, out) {
+                    return None;
+                }
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
-                out.tx_all(verdict::argument(v), burst, shape);
+                out.tx_all(port, burst, shape);
             }
             verdict::RING if self.rights.ring(verdict::argument(v)) == Some(true) => {
+                let ring = verdict::argument(v);
+                if !self.all_pass(Way::Ring(ring), burst, &mut shape, out) {
+                    return None;
+                }
                 out.counters.add(Counter::Created, if generated { n } else { 0 });
-                out.ring_all(verdict::argument(v), burst);
+                out.ring_all(ring, burst);
             }
             verdict::DROP if v == verdict::DROP && generated => {
                 burst.free_all();

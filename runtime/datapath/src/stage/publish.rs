@@ -3,7 +3,7 @@
 
 use super::{Meta, Now, Stage};
 use crate::offload;
-use crate::outlet::Shape;
+use crate::shape::Shape;
 use perigee_abi::SLOT_UNIT;
 use perigee_core::HEADROOM;
 use perigee_core::lanes::Lanes;
