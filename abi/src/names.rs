@@ -59,5 +59,17 @@ pub const HOST_LOG: &str = "log";
 pub const HOST_COUNTER: &str = "counter";
 /// Hostcall `() -> i64`: nanoseconds since the run began, now. The batch's own time costs nothing: prefer it.
 pub const HOST_TIME: &str = "time";
+/// Hostcall `(target: i32, ptr: i32, len: i32) -> i32`: tell all instances of a module something, which comes to each as a
+/// `message` between two bursts. `target` counts the modules that `grants.tell` names. 0: told to all of them. Negative: to
+/// none, [`TELL_FULL`] and so on.
+pub const HOST_TELL: &str = "tell";
+/// Longest message that `tell` takes, in bytes.
+pub const TELL_MAX: usize = 16_384;
+/// Answer of `tell`: not now. The queue of one of the instances is full, or `init` is not over.
+pub const TELL_FULL: i32 = -1;
+/// Answer of `tell`: the message is longer than [`TELL_MAX`].
+pub const TELL_TOO_LONG: i32 = -2;
+/// Answer of `tell`: no such target is granted.
+pub const TELL_NOT_GRANTED: i32 = -3;
 /// Longest log line in bytes; the rest is cut.
 pub const LOG_MAX: usize = 240;

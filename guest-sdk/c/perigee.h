@@ -86,6 +86,7 @@ PERIGEE_EXPORT("restore") int32_t restore(uint32_t len);  /* take over `len` byt
 PERIGEE_IMPORT("log") void perigee_host_log(uint32_t level, const void *text, uint32_t len);
 PERIGEE_IMPORT("counter") void perigee_host_counter(uint32_t index, const void *name, uint32_t len);
 PERIGEE_IMPORT("time") uint64_t perigee_host_time(void); /* nanoseconds since the run began, now */
+PERIGEE_IMPORT("tell") int32_t perigee_host_tell(uint32_t target, const void *message, uint32_t len);
 
 /* ---- Packets and verdicts. `packet` points into `perigee.packets`, or to a spare room ---- */
 
@@ -288,6 +289,14 @@ enum perigee_level { PERIGEE_ERROR = 1, PERIGEE_WARN, PERIGEE_INFO, PERIGEE_DEBU
 /* Logs a line. For setup and rare events: the host takes only so many. */
 PERIGEE_INLINE void perigee_log(enum perigee_level level, const char *line) {
     perigee_host_log((uint32_t)level, line, (uint32_t)strlen(line));
+}
+/* What `perigee_tell` says: told, or why not. */
+enum perigee_told { PERIGEE_TOLD = 0, PERIGEE_TELL_FULL = -1, PERIGEE_TELL_TOO_LONG = -2, PERIGEE_TELL_NOT_GRANTED = -3 };
+#define PERIGEE_TELL_MAX 16384u /* bytes of a message */
+/* Tells all instances of a module something, or none: each gets it by `message` between two bursts, and its reply goes
+ * nowhere. `target` counts the modules that `grants.tell` names, from 0. For rare events. */
+PERIGEE_INLINE int32_t perigee_tell(uint32_t target, const void *message, uint32_t len) {
+    return perigee_host_tell(target, message, len);
 }
 /* `return perigee_refuse("...")` refuses a configuration, a message or a state, and tells the operator why. */
 PERIGEE_INLINE int32_t perigee_refuse(const char *why) {

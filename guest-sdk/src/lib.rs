@@ -57,6 +57,7 @@ mod refusal;
 mod rooms;
 #[cfg(feature = "state")]
 pub mod state;
+mod tell;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod text;
@@ -78,6 +79,7 @@ pub use refusal::Refusal;
 pub use rooms::{Rooms, SizedRoom, SizedRooms};
 #[cfg(feature = "config")]
 pub use serde;
+pub use tell::{Untold, tell};
 pub use text::Text;
 pub use verdict::Verdict;
 

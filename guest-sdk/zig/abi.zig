@@ -21,6 +21,7 @@ pub const window_align = 2 << 20;
 pub const slot_unit = 64;
 /// Longest log line in bytes; the rest is cut.
 pub const log_max = 240;
+pub const tell_max = 16384;
 /// Number of a port that there is not: that of a packet made here, and `next_port` where there is none.
 pub const no_port: u16 = 0xffff;
 

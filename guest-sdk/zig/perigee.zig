@@ -168,6 +168,27 @@ pub fn now() u64 {
     return host.time();
 }
 
+/// Why nobody was told.
+pub const Untold = error{
+    /// Not now: the queue of one of the instances is full, or `init` is not over.
+    Full,
+    /// The message is longer than `abi.tell_max` bytes.
+    TooLong,
+    /// The operator has not granted so many targets.
+    NotGranted,
+};
+
+/// Tells all instances of a module something, or none: each gets it by `message` between two bursts, and its reply goes
+/// nowhere. `target` counts the modules that `grants.tell` names, from 0. For rare events.
+pub fn tell(target: u32, message: []const u8) Untold!void {
+    return switch (host.tell(target, message.ptr, message.len)) {
+        0 => {},
+        -1 => error.Full,
+        -2 => error.TooLong,
+        else => error.NotGranted,
+    };
+}
+
 pub const Level = enum(u32) { err = 1, warn, info, debug, trace };
 
 /// Logs a line of at most 240 bytes. For setup and rare events: the host takes only so many.
@@ -206,11 +227,15 @@ const host = if (builtin.cpu.arch == .wasm32) struct {
     extern "perigee" fn log(level: u32, ptr: [*]const u8, len: usize) void;
     extern "perigee" fn counter(index: u32, ptr: [*]const u8, len: usize) void;
     extern "perigee" fn time() u64;
+    extern "perigee" fn tell(target: u32, ptr: [*]const u8, len: usize) i32;
 } else struct { // In native tests nobody listens.
     fn log(_: u32, _: [*]const u8, _: usize) void {}
     fn counter(_: u32, _: [*]const u8, _: usize) void {}
     fn time() u64 {
         return 0;
+    }
+    fn tell(_: u32, _: [*]const u8, _: usize) i32 {
+        return -3;
     }
 };
 

@@ -601,6 +601,11 @@ class ModuleStats(TypedDict):
     failed: Optional[str]
     #: Failures of the instances on this seat so far, by class; classes without are left out.
     faults: dict[str, int]
+    #: Messages of other modules that it refused, that were longer than its mailbox, or that came while it did not
+    #: run.
+    hear_refused: int
+    #: Messages of other modules that it has taken.
+    heard: int
     #: Hostcalls that did nothing because they were not granted.
     hostcalls_denied: int
     #: Instances that took the seat after the first one: restarts and swaps.
@@ -619,6 +624,10 @@ class ModuleStats(TypedDict):
     restart_in_ns: Optional[int]
     #: Whether it runs.
     state: ModuleState
+    #: Messages that it could not tell them: the queue of an instance was full, or they were too long.
+    tell_full: int
+    #: Messages that it has told other modules: each counts once, however many instances it came to.
+    told: int
 
 
 class ObservedStats(TypedDict):

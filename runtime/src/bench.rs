@@ -192,6 +192,15 @@ impl Loop {
         }
     }
 
+    /// Sends the module of a chain's first stage a message; returns its answer.
+    ///
+    /// # Errors
+    /// The module takes none, refuses this one, or traps.
+    pub fn message(&mut self, chain: usize, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let answer = self.lcore.chains[chain].stages[0].instance.message(bytes);
+        answer.map_err(|refusal| Error::Request(refusal.to_string()))
+    }
+
     /// No deadline interrupts whole polls of a chain until [`Self::resume_deadline`].
     pub fn suspend_deadline(&mut self, chain: usize) {
         self.lcore.chains[chain].stages[0].instance.suspend_deadline();
@@ -207,6 +216,12 @@ impl Loop {
         self.loaded[chain].free_all();
         self.lcore.chains[chain].stages[0].instance.resume_deadline();
         *self.lcore.chains[chain].out.counters = self.counted[chain].clone();
+    }
+
+    /// What an lcore does for whoever asks for the run's figures: the state of all its instances. How many those are.
+    #[must_use]
+    pub fn report(&self) -> usize {
+        self.lcore.report().len()
     }
 
     /// Records what a chain's first stage passes on from now on, as a capture does that nobody reads.

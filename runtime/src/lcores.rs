@@ -1,7 +1,9 @@
 //! Who turns the lcores of a run: threads of their own, or in a simulation whoever lets time pass.
 
+use crate::parts::Orders;
 use perigee_core::lock;
 use perigee_datapath::lcore::Lcore;
+use perigee_datapath::orders::{Command, InstanceReport};
 use perigee_jail as jail;
 use perigee_report::Error;
 use perigee_wasm::engine::THREAD_STACK;
@@ -33,6 +35,15 @@ impl Lcores {
         match self {
             Self::Threads(threads) => threads.len(),
             Self::Here(lcores) => lock(lcores).len(),
+        }
+    }
+
+    /// What each says of its instances; nothing, where it does not answer.
+    pub(crate) fn reports(&self, orders: &Orders) -> Vec<Vec<InstanceReport>> {
+        let asked = |lcore| orders.ask(lcore, |reply| Command::Report { reply }).unwrap_or_default();
+        match self {
+            Self::Threads(_) => (0..orders.len()).map(asked).collect(),
+            Self::Here(lcores) => lock(lcores).iter_mut().map(Lcore::report_all).collect(),
         }
     }
 

@@ -176,9 +176,12 @@ impl Run {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.changes.of(&self.parts).tend();
-        let orders = &self.parts.orders;
-        let report = |lcore| orders.ask(lcore, |reply| Command::Report { reply }).unwrap_or_default();
-        self.collect(&(0..orders.len()).map(report).collect::<Vec<_>>(), self.parts.clock.now_ns())
+        self.observed()
+    }
+
+    /// As [`Self::snapshot`], and does nothing that would not be done without it.
+    pub(crate) fn observed(&self) -> Snapshot {
+        self.collect(&self.lcores.reports(&self.parts.orders), self.parts.clock.now_ns())
     }
 
     /// The configuration as it is in force.

@@ -44,7 +44,7 @@ impl Sources<'_> {
         let modules = seats.iter().map(|seat| {
             let report = reports.get(seat.at.lcore).and_then(|r| r.iter().find(|r| r.seat.is(seat)));
             let loaded = parts.maker.loaded(&seat.module);
-            let now = seat.health.status().clone();
+            let (now, tally) = (seat.health.status().clone(), seat.inbox.tally());
             ModuleStats {
                 name: seat.module.clone(),
                 origin: loaded.map(|m| m.module.describe().origin.clone()).unwrap_or_default(),
@@ -59,6 +59,10 @@ impl Sources<'_> {
                 installs: seat.health.installs(),
                 log_lost: seat.log.lost(),
                 hostcalls_denied: report.map(|r| r.denied).unwrap_or_default(),
+                told: tally.told,
+                tell_full: tally.full,
+                heard: tally.delivered,
+                hear_refused: tally.refused,
             }
         });
         Snapshot {

@@ -25,5 +25,6 @@ mod sim;
 mod stage_times;
 mod swap;
 mod swap_state;
+mod tell;
 mod wasi;
 mod wires;

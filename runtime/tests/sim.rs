@@ -4,7 +4,7 @@ use perigee_abi::verdict as v;
 use perigee_lab::sequence::function;
 use perigee_lab::simulated::{EVENTS, LINE, lay_modules};
 use perigee_lab::{Bench, each, module, verdict};
-use perigee_runtime::sim::{Outcome, Pace};
+use perigee_runtime::sim::{Outcome, Pace, Seen};
 use perigee_runtime::{Error, FaultClass};
 
 fn bench() -> Bench {
@@ -191,11 +191,16 @@ fn lines_that_begin_with_invariant_are_told() {
 struct Steps {
     by: u64,
     reached: Vec<u64>,
+    /// Packets that were sent up to then.
+    sent: Vec<u64>,
 }
 
 impl Pace for Steps {
-    fn until(&mut self, reached: u64) -> Result<u64, Error> {
+    fn until(&mut self, reached: u64, seen: &Seen<'_>) -> Result<u64, Error> {
         self.reached.push(reached);
+        let snapshot = seen.snapshot();
+        assert_eq!(snapshot.elapsed_ns, reached);
+        self.sent.push(snapshot.chains.iter().map(|chain| chain.sent).sum());
         if reached >= 3_000_000 { Err(Error::Request("gone".to_owned())) } else { Ok(reached + self.by) }
     }
 }
@@ -205,10 +210,11 @@ fn somebody_else_can_own_the_time() {
     let bench = bench();
     let simulator = bench.simulator(&LINE.replace("duration = \"5ms\"", "duration = \"2ms\"")).unwrap();
     let alone = simulator.simulate(3, None, None).unwrap();
-    let mut steps = Steps { by: 70_000, reached: Vec::new() };
+    let mut steps = Steps { by: 70_000, reached: Vec::new(), sent: Vec::new() };
     let paced = simulator.simulate(3, None, Some(&mut steps)).unwrap();
     assert_eq!(alone.digest, paced.digest, "it is the same simulation");
     assert_eq!(steps.reached[..3], [0, 70_000, 140_000]);
+    assert!(steps.sent.is_sorted() && steps.sent[0] == 0 && steps.sent[2] > 0, "{:?}", steps.sent);
     let simulator = bench.simulator(LINE).unwrap();
     let lost = simulator.simulate(3, None, Some(&mut steps));
     assert!(matches!(lost, Err(Error::Request(what)) if what == "gone"));

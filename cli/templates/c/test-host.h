@@ -17,6 +17,10 @@ void perigee_host_counter(uint32_t index, const void *name, uint32_t len) {
     named |= 1ull << index;
 }
 uint64_t perigee_host_time(void) { return 0; }
+int32_t perigee_host_tell(uint32_t target, const void *message, uint32_t len) {
+    (void)target, (void)message, (void)len;
+    return PERIGEE_TELL_NOT_GRANTED;
+}
 
 /* Starts a batch of `count` packets of `len` bytes, all 0, as the host lays them out: each behind the headroom of its
  * room. */

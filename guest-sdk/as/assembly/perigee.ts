@@ -19,6 +19,8 @@ declare function hostLog(level: u32, text: usize, len: usize): void;
 declare function hostCounter(index: u32, text: usize, len: usize): void;
 @external("perigee", "time")
 declare function hostTime(): u64;
+@external("perigee", "tell")
+declare function hostTell(target: u32, message: usize, len: usize): i32;
 
 // Where the parts of the batch area begin.
 const PORTS: usize = perigee_batch + 128;
@@ -256,6 +258,25 @@ export function log(level: Level, line: string): void {
 /** Nanoseconds since the run began, now: a hostcall. `header.timeNs` costs nothing. */
 export function now(): u64 {
   return hostTime();
+}
+
+/** What `tell` says: told, or why nobody was. */
+export enum Told {
+  Told = 0,
+  /** Not now: the queue of one of the instances is full, or `init` is not over. */
+  Full = -1,
+  /** The message is longer than 16,384 bytes. */
+  TooLong = -2,
+  /** The operator has not granted so many targets. */
+  NotGranted = -3,
+}
+
+/**
+ * Tells all instances of a module something, or none: the `len` bytes at `message`. Each gets it by `message` between two bursts,
+ * and its reply goes nowhere. `target` counts the modules that `grants.tell` names, from 0. For rare events.
+ */
+export function tell(target: u32, message: usize, len: usize): Told {
+  return hostTell(target, message, len) as Told;
 }
 
 /** True where the operator gave no configuration: `init` got nothing, or an empty table. */

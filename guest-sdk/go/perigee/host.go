@@ -25,6 +25,21 @@ func NameCounter(index int, name string) { hostCounter(uint32(index), name) }
 // Now is in nanoseconds since the run began: a hostcall. Header.TimeNs costs nothing.
 func Now() uint64 { return hostTime() }
 
+const (
+	// TellMax is the longest message that Tell takes, in bytes.
+	TellMax = 16384
+	// TellFull: not now. The queue of one of the instances is full, or init is not over.
+	TellFull int32 = -1
+	// TellTooLong: the message is longer than TellMax.
+	TellTooLong int32 = -2
+	// TellNotGranted: the operator has not granted so many targets.
+	TellNotGranted int32 = -3
+)
+
+// Tell tells all instances of a module something, or none: each gets it by message between two bursts, and its reply goes
+// nowhere. target counts the modules that grants.tell names, from 0. The result is 0, or says why nobody was told. For rare events.
+func Tell(target uint32, message string) int32 { return hostTell(target, message) }
+
 // Mailbox is what the host wrote into the mailbox for a call: length bytes of configuration, message or state.
 func Mailbox(length uint32) []byte { return mailbox[:min(length, mailboxLen)] }
 

@@ -10,3 +10,6 @@ func hostCounter(index uint32, name string)
 
 //go:wasmimport perigee time
 func hostTime() uint64
+
+//go:wasmimport perigee tell
+func hostTell(target uint32, message string) int32

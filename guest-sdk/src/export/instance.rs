@@ -18,6 +18,7 @@ pub(crate) enum Callback {
     Message(u32),
     Save,
     Restore(u32),
+    RestoreFrom(u32),
 }
 
 /// An instance of a module and its mailbox, natively.
@@ -51,6 +52,8 @@ impl<M: Module> Instance<M> {
                 Callback::Save => return unsafe { super::save(slot, mailbox) },
                 // SAFETY: as said above.
                 Callback::Restore(len) => return unsafe { super::restore(slot, mailbox, len, None) },
+                // SAFETY: as said above.
+                Callback::RestoreFrom(len) => return unsafe { super::restore(slot, mailbox, len, Some(u32::MAX)) },
                 // SAFETY: as said above.
                 Callback::Process(count) => unsafe { super::process(slot, count) },
                 // SAFETY: as said above.

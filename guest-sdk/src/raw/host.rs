@@ -33,6 +33,8 @@ mod calls {
         pub(super) safe fn counter(index: u32, ptr: *const u8, len: usize);
         #[link_name = "time"]
         pub(super) safe fn time() -> u64;
+        #[link_name = "tell"]
+        pub(super) safe fn tell(target: u32, ptr: *const u8, len: usize) -> i32;
     }
 }
 
@@ -59,4 +61,12 @@ pub(crate) fn time() -> u64 {
     return calls::time();
     #[cfg(not(target_arch = "wasm32"))]
     return crate::testing::host_time();
+}
+
+/// Tells a module's instances something.
+pub(crate) fn tell(target: u32, message: &[u8]) -> i32 {
+    #[cfg(target_arch = "wasm32")]
+    return calls::tell(target, message.as_ptr(), message.len());
+    #[cfg(not(target_arch = "wasm32"))]
+    return crate::testing::host_tell(target, message);
 }

@@ -27,7 +27,7 @@ mod hostcalls;
 mod packets;
 mod rooms;
 
-pub(crate) use hostcalls::{host_counter, host_log, host_time};
+pub(crate) use hostcalls::{host_counter, host_log, host_tell, host_time};
 pub use packets::{Input, Output};
 
 use crate::export::{Callback, Instance};
@@ -60,6 +60,10 @@ pub struct Run {
     pub next_port: u16,
     /// Number of rings.
     pub rings: u32,
+    /// To how many modules it may tell something ([`crate::tell`]).
+    pub targets: u32,
+    /// On how many lcores the module's chain runs.
+    pub instances: u32,
     /// By what packets leave at their times: one of [`perigee_abi::pacing`].
     pub pacing: u32,
 }
@@ -83,6 +87,8 @@ impl Default for Run {
             seed: 1,
             next_port: 1,
             rings: 2,
+            targets: 0,
+            instances: 1,
             pacing: perigee_abi::pacing::NONE,
         }
     }
@@ -104,6 +110,8 @@ pub struct Host<M: Module> {
     rooms: Rooms,
     names: Vec<(usize, String)>,
     log: Vec<String>,
+    told: Vec<(u32, Vec<u8>)>,
+    is_full: bool,
     /// Slots and generations of what the module holds.
     held: Vec<(u32, u32)>,
     outputs: Vec<Output>,
@@ -132,6 +140,8 @@ impl<M: Module> Host<M> {
             rooms: Rooms::new(run.room_len),
             names: Vec::new(),
             log: Vec::new(),
+            told: Vec::new(),
+            is_full: true,
             held: Vec::new(),
             outputs: Vec::new(),
             prefilled: false,
@@ -140,6 +150,7 @@ impl<M: Module> Host<M> {
         host.describe();
         let len = host.mail(config.as_bytes());
         let result = host.call(Callback::Init(len));
+        host.is_full = false;
         host.answer(result).map(|_| host)
     }
 
@@ -224,6 +235,18 @@ impl<M: Module> Host<M> {
         self.answer(result).map(|_| ())
     }
 
+    /// Hands over a state of another version than the module saves.
+    ///
+    /// # Errors
+    ///
+    /// The text with which the module refuses it.
+    pub fn restore_from(&mut self, version: u32, state: &[u8]) -> Result<(), String> {
+        self.area.get_mut().header.state_version = version;
+        let len = self.mail(state);
+        let result = self.call(Callback::RestoreFrom(len));
+        self.answer(result).map(|_| ())
+    }
+
     /// What the output list of the last call said, in its order.
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
@@ -240,6 +263,16 @@ impl<M: Module> Host<M> {
     #[must_use]
     pub fn log(&self) -> &[String] {
         &self.log
+    }
+
+    /// Whether the queues of those that the module may tell something have no room.
+    pub fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
+    /// What the module has told others since this was asked last, and whom.
+    pub fn take_told(&mut self) -> Vec<(u32, Vec<u8>)> {
+        core::mem::take(&mut self.told)
     }
 
     /// The counter of that name.
@@ -280,7 +313,7 @@ impl<M: Module> Host<M> {
             window_len: self.rooms.window_len(),
             seed: run.seed,
             start_unix_ns: 1_700_000_000_000_000_000,
-            instances: 1,
+            instances: run.instances,
             port_count: header_count(run.ports.len()),
             ring_count: run.rings,
             headroom: rooms::HEADROOM,
@@ -344,7 +377,9 @@ impl<M: Module> Host<M> {
 
     /// Makes one call, and takes over what hostcalls left.
     fn call(&mut self, what: Callback) -> i32 {
+        hostcalls::set_targets(self.run.targets, self.is_full);
         let result = self.instance.call(&mut self.area, self.rooms.window(), what);
+        self.told.extend(hostcalls::take_told());
         self.names.extend(hostcalls::take_counters());
         self.log.extend(hostcalls::take_log());
         result

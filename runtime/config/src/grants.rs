@@ -19,6 +19,8 @@ pub struct Grants {
     pub tx_queues: Vec<u16>,
     /// Rings that it may name in the verdict Ring.
     pub rings: Vec<String>,
+    /// Modules whose instances it may tell something, as messages: the hostcall `tell` names them by their places in this list.
+    pub tell: Vec<String>,
     /// Histories that a trigger with this module may watch: packets of all domains that pass their points.
     pub history: Vec<String>,
     /// It may make packets: from spare rooms, and as copies. A chain's source may without.
@@ -94,6 +96,7 @@ impl Default for Grants {
             tx: Vec::new(),
             tx_queues: Vec::new(),
             rings: Vec::new(),
+            tell: Vec::new(),
             history: Vec::new(),
             create: false,
             pace: false,
@@ -144,6 +147,7 @@ impl Grants {
         names_beyond("tx", &self.tx, &bound.tx, &mut found);
         names_beyond("tx_queues", &self.tx_queues, &bound.tx_queues, &mut found);
         names_beyond("rings", &self.rings, &bound.rings, &mut found);
+        names_beyond("tell", &self.tell, &bound.tell, &mut found);
         names_beyond("history", &self.history, &bound.history, &mut found);
         names_beyond("hostcalls", &self.hostcalls, &bound.hostcalls, &mut found);
         if self.create && !bound.create {
@@ -205,6 +209,10 @@ impl Grants {
                 (false, true) => found.push(format!("is granted the hostcall {name:?}, and does not import it")),
                 _ => {}
             }
+        }
+        // A module may do without: what it could tell depends on who else is there.
+        if !self.tell.is_empty() && !module.imports.iter().any(|import| import.starts_with("perigee.tell:")) {
+            found.push("is granted `tell`, and does not import it".to_owned());
         }
         if module.numbers.spares > 0 && !self.create {
             let spares = module.numbers.spares;
@@ -319,6 +327,7 @@ mod test {
             r#"tx = ["lan", "wan"]
                tx_queues = [1]
                rings = ["r"]
+               tell = ["other"]
                create = true
                packets_per_second = 1001
                source_ip = ["10.1.0.0/16", "10.0.0.0/7", "192.0.2.1/32"]
@@ -337,6 +346,7 @@ mod test {
                 "tx has \"wan\"",
                 "tx_queues has 1",
                 "rings has \"r\"",
+                "tell has \"other\"",
                 "hostcalls has Time",
                 "create",
                 "clock = \"precise\"",
@@ -352,7 +362,7 @@ mod test {
         );
         assert_eq!(
             more.beyond(&Grants::own(&["lan", "wan"])).len(),
-            5,
+            6,
             "{:?}",
             more.beyond(&Grants::own(&["lan", "wan"]))
         );

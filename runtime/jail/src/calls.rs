@@ -46,7 +46,8 @@ const L: u16 = 1 << Kind::Lcore as u8;
 const S: u16 = 1 << Kind::Service as u8;
 const A: u16 = 1 << Kind::Api as u8;
 const R: u16 = 1 << Kind::Reader as u8;
-const W: u16 = 1 << Kind::Web as u8;
+/// A feed makes the calls that the page's process makes: it takes what comes, and asks the run.
+const W: u16 = 1 << Kind::Web as u8 | 1 << Kind::Feed as u8;
 const ALL: u16 = 0xffff;
 
 const PR_SET_NAME: u64 = libc::PR_SET_NAME as u64;
@@ -60,7 +61,7 @@ const AF_PACKET: &[Driver] = &[Driver::AfPacket];
 const PCAP: &[Driver] = &[Driver::Pcap];
 const MEMIF: &[Driver] = &[Driver::Memif];
 const FILES: &[Driver] = &[Driver::File];
-const WEB: &[Driver] = &[Driver::Web];
+const CLIENT: &[Driver] = &[Driver::Client];
 
 macro_rules! call {
     ($name:ident, $only:expr, $who:expr, $when:expr, $why:literal) => {
@@ -140,10 +141,10 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_write, F, MEMIF, "wakes a peer"),
     call!(SYS_fstat, F, MEMIF, "the size of a peer's memory"),
     call!(SYS_newfstatat, F, MEMIF, "the same"),
-    // The page for browsers, in a process of its own: it asks the run by a Unix socket, as `perigee ctl` does.
-    call!(SYS_socket, Only::Value(0, libc::AF_UNIX as u64), W, WEB, "asks the run"),
-    call!(SYS_connect, W, WEB, "the same"),
-    call!(SYS_unlink, W, WEB, "the token's file goes at the end; landlock says where"),
+    // The page for browsers, and a feed of routes, in processes of their own: they ask the run by a Unix socket, as `perigee ctl` does.
+    call!(SYS_socket, Only::Value(0, libc::AF_UNIX as u64), W, CLIENT, "asks the run"),
+    call!(SYS_connect, W, CLIENT, "the same"),
+    call!(SYS_unlink, W, CLIENT, "the token's file, or a feed's socket, goes at the end; landlock says where"),
     // The control socket, and the page.
     call!(SYS_accept4, A | W, ANY, "a client comes"),
     call!(SYS_readv, A | W, ANY, "a request"),

@@ -54,10 +54,12 @@ pub enum Kind {
     Reader,
     /// Serves a page to browsers in a process of its own, and asks a run's control socket.
     Web,
+    /// Hears of routes in a process of its own, by sockets that it has, and asks a run's control socket.
+    Feed,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Foreign,
         Self::Control,
         Self::Lcore,
@@ -67,6 +69,7 @@ impl Kind {
         Self::Api,
         Self::Reader,
         Self::Web,
+        Self::Feed,
     ];
 
     /// As messages name it.
@@ -81,6 +84,7 @@ impl Kind {
             Self::Api => "api",
             Self::Reader => "reader",
             Self::Web => "web",
+            Self::Feed => "feed",
         }
     }
 }
@@ -138,8 +142,20 @@ pub fn enter_without_ports(mode: Mode) -> Result<(), Error> {
 /// # Errors
 /// As for a run's jail.
 pub fn enter_as_web(mode: Mode, removed: &[PathBuf]) -> Result<(), Error> {
-    enter(mode, || Ok(Plan::of_web(mode, removed))).map_err(Error::Jail)?;
-    enter_thread(Kind::Web);
+    enter_as_client(mode, removed, Kind::Web)
+}
+
+/// Confines a process that hears of routes by sockets that are open, and asks a run by its control socket: as [`enter_as_web`].
+///
+/// # Errors
+/// As for a run's jail.
+pub fn enter_as_feed(mode: Mode, removed: &[PathBuf]) -> Result<(), Error> {
+    enter_as_client(mode, removed, Kind::Feed)
+}
+
+fn enter_as_client(mode: Mode, removed: &[PathBuf], kind: Kind) -> Result<(), Error> {
+    enter(mode, || Ok(Plan::of_client(mode, removed))).map_err(Error::Jail)?;
+    enter_thread(kind);
     Ok(())
 }
 

@@ -31,8 +31,8 @@ pub(super) enum Driver {
     AfPacket,
     AfXdp,
     Memif,
-    /// None: the process serves a page, and asks a run.
-    Web,
+    /// None: the process serves a page or hears of routes, and asks a run.
+    Client,
     /// Any other: a PCI port, or a virtual one that nobody has looked at. It may do what all others may.
     Other,
 }
@@ -71,11 +71,11 @@ impl Plan {
 }
 
 impl Plan {
-    /// Of a process that serves a page.
-    pub(super) fn of_web(mode: Mode, removed: &[PathBuf]) -> Self {
+    /// Of a process that asks a run, and serves a page or hears of routes.
+    pub(super) fn of_client(mode: Mode, removed: &[PathBuf]) -> Self {
         let clearable = removed.iter().filter_map(|file| directory_of(file)).collect();
         let user = User::Stays(effective_user());
-        Self { mode, drivers: vec![Driver::Web], user, writable: Vec::new(), clearable, kept: 0 }
+        Self { mode, drivers: vec![Driver::Client], user, writable: Vec::new(), clearable, kept: 0 }
     }
 }
 
@@ -103,7 +103,7 @@ impl Driver {
             Self::AfPacket | Self::AfXdp | Self::Tap => &[CAP_NET_ADMIN],
             // What the bifurcated driver mlx5 is documented to need (dev@dpdk.org, message 203325).
             Self::Other => &[CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK],
-            Self::Memory | Self::File | Self::Pcap | Self::Memif | Self::Web => &[],
+            Self::Memory | Self::File | Self::Pcap | Self::Memif | Self::Client => &[],
         }
     }
 }

@@ -38,7 +38,7 @@ const DRIVERS: [&[Driver]; 10] = [
     &[Driver::AfXdp],
     &[Driver::Memif],
     &[Driver::Other],
-    &[Driver::Web],
+    &[Driver::Client],
     &[Driver::Tap, Driver::AfPacket],
 ];
 

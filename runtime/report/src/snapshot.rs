@@ -193,6 +193,14 @@ pub struct ModuleStats {
     pub log_lost: u64,
     /// Hostcalls that did nothing because they were not granted.
     pub hostcalls_denied: u64,
+    /// Messages that it has told other modules: each counts once, however many instances it came to.
+    pub told: u64,
+    /// Messages that it could not tell them: the queue of an instance was full, or they were too long.
+    pub tell_full: u64,
+    /// Messages of other modules that it has taken.
+    pub heard: u64,
+    /// Messages of other modules that it refused, that were longer than its mailbox, or that came while it did not run.
+    pub hear_refused: u64,
 }
 
 /// One lcore.

@@ -28,6 +28,7 @@ use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::limits::Limits;
 use perigee_wasm::module::Module;
 use perigee_wasm::stack::with_guest_stack;
+use perigee_wasm::tell::{Audiences, Teller};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +53,8 @@ pub(crate) struct Maker {
     pub(crate) changes: Mutex<()>,
     /// Where the instances' failures are told.
     pub(crate) faults: Arc<Faults>,
+    /// Who is told what an instance tells.
+    pub(crate) audiences: Arc<Audiences>,
     /// In the order of [`Config::domains`] at the start.
     pub(crate) domains: Vec<Domain>,
     pub(crate) sealed: Sealed,
@@ -154,6 +157,21 @@ impl Maker {
         made.map_err(|e| module_error(&seat.module, e.to_string()))?
     }
 
+    /// What an instance has of the host.
+    fn host(&self, seat: &Seat, loaded: &Loaded) -> Host {
+        let grants = &loaded.entry.grants;
+        let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
+        if self.evidence.as_ref().is_some_and(|e| e.records()) && loaded.secrets.is_empty() {
+            host.record_times();
+        }
+        host.deadline.set_fuel_per_us(self.fuel_per_us);
+        if !grants.tell.is_empty() {
+            host.may_tell(Teller::new(&seat.inbox, &grants.tell, &self.audiences));
+        }
+        host.keep(loaded.secrets.clone());
+        host
+    }
+
     fn stage_here(
         &self,
         seat: &Arc<Seat>,
@@ -173,12 +191,7 @@ impl Maker {
         }
         let grants = &entry.grants;
         let rights = Rights::new(grants, config);
-        let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
-        if self.evidence.as_ref().is_some_and(|e| e.records()) && loaded.secrets.is_empty() {
-            host.record_times();
-        }
-        host.deadline.set_fuel_per_us(self.fuel_per_us);
-        host.keep(loaded.secrets.clone());
+        let host = self.host(seat, loaded);
         let domain = &self.domains[seat.domain];
         let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
@@ -260,7 +273,7 @@ impl Maker {
     /// Where packets come into a trust domain.
     pub(crate) fn border(&self, domain: usize) -> Border {
         let Domain { copies, region, .. } = &self.domains[domain];
-        Border { region: Span { base: region.base(), len: region.len() }, copies: Arc::clone(copies) }
+        Border::new(Span { base: region.base(), len: region.len() }, Arc::clone(copies))
     }
 
     /// What limits the packets that leave a stage; `None` where nothing does.
@@ -295,10 +308,12 @@ impl Maker {
             let may_tx = wired && u16::try_from(number).is_ok_and(|number| rights.tx(number));
             instance.area.set_port(number, port.info(may_tx));
         }
-        let seed = self.seed(seat);
+        let (seed, time_ns) = (self.seed(seat), self.clock.ns(self.clock.cycles()));
         let room = self.domains[seat.domain].copies.room_len();
         instance.area.update_header(|h| {
             h.seed = seed;
+            // For `init` and `restore`, which come before the first batch has a time.
+            h.time_ns = time_ns;
             h.start_unix_ns = self.clock.start_unix_ns();
             h.instance = seat.worker;
             h.instances = seat.instances;

@@ -10,6 +10,7 @@ use perigee_datapath::source::Meta;
 use perigee_datapath::source::Source;
 use perigee_measure::stages::Parts as StageParts;
 use perigee_wasm::log::LogQueue;
+use perigee_wasm::tell::Audiences;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub(crate) struct Seats {
     list: Mutex<Arc<Vec<Arc<Seat>>>>,
     numbers: AtomicU64,
+    /// The same by module, for instances that tell others something.
+    pub(crate) audiences: Arc<Audiences>,
 }
 
 impl Seats {
@@ -41,6 +44,7 @@ impl Seats {
         let mut all: Vec<_> = list.iter().filter(|seat| seat.chain != chain).map(Arc::clone).collect();
         all.extend(seats);
         all.sort_by_key(|seat| (seat.chain, seat.stage));
+        self.audiences.set(all.iter().map(|seat| (seat.module.clone(), Arc::clone(&seat.inbox))).collect());
         *list = Arc::new(all);
     }
 
@@ -147,6 +151,7 @@ impl PlacedChain {
                 meta: self.common.meta,
                 log: old.map_or_else(LogQueue::new, |old| Arc::clone(&old.log)),
                 rooms: self.common.rooms,
+                inbox: old.map_or_else(Arc::default, |old| Arc::clone(&old.inbox)),
                 health: old.map_or_else(Arc::default, |old| Arc::clone(&old.health)),
             };
             (Arc::new(seat), from)

@@ -61,6 +61,7 @@ impl Builder<'_> {
                     pulse: Arc::new(Pulse::new(p.lcore)),
                     retired: Vec::new(),
                     changed: Vec::new(),
+                    is_told: false,
                 });
                 lcores.len() - 1
             });
@@ -206,7 +207,7 @@ impl Builder<'_> {
                 let mut border = maker.border(domain);
                 if port.has_plain_pool() && of_port == Some(domain) {
                     // All of its packets are copied: it has a pool of rooms of its own.
-                    border.copies = Arc::clone(port.pool());
+                    border.copy_into(Arc::clone(port.pool()));
                 }
                 // A file is over when all of it has come; an empty poll says nothing.
                 let ends = self.parts.ends.queue(index).is_some() && port.tape().is_none();

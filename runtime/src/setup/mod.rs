@@ -8,10 +8,11 @@ mod streams;
 
 use crate::manifest;
 use crate::options::Options;
-use crate::parts::{Loaded, Maker, Observers, Orders, Parts, Paths, Probes};
+use crate::parts::{Loaded, Maker, Observers, Orders, Parts, Paths, Probes, Seats, module_error};
 use chains::Builder;
 use memory::Memory;
 use methods::Choosing;
+use perigee_abi::names;
 use perigee_config::needs::Needs;
 use perigee_config::{Captures, Config, Placed, Source as From, allowed_cpus};
 use perigee_core::clock::Clock;
@@ -89,9 +90,8 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let placed = config.placement(&time.cpus(config));
     let needs = Needs::new(config, &placed);
     start_eal(config, &needs)?;
-    let devices = devices(config)?;
-    let memory = Memory::new(config, &needs, matches!(time, Time::Virtual { .. }))?;
-    let ((clock, trace), is_real) = (time.begin(), matches!(time, Time::Real));
+    let (devices, is_virtual) = (devices(config)?, matches!(time, Time::Virtual { .. }));
+    let (memory, (clock, trace), is_real) = (Memory::new(config, &needs, is_virtual)?, time.begin(), !is_virtual);
     let making = Making { config, placed: &placed, needs: &needs, memory: &memory, captures, clock, trace, options };
     let ports = making.ports(devices)?;
     let flows = flows(config, &ports)?;
@@ -99,7 +99,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
     let choosing = Choosing { config, placed: &placed, ports: &ports, options, clock, machine, is_real };
     let streams = streams::streams(plan.base, &choosing)?;
     let (rings, probes) = (rings(config)?, Probes::new(config, &streams, &placed, clock, is_real));
-    let observers = Observers::open(&ports, &probes, config)?;
+    let (observers, seats) = (Observers::open(&ports, &probes, config)?, Seats::default());
     enter_jail(plan, jail_mode, evidence.as_deref())?;
     let maker = Maker {
         loader: Arc::clone(&plan.loader),
@@ -115,6 +115,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         sealed: memory.sealed,
         changes: Mutex::default(),
         faults: Arc::default(),
+        audiences: Arc::clone(&seats.audiences),
         evidence,
     };
     let mut parts = Parts {
@@ -135,7 +136,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         placed: Vec::new(),
         streams,
         orders: Orders::default(),
-        seats: Arc::default(),
+        seats: Arc::new(seats),
         maker: Arc::new(maker),
     };
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
@@ -226,5 +227,10 @@ fn load_modules(
     let load = |(entry, upload): (&perigee_config::Module, &Upload)| {
         Ok((entry.name.clone(), Arc::new(Loaded::new(loader, engines, entry, upload, is_evidence_wanted)?)))
     };
-    config.modules.iter().zip(uploads).map(load).collect()
+    let modules: BTreeMap<_, _> = config.modules.iter().zip(uploads).map(load).collect::<Result<_, Error>>()?;
+    let deaf = config.deaf_targets(|name| modules.get(name).is_some_and(|target| target.module.has(names::MESSAGE)));
+    match deaf.into_iter().next() {
+        Some((name, what)) => Err(module_error(&name, what)),
+        None => Ok(modules),
+    }
 }

@@ -1,9 +1,9 @@
 //! Lets time pass: whatever is due next happens next. In the order of their numbers, where several things are due at one moment:
 //! first what is scripted, then the keeper, then the lcores.
 
-use super::Pace;
 use super::happen::Ends;
 use super::timeline::Scheduled;
+use super::{Pace, Seen};
 use crate::run::Run;
 use perigee_config::Config;
 use perigee_config::sim::Cost as Asked;
@@ -104,7 +104,7 @@ impl<'a> Drive<'a> {
             while at.min(end) > allowed || at >= end && allowed < end {
                 self.hand.store(allowed, Ordering::Relaxed);
                 let Some(pace) = &mut pace else { return Ok(()) };
-                allowed = pace.until(allowed)?.min(end);
+                allowed = pace.until(allowed, &Seen(&self.run))?.min(end);
             }
             if at >= end {
                 return Ok(());
@@ -178,7 +178,7 @@ impl<'a> Drive<'a> {
         lcore.turn(&mut cycles);
         if at >= turns.next_look || !lcore.commands.is_empty() {
             lcore.serve(cycles);
-            turns.next_look = at + LOOK;
+            turns.next_look = if lcore.is_told { at } else { at + LOOK };
         }
         let makes = lcore.chains.iter().any(|chain| chain.generates() && !chain.is_paced());
         turns.last = Some(at);

@@ -12,6 +12,7 @@ mod happen;
 mod timeline;
 mod verdict;
 
+use crate::latencies::Latencies;
 use crate::options::Options;
 use crate::run::{Run, captures};
 use crate::setup::{self, Plan, Time};
@@ -21,7 +22,7 @@ use perigee_config::{Captures, Config, Severity};
 use perigee_core::clock::{Clock, nanos};
 use perigee_dpdk::eal::Registered;
 use perigee_load::{Loader, Upload};
-use perigee_report::{Error, Summary};
+use perigee_report::{Error, Snapshot, Summary};
 use perigee_wasm::engine::{Engines, Metering, WASM_STACK};
 use perigee_wasm::stack::with_guest_stack;
 use perigee_wire::trace::Trace;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// When a simulation's clock begins, Unix time: the first second of the year 2000.
-const BEGIN_UNIX_NS: u64 = 946_684_800_000_000_000;
+pub const BEGIN_UNIX_NS: u64 = 946_684_800_000_000_000;
 
 /// Simulates one configuration, with one seed after the other. What they share is made once: DPDK's environment, the loader, the
 /// compiled code.
@@ -53,14 +54,37 @@ impl std::fmt::Debug for Simulator {
     }
 }
 
-/// Somebody else owns the time: another simulator, say.
+/// Somebody else owns the time, another simulator, say; or looks at it as it passes.
 pub trait Pace {
     /// The simulation has come to this time, in nanoseconds since its beginning, and all before it has happened. Returns until
-    /// when it may go on.
+    /// when it may go on. That it stands still changes nothing of what happens.
     ///
     /// # Errors
     /// Nobody says so any more, or it lies before `reached`.
-    fn until(&mut self, reached: u64) -> Result<u64, Error>;
+    fn until(&mut self, reached: u64, seen: &Seen<'_>) -> Result<u64, Error>;
+}
+
+/// What there is to see while time stands still.
+pub struct Seen<'a>(&'a Run);
+
+impl std::fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").finish_non_exhaustive()
+    }
+}
+
+impl Seen<'_> {
+    /// All counters.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.observed()
+    }
+
+    /// Who reads the latencies, now and later.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        self.0.latencies()
+    }
 }
 
 /// What came out of a simulation.

@@ -87,6 +87,7 @@ impl Swapping<'_> {
         let load_ns = nanos(begin.elapsed());
         let seats = self.parts.seats.of_module(module);
         check_roles(&seats, &new.module).map_err(|what| ("check", what))?;
+        self.check_targets(module, &new).map_err(|what| ("check", what))?;
         let inherits = inherits(&old.module, &new.module, options.fresh).map_err(|what| ("check", what))?;
         let begin = Instant::now();
         canary::sing(&new, &self.cage()).map_err(|what| ("canary", what))?;
@@ -127,6 +128,22 @@ impl Swapping<'_> {
             self.end_graces(ledger, |grace| grace.module == module);
         }
         Ok(report)
+    }
+
+    /// Who is told something listens: the new module itself, and those that it may tell.
+    fn check_targets(&self, name: &str, new: &Loaded) -> Result<(), String> {
+        let mut config = (*self.config()).clone();
+        if let Some(index) = config.module(name) {
+            config.modules[index] = new.entry.clone();
+        }
+        let listens = |target: &str| match target == name {
+            true => new.module.has(names::MESSAGE),
+            false => self.parts.maker.loaded(target).is_ok_and(|loaded| loaded.module.has(names::MESSAGE)),
+        };
+        match config.deaf_targets(listens).into_iter().next() {
+            Some((module, what)) => Err(format!("module {module:?} {what}")),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn cage(&self) -> Cage {

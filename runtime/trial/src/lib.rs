@@ -74,6 +74,8 @@ pub struct Setting {
     pub ports: Vec<[u8; 6]>,
     /// Rings of the run.
     pub rings: u32,
+    /// On how many lcores its chain runs.
+    pub instances: u32,
     /// Most packets that the module may hold.
     pub hold: u32,
 }
@@ -88,6 +90,7 @@ impl Default for Setting {
             room_len: 2_048,
             ports: vec![[0x02, 0, 0, 0, 0, 0x10], [0x02, 0, 0, 0, 0, 0x11]],
             rings: 1,
+            instances: 1,
             hold: 64,
         }
     }
@@ -197,7 +200,7 @@ impl Trial {
         self.instance.area.update_header(|h| {
             h.seed = setting.seed;
             h.start_unix_ns = START_UNIX_NS;
-            h.instances = 1;
+            h.instances = setting.instances;
             h.port_count = u32::try_from(setting.ports.len()).unwrap_or(0);
             h.ring_count = setting.rings;
             h.headroom = HEADROOM.into();

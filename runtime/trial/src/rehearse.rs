@@ -22,6 +22,8 @@ pub fn rehearse(
     let secrets = entry.secrets()?;
     loader.try_out(entry, upload, |module, limits| {
         let port = |number: usize| [2, 0, 0, 0, 0, u8::try_from(number).unwrap_or(u8::MAX)];
+        let chains = config.chains.iter().filter(|chain| chain.modules().any(|name| *name == entry.name));
+        let width = chains.map(config::Chain::width).max().unwrap_or(1);
         let setting = Setting {
             config: entry.config.as_ref().map(config::ModuleConfig::bytes).unwrap_or_default(),
             secrets,
@@ -29,6 +31,7 @@ pub fn rehearse(
             rooms: ROOMS,
             ports: (0..config.ports.len()).map(port).collect(),
             rings: u32::try_from(config.rings.len()).unwrap_or(0),
+            instances: u32::try_from(width).unwrap_or(1),
             hold: entry.grants.hold,
             ..Setting::default()
         };

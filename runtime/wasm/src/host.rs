@@ -2,6 +2,7 @@
 
 use super::deadline::Deadline;
 use super::log::{LastLines, LogLine};
+use super::tell::Teller;
 use super::wasi::{self, Wasi, WasiState};
 use perigee_abi::{MAX_COUNTERS, names};
 use perigee_config::secret::Secrets;
@@ -15,10 +16,10 @@ pub use super::log::LogQueue;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Answers of the clock that are written down for one call, at most.
+/// Answers of the clock, and of [`Host::tell`], that are written down for one call, at most.
 const MOST_TIMES: usize = 1 << 20;
 
-/// Where the time comes from, and whether it is written down.
+/// Where the time comes from, and whether it is written down, with what else a hostcall answers.
 enum Times {
     Free,
     Recorded {
@@ -66,6 +67,8 @@ pub struct Host {
     pub(super) wasi: Wasi,
     /// What the instance knows and nobody is to read.
     secrets: Secrets,
+    /// Whom it may tell something; `None` where nobody.
+    teller: Option<Teller>,
 }
 
 impl Host {
@@ -86,7 +89,13 @@ impl Host {
             times: Times::Free,
             wasi: Wasi::new(seed),
             secrets: Secrets::default(),
+            teller: None,
         }
+    }
+
+    /// The instance may tell others something.
+    pub fn may_tell(&mut self, teller: Teller) {
+        self.teller = Some(teller);
     }
 
     /// The instance gets these with its configuration, and what it says has none of them.
@@ -185,6 +194,28 @@ impl Host {
         }
     }
 
+    /// Tells the instances of a module something; in a replay nobody, with the answer of the run.
+    fn tell(&mut self, target: u32, message: &[u8]) -> i32 {
+        let answer = match (&self.teller, &mut self.times) {
+            // All that was answered is on one tape, in the order of the calls.
+            (_, Times::Replayed { left, .. }) => return left.pop().map_or(0, answer_of),
+            _ if target as usize >= self.grants.tell.len() => names::TELL_NOT_GRANTED,
+            // Nobody hears of an instance that may never work.
+            _ if self.naming => names::TELL_FULL,
+            (Some(teller), _) => teller.tell(target, message),
+            // It is no more than tried: there is nobody who could hear it.
+            (None, _) => 0,
+        };
+        self.denied += u64::from(answer == names::TELL_NOT_GRANTED);
+        if let Times::Recorded { said, asked } = &mut self.times {
+            *asked += 1;
+            if said.len() < MOST_TIMES {
+                said.push(answer.cast_unsigned().into());
+            }
+        }
+        answer
+    }
+
     /// What the calls of WASI keep.
     pub fn wasi_state(&self) -> WasiState {
         self.wasi.state()
@@ -243,6 +274,7 @@ pub fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Result<()> 
         caller.data_mut().may(Hostcall::Time);
         wasi::time_ns(caller).cast_signed()
     })?;
+    linker.func_wrap(names::HOST, names::HOST_TELL, tell)?;
     Ok(())
 }
 
@@ -282,6 +314,24 @@ fn counter(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmt
         }
         None => Err(wasmtime::Error::msg(format!("perigee.counter: index {index}, there are {MAX_COUNTERS}"))),
     }
+}
+
+fn tell(mut caller: Caller<'_, Host>, target: u32, at: u32, len: u32) -> wasmtime::Result<i32> {
+    let Some(Extern::Memory(memory)) = caller.get_export(names::MEMORY) else {
+        return Err(wasmtime::Error::msg("the module has no memory"));
+    };
+    let (bytes, host) = memory.data_and_store_mut(&mut caller);
+    let (at, len) = (at as usize, len as usize);
+    let Some(message) = at.checked_add(len).and_then(|end| bytes.get(at..end)) else {
+        return Err(wasmtime::Error::msg(format!("perigee.tell: {len} bytes at {at} do not lie in the memory")));
+    };
+    Ok(host.tell(target, message))
+}
+
+/// An answer as it stands on the tape.
+#[allow(clippy::cast_possible_truncation, reason = "an i32 was written")]
+fn answer_of(written: u64) -> i32 {
+    (written as u32).cast_signed()
 }
 
 /// Copies up to `to.len()` of `len` bytes out of the guest's memory.

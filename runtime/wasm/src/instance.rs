@@ -299,6 +299,19 @@ impl Instance {
         Ok(reply)
     }
 
+    /// Sends a message of another module, which gets no reply. A refusal has no words: nobody reads them, and this is an lcore.
+    pub fn hear(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let refusal = || Refusal::No(String::new());
+        let f = self.calls.message.clone().ok_or_else(refusal)?;
+        if !self.mailbox.write(bytes) {
+            return Err(refusal());
+        }
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let answer = self.control_call(|store| f.call(store, len));
+        let answer = answer.map_err(|e| Refusal::Trap(self.trapped(names::MESSAGE, &e)))?;
+        if answer < 0 { Err(refusal()) } else { Ok(()) }
+    }
+
     /// Asks for the module's state.
     pub fn save(&mut self) -> Result<Vec<u8>, Refusal> {
         let f = self.calls.save.clone().ok_or_else(|| missing(names::SAVE))?;

@@ -17,6 +17,7 @@ pub mod module;
 pub mod request;
 mod source;
 pub mod stack;
+pub mod tell;
 pub mod ticker;
 pub mod trace;
 pub mod trap;

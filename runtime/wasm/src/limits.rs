@@ -14,20 +14,24 @@ pub struct Limits {
     pub control_deadline: Duration,
     /// Most elements of all tables together.
     pub table: u32,
+    /// To so many modules it may tell something.
+    pub targets: usize,
 }
 
 impl From<&Grants> for Limits {
     fn from(grants: &Grants) -> Self {
         let (deadline, control_deadline) = (grants.deadline, grants.control_deadline);
-        Self { memory: grants.memory, deadline, control_deadline, table: grants.table }
+        Self { memory: grants.memory, deadline, control_deadline, table: grants.table, targets: grants.tell.len() }
     }
 }
 
 impl Limits {
     /// These, and no hostcall.
     pub(super) fn grants(self) -> Grants {
-        let Self { memory, deadline, control_deadline, table } = self;
-        Grants { memory, deadline, control_deadline, table, ..Grants::default() }
+        let Self { memory, deadline, control_deadline, table, targets } = self;
+        // Where nobody is there to hear it, names do not matter.
+        let tell = vec![String::new(); targets];
+        Grants { memory, deadline, control_deadline, table, tell, ..Grants::default() }
     }
 
     /// These, and all that an instance can ask for: a trial is not about grants.

@@ -3,7 +3,7 @@
 use super::super::{Config, Module, rooms};
 use super::{Problems, played};
 use crate::{Grants, Hostcall};
-use perigee_abi::MAX_COUNTERS;
+use perigee_abi::{MAX_COUNTERS, names};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     for (nth, ring) in grants.rings.iter().enumerate() {
         found.known(format!("{path}.rings[{nth}]"), who, "ring", ring, &rings);
     }
+    let modules: Vec<&str> = config.modules.iter().map(|module| module.name.as_str()).collect();
+    for (nth, target) in grants.tell.iter().enumerate() {
+        found.known(format!("{path}.tell[{nth}]"), who, "module", target, &modules);
+    }
     let histories: Vec<&str> = config.histories.iter().map(|history| history.name.as_str()).collect();
     for (nth, history) in grants.history.iter().enumerate() {
         found.known(format!("{path}.history[{nth}]"), who, "history", history, &histories);
@@ -38,6 +42,22 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     for (nth, queue) in grants.tx_queues.iter().enumerate().filter(|(_, queue)| !QUEUES.contains(queue)) {
         let help = "an lcore owns at most 16 on a port: they count from 0 to 15";
         found.error(format!("{path}.tx_queues[{nth}]"), format!("{who}: tx queue {queue} is granted"), help);
+    }
+}
+
+impl Config {
+    /// For each module that may tell another something which does not listen: which, and a text. `listens`: exports `message`.
+    pub fn deaf_targets(&self, listens: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let deaf = |module: &Module| {
+            let target = module.grants.tell.iter().find(|target| !listens(target))?;
+            let what = format!(
+                "may tell module {target:?} something (grants.tell), which exports no \"{}\": take it out of the list, or \
+                 export it",
+                names::MESSAGE
+            );
+            Some((module.name.clone(), what))
+        };
+        self.modules.iter().filter_map(deaf).collect()
     }
 }
 

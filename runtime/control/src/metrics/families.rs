@@ -197,6 +197,20 @@ pub(super) fn modules(page: &mut Page<'_>, modules: &[ModuleStats]) -> Result<()
     page.counter("module_faults", "Failures of an instance's place, by class; classes without are left out", faults)?;
     let installs = modules.iter().map(|m| (module_labels(m), m.installs));
     page.counter("module_installs", "Instances that took an earlier one's place: restarts and swaps", installs)?;
+    type Told = (&'static str, &'static str, fn(&ModuleStats) -> u64);
+    let told: [Told; 4] = [
+        ("module_told", "Messages that an instance's place has told other modules", |m| m.told),
+        ("module_tell_full", "Messages that it could not tell them, for a queue was full or they were too long", |m| {
+            m.tell_full
+        }),
+        ("module_heard", "Messages of other modules that it has taken", |m| m.heard),
+        ("module_hear_refused", "Messages of other modules that it refused, or that came while it did not run", |m| {
+            m.hear_refused
+        }),
+    ];
+    for (name, help, value) in told {
+        page.counter(name, help, modules.iter().map(|m| (module_labels(m), value(m))))?;
+    }
     let all = modules.iter().map(|m| m.counters.len()).sum::<usize>();
     let own = modules.iter().flat_map(|m| {
         m.counters.iter().map(|(name, value)| (with(module_labels(m), "counter", &shown(name)), count(*value)))

@@ -29,6 +29,8 @@ const FLAG_SOFTWARE: u32 = 1 << 1;
 const FLAG_DRIVER: u32 = 1 << 2;
 /// An attribute that holds others.
 const NESTED: u16 = 1 << 15;
+/// One whose value is in network order.
+const NET_ORDER: u16 = 1 << 14;
 /// Largest answer about one interface.
 const MOST: usize = 64 << 10;
 
@@ -162,7 +164,7 @@ fn tap(info: &[u8]) -> Option<Tap> {
     })
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }
 
@@ -193,22 +195,23 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 }
 
 /// The value of an attribute among others.
-fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let (len, kind) = (usize::from(u16_at(attributes, 0)?), u16_at(attributes, 2)?);
         let value = attributes.get(ATTRIBUTE..len)?;
-        if kind & !NESTED == wanted {
+        // The two upper bits say how it is written.
+        if kind & !(NESTED | NET_ORDER) == wanted {
             return Some(value);
         }
         attributes = attributes.get(len.next_multiple_of(4)..)?;
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 

@@ -1,7 +1,9 @@
 //! Interfaces of the kernel's that ports are made on: what the kernel says of them. DPDK's drivers ask once, if at all.
 
+pub mod fpm;
 mod kernel;
 mod message;
+pub mod routes;
 
 pub use message::{Link, Which};
 
