@@ -9,6 +9,10 @@ trap 'rm -rf "$work"' EXIT
 # First in virtual time, which takes nothing: what happens to routers, in five ways.
 "$perigee" sim sim.toml --seeds 5 > "$work/sim" 2>&1 || { cat "$work/sim"; exit 1; }
 grep "nothing broke" "$work/sim"
+# On two lcores: in virtual time, then by the clock.
+"$perigee" sim lcores.toml --seeds 5 > "$work/sim" 2>&1 || { cat "$work/sim"; exit 1; }
+grep "nothing broke" "$work/sim"
+python3 lcores.py "$perigee" "$work"
 skip() { echo "skipped: takes root, and iproute2, ethtool, iputils-ping, traceroute, mtr-tiny, iperf3, and scapy for Python"; exit 0; }
 [ "$(id -u)" = 0 ] || skip
 for program in ip ethtool ping traceroute mtr iperf3 python3; do command -v $program > /dev/null || skip; done

@@ -9,3 +9,4 @@ pub mod control;
 pub mod module;
 pub mod pcap;
 pub mod provenance;
+pub mod routes;

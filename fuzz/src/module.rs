@@ -8,6 +8,7 @@ const LIMITS: Limits = Limits {
     memory: 80 << 20,
     deadline: Duration::from_millis(20),
     control_deadline: Duration::from_millis(20),
+    targets: 0,
     table: 65_536,
 };
 /// The batch area's length (docs/abi.md).

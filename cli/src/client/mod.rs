@@ -3,9 +3,11 @@
 mod requests;
 mod show;
 mod upload;
+mod upstream;
 
 pub(crate) use requests::{GRACE, Request, Swap};
 pub(crate) use show::{filter, modules, stats, status, streams};
+pub(crate) use upstream::Upstream;
 
 use anyhow::{Context, Result, anyhow, bail};
 use http_body_util::{BodyExt, Full};

@@ -138,6 +138,23 @@ pub(super) enum Verb {
         /// error, warn, info, debug, trace, or a filter like `perigee=debug`.
         filter: Option<String>,
     },
+    /// The routes of a router module, with the states of their next hops, and the batches that each instance has reached.
+    #[command(after_long_help = "Examples:
+  perigee ctl routes router
+  perigee ctl routes router 10.0.0.0/8      # this prefix, and those inside it
+  perigee ctl routes router 10.1.2.3        # the route that a packet to it takes")]
+    Routes {
+        /// The module's name in the configuration.
+        module: String,
+        /// A prefix: it and those inside it. An address: the route to it.
+        #[arg(value_name = "PREFIX|ADDRESS")]
+        of: Option<String>,
+    },
+    /// The neighbours of a router module, with their states.
+    Neighbours {
+        /// The module's name in the configuration.
+        module: String,
+    },
     /// Print all metrics in Prometheus' text format.
     Metrics,
     /// Stop the run as a signal does, and wait until its process has ended.

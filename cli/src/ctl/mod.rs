@@ -1,6 +1,7 @@
 //! `perigee ctl`: asks a running `perigee` through its control socket.
 
 mod args;
+mod router;
 
 pub(crate) use args::CtlArgs;
 
@@ -35,6 +36,8 @@ fn answer(client: &Client, verb: Verb, is_json: bool) -> Result<()> {
         Verb::Streams => return tell(&client.get("/v1/streams")?, is_json, client::streams),
         Verb::LogLevel { filter: None } => return tell(&client.get("/v1/log-level")?, is_json, client::filter),
         Verb::Metrics => return output::result(&client.text("/v1/metrics")?),
+        Verb::Routes { module, of } => return router::routes(client, &module, of.as_deref(), is_json),
+        Verb::Neighbours { module } => return router::neighbours(client, &module, is_json),
         Verb::Stop { no_wait } => return stop(client, no_wait),
         Verb::LogLevel { filter: Some(filter) } => Request::LogLevel(filter),
         Verb::Message { module, message } => Request::Message { module, bytes: content(&message)? },

@@ -2,7 +2,7 @@
 //! it costs no packet, and the run's process has no socket that anybody reaches over the network.
 //!
 //! - `access.rs` says who may ask; `routes.rs` what can be asked; `server.rs` bounds what clients may cost.
-//! - `events.rs` asks the run once for all who look on; `upstream.rs` speaks with it.
+//! - `events.rs` asks the run once for all who look on.
 //! - `page.rs` is the end of a `perigee run` that has started such a process.
 
 mod access;
@@ -14,11 +14,11 @@ mod problem;
 mod routes;
 mod server;
 mod token_file;
-mod upstream;
 
 pub(crate) use args::WebArgs;
 pub(crate) use page::Page;
 
+use crate::client::Upstream;
 use crate::{client, output};
 use access::Access;
 use anyhow::{Context, Result, bail};
@@ -32,7 +32,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use token_file::TokenFile;
 use tokio::signal::unix::{SignalKind, signal};
-use upstream::Upstream;
 
 /// `perigee web`.
 pub(crate) fn web(args: &WebArgs) -> Result<ExitCode> {

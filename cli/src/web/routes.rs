@@ -5,7 +5,7 @@ use super::assets::{ASSETS, Asset, HAS_CURVES, VENDOR};
 use super::events::Hub;
 use super::problem::Problem;
 use super::server::Link;
-use super::upstream::Upstream;
+use crate::client::Upstream;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};

@@ -10,7 +10,7 @@ use crate::connections::State;
 use crate::maglev::NOBODY;
 use crate::pool::Health;
 use alloc::vec::Vec;
-use perigee_guest::state::{FiveTuple, Saved};
+use perigee_guest::state::{FiveTuple, MILLISECOND, Saved};
 use perigee_guest::{Buffer, Refusal};
 
 /// Most connections that are saved: what a mailbox of 8 MiB holds beside the backends.
@@ -66,8 +66,9 @@ pub(crate) fn restore(balancer: &mut Balancer, state: &[u8]) -> Result<(), Refus
     if !odd.is_empty() || !each.iter().all(is_known) || !each.is_sorted_by_key(|bytes| bytes[0]) {
         return Err(bad());
     }
-    // Another run has another clock: what is kept is how long ago it was.
-    let now = balancer.now;
+    // Another run has another clock: what is kept is how long ago it was. An instance that has had no batch does not know the time, where
+    // the clock is no precise one (`setup.now_ns()` is about 0 then): for it the clock is still that of who saved.
+    let now = if balancer.now < MILLISECOND { then } else { balancer.now };
     let here = |time: u64| now.saturating_sub(then.saturating_sub(time));
     let mut rest = each;
     for (table, _) in State::ALL {

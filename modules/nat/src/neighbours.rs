@@ -48,8 +48,11 @@ impl Neighbours {
 
     /// Notes a neighbour's MAC address.
     pub(crate) fn learn(&mut self, place: Place, address: Ipv4Addr, mac: Mac, now: u64) {
-        let learnt = Neighbour { mac: Some(mac), at: now };
-        if let Some(found) = self.0.find_or_insert((place, address), now, || learnt) {
+        self.put((place, address), Neighbour { mac: Some(mac), at: now }, now);
+    }
+
+    fn put(&mut self, key: (Place, Ipv4Addr), learnt: Neighbour, now: u64) {
+        if let Some(found) = self.0.find_or_insert(key, now, || learnt) {
             *found.value = learnt;
         }
     }
@@ -106,7 +109,9 @@ impl Neighbours {
         if let Some(all) = all {
             for &[place, a, b, c, d, ref mac @ ..] in saved.as_chunks::<SAVED>().0 {
                 let place = if place == 0 { Place::Inside } else { Place::Outside };
-                all.learn(place, Ipv4Addr::new(a, b, c, d), Mac(*mac), now);
+                // Nobody knows how old this is: they are asked with their next packet, or one swap after the other would put it off.
+                let learnt = Neighbour { mac: Some(Mac(*mac)), at: now.saturating_sub(REFRESH) };
+                all.put((place, Ipv4Addr::new(a, b, c, d)), learnt, now);
             }
         }
         Ok(rest)

@@ -3,6 +3,7 @@
 use crate::fib::room;
 use crate::interfaces::{Interface, Interfaces};
 use crate::neighbours::Limits;
+use crate::share::Role;
 use crate::slow::Bounds;
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,6 +31,10 @@ pub(crate) struct Config {
     /// Lines such as `192.0.2.9 lladdr 02:00:00:00:00:09 dev 0`.
     #[serde(default)]
     pub(crate) neighbours: Lines<Text<100>>,
+    #[serde(default)]
+    pub(crate) role: Role,
+    /// By which a fast instance hands packets to the slow one.
+    pub(crate) ring: Option<u16>,
     #[serde(default)]
     pub(crate) ecmp: Ecmp,
     #[serde(default)]

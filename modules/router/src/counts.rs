@@ -85,6 +85,13 @@ counts! {
     Advertised = "router_advertisements",
     /// Changes of routes.
     Routes = "route_changes",
+    /// Packets that a fast instance has handed to the slow one; those of a time in which it did not know the tables.
+    ToSlow = "to_slow",
+    Behind = "to_slow_behind",
+    /// Messages to the fast instances, those that they had no room for, and how often they were told all there is.
+    Told = "told",
+    NotTold = "not_told",
+    TablesTold = "tables_told",
 }
 
 impl Count {

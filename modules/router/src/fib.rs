@@ -93,7 +93,8 @@ impl Target {
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
     pub(crate) const fn from_number(number: u32) -> Self {
         let index = number as u16;
-        match number >> 16 {
+        // The upper byte says whose the route is.
+        match (number >> 16) & 0xff {
             0 => Self::Hop(index),
             1 => Self::Group(index),
             2 => Self::Link(index),
@@ -103,10 +104,39 @@ impl Target {
             _ => Self::Unreachable,
         }
     }
+}
 
-    /// One that the interfaces bring along, which no message may change.
-    pub(crate) const fn is_own(self) -> bool {
-        matches!(self, Self::Link(_) | Self::Local(_) | Self::Broadcast)
+/// Whose a route is: a number of a byte, for it lies beside the target in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner(pub(crate) u8);
+
+impl Owner {
+    /// The configuration's, or the operator's.
+    pub(crate) const OPERATOR: Self = Self(0);
+    /// Of the interfaces: no message may change it.
+    pub(crate) const INTERFACES: Self = Self(15);
+    /// How many there are. Those between these two are feeds.
+    pub(crate) const COUNT: usize = 16;
+
+    pub(crate) fn is_feed(self) -> bool {
+        self != Self::OPERATOR && self != Self::INTERFACES
+    }
+}
+
+/// What the table has for a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) target: Target,
+    pub(crate) owner: Owner,
+}
+
+impl Entry {
+    const fn to_number(self) -> u32 {
+        (self.owner.0 as u32) << 24 | self.target.to_number()
+    }
+
+    pub(crate) const fn from_number(number: u32) -> Self {
+        Self { target: Target::from_number(number), owner: Owner((number >> 24) as u8 & 15) }
     }
 }
 
@@ -140,6 +170,8 @@ pub(crate) struct Fib {
     pub(crate) v6: RouteTable<Ipv6Addr>,
     pub(crate) hops: Vec<Hop>,
     pub(crate) groups: Vec<Group>,
+    /// How many routes each owner has.
+    pub(crate) owned: [u32; Owner::COUNT],
 }
 
 impl Fib {
@@ -152,27 +184,35 @@ impl Fib {
             // In a native test, there is none.
             None => (RouteTable::new(ROUTES4 / 250)?, RouteTable::new(ROUTES6 / 250)?),
         };
-        Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)? })
+        Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)?, owned: [0; Owner::COUNT] })
     }
 
-    pub(crate) fn get(&self, net: Net) -> Option<Target> {
+    pub(crate) fn get(&self, net: Net) -> Option<Entry> {
         match net {
             Net::V4(prefix) => self.v4.get(prefix),
             Net::V6(prefix) => self.v6.get(prefix),
         }
-        .map(Target::from_number)
+        .map(Entry::from_number)
     }
 
     /// Puts a route in, or takes it out; what was there before comes back. An error says that the table is full.
-    pub(crate) fn set(&mut self, net: Net, target: Option<Target>) -> Result<Option<Target>, ()> {
-        let number = target.map(Target::to_number);
+    pub(crate) fn set(&mut self, net: Net, entry: Option<Entry>) -> Result<Option<Entry>, ()> {
+        let number = entry.map(Entry::to_number);
         let before = match (net, number) {
             (Net::V4(prefix), Some(number)) => self.v4.insert(prefix, number).map_err(|_| ())?,
             (Net::V6(prefix), Some(number)) => self.v6.insert(prefix, number).map_err(|_| ())?,
             (Net::V4(prefix), None) => self.v4.remove(prefix),
             (Net::V6(prefix), None) => self.v6.remove(prefix),
         };
-        Ok(before.map(Target::from_number))
+        let before = before.map(Entry::from_number);
+        if let Some(entry) = entry {
+            self.owned[usize::from(entry.owner.0 & 15)] += 1;
+        }
+        if let Some(before) = before {
+            let owned = &mut self.owned[usize::from(before.owner.0 & 15)];
+            *owned = owned.saturating_sub(1);
+        }
+        Ok(before)
     }
 
     /// The number of a next hop, which gets one more user. Nothing where there are too many.
@@ -251,11 +291,20 @@ impl Fib {
         four.chain(six)
     }
 
+    /// Takes all routes out but what the interfaces bring along.
+    pub(crate) fn clear(&mut self, interfaces: &Interfaces) -> Option<()> {
+        self.v4.clear();
+        self.v6.clear();
+        self.hops.clear();
+        self.groups.clear();
+        self.add_links(interfaces).ok()
+    }
+
     /// Puts in what the interfaces bring along.
     pub(crate) fn add_links(&mut self, interfaces: &Interfaces) -> Result<(), ()> {
         for (net, target) in Self::own(interfaces) {
-            if let Some(before) = self.set(net, Some(target))? {
-                self.leave(before);
+            if let Some(before) = self.set(net, Some(Entry { target, owner: Owner::INTERFACES }))? {
+                self.leave(before.target);
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ mod message;
 mod neighbours;
 mod routes;
 mod saved;
+mod share;
 mod slow;
 #[cfg(test)]
 mod tests;
@@ -27,11 +28,12 @@ use message::Batches;
 use neighbours::Neighbours;
 use perigee_guest::{Batch, Buffer, Module, Refusal, Setup};
 use routes::Routes;
+use share::Share;
 use slow::{Call, Slow};
 
 perigee_guest::module!(
     Router: process, message, state;
-    heap = 16 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = 1
+    heap = 16 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = crate::saved::VERSION
 );
 
 /// What both paths look at.
@@ -51,6 +53,7 @@ pub struct Router {
     /// The routes of the configuration.
     configured: Routes,
     batches: Batches,
+    share: Share,
     now: u64,
 }
 
@@ -70,13 +73,22 @@ impl Module for Router {
         let configured = Routes::read(&config, &tables.interfaces)?;
         routes::fix_neighbours(&config, &mut tables, now)?;
         configured.put_in(&mut tables)?;
-        Ok(Self { tables, slow: Slow::new(config.bounds()?, seed)?, configured, batches: Batches::new()?, now })
+        let share = Share::new(&config, setup)?;
+        if share.is_slow() {
+            tables.neighbours.tell_of_all()?;
+        }
+        let slow = Slow::new(config.bounds()?, seed)?;
+        Ok(Self { tables, slow, configured, batches: Batches::new()?, share, now })
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
         let now = batch.time_ns();
         self.now = now;
+        if let Share::Fast(follower) = &self.share {
+            return follower.process(&mut self.tables, batch, now);
+        }
         self.slow.waiting.set_quota(batch.hold_quota());
+        self.batches.feeds.withdraw(&mut self.tables, &mut self.share, now);
         let mut outputs = batch.outputs();
         let mut call = Call::new(&mut self.tables, &mut outputs, 0, now);
         self.slow.run_timers(&mut call);
@@ -86,6 +98,9 @@ impl Module for Router {
         let (packets, mut outputs) = batch.split();
         let mut call = Call::new(&mut self.tables, &mut outputs, self.slow.spent, now);
         for mut packet in packets {
+            if let Share::Slow(leader) = &mut self.share {
+                leader.look(call.tables, &packet);
+            }
             match fast::forward(call.tables, &mut packet, now) {
                 Ok((port, count)) => {
                     count.add(1);
@@ -96,6 +111,9 @@ impl Module for Router {
         }
         self.slow.spent = call.spent;
         self.slow.release(&mut self.tables, batch, now);
+        if let Share::Slow(leader) = &mut self.share {
+            leader.tell(&mut self.tables, now);
+        }
     }
 
     fn message(&mut self, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
@@ -107,6 +125,10 @@ impl Module for Router {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Refusal> {
-        saved::restore(self, state)
+        saved::restore(self, saved::VERSION, state)
+    }
+
+    fn restore_from(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
+        saved::restore(self, version, state)
     }
 }

@@ -1,11 +1,14 @@
 //! What the operator asks, and tells: `perigee ctl message router 'routes?'`.
 
+mod feeds;
 mod show;
 
-use crate::Router;
+pub(crate) use feeds::Feeds;
+
 use crate::counts::Count;
-use crate::fib::{Net, Target, room};
+use crate::fib::{Entry, Net, Owner, room};
 use crate::routes::{Route, exchange, read_net, wrong};
+use crate::{Router, share};
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 use perigee_guest::{Buffer, Refusal};
@@ -15,9 +18,10 @@ const CHANGES: usize = 64;
 
 /// What a message changed so far, to be taken back: it is applied as a whole or not at all.
 pub(crate) struct Batches {
-    undo: Vec<(Net, Option<Target>)>,
-    /// The number of the last batch that was applied.
+    undo: Vec<(Net, Option<Entry>)>,
+    /// The number of the last batch that was applied, of those that are no feed's.
     pub(crate) last: u64,
+    pub(crate) feeds: Feeds,
 }
 
 /// What a line of a batch does.
@@ -30,12 +34,15 @@ enum Verb {
 
 impl Batches {
     pub(crate) fn new() -> Result<Self, Refusal> {
-        Ok(Self { undo: room(CHANGES)?, last: 0 })
+        Ok(Self { undo: room(CHANGES)?, last: 0, feeds: Feeds::default() })
     }
 }
 
 /// Answers a message.
 pub(crate) fn answer(router: &mut Router, request: &[u8], reply: &mut Buffer<'_>) -> Result<(), Refusal> {
+    if share::is_told(request) {
+        return share::hear(router, request);
+    }
     let text = core::str::from_utf8(request).map_err(|_| Refusal::new("a message is text in UTF-8"))?.trim();
     let (first, rest) = text.split_once([' ', '\n']).unwrap_or((text, ""));
     match first {
@@ -43,24 +50,33 @@ pub(crate) fn answer(router: &mut Router, request: &[u8], reply: &mut Buffer<'_>
         "route?" => show::route(router, rest.trim(), reply),
         "neighbours?" => show::neighbours(router, rest.trim(), reply),
         "interfaces?" => show::interfaces(router, reply),
+        "version?" => share::show_version(router, reply),
+        "feeds?" => feeds::show(router, reply),
+        "feed" => feeds::told(router, rest, reply),
         "batch" => {
-            let (number, lines) = rest.split_once('\n').unwrap_or((rest, ""));
+            let (head, lines) = rest.split_once('\n').unwrap_or((rest, ""));
+            let (number, feed) = head.split_once(" feed ").map_or((head, None), |(number, feed)| (number, Some(feed)));
             let number =
-                number.trim().parse().map_err(|_| wrong(rest, "behind `batch` comes a number, and then lines"))?;
-            if number == router.batches.last {
+                number.trim().parse().map_err(|_| wrong(head, "behind `batch` comes a number, and then lines"))?;
+            let owner = router.batches.feeds.owner(feed)?;
+            let last = router.batches.feeds.last(owner).unwrap_or(&mut router.batches.last);
+            if number == *last {
                 return told(writeln!(reply, "batch {number} was applied before"));
             }
-            let count = change(router, lines)?;
-            router.batches.last = number;
+            let count = change(router, lines, owner)?;
+            let Router { batches: Batches { feeds, last, .. }, now, .. } = router;
+            feeds.renew(owner, *now);
+            *feeds.last(owner).unwrap_or(last) = number;
             told(writeln!(reply, "batch {number}: {count} changes"))
         }
         "route" => {
-            let count = change(router, text)?;
+            let count = change(router, text, Owner::OPERATOR)?;
             told(writeln!(reply, "{count} changes"))
         }
         _ => Err(Refusal::new(
-            "known messages: routes? [PREFIX], route? ADDRESS, neighbours? [PORT ADDRESS], interfaces?, \
-             route add|replace PREFIX …, route del PREFIX, batch NUMBER and lines of these",
+            "known messages: routes? [PREFIX], route? ADDRESS, neighbours? [PORT ADDRESS], interfaces?, version?, feeds?, \
+             route add|replace PREFIX …, route del PREFIX, batch NUMBER [feed NAME] and lines of these, \
+             feed NAME stale SECONDS|never, feed NAME end",
         )),
     }
 }
@@ -71,14 +87,15 @@ fn told(written: core::fmt::Result) -> Result<(), Refusal> {
 }
 
 /// Makes the changes of all lines, or none of them.
-fn change(router: &mut Router, lines: &str) -> Result<usize, Refusal> {
+fn change(router: &mut Router, lines: &str, owner: Owner) -> Result<usize, Refusal> {
+    router.share.check_leads()?;
     router.batches.undo.clear();
     let mut count = 0;
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let done = if count == CHANGES {
             Err(Refusal::new("more than 64 changes in a message: send them in several"))
         } else {
-            change_one(router, line)
+            change_one(router, line, owner)
         };
         if let Err(refusal) = done {
             take_back(router);
@@ -86,9 +103,14 @@ fn change(router: &mut Router, lines: &str) -> Result<usize, Refusal> {
         }
         count += 1;
     }
+    let Router { tables, batches, share, .. } = router;
+    if let Err(refusal) = share.tell_changes(tables, batches.undo.iter().map(|(net, _)| *net)) {
+        take_back(router);
+        return Err(refusal);
+    }
     // What went has still had its next hops, so that it could come back.
     let Router { tables, batches, .. } = router;
-    batches.undo.drain(..).filter_map(|(_, before)| before).for_each(|before| tables.fib.leave(before));
+    batches.undo.drain(..).filter_map(|(_, before)| before).for_each(|before| tables.fib.leave(before.target));
     Count::Routes.add(count as u64);
     Ok(count)
 }
@@ -98,13 +120,13 @@ fn take_back(router: &mut Router) {
     let Router { tables, batches, .. } = router;
     while let Some((net, before)) = batches.undo.pop() {
         // There was room for it before.
-        if let Ok(Some(target)) = tables.fib.set(net, before) {
-            tables.fib.leave(target);
+        if let Ok(Some(entry)) = tables.fib.set(net, before) {
+            tables.fib.leave(entry.target);
         }
     }
 }
 
-fn change_one(router: &mut Router, line: &str) -> Result<(), Refusal> {
+fn change_one(router: &mut Router, line: &str, owner: Owner) -> Result<(), Refusal> {
     let Router { tables, batches, .. } = router;
     let unknown = || wrong(line, "a change is `route add PREFIX …`, `route replace PREFIX …` or `route del PREFIX`");
     let (verb, rest) =
@@ -118,15 +140,19 @@ fn change_one(router: &mut Router, line: &str) -> Result<(), Refusal> {
     let route = if verb == Verb::Delete { None } else { Some(Route::read(rest, &tables.interfaces)?) };
     let net = route.map_or_else(|| read_net(line, rest.trim()), |route| Ok(route.net))?;
     match (tables.fib.get(net), verb) {
-        (Some(known), _) if known.is_own() => {
+        (Some(known), _) if known.owner == Owner::INTERFACES => {
             return Err(wrong(line, "this is a prefix or an address of an interface, which the configuration gives"));
+        }
+        // A feed changes what is its own. The operator may take over what is a feed's.
+        (Some(known), _) if owner.is_feed() && known.owner != owner => {
+            return Err(wrong(line, "this route is the operator's, the configuration's or another feed's"));
         }
         (Some(_), Verb::Add) => return Err(wrong(line, "there is such a route: `route replace` takes its place")),
         (None, Verb::Delete) => return Err(wrong(line, "there is no such route")),
         _ => {}
     }
     let target = route.map(|route| route.target(line, tables)).transpose()?;
-    match exchange(line, net, target, tables) {
+    match exchange(line, net, target.map(|target| Entry { target, owner }), tables) {
         Ok(before) => batches.undo.push((net, before)),
         Err(refusal) => {
             target.into_iter().for_each(|target| tables.fib.leave(target));

@@ -2,7 +2,7 @@
 
 use crate::Tables;
 use crate::config::{Config, LINES};
-use crate::fib::{MEMBERS, Net, Place, Target};
+use crate::fib::{Entry, MEMBERS, Net, Owner, Place, Target};
 use crate::interfaces::Interfaces;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -113,10 +113,10 @@ impl Route {
 pub(crate) fn exchange(
     line: &str,
     net: Net,
-    target: Option<Target>,
+    entry: Option<Entry>,
     tables: &mut Tables,
-) -> Result<Option<Target>, Refusal> {
-    tables.fib.set(net, target).map_err(|()| {
+) -> Result<Option<Entry>, Refusal> {
+    tables.fib.set(net, entry).map_err(|()| {
         wrong(line, "the table is full: 1,000,000 routes of IPv4 and 250,000 of IPv6 have room; take some out first")
     })
 }
@@ -199,12 +199,13 @@ impl Routes {
         let full = Refusal::new("the table is full");
         tables.fib.add_links(&tables.interfaces).map_err(|()| full)?;
         for route in &self.0 {
-            if tables.fib.get(route.net).is_some_and(Target::is_own) {
+            if tables.fib.get(route.net).is_some_and(|known| known.owner == Owner::INTERFACES) {
                 return Err(Refusal::new("routes: one is to a prefix of an interface, which is on a link already"));
             }
             let target = route.target("a route of the configuration", tables)?;
-            if let Some(before) = exchange("a route of the configuration", route.net, Some(target), tables)? {
-                tables.fib.leave(before);
+            let entry = Entry { target, owner: Owner::OPERATOR };
+            if let Some(before) = exchange("a route of the configuration", route.net, Some(entry), tables)? {
+                tables.fib.leave(before.target);
             }
         }
         Ok(())

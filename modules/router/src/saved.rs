@@ -1,11 +1,14 @@
 //! The state that goes from an instance to the one that takes its place.
 //!
 //! Routes lie in the state region, and go over as they are. The rest, little-endian: the number of the last batch; next hops;
-//! groups; the prefixes of the configuration and of the interfaces, which the new one takes out for its own; neighbours; packets
-//! that wait. When this layout changes, `state_version` in `module!` is counted up.
+//! groups; how many routes are whose, and feeds; the prefixes of the configuration and of the interfaces, which the new one takes
+//! out for its own; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
+//! counted up.
 
 use crate::fib::{Group, HOPS, Hop, MEMBERS, Net, Place};
+use crate::message::Feeds;
 use crate::neighbours::{NONE, State};
+use crate::share::{Share, Version};
 use crate::{Router, routes};
 use core::net::{Ipv4Addr, Ipv6Addr};
 use perigee_guest::state::Prefix;
@@ -14,6 +17,14 @@ use perigee_guest::{Buffer, Held, Refusal};
 
 const STATES: [State; 6] =
     [State::Free, State::Incomplete, State::Reachable, State::Stale, State::Probe, State::Permanent];
+
+/// Of this layout.
+pub(crate) const VERSION: u32 = 2;
+
+/// Roles, as they are saved.
+const ALONE: u8 = 0;
+const FAST: u8 = 1;
+const SLOW: u8 = 2;
 
 pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusal> {
     let tables = &router.tables;
@@ -29,6 +40,8 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
         state.push(&[group.count])?;
         state.push(&group.users.to_le_bytes())?;
     }
+    tables.fib.owned.iter().try_for_each(|count| state.push(&count.to_le_bytes()))?;
+    router.batches.feeds.save(state)?;
     let own = tables.fib.own_nets(&tables.interfaces);
     push_count(state, router.configured.nets().len() + own.len())?;
     router.configured.nets().chain(own.iter().copied()).try_for_each(|net| push_net(state, net))?;
@@ -44,12 +57,52 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
         push_place(state, *place)?;
         held.to_words().iter().try_for_each(|word| state.push(&word.to_le_bytes()))?;
     }
-    Ok(())
+    save_share(router, state)
 }
 
-pub(crate) fn restore(router: &mut Router, state: &[u8]) -> Result<(), Refusal> {
+/// The role; whether a fast instance knows the tables, or the slow one has told them all; its version; of whom to tell.
+fn save_share(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+    let (role, is_current, version) = match &router.share {
+        Share::Alone => return Ok(state.push(&[ALONE])?),
+        Share::Fast(follower) => (FAST, follower.reached().is_some(), follower.reached()),
+        Share::Slow(leader) => (SLOW, !leader.is_telling(), Some(leader.version)),
+    };
+    let Version { epoch, number } = version.unwrap_or_default();
+    state.push(&[role, is_current.into()])?;
+    state.push(&epoch.to_le_bytes())?;
+    state.push(&number.to_le_bytes())?;
+    let untold = router.tables.neighbours.untold();
+    push_count(state, untold.len())?;
+    untold.iter().try_for_each(|place| push_place(state, *place))
+}
+
+fn restore_share(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
+    let [role] = reader.array()?;
+    if role == ALONE {
+        return Some(());
+    }
+    let ([is_current], version) = (reader.array()?, Version { epoch: reader.u64()?, number: reader.u64()? });
+    for _ in 0..reader.u32()? {
+        let place = reader.place()?;
+        router.tables.neighbours.note(place);
+    }
+    match &mut router.share {
+        Share::Fast(follower) if role == FAST => follower.go_on((is_current != 0).then_some(version)),
+        Share::Slow(leader) if role == SLOW => leader.go_on(version, is_current == 0),
+        _ => {}
+    }
+    Some(())
+}
+
+/// Takes over a state of this version.
+pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result<(), Refusal> {
+    if version != VERSION {
+        return Err(Refusal::new("the state is of a version that this module does not know"));
+    }
     let mut reader = Reader(state);
-    take_over(router, &mut reader).ok_or(Refusal::new("the state is not one that this module saves"))?;
+    let taken = take_over(router, &mut reader);
+    let taken = taken.and_then(|()| restore_share(router, &mut reader));
+    taken.filter(|()| reader.0.is_empty()).ok_or(Refusal::new("the state is not one that this module saves"))?;
     // The routes of the old configuration went; those of the new one come.
     let Router { tables, .. } = router;
     let is_lost = |hop: &Hop| {
@@ -85,16 +138,23 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         }
         tables.fib.groups.push(group);
     }
+    for owned in &mut tables.fib.owned {
+        *owned = reader.u32()?;
+    }
+    router.batches.feeds = Feeds::read(reader)?;
     for _ in 0..reader.u32()? {
         let net = reader.net()?;
         if let Ok(Some(gone)) = tables.fib.set(net, None) {
-            tables.fib.leave(gone);
+            tables.fib.leave(gone.target);
         }
     }
     for _ in 0..reader.u32()? {
         let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
         let state = *STATES.get(usize::from(number))?;
         if tables.interfaces.get(place.port).is_some_and(|link| link.reaches(place.ip())) {
+            if router.share.is_fast() && state == State::Permanent {
+                tables.neighbours.fix(place, mac, now);
+            }
             // Where the new table is smaller, the last ones are asked for again.
             tables.neighbours.put_back(place, mac, (state, tries), now);
         }
@@ -110,7 +170,7 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
             router.tables.neighbours.add_waiting(place);
         }
     }
-    reader.0.is_empty().then_some(())
+    Some(())
 }
 
 fn push_count(state: &mut Buffer<'_>, count: usize) -> Result<(), Refusal> {
@@ -132,40 +192,40 @@ fn push_net(state: &mut Buffer<'_>, net: Net) -> Result<(), Refusal> {
 }
 
 /// What is left to be read.
-struct Reader<'s>(&'s [u8]);
+pub(crate) struct Reader<'s>(pub(crate) &'s [u8]);
 
 impl Reader<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*first)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn count(&mut self, most: usize) -> Option<u32> {
+    pub(crate) fn count(&mut self, most: usize) -> Option<u32> {
         self.u32().filter(|count| usize::try_from(*count).is_ok_and(|count| count <= most))
     }
 
-    fn place(&mut self) -> Option<Place> {
+    pub(crate) fn place(&mut self) -> Option<Place> {
         Some(Place { port: self.u16()?, address: self.array().map(u128::from_le_bytes)? })
     }
 
-    fn net(&mut self) -> Option<Net> {
+    pub(crate) fn net(&mut self) -> Option<Net> {
         let (family, len, bits) = (self.u8()?, self.u8()?, self.array().map(u128::from_le_bytes)?);
         match family {
             4 => Prefix::new(Ipv4Addr::from_bits(u32::try_from(bits).ok()?), len).map(Net::V4),

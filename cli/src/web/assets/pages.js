@@ -168,7 +168,7 @@ export function modules() {
   const columns = [
     text("module", ({ now }) => now.name), text("chain", ({ now }) => now.chain), number("lcore", ({ now }) => now.lcore),
     { ...text("state", ({ now }) => stateOf(now)), bad: ({ now }) => Boolean(now.failed) }, drops("failures", faults), number("installs", ({ now }) => now.installs),
-    drops("log lost", (m) => m.log_lost), drops("denied", (m) => m.hostcalls_denied), number("counters", ({ now }) => Object.keys(now.counters).length),
+    drops("log lost", (m) => m.log_lost), drops("denied", (m) => m.hostcalls_denied), number("told", (m) => m.now.told), number("heard", (m) => m.now.heard), drops("not told", (m) => m.tell_full), drops("not heard", (m) => m.hear_refused), number("counters", ({ now }) => Object.keys(now.counters).length),
     text("last failure", ({ now }) => now.failed ?? now.last_fault ?? ""), text("digest", ({ now }) => now.origin.sha256.slice(0, 12)),
   ];
   const counter = [

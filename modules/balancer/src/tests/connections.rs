@@ -276,6 +276,24 @@ fn connections_and_health_outlive_a_swap() {
     }
 }
 
+/// An instance that takes over has had no batch, and the time of a batch is all that it knows of time.
+#[test]
+fn a_swap_makes_no_connection_older() {
+    let mut old = host("");
+    old.set_time(20 * S);
+    send(&mut old, tcp(1, SYN));
+    let state = old.save().unwrap();
+    old.set_time(0);
+    let mut new = host("");
+    new.restore(&state).unwrap();
+    new.set_time(21 * S);
+    new.process(NOTHING);
+    assert_eq!(new.counter("connections.expired"), 0, "after one second of ten");
+    new.set_time(31 * S);
+    new.process(NOTHING);
+    assert_eq!(new.counter("connections.expired"), 1);
+}
+
 #[test]
 fn messages_tell_who_has_what() {
     let mut host = host("");

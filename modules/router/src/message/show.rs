@@ -1,8 +1,8 @@
 //! What the router tells of its tables, by the page.
 
-use super::told;
+use super::{Feeds, told};
 use crate::Router;
-use crate::fib::{Fib, Net, Place, Target};
+use crate::fib::{Entry, Fib, Net, Place, Target};
 use crate::neighbours::{Neighbour, State};
 use crate::routes::{read_net, wrong};
 use core::fmt::{self, Write};
@@ -16,6 +16,7 @@ const LINES: usize = 64;
 /// `routes? [PREFIX]`: those from this prefix on, IPv4 first.
 pub(super) fn routes(router: &Router, from: &str, reply: &mut Buffer<'_>) -> Result<(), Refusal> {
     let fib = &router.tables.fib;
+    let shown = Shown { fib, feeds: &router.batches.feeds, now: router.now };
     let (four, six) = match from {
         "" => (Some(None), Some(None)),
         from => match read_net(from, from)? {
@@ -28,19 +29,19 @@ pub(super) fn routes(router: &Router, from: &str, reply: &mut Buffer<'_>) -> Res
     }
     let mut left = LINES;
     if let Some(from) = four
-        && page(fib, &fib.v4, from, &mut left, reply)?
+        && page(&shown, &fib.v4, from, &mut left, reply)?
     {
         return Ok(());
     }
     match six {
-        Some(from) => page(fib, &fib.v6, from, &mut left, reply).map(|_| ()),
+        Some(from) => page(&shown, &fib.v6, from, &mut left, reply).map(|_| ()),
         None => Ok(()),
     }
 }
 
 /// Shows as many as there are lines left; true: there are more.
 fn page<A: Address>(
-    fib: &Fib,
+    shown: &Shown<'_>,
     table: &RouteTable<A>,
     from: Option<Prefix<A>>,
     left: &mut usize,
@@ -53,7 +54,7 @@ fn page<A: Address>(
             writeln!(reply, "more: routes? {prefix}")
         } else {
             *left -= 1;
-            write!(reply, "{prefix} ").and_then(|()| show_target(fib, Target::from_number(number), reply))
+            write!(reply, "{prefix} ").and_then(|()| shown.entry(Entry::from_number(number), reply))
         };
         written.is_ok() && !more
     });
@@ -69,9 +70,8 @@ pub(super) fn route(router: &Router, address: &str, reply: &mut Buffer<'_>) -> R
         IpAddr::V6(address) => fib.v6.longest(address).map(|(prefix, number)| (Net::V6(prefix), number)),
     };
     let Some((net, number)) = found else { return told(writeln!(reply, "{address}: no route")) };
-    let written =
-        write!(reply, "{address}: {net} ").and_then(|()| show_target(fib, Target::from_number(number), reply));
-    told(written)
+    let shown = Shown { fib, feeds: &router.batches.feeds, now: router.now };
+    told(write!(reply, "{address}: {net} ").and_then(|()| shown.entry(Entry::from_number(number), reply)))
 }
 
 /// `neighbours? [PORT ADDRESS]`: those behind this one, in the order of the table.
@@ -116,6 +116,25 @@ pub(super) fn interfaces(router: &Router, reply: &mut Buffer<'_>) -> Result<(), 
     Ok(())
 }
 
+/// What it takes to tell of a route.
+struct Shown<'a> {
+    fib: &'a Fib,
+    feeds: &'a Feeds,
+    now: u64,
+}
+
+impl Shown<'_> {
+    /// Where a route leads, and whose it is where that is a feed.
+    fn entry(&self, entry: Entry, reply: &mut Buffer<'_>) -> fmt::Result {
+        show_target(self.fib, entry.target, reply)?;
+        if let Some(feed) = self.feeds.of(entry.owner) {
+            write!(reply, " feed {}", feed.name())?;
+            reply.write_str(if feed.is_stale(self.now) { " stale" } else { "" })?;
+        }
+        reply.write_str("\n")
+    }
+}
+
 fn show_target(fib: &Fib, target: Target, reply: &mut Buffer<'_>) -> fmt::Result {
     match target {
         Target::Hop(hop) => show_hop(fib, hop, reply)?,
@@ -132,7 +151,7 @@ fn show_target(fib: &Fib, target: Target, reply: &mut Buffer<'_>) -> fmt::Result
         Target::Blackhole => reply.write_str("blackhole")?,
         Target::Unreachable => reply.write_str("unreachable")?,
     }
-    reply.write_str("\n")
+    Ok(())
 }
 
 fn show_hop(fib: &Fib, hop: u16, reply: &mut Buffer<'_>) -> fmt::Result {

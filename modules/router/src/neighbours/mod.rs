@@ -3,6 +3,7 @@
 //! The table has a fixed size. Neighbours that are not found yet have a part of it to themselves, in which the oldest goes for a
 //! new one: so whoever scans a link's addresses pushes out other questions, and never a neighbour (RFC 6583).
 
+mod news;
 mod rules;
 
 use crate::fib::{Place, room};
@@ -53,6 +54,8 @@ pub(crate) struct Neighbour {
     /// When it was last heard that it might be somebody else.
     doubted: u64,
     timer: Option<Timer>,
+    /// Somebody is still to be told of it.
+    is_news: bool,
     /// The next one with the same hash, or free.
     next: u32,
 }
@@ -82,6 +85,16 @@ pub(crate) struct Neighbours {
     count: usize,
     /// Where was looked last for one that nobody uses.
     hand: usize,
+    /// Those of whom others are to be told, where there are others.
+    news: Option<News>,
+}
+
+/// Neighbours that have come, changed or gone, in this order.
+struct News {
+    places: VecDeque<Place>,
+    most: usize,
+    /// There were more.
+    is_lost: bool,
 }
 
 impl Neighbours {
@@ -93,7 +106,19 @@ impl Neighbours {
         unresolved.try_reserve_exact(limits.unresolved).map_err(|_| NoMemory { bytes })?;
         let timers = Wheel::new(limits.neighbours, RESOLUTION)?;
         let all = room(limits.neighbours)?;
-        Ok(Self { all, buckets, free: NONE, unresolved, timers, next_look: 0, limits, seed, count: 0, hand: 0 })
+        Ok(Self {
+            all,
+            buckets,
+            free: NONE,
+            unresolved,
+            timers,
+            next_look: 0,
+            limits,
+            seed,
+            count: 0,
+            hand: 0,
+            news: None,
+        })
     }
 
     /// Where a neighbour stands.
@@ -173,6 +198,7 @@ impl Neighbours {
             used: now,
             doubted: 0,
             timer: None,
+            is_news: false,
             next: NONE,
         };
         let at = match self.get(self.free) {
@@ -203,6 +229,9 @@ impl Neighbours {
         }
         self.settle(at);
         self.stop_timer(at);
+        if gone.state != State::Incomplete {
+            self.note(gone.place);
+        }
         let bucket = self.bucket(gone.place);
         if self.buckets[bucket] == at {
             self.buckets[bucket] = gone.next;

@@ -84,7 +84,7 @@ impl Neighbours {
                 (false, None)
             }
             // Nobody uses it, so nobody can be led astray.
-            (State::Stale, _) if now.saturating_sub(known.used) > IN_USE => {
+            (State::Stale, _) if now.saturating_sub(self.used(known.used, now)) > IN_USE => {
                 self.believe(at, mac, Heard::Unasked, now);
                 (false, None)
             }
@@ -105,13 +105,19 @@ impl Neighbours {
     fn believe(&mut self, at: u32, mac: Mac, heard: Heard, now: u64) {
         let reachable = self.limits.reachable;
         let Some(neighbour) = self.get_mut(at) else { return };
+        // A new one is of no MAC address.
+        let is_other = neighbour.mac != mac || neighbour.state == State::Incomplete;
         (neighbour.mac, neighbour.tries) = (mac, 0);
         let (state, due) = match heard {
             Heard::Answer => (State::Reachable, now + reachable),
             Heard::Unasked => (State::Stale, now + DELAY),
         };
         neighbour.state = state;
+        let place = neighbour.place;
         self.set_timer(at, due);
+        if is_other {
+            self.note(place);
+        }
     }
 
     /// Somebody says that a neighbour in use has another MAC address: the old one is asked first, and all others if it does not
@@ -137,6 +143,7 @@ impl Neighbours {
         if let Some(neighbour) = self.get_mut(at) {
             (neighbour.mac, neighbour.state) = (mac, State::Permanent);
         }
+        self.note(place);
         true
     }
 
@@ -182,7 +189,7 @@ impl Neighbours {
         let neighbour = self.get_mut(at)?;
         neighbour.timer = None;
         let known = *neighbour;
-        let place = known.place;
+        let (place, used) = (known.place, self.used(known.used, now));
         match known.state {
             State::Free | State::Permanent => None,
             State::Incomplete if known.tries < TRIES => self.ask_again(at, State::Incomplete, Step::AskAll(place), now),
@@ -200,11 +207,11 @@ impl Neighbours {
                 self.set_timer(at, now + DELAY);
                 None
             }
-            State::Stale if now.saturating_sub(known.used) < DELAY => {
+            State::Stale if now.saturating_sub(used) < DELAY => {
                 self.all[at as usize].tries = 0;
                 self.ask_again(at, State::Probe, Step::AskOne(place, known.mac), now)
             }
-            State::Stale if now.saturating_sub(known.used) < FORGET => {
+            State::Stale if now.saturating_sub(used) < FORGET => {
                 self.set_timer(at, now + DELAY);
                 None
             }

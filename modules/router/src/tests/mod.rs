@@ -3,10 +3,12 @@
 mod accounts;
 mod config;
 mod errors;
+mod feeds;
 mod forward;
 mod local;
 mod messages;
 mod neighbours;
+mod share;
 mod state;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Asks the run by its control socket, as `perigee ctl` does, without blocking.
 
-use crate::client;
+use super::{refusal, unreachable};
 use anyhow::{Context, Result, anyhow, bail};
 use axum::http::StatusCode;
 use http_body_util::{BodyExt, Full, Limited};
@@ -21,7 +21,7 @@ const CHANGE: Duration = Duration::from_secs(120);
 const LONGEST: usize = 64 << 20;
 
 /// A run's control socket.
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     path: PathBuf,
     /// Whose process this is, asked before the jail.
     user: u32,
@@ -29,24 +29,24 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// The socket at that path.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, user: effective_user() }
     }
 
     /// Refuses a socket at which no run of this version answers. Called before the jail: it looks for others.
-    pub(super) async fn check(&self) -> Result<()> {
-        UnixStream::connect(&self.path).await.map_err(|error| client::unreachable(&self.path, &error))?;
+    pub(crate) async fn check(&self) -> Result<()> {
+        UnixStream::connect(&self.path).await.map_err(|error| unreachable(&self.path, &error))?;
         let (status, answer) = self.look("/v1/status").await?;
-        if status.is_success() { Ok(()) } else { Err(client::refusal(&answer)) }
+        if status.is_success() { Ok(()) } else { Err(refusal(&answer)) }
     }
 
     /// What `GET` answers.
-    pub(super) async fn look(&self, path: &str) -> Result<(StatusCode, Bytes)> {
+    pub(crate) async fn look(&self, path: &str) -> Result<(StatusCode, Bytes)> {
         self.ask("GET", path, Bytes::new(), LOOK).await
     }
 
     /// What `POST` answers.
-    pub(super) async fn change(&self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+    pub(crate) async fn change(&self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
         self.ask("POST", path, body, CHANGE).await
     }
 
