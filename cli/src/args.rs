@@ -20,6 +20,7 @@ use crate::new::{Kind, Language};
 use crate::output::JsonOption;
 use crate::paced::PaceArgs;
 use crate::plot::PlotArgs;
+use crate::routes::RoutesArgs;
 use crate::sim::SimArgs;
 use crate::top::TopArgs;
 use crate::web::WebArgs;
@@ -319,6 +320,8 @@ pub(crate) enum Command {
     /// Serves a page at an address of this machine, for whoever has the token that is printed with it (docs/web.md). Changes nothing
     /// unless `--control` is given.
     Web(WebArgs),
+    /// Bring routes of the kernel or of FRR to the module `router`, as long as they last.
+    Routes(RoutesArgs),
     /// Capture packets of a run that is under way, at any point of its chains.
     ///
     /// Into files for Wireshark, tcpdump and others, or live to one of them. The run goes on as it would without: what this process does

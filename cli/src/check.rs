@@ -37,8 +37,24 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
     config.read_secrets(&base)?;
     let uploads: Vec<_> = config.modules.iter().map(|module| loader.read(&base.join(&module.file))).collect();
     let problems = perigee_runtime::confined(mode, || {
-        let each = config.modules.iter().zip(uploads);
-        each.flat_map(|(module, upload)| module_problems(&config, module, upload, &loader, file)).collect::<Vec<_>>()
+        let (mut problems, mut listening, mut unknown) = (Vec::new(), Vec::new(), false);
+        for (module, upload) in config.modules.iter().zip(uploads) {
+            match module_problems(&config, module, upload, &loader, file) {
+                Ok((found, callbacks)) => {
+                    problems.extend(found);
+                    listening.extend(callbacks.iter().any(|name| name == "message").then_some(&module.name));
+                }
+                Err(error) => {
+                    unknown = true;
+                    problems.push(error.to_string());
+                }
+            }
+        }
+        // Of a module that does not load nobody knows whether it would listen.
+        let deaf =
+            if unknown { Vec::new() } else { config.deaf_targets(|name| listening.iter().any(|it| *it == name)) };
+        problems.extend(deaf.into_iter().map(|(module, what)| format!("module {module:?} {what}")));
+        problems
     })?;
     for problem in &problems {
         output::error(&format!("{}: {problem}", file.display()));
@@ -71,18 +87,15 @@ fn tell_grants(module: &Module, info: &ModuleInfo, file: &Path) {
 }
 
 /// Loads a module under its limits, gives an instance its configuration, and looks for the callbacks that its places in the
-/// chains need.
+/// chains need: what is wrong, and the callbacks that there are.
 fn module_problems(
     config: &Config,
     module: &Module,
     upload: Result<Upload, Error>,
     loader: &Loader,
     file: &Path,
-) -> Vec<String> {
-    let info = match upload.and_then(|upload| trial::rehearse(loader, config, module, &upload)) {
-        Ok(info) => info,
-        Err(error) => return vec![error.to_string()],
-    };
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    let info = upload.and_then(|upload| trial::rehearse(loader, config, module, &upload))?;
     tell_grants(module, &info, file);
     let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
     let window = info.window_lacks(config.window_bytes(&module.name));
@@ -104,7 +117,7 @@ fn module_problems(
             }
         }
     }
-    problems
+    Ok((problems, info.callbacks))
 }
 
 /// By how much a call may pass its deadline, for each module with which that is more than the deadline itself.

@@ -37,6 +37,7 @@ mod read;
 mod ready;
 mod replay;
 mod rerun;
+mod routes;
 mod run;
 mod short;
 mod signals;
@@ -131,6 +132,7 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Ctl(args) => ctl::ctl(args),
         Command::Top(args) => top::top(&args),
         Command::Web(args) => web::web(&args),
+        Command::Routes(args) => routes::routes(&args),
         Command::CaptureWriter => capture::writer(),
         Command::TriggerWriter => history::writer(),
         Command::Capture(args) => until_asked(|is_over| capture::capture(&args, is_over)),

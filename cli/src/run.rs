@@ -3,7 +3,7 @@
 use crate::args::RunOptions;
 use crate::attendants::Attendants;
 use crate::control::{Doors, name_of};
-use crate::intervals::{Files, Intervals};
+use crate::intervals::{Files, Intervals, LEAST};
 use crate::live::Live;
 use crate::read::read;
 use crate::ready::Ready;
@@ -65,7 +65,7 @@ pub(crate) fn session_and_summary(
     load::apply(&options.load, &mut config)?;
     // The jail leaves no way to files that are not open.
     let result = output::Json::open(&options.json)?;
-    let intervals = Files::open(&options.intervals, &options.json)?;
+    let intervals = Files::open(&options.intervals, &options.json, LEAST)?;
     let doors = Doors::open(name, &config, base, options)?;
     let mut with = runtime_options(options)?;
     let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);

@@ -47,6 +47,7 @@ mod peers_vxlan;
 mod ports_fail;
 mod ports_start;
 mod provenance;
+mod routes;
 mod secrets;
 mod signals;
 mod sim;

@@ -4,7 +4,7 @@ use crate::lab::summary::number;
 use crate::lab::{Kind, Lab, Mode, Perigee, Wire, ipv4, ipv6, responder, say};
 
 /// Echo requests of each test and address family.
-const COUNT: u64 = 1_000;
+const COUNT: u64 = 300;
 
 /// Pings `responder` with payloads of `size` bytes over a wire of that kind and MTU: every request must be answered.
 fn ping(kind: Kind, mode: Mode, mtu: u16, size: usize) {

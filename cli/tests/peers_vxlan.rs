@@ -3,7 +3,7 @@
 use crate::lab::{Kind, Lab, Mode, Namespace, Perigee, Wire, cpus, ipv4, say};
 
 /// Echo requests of each test.
-const COUNT: u64 = 1_000;
+const COUNT: u64 = 300;
 /// The network inside the tunnel, beside that of the laboratory, which is outside.
 const INSIDE: &str = "10.98.0.";
 

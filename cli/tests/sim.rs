@@ -30,6 +30,29 @@ fn a_seed_is_the_same_in_two_processes() {
     assert_eq!(json(&bench, &["--seed", "9", "--events", "1,3"])["happened"].as_array().unwrap().len(), 2);
 }
 
+/// The files of intervals have what had happened by then, and looking changes nothing.
+#[test]
+fn intervals_are_written_in_virtual_time() {
+    let bench = bench(&format!("{LINE}{EVENTS}"));
+    let alone = json(&bench, &["--seed", "9", "--for", "5ms"]);
+    let files = ["--json-lines", "lines", "--csv", "rates.csv", "--hdr-log", "times.hlog", "--every", "1ms"];
+    let looked = json(&bench, &[&["--seed", "9", "--for", "5ms"], &files[..]].concat());
+    assert_eq!(alone["digest"], looked["digest"]);
+    let lines: Vec<Value> =
+        bench.read("lines").lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
+    let times: Vec<u64> = lines.iter().filter_map(|line| line["elapsed_ns"].as_u64()).collect();
+    assert_eq!(times[..4], [1_000_000, 2_000_000, 3_000_000, 4_000_000], "{times:?}");
+    let sent = |value: &Value| value["ports"][0]["tx_packets"].as_u64().unwrap();
+    assert!(lines.iter().map(sent).is_sorted() && sent(&lines[0]) > 0);
+    assert_eq!(lines.last().map(sent), Some(sent(&looked["summary"])), "{looked}");
+    let rates = bench.read("rates.csv");
+    assert!(rates.lines().nth(1).is_some_and(|row| row.starts_with("946684800.001,")), "{rates}");
+    assert!(bench.read("times.hlog").contains("[Histogram log format version 1.3]"));
+    let said = bench.perigee(&["sim", "sim.toml", "--seeds", "2", "--csv", "rates.csv"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("--csv and --hdr-log are of one seed: leave --seeds out"), "{}", said.err);
+}
+
 /// In its jail, and for as long as it says: the machine may be slow, but nothing is lost and the order is kept.
 #[test]
 fn the_same_runs_in_real_time() {

@@ -94,7 +94,7 @@ export async function mock(socket, { counters, streams }) {
     return {
       elapsed_ns: elapsed * 1e6 + 1e9, tsc_hz: 2e9, ports: [{ name: "p", device: "net_null0", driver: "net_null", rx_packets: elapsed * 3, rx_bytes: elapsed * 180, tx_packets: 0, tx_bytes: 0, rx_missed: 0, rx_errors: 0, rx_nombuf: 0, rx_too_long: 0, tx_errors: 0, kernel_drops: 0, unwritten: 0, discarded: 0, link_up: true, link_downs: 0, events: [], speed_mbps: 0, xstats: {}, flows: [] }],
       chains: [{ name: "c", lcore: 1, received: elapsed * 3, created: 0, from_ring: 0, from_queue: 0, to_queue: 0, sent: elapsed * 2, sent_bytes: elapsed * 120, to_ring: 0, dropped: { verdict: elapsed }, held: 0, copied_in: 0, bypassed: 0, cycles_busy: elapsed * 100, batch_time: { p50_ns: 1000, p99_ns: 2000, max_ns: 3000 } }],
-      modules: [{ name: "meter", origin: { sha256: "00" }, chain: "c", lcore: 1, counters: Object.fromEntries(names.map((name, n) => [name, elapsed * n])), state: "running", restart_in_ns: null, failed: null, last_fault: null, faults: {}, installs: 0, log_lost: 0, hostcalls_denied: 0 }],
+      modules: [{ name: "meter", origin: { sha256: "00" }, chain: "c", lcore: 1, counters: Object.fromEntries(names.map((name, n) => [name, elapsed * n])), state: "running", restart_in_ns: null, failed: null, last_fault: null, faults: {}, installs: 0, log_lost: 0, hostcalls_denied: 0, told: 0, tell_full: 0, heard: 0, hear_refused: 0 }],
       streams: Array.from({ length: streams }, (_, n) => stream(n)), measured: [], paths: [], stage_times: [], lcores: [], rings: [], pool_levels: [],
     };
   };

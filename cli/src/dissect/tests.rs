@@ -143,3 +143,29 @@ fn times_have_nine_digits() {
     assert_eq!([of(0), of(1), of(-1_500_000_000)], ["0.000000000", "0.000000001", "-1.500000000"]);
     assert_eq!(of(i128::from(u64::MAX) * 1_000), "18446744073709.551615000");
 }
+
+#[test]
+fn addresses_are_as_the_library_writes_them() {
+    use perigee_guest::wire::Header as _;
+    let source = Ipv6::INFO.format.fields.iter().find(|field| field.name == "source").unwrap();
+    // Each way to have zeros in an address, with groups of one to four digits between them, and IPv4 within.
+    let values = [[1, 0x23, 0x456, 0x789a, 0xf, 0xff, 0xfff, 0xffff], [0xffff; 8]];
+    let patterns = (0..256_u16).flat_map(|zeros| values.map(|groups| (zeros, groups)));
+    for (zeros, mut groups) in patterns {
+        groups.iter_mut().enumerate().filter(|(at, _)| zeros >> at & 1 != 0).for_each(|(_, group)| *group = 0);
+        let address = Ipv6Addr::from(groups);
+        let mut header = [0; 40];
+        header[8..24].copy_from_slice(&address.octets());
+        let mut line = Line::with_capacity(0);
+        line.value(source, &header);
+        assert_eq!(String::from_utf8_lossy(line.bytes()), address.to_string());
+    }
+    let source = Ipv4::INFO.format.fields.iter().find(|field| field.name == "source").unwrap();
+    for byte in 0..=255 {
+        let mut header = [0; 20];
+        header[12..16].copy_from_slice(&[byte, 255 - byte, 0, byte]);
+        let mut line = Line::with_capacity(0);
+        line.value(source, &header);
+        assert_eq!(String::from_utf8_lossy(line.bytes()), Ipv4Addr::new(byte, 255 - byte, 0, byte).to_string());
+    }
+}

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Where nothing else is said.
 const EVERY: Duration = Duration::from_secs(1);
 /// A run is looked at each 5 ms; an interval has two of these.
-const LEAST: Duration = Duration::from_millis(10);
+pub(crate) const LEAST: Duration = Duration::from_millis(10);
 
 /// What is written, and how often.
 #[derive(Args, Debug, Default)]
@@ -38,7 +38,7 @@ pub(crate) struct IntervalOptions {
     /// Write the latencies of each interval to this file, as a log of HdrHistogram (V2) with a tag for each stream and path.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     hdr_log: Option<PathBuf>,
-    /// How long an interval of these files is, from 10ms on. Default: 1s.
+    /// How long an interval of these files is, from 10ms on (of virtual time: from 1us on). Default: 1s.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
 }
@@ -49,7 +49,7 @@ impl IntervalOptions {
         [&self.json_lines, &self.csv, &self.hdr_log].into_iter().flatten().any(|file| file.as_os_str() == "-")
     }
 
-    fn check(&self, json: &JsonOption) -> Result<Duration> {
+    fn check(&self, json: &JsonOption, least: Duration) -> Result<Duration> {
         let files = [&self.json_lines, &self.csv, &self.hdr_log].map(Option::as_ref);
         let to_stdout = files.into_iter().flatten().filter(|file| file.as_os_str() == "-").count();
         ensure!(
@@ -62,7 +62,7 @@ impl IntervalOptions {
                 "--every is the length of an interval of --json-lines, --csv or --hdr-log: give one of these as well"
             );
         }
-        ensure!(every >= LEAST, "--every {every:?}: an interval has at least {LEAST:?}");
+        ensure!(every >= least, "--every {every:?}: an interval has at least {least:?}");
         Ok(every)
     }
 }
@@ -76,9 +76,9 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Opens what was asked for.
-    pub(crate) fn open(options: &IntervalOptions, json: &JsonOption) -> Result<Self> {
-        let every = options.check(json)?;
+    /// Opens what was asked for. No interval is shorter than `least`.
+    pub(crate) fn open(options: &IntervalOptions, json: &JsonOption, least: Duration) -> Result<Self> {
+        let every = options.check(json, least)?;
         let open = |file: &Option<PathBuf>| file.as_deref().map(Growing::open).transpose();
         let [json_lines, csv, hdr_log] = [&options.json_lines, &options.csv, &options.hdr_log].map(open);
         Ok(Self { every, json_lines: json_lines?, csv: csv?, hdr_log: hdr_log? })
@@ -86,23 +86,38 @@ impl Files {
 
     /// Begins to write them, where there are any: the run has started.
     pub(crate) fn begin(self, run: &Run) -> Result<Option<Intervals>> {
-        let Self { every, json_lines, csv, hdr_log } = self;
-        if json_lines.is_none() && csv.is_none() && hdr_log.is_none() {
+        if !self.any() {
             return Ok(None);
         }
         let begun = SystemTime::now() - Duration::from_nanos(run.snapshot().elapsed_ns);
+        self.begin_at(begun, run.latencies()).map(Some)
+    }
+
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        self.json_lines.is_some() || self.csv.is_some() || self.hdr_log.is_some()
+    }
+
+    /// How long an interval is.
+    pub(crate) fn every(&self) -> Duration {
+        self.every
+    }
+
+    /// Begins to write them: the run has started at this time.
+    pub(crate) fn begin_at(self, begun: SystemTime, latencies: Latencies) -> Result<Intervals> {
+        let Self { every, json_lines, csv, hdr_log } = self;
         let csv = csv.map(|file| Csv::begin(file, begun, every)).transpose()?;
         let hdr_log = hdr_log.map(|file| HdrLog::begin(file, begun)).transpose()?;
-        Ok(Some(Intervals {
+        Ok(Intervals {
             every,
             due: Instant::now() + every,
             last: Snapshot::default(),
-            latencies: run.latencies(),
+            latencies,
             json_lines,
             csv,
             hdr_log,
             failed: None,
-        }))
+        })
     }
 }
 
@@ -130,7 +145,12 @@ impl Intervals {
         while self.due <= now {
             self.due += self.every;
         }
-        self.write(run.snapshot(), None);
+        self.add(run.snapshot());
+    }
+
+    /// Writes an interval, which ends now.
+    pub(crate) fn add(&mut self, now: Snapshot) {
+        self.write(now, None);
     }
 
     /// Writes the last interval, which ends with the run.

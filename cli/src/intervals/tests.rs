@@ -65,9 +65,9 @@ fn what_makes_no_sense_is_refused() {
         ..IntervalOptions::default()
     };
     let json = |file: &str| JsonOption { file: Some(file.into()) };
-    let refused = |options: &IntervalOptions, json: &JsonOption| options.check(json).unwrap_err().to_string();
+    let refused = |options: &IntervalOptions, json: &JsonOption| options.check(json, LEAST).unwrap_err().to_string();
     assert!(refused(&options(Some(1_000), None), &json("s")).starts_with("--every is the length"));
     assert!(refused(&options(Some(9), Some("f")), &json("s")).contains("at least 10ms"));
     assert!(refused(&options(None, Some("-")), &json("-")).starts_with("only one of --json, "));
-    assert!(options(None, Some("-")).check(&json("s")).is_ok() && options(None, Some("-")).is_stdout());
+    assert!(options(None, Some("-")).check(&json("s"), LEAST).is_ok() && options(None, Some("-")).is_stdout());
 }

@@ -3,12 +3,14 @@
 mod pace;
 mod shrink;
 mod told;
+mod watched;
 
+use crate::intervals::{Files, IntervalOptions};
 use crate::jail::JailOption;
 use crate::load::{self, LoadOptions};
 use crate::output::{self, JsonOption};
 use crate::read::read_for;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueHint};
 use pace::Owner;
 use perigee_runtime::Error;
@@ -17,6 +19,7 @@ use perigee_runtime::sim::{Outcome, Pace, Simulator};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use watched::Watched;
 
 /// What is simulated, and how.
 #[derive(Args, Debug)]
@@ -49,6 +52,9 @@ pub(crate) struct SimArgs {
     pub(crate) load: LoadOptions,
     #[command(flatten)]
     pub(crate) json: JsonOption,
+    /// Of one seed, in virtual time.
+    #[command(flatten)]
+    pub(crate) intervals: IntervalOptions,
     #[command(flatten)]
     pub(crate) jail: JailOption,
 }
@@ -87,19 +93,25 @@ pub(crate) fn sim(args: &SimArgs) -> Result<ExitCode> {
     let mut options = load::options(&args.load)?;
     options.jail = Some(args.jail.mode());
     let result = output::Json::open(&args.json)?;
-    let mut owner = args.clock_from.as_ref().map(|path| Owner::connect(path, args.clock_timeout)).transpose()?;
-    let pace = owner.as_mut().map(|owner| owner as &mut (dyn Pace + Send));
+    let files = Files::open(&args.intervals, &args.json, watched::LEAST)?;
+    if files.any() && args.seeds.is_some() {
+        bail!("--json-lines, --csv and --hdr-log are of one seed: leave --seeds out, or name one by --seed");
+    }
+    let owner = args.clock_from.as_ref().map(|path| Owner::connect(path, args.clock_timeout)).transpose()?;
+    let mut watched = Watched::new(owner, files);
+    let pace = watched.as_mut().map(|watched| watched as &mut (dyn Pace + Send));
     let tried = try_seeds(&config, &loaded.base, &options, args, pace);
     let tried = tried.map_err(|error| match error.downcast_ref::<Error>() {
         Some(Error::Config { problems }) => ConfigError { problems: loaded.locate(problems) }.into(),
         _ => error,
     })?;
+    let intervals = watched.map_or(Ok(()), |watched| watched.finish(&tried.last.summary));
     let written = result.write(&told::json(&tried));
-    if !matches!(written, Ok(false)) {
+    if !matches!(written, Ok(false)) && !args.intervals.is_stdout() {
         output::result(&told::text(&tried, args))?;
     }
     tried.last.broken.iter().for_each(|what| output::error(what));
-    written?;
+    written.and(intervals)?;
     Ok(ExitCode::from(if tried.last.broken.is_empty() { 0 } else { 2 }))
 }
 

@@ -1,9 +1,8 @@
 //! Somebody else owns the time: a line protocol over a Unix socket, with times in nanoseconds since the simulation's beginning.
 //! We say `reached T` when all before T has happened, the other side answers `until T`, and so on to its end.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, bail};
 use perigee_runtime::Error;
-use perigee_runtime::sim::Pace;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -20,7 +19,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn connect(path: &Path, patience: Duration) -> Result<Self> {
+    pub(super) fn connect(path: &Path, patience: Duration) -> anyhow::Result<Self> {
         let told = path.display();
         let found = std::fs::metadata(path).with_context(|| format!("--clock-from {told}"))?;
         let own = std::fs::metadata("/proc/self").map(|own| own.uid()).unwrap_or_default();
@@ -45,8 +44,9 @@ impl Owner {
     }
 }
 
-impl Pace for Owner {
-    fn until(&mut self, reached: u64) -> std::result::Result<u64, Error> {
+impl Owner {
+    /// Until when it lets the simulation go on, which has come to `reached`.
+    pub(super) fn until(&mut self, reached: u64) -> Result<u64, Error> {
         let failed = |what: String| Error::Request(format!("--clock-from: {what}"));
         let line = self.ask(reached).map_err(|e| match e.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {

@@ -355,8 +355,16 @@ fn modules(snapshot: &Snapshot) -> String {
         let counters = module.counters.iter().filter(|(_, value)| **value > 0);
         let counters = counters.map(|(name, value)| (name.clone(), count(*value)));
         let failed = module.failed.iter().map(|_| ("failed".to_owned(), "yes".to_owned()));
-        let lost = (module.log_lost > 0).then(|| ("log lines lost".to_owned(), count(module.log_lost)));
-        for (name, value) in counters.chain(failed).chain(lost) {
+        let beside = [
+            ("log lines lost", module.log_lost),
+            ("messages told", module.told),
+            ("messages not told", module.tell_full),
+            ("messages heard", module.heard),
+            ("messages refused", module.hear_refused),
+        ];
+        let beside = beside.into_iter().filter(|(_, value)| *value > 0);
+        let beside = beside.map(|(name, value)| (name.to_owned(), count(value)));
+        for (name, value) in counters.chain(failed).chain(beside) {
             table.row(place.clone().into_iter().chain([name, value]));
         }
     }

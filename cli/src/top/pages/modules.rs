@@ -92,6 +92,10 @@ impl Page for Modules {
             ("installs", module.installs),
             ("log lines lost", module.log_lost),
             ("hostcalls denied", module.hostcalls_denied),
+            ("told other modules", module.told),
+            ("could not tell", module.tell_full),
+            ("heard of other modules", module.heard),
+            ("refused to hear", module.hear_refused),
         ]);
         if let Some(known) = model.allowed(&module.name) {
             allowed(&mut told, known);
