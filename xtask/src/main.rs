@@ -67,8 +67,9 @@ enum Task {
         /// Smaller figures: all of it within a quarter of an hour
         #[arg(long)]
         quick: bool,
-        /// Only these scenarios (benches/soak/README.md has a list), systems (debian13) or `web` (the page for browsers), and no fuzzer; `vm` and jobs behind
-        /// it: only the virtual cards (docs/operating.md), or some of their jobs
+        /// Only these scenarios (benches/soak/README.md has a list), systems (debian13), `web` (the page for browsers) or `functions`
+        /// (router, NAT, firewall and balancer in virtual time), and no fuzzer; `vm` and jobs behind it: only the virtual cards
+        /// (docs/operating.md), or some of their jobs
         #[arg(value_name = "SCENARIO")]
         only: Vec<String>,
         #[command(flatten)]

@@ -8,7 +8,7 @@ use std::env;
 use std::path::Path;
 
 /// Packages, and why. `./x install` skips what is there.
-const PACKAGES: [(&str, &str); 23] = [
+const PACKAGES: [(&str, &str); 25] = [
     ("iproute2", "network namespaces, veth pairs and TAP interfaces as peers of our ports"),
     ("procps", "ends processes by their numbers: `kill`"),
     ("ethtool", "switches the kernel's offloads off on these"),
@@ -25,6 +25,8 @@ const PACKAGES: [(&str, &str); 23] = [
     ("dnsmasq-base", "answers it"),
     ("python3", "serves HTTP for it"),
     ("python3-venv", "holds scapy, the Zig compiler and what checks our Python package, which come as Python packages"),
+    ("frr", "gives routes by its Forwarding Plane Manager"),
+    ("bird2", "gives them by BGP, and through the kernel's table"),
     ("nftables", "is the kernel's translator and firewall, beside which ours stand"),
     ("minisign", "signs what perigee verifies, and the other way round"),
     ("prometheus", "reads our metrics, and its linter finds nothing to say about them"),
@@ -47,15 +49,25 @@ const PACKAGING: [(&str, &str); 6] = [
     ("systemd-container", "starts such a system with systemd as its first process"),
 ];
 
+/// What `./x bench` compares with, and what it is.
+const OPPONENTS: [(&str, &str); 2] = [
+    ("libluajit-5.1-2", "runs loops as MoonGen's scripts have them"),
+    ("dpdk-dev", "is dpdk-testpmd, which forwards on the same virtual ports"),
+];
+
 /// A program that `cargo install` builds from source.
 struct Tool {
     name: &'static str,
     /// The one to build. A version that is there already is good enough.
     version: &'static str,
+    /// What of it is built.
+    features: &'static [&'static str],
 }
 
-const MDBOOK: Tool = Tool { name: "mdbook", version: "0.5.4" };
-const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+/// Without its server and its eyes on files, which take as long to build as the rest.
+const MDBOOK: Tool =
+    Tool { name: "mdbook", version: "0.5.4", features: &["--no-default-features", "--features", "search"] };
+const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", features: &[] };
 
 /// The second opinion on every header, besides Wireshark. Debian's is of 2022.
 const SCAPY: &str = "2.8.0";
@@ -91,6 +103,15 @@ pub(crate) fn browser(repository: &Repository) -> Result<()> {
 /// What `./x package` is made and tried with.
 pub(crate) fn packaging(repository: &Repository) -> Result<()> {
     command::run(repository.command("./x").arg("install").args(PACKAGING.map(|(name, _)| name)))
+}
+
+/// What `./x bench` compares with.
+pub(crate) fn opponents(repository: &Repository) -> Result<()> {
+    command::run(repository.command("./x").arg("install").args(OPPONENTS.map(|(name, _)| name)))?;
+    // A library of its own: in the workspace its dependencies would have the engine compiled with other features.
+    let mut cargo = repository.cargo("build");
+    cargo.args(["--quiet", "--release", "--locked", "--manifest-path", "benches/rbpf/Cargo.toml", "--target-dir"]);
+    command::run(cargo.arg(repository.target().join("rbpf"))).context("no rbpf")
 }
 
 /// Formatter and linter.
@@ -143,6 +164,7 @@ fn install(repository: &Repository, tool: &Tool) -> Result<()> {
     let mut cargo = repository.cargo("install");
     cargo
         .args(["--quiet", "--locked", "--debug", "--version", tool.version, tool.name])
+        .args(tool.features)
         .env("CARGO_PROFILE_DEV_DEBUG", "0");
     command::run(&mut cargo).with_context(|| format!("no {}; the steps that need it cannot run", tool.name))
 }

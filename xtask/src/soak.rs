@@ -1,7 +1,7 @@
 //! `./x soak`: what must hold for any packet, for many more packets than `./x test` has time for.
 
 use crate::command::{self, Repository};
-use crate::{modules, package, setup, system, unprivileged, vm, web};
+use crate::{modules, package, setup, steps, system, unprivileged, vm, web};
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -29,13 +29,16 @@ const FULL: Effort =
 const QUICK: Effort = Effort { wire_seconds: 30, other_seconds: None, headers: 1_000, corpus: 8_000, model: 1_500 };
 
 /// The targets that need the runtime: building it with coverage takes long, so the quick run leaves them to plain loops.
-const OTHERS: [&str; 6] = ["config", "control", "module", "pcap", "policy", "signature"];
+const OTHERS: [&str; 7] = ["config", "control", "module", "pcap", "policy", "routes", "signature"];
 
 /// What is no scenario of `benches/soak`: what operators install, installed and used.
 const PACKAGE: &str = "package";
 
 /// And the page for browsers, for minutes.
 const PAGE: &str = "web";
+
+/// And router, translator, firewall and balancer in virtual time.
+const FUNCTIONS: &str = "functions";
 
 /// And the drivers of virtual cards, whose jobs may be named behind it.
 const CARDS: &str = "vm";
@@ -51,8 +54,9 @@ pub(crate) fn run(repository: &Repository, quick: bool, only: &[String], cards: 
     // First of all: whoever has waited for ten minutes does not want to hear what is missing.
     setup::tests(repository)?;
     if !only.is_empty() {
-        let is_other =
-            |name: &&String| [PACKAGE, PAGE].contains(&name.as_str()) || system::names().contains(&name.as_str());
+        let is_other = |name: &&String| {
+            [PACKAGE, PAGE, FUNCTIONS].contains(&name.as_str()) || system::names().contains(&name.as_str())
+        };
         let (others, only): (Vec<_>, Vec<_>) = only.iter().partition(is_other);
         if !only.is_empty() {
             scenarios(repository, quick, &only)?;
@@ -71,9 +75,11 @@ pub(crate) fn run(repository: &Repository, quick: bool, only: &[String], cards: 
     if let Some(seconds) = effort.other_seconds {
         fuzz(repository, &OTHERS, &["--bins"], seconds)?;
         unprivileged::run_all(repository)?;
+        steps::twins(repository)?;
     }
     scenarios(repository, quick, &[])?;
     web::soak(repository, quick)?;
+    functions(repository, quick)?;
     // Each of these takes as long as all of the quick run.
     if quick {
         return Ok(());
@@ -86,8 +92,20 @@ fn other(repository: &Repository, name: &str, quick: bool) -> Result<()> {
     match name {
         PACKAGE => package::run(repository, &[package::Part::Trial]),
         PAGE => web::soak(repository, quick),
+        FUNCTIONS => {
+            modules::build_all(repository)?;
+            command::run(repository.cargo("build").args(["--release", "--workspace", "--bins"]))?;
+            functions(repository, quick)
+        }
         _ => system::test(repository, name, &[]),
     }
+}
+
+/// Network functions between links that lose and reorder, with swaps and floods, by many seeds; and the faults that must be found.
+fn functions(repository: &Repository, quick: bool) -> Result<()> {
+    let mut run = repository.command(repository.path("examples/seeds/run.sh"));
+    run.env("PERIGEE", repository.target().join("release/perigee")).env("SEEDS", if quick { "50" } else { "1000" });
+    command::run(&mut run).context("a function does not keep to what it must; above it says which seed shows it again")
 }
 
 /// Runs property tests with so many cases.

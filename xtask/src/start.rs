@@ -1,7 +1,7 @@
 //! Building what runs, and running it in this process's place: signals then reach it, and its exit code is ours.
 
 use crate::command::{self, Repository};
-use crate::modules;
+use crate::{modules, setup};
 use anyhow::{Error, Result};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -28,6 +28,10 @@ pub(crate) fn bench(repository: &Repository, args: &[OsString]) -> Result<()> {
     // What is measured from outside, as its users start it.
     build(repository, "perigee")?;
     let bench = build(repository, "perigee-bench")?;
+    // Whom the benchmark cannot have, it names, and has no row for.
+    if let Err(why) = setup::opponents(repository) {
+        println!("not all that Perigee is compared with is here: {why:#}");
+    }
     become_it(repository.command(bench).args(args))
 }
 

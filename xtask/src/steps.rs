@@ -91,7 +91,30 @@ fn clippy(repository: &Repository) -> Result<()> {
 fn cargo_test(repository: &Repository) -> Result<()> {
     setup::tests(repository)?;
     modules::build_all(repository)?;
-    command::run(repository.cargo("test").args(["--release", "--workspace", "--no-fail-fast"]))
+    let mut cargo = repository.cargo("test");
+    cargo.args(["--release", "--workspace", "--no-fail-fast", "--"]);
+    command::run(cargo.args(AS_A_USER_TOO.iter().flat_map(|name| ["--skip", name])))
+}
+
+/// Those tests with root's rights that pass, too, where they have fewer: in a user's namespaces, of which these are twins. One of ping stays for
+/// each driver. `./x soak` runs all.
+const AS_A_USER_TOO: [&str; 9] = [
+    "peers_iperf::iperf_over_af_packet_as_root",
+    "peers_vxlan::the_kernels_vxlan_as_root",
+    "peers_pcap::recorded_traffic_through_l2_forward_as_root",
+    "peers_pcap::recorded_traffic_through_reflector_as_root",
+    "memif::a_server_that_was_killed_comes_back_as_root",
+    "peers_ping::ping_with_jumbo_frames_over_af_packet_as_root",
+    "peers_vlan::tags_survive_af_packet_as_root",
+    "peers_vlan::tags_survive_tap_as_root",
+    "peers_vlan::tags_survive_memif_as_root",
+];
+
+/// Runs [`AS_A_USER_TOO`].
+pub(crate) fn twins(repository: &Repository) -> Result<()> {
+    let mut cargo = repository.cargo("test");
+    cargo.args(["--release", "--workspace", "--test", "all", "--no-fail-fast", "--", "--exact"]).args(AS_A_USER_TOO);
+    command::run(&mut cargo)
 }
 
 /// Writes listings in pages anew, then runs the tests that compare with files, and has them write these files.
@@ -187,6 +210,21 @@ pub(crate) fn folders(of: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is left out is there, and so is what stands for it.
+    #[test]
+    fn each_twin_has_its_other() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests");
+        for test in AS_A_USER_TOO {
+            let (file, name) = test.split_once("::").expect("a file and a name");
+            let text = fs::read_to_string(tests.join(format!("{file}.rs"))).expect("a file of tests");
+            let other = name.replace("_as_root", "_as_user");
+            assert!(
+                [name, &other].iter().all(|name| text.contains(&format!("fn {name}()"))) && name != other,
+                "{test}"
+            );
+        }
+    }
 
     #[test]
     fn only_a_level_is_a_warning() {

@@ -30,23 +30,47 @@ const TWICE_ANYWAY: [&str; 11] = [
     "ports_fail",
     "ports_start",
 ];
-/// Files of tests of what modules do and get, where no right of the process is asked for.
-const WITHOUT_RIGHTS: [&str; 15] = [
+/// Files of tests of what modules do and get, of packets and of figures, where no right of the process is asked for that others do not
+/// ask for.
+const WITHOUT_RIGHTS: [&str; 38] = [
+    "apply",
+    "backpressure",
+    "capture_dry",
     "conformance",
     "corpus",
+    "ctl_swap",
     "dissect",
+    "domains",
     "faults",
+    "find",
+    "flows",
     "grants",
     "history",
     "hostcalls",
     "intervals",
+    "measuring",
+    "messages",
+    "methods",
     "model",
+    "offloads",
     "one_model",
+    "pacing",
+    "read_ahead",
+    "replay",
+    "requests",
+    "sim",
+    "stage_times",
+    "stamps",
+    "streams",
+    "swap",
+    "swap_state",
     "texts",
+    "theory",
     "time",
     "top",
     "trial",
     "web_bounds",
+    "wires",
 ];
 
 /// Runs those that show something new.
@@ -88,4 +112,19 @@ fn as_nobody(repository: &Repository, programs: &[&str], skip: &[String]) -> Res
     let mut cargo = repository.cargo("test");
     cargo.args(["--release", "--workspace", "--exclude", MACROS, "--no-fail-fast"]).args(programs).arg("--").args(skip);
     command::run(cargo.env(format!("CARGO_TARGET_{triple}_RUNNER"), runner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_left_out_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for file in [NOT_AS_NOBODY.as_slice(), &TWICE_ANYWAY, &WITHOUT_RIGHTS].concat() {
+            let is_there = |folder: &str| root.join(folder).join(format!("{file}.rs")).is_file();
+            assert!(is_there("cli/tests") || is_there("runtime/tests"), "{file}");
+        }
+    }
 }

@@ -16,11 +16,13 @@ struct House {
 #[rustfmt::skip]
 const HOUSES: &[House] = &[
     House { folder: "runtime/src/", floors: &[
-        &["target", "latencies", "sim"],
+        &["target", "sim"],
+        &["latencies"],
         &["run", "bench"],
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest", "graph", "capture"],
-        &["parts", "options", "lcores", "readers"],
+        &["lcores"],
+        &["parts", "options", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
         &["lcore"],
@@ -31,6 +33,7 @@ const HOUSES: &[House] = &[
         &["stage"],
         &["outlet", "guard", "faults"],
         &["pacer"],
+        &["shape"],
         &["seat"],
         &["source", "health"],
         &["taps", "timing", "entrance"],
@@ -64,7 +67,7 @@ const HOUSES: &[House] = &[
         &["attendants", "control", "view"],
         &["args", "supervisor", "log", "pci", "signals", "ready"],
         &["top", "history", "find"],
-        &["capture", "web", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
+        &["capture", "web", "routes", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
         &["client", "live"],
         &["rates", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],
         &["read", "table"],
