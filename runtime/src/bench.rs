@@ -137,7 +137,7 @@ impl Loop {
         self.counted[chain] = self.lcore.chains[chain].out.counters.clone();
         let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
         let taken = chain.source.fill(burst, n, &mut chain.out.counters);
-        chain.stages[0].publish(burst, self.loaded_at);
+        chain.stages[0].publish(burst, &self.loaded_at);
         // A tick in the middle of a piece would be measured with it.
         chain.stages[0].instance.suspend_deadline();
         taken
@@ -159,7 +159,7 @@ impl Loop {
 
     /// Publishes the loaded burst again.
     pub fn publish(&mut self, chain: usize) {
-        self.lcore.chains[chain].stages[0].publish(&mut self.loaded[chain], self.loaded_at);
+        self.lcore.chains[chain].stages[0].publish(&mut self.loaded[chain], &self.loaded_at);
     }
 
     /// How many of the loaded packets pass a filter, which leaves them where they are.
@@ -179,7 +179,7 @@ impl Loop {
     /// Collects the loaded burst, without letting it go: its packets are taken back from where they went.
     pub fn collect(&mut self, chain: usize) {
         let (chain, burst) = (&mut self.lcore.chains[chain], &mut self.loaded[chain]);
-        let _ = chain.stages[0].collect(burst, &mut chain.out, self.loaded_at);
+        let _ = chain.stages[0].collect(burst, &mut chain.out, &self.loaded_at);
         if burst.is_empty() {
             chain.out.take_back(burst);
         }

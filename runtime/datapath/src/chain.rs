@@ -85,7 +85,7 @@ impl Chain {
             return 0;
         }
         now.flags = if n == self.burst_size { batch_flags::MORE } else { 0 };
-        self.through(0, now);
+        self.through(0, &now);
         n
     }
 
@@ -111,7 +111,7 @@ impl Chain {
 
     /// Leads the burst through the stages from `first` on, and what is passed on by the last one out.
     #[inline]
-    fn through(&mut self, first: usize, now: Now) {
+    fn through(&mut self, first: usize, now: &Now) {
         if self.timing.is_some() || self.out.counters.records() {
             return self.through_watched(first, now);
         }
@@ -126,7 +126,7 @@ impl Chain {
     /// As [`Self::through`], and reads the clock between the parts, and lets packets be recorded there. What a stage gives back at a
     /// tick was not taken just now.
     #[inline(never)]
-    fn through_watched(&mut self, first: usize, now: Now) {
+    fn through_watched(&mut self, first: usize, now: &Now) {
         let Self { stages, out, burst, timing, .. } = self;
         let packets = burst.len();
         if first == 0 {
@@ -191,7 +191,7 @@ impl Chain {
         if !self.burst.is_empty() {
             let seat = self.stages[i].place.seat.number;
             self.out.counters.look(Spot::After(seat), &mut self.burst, 0);
-            self.through(i + 1, Now { flags: 0, ..now });
+            self.through(i + 1, &Now { flags: 0, ..now });
         }
     }
 

@@ -268,7 +268,7 @@ impl Outlets {
     #[inline]
     fn note_sent(&mut self, index: usize, sent: usize) {
         let lane = &mut self.lanes[index];
-        let left = lane.bytes_of_packets();
+        let left = if lane.burst.is_empty() { 0 } else { lane.bytes_of_packets() };
         self.counters.add(Counter::Sent, sent);
         // A driver that inserts a tag and then finds its ring full leaves the packet longer than it was.
         self.counters.add(Counter::SentBytes, usize::try_from(lane.bytes.saturating_sub(left)).unwrap_or(0));

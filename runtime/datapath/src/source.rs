@@ -159,6 +159,17 @@ impl Source {
     }
 }
 
+/// What a burst is like as it came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Some packet is not of the domain's own.
+    foreign: bool,
+    /// Some packet is shorter than an Ethernet header.
+    short: bool,
+    /// The bits of all marks: none, nearly always.
+    marks: u32,
+}
+
 impl RxQueue {
     #[inline]
     fn receive(&mut self, burst: &mut Burst, max: usize, ledger: &mut Ledger) -> usize {
@@ -221,25 +232,16 @@ impl RxQueue {
         if self.entrance.is_some() {
             self.sift(burst, ledger);
         }
-        let (mut foreign, mut short) = (false, false);
-        // A mark of a port that hands on mbufs is one of their last way, unless it was made here.
-        let stale_marks = self.facts.stale_flags && self.sorter.is_none();
-        for packet in burst.iter_mut() {
-            foreign |= self.border.is_foreign(packet);
-            short |= packet.len() < MIN_LEN;
-            // Read before it is written: it is 0 nearly always, and a store would hold up wider loads of its neighbours.
-            if packet.mark() != 0 && (stale_marks || packet.flags() & flags::RX_FDIR_ID == 0) {
-                packet.set_mark(0);
-            }
+        // Marks that rules have made here are told by flags.
+        let anew = self.facts.stale_flags && self.sorter.is_none();
+        let seen = if anew { self.look::<true>(burst) } else { self.look::<false>(burst) };
+        if seen.marks != 0 {
+            clear_marks(burst, anew);
         }
-        // The driver has written its own number of the port, which is mostly ours too.
-        if self.facts.renumbers {
-            burst.iter_mut().for_each(|p| p.set_port(self.facts.number));
-        }
-        if foreign {
+        if seen.foreign {
             self.border.bring_in(burst, ledger);
         }
-        if self.facts.stale_flags {
+        if self.facts.stale_flags && (seen.foreign || !anew) {
             burst.iter_mut().for_each(|p| p.set_flags(0));
         }
         if let Some(taps) = &mut self.taps {
@@ -248,9 +250,28 @@ impl RxQueue {
         if self.facts.vlan_strip != VlanStrip::Off {
             self.strip_tags(burst);
         }
-        if short {
+        if seen.short {
             drop_short(burst, ledger);
         }
+    }
+
+    /// Looks at each packet once, and writes our number of the port where the driver has another one. With `ANEW` its flags, which are those
+    /// of its last way, go in the same store; but of a packet that is to be copied they say what its room is, until then.
+    #[inline]
+    fn look<const ANEW: bool>(&self, burst: &mut Burst) -> Seen {
+        let (mut seen, number) = (Seen::default(), self.facts.number);
+        for packet in burst.iter_mut() {
+            let foreign = self.border.is_foreign(packet);
+            seen.foreign |= foreign;
+            seen.short |= packet.len() < MIN_LEN;
+            seen.marks |= packet.mark();
+            if ANEW && !foreign {
+                packet.begin_anew(number);
+            } else if ANEW || self.facts.renumbers {
+                packet.set_port(number);
+            }
+        }
+        seen
     }
 
     #[inline(never)]
@@ -271,6 +292,16 @@ impl RxQueue {
                 packet.vlan_strip();
             }
             offload::keep_tag(packet);
+        }
+    }
+}
+
+/// Marks are those that rules have made, which a flag says; with `all` there are none of these.
+#[cold]
+fn clear_marks(burst: &mut Burst, all: bool) {
+    for packet in burst.iter_mut() {
+        if all || packet.flags() & flags::RX_FDIR_ID == 0 {
+            packet.set_mark(0);
         }
     }
 }

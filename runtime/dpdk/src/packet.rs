@@ -86,6 +86,19 @@ impl Packet {
         unsafe { (*self.0.as_ptr()).port = number };
     }
 
+    /// Sets the number of our port that it came from, and forgets all flags: 16 bytes at once, as they are read when it is published.
+    #[inline]
+    pub fn begin_anew(&mut self, number: u16) {
+        let at = self.at(offset_of!(sys::Mbuf, data_off)).cast::<[u64; 2]>();
+        // SAFETY:
+        // - 16 bytes of the live mbuf, plain numbers: data_off, refcnt, nb_segs and port in one half (asserted above).
+        let [rearmed, _] = unsafe { at.read_unaligned() };
+        let rearmed = rearmed & (u64::MAX >> 16) | u64::from(number) << 48;
+        // SAFETY:
+        // - as above; the flags of a packet with a room of its own say nothing that DPDK needs.
+        unsafe { at.write_unaligned([rearmed, 0]) };
+    }
+
     /// Address of the room in the host.
     #[inline]
     pub fn room(&self) -> usize {

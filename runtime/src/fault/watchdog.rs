@@ -53,7 +53,8 @@ impl Watchdog {
             while !stopped.load(Ordering::Relaxed) {
                 let Patience { warn, abort } = *lock(&now_patience);
                 let period = (warn / 8).clamp(Duration::from_millis(1), Duration::from_millis(100));
-                std::thread::sleep(period);
+                // Whoever ends it does not wait that long.
+                std::thread::park_timeout(period);
                 let now = Instant::now();
                 // Where this thread did not run either, the machine or a debugger held up the process: nobody is late by that.
                 let passed = now.duration_since(last).min(period * 2);
@@ -80,6 +81,7 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // One that panicked has nothing to say here.
             let _ = thread.join();
         }

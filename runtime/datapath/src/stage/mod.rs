@@ -123,9 +123,10 @@ impl Stage {
     }
 
     /// Leads a burst through the module. Afterwards the burst holds what is passed on to the next stage; all else is held,
-    /// or has gone to `out`. Returns the shape of what is passed on, where it is known.
+    /// or has gone to `out`. Returns the shape of what is passed on, where it is known. The moment comes by reference: a copy of what was
+    /// just written in pieces would wait until these are in the cache.
     #[inline]
-    pub fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
+    pub fn run(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: &Now) -> Option<Shape> {
         if let Some(border) = &mut self.place.border {
             border.bring_in(burst, &mut out.counters);
         }
@@ -134,15 +135,15 @@ impl Stage {
         }
         if self.failed.is_some() {
             self.skip(burst, out);
-            self.limit(burst, out, now);
+            self.limit(burst, out, *now);
             return None;
         }
         self.idle = false;
         if self.callback == Callback::Generate
             && self.unseen.any()
-            && let Err(trapped) = self.prefill_unseen(burst, now)
+            && let Err(trapped) = self.prefill_unseen(burst, *now)
         {
-            self.fail(trapped, burst, out, now);
+            self.fail(trapped, burst, out, *now);
             return None;
         }
         self.publish(burst, now);
@@ -153,7 +154,7 @@ impl Stage {
         match self.call(self.callback, burst.len()) {
             Ok(()) => self.collect(burst, out, now),
             Err(trapped) => {
-                self.fail(trapped, burst, out, now);
+                self.fail(trapped, burst, out, *now);
                 None
             }
         }
@@ -170,7 +171,7 @@ impl Stage {
         if self.failed.is_some() || !(self.has_tick || (idle && self.callback == Callback::Process)) {
             return;
         }
-        self.begin(0, now);
+        self.begin(0, &now);
         let callback = if self.has_tick { Callback::Tick } else { self.callback };
         if self.is_recorded() {
             self.record(callback, burst);
@@ -181,7 +182,7 @@ impl Stage {
         }
     }
 
-    fn begin(&mut self, count: usize, now: Now) {
+    fn begin(&mut self, count: usize, now: &Now) {
         self.sequence += 1;
         if let Some(guard) = &mut self.place.guard {
             guard.begin(now.ns, count != 0 && self.callback == Callback::Generate);
@@ -219,7 +220,7 @@ impl Stage {
     /// Lets each packet go its way. In the common case the module has left everything as it was and given all packets the
     /// same verdict: then what it wrote is only compared with the host's own words, and nothing of it is used.
     #[inline]
-    pub fn collect(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: Now) -> Option<Shape> {
+    pub fn collect(&mut self, burst: &mut Box<Burst>, out: &mut Outlets, now: &Now) -> Option<Shape> {
         let common = self.one_verdict(burst.len()).and_then(|v| self.all_alike(v, burst, out, self.batch.shape));
         if let Some(shape) = common {
             return shape;
@@ -228,7 +229,7 @@ impl Stage {
         if asked || self.batch.shape.tx_flags {
             self.request_offloads(burst, out);
         }
-        self.each_its_way(burst, out, now);
+        self.each_its_way(burst, out, *now);
         None
     }
 

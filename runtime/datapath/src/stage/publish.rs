@@ -23,7 +23,7 @@ const LEN_AND_MARK: [u32; 4] = [0, 0xffff, 0, u32::MAX];
 impl Stage {
     /// Writes a descriptor for each packet, and notes what it wrote.
     #[inline]
-    pub fn publish(&mut self, burst: &mut Burst, now: Now) {
+    pub fn publish(&mut self, burst: &mut Burst, now: &Now) {
         self.begin(burst.len(), now);
         if self.callback == Callback::Generate { self.publish_fresh(burst) } else { self.publish_packets(burst) }
     }
@@ -53,21 +53,22 @@ impl Stage {
         let view = self.view;
         let (off_and_port, len_and_mark) = (Lanes::new(OFF_AND_PORT), Lanes::new(LEN_AND_MARK));
         let back = Lanes::new([view.first_slot(), self.generation(), 0, 0]);
-        let (mut all_flags, mut bytes) = (0, 0);
+        let (mut all, mut sums) = (Lanes::default(), Lanes::default());
         let (mut longest, mut shortest) = (Lanes::default(), Lanes::new([0x7fff_7fff; 4]));
         let descs = self.instance.area.packets(burst.len()).zip(burst.iter_mut()).zip(self.batch.published.iter_mut());
         for ((desc, packet), published) in descs {
             let room = view.address(packet);
-            let lens = packet.second_lanes().and(len_and_mark);
-            *published = packet.first_lanes().and(off_and_port).or(lens).plus(room);
+            let (first, lens) = (packet.first_lanes(), packet.second_lanes().and(len_and_mark));
+            *published = first.and(off_and_port).or(lens).plus(room);
             desc.write(*published, room.shift_right::<SLOT_BITS>().plus(back));
             (longest, shortest) = (longest.max_halves(lens), shortest.min_halves(lens));
-            bytes += u64::from(packet.len());
-            all_flags |= packet.flags();
+            (all, sums) = (all.or(first), sums.plus(lens));
         }
-        // The length is the lower half of the second lane.
+        // The length is the lower half of the second lane; a batch's lengths add up to no more than the lane holds.
         #[allow(clippy::cast_possible_truncation, reason = "takes the half")]
         let [max_len, min_len] = [longest, shortest].map(|lens| lens.get()[1] as u16);
+        let ([_, bytes, ..], [.., low, high]) = (sums.get(), all.get());
+        let (bytes, all_flags) = (u64::from(bytes), u64::from(low) | u64::from(high) << 32);
         self.batch.shape = Shape { bytes, max_len, tx_flags: offload::has_tx_flags(all_flags) };
         self.batch.min_len = min_len;
         if offload::has_metadata(all_flags, self.meta.timestamp.map_or(0, |t| t.flag)) {
