@@ -3,13 +3,19 @@
 # while a connection lives on. Takes root. Needs the modules: ./x build-modules
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-perigee="${PERIGEE:-../../target/release/perigee}"
+perigee="$(realpath "${PERIGEE:-../../target/release/perigee}")"
+# On two lcores, which takes no rights: in virtual time, then by the clock.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+echo "two firewalls on two lcores"
+"$perigee" sim lcores.toml --seeds 3 > "$work/sim" 2>&1 || { cat "$work/sim"; exit 1; }
+python3 lcores.py "$perigee" "$work"
+echo
 for program in nft ethtool curl iperf3; do command -v $program > /dev/null || missing="${missing:-} $program"; done
 if [ "$(id -u)" != 0 ] || [ -n "${missing:-}" ] || ! python3 -c "import scapy" 2> /dev/null; then
   echo "skipped: takes root, nft, ethtool, curl, iperf3, and scapy for Python${missing:+; missing:$missing}"
   exit 0
 fi
-work=$(mktemp -d)
 # Clients, servers, and between them the kernel's firewall or the module.
 spaces="perigee-fw-a perigee-fw-b perigee-fw-k perigee-fw-m perigee-fw-ka perigee-fw-kb"
 pids=()
@@ -64,9 +70,8 @@ convert() {
   sed -e "s|^file = .*|file = \"$(realpath ../../target/modules/firewall.wasm)\"\ndomain = \"firewall\"|" -e '/^ports = /d; /^bridge = /d' \
     -e 's|^grants = .*|grants = { tx = ["a", "b"], hostcalls = ["log", "counter", "time"] }|' \
     -e 's|^\[module.config\]|&\nports = ["a", "b"]\nbridge = ["a", "b"]|' "$work/module.toml" > "$work/part.toml"
-  cat firewall.toml "$work/part.toml" > "$2"
+  sed "s|\.\./\.\./target/modules|$(realpath ../../target/modules)|" firewall.toml | cat - "$work/part.toml" > "$2"
 }
-cp collect.wat "$work"
 convert "$work/rules.json" "$work/firewall.toml"
 mkfifo "$work/ready"
 ip netns exec perigee-fw-m "$perigee" run "$work/firewall.toml" --control "$work/control" --json "$work/summary.json" --ready-fd 3 \

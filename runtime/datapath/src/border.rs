@@ -41,7 +41,7 @@ impl Border {
     /// The packet is not one of the domain's own: in its region, in one segment.
     #[inline]
     pub fn is_foreign(&self, packet: &Packet) -> bool {
-        packet.room().wrapping_sub(self.region.base) >= self.region.len || packet.segments() != 1
+        (packet.room().wrapping_sub(self.region.base) >= self.region.len) | (packet.segments() != 1)
     }
 
     /// The one copy path: packets from outside the region, or in several segments, go into a room each. What else lies in that

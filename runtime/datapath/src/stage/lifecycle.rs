@@ -172,7 +172,7 @@ impl Stage {
             if left == 0 || pool.take(&mut burst, left) == 0 {
                 break;
             }
-            self.publish(&mut burst, now);
+            self.publish(&mut burst, &now);
             let n = u32::try_from(burst.len()).unwrap_or(0);
             if self.is_recorded() {
                 self.record(Callback::Prefill, &mut burst);

@@ -149,7 +149,7 @@ impl Stage {
         if !fresh {
             return Ok(());
         }
-        self.publish(burst, now);
+        self.publish(burst, &now);
         let n = u32::try_from(burst.len()).unwrap_or(0);
         if self.is_recorded() {
             self.record(Callback::Prefill, burst);
