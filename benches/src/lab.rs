@@ -1,7 +1,7 @@
 //! What all measurements share: how a loop is configured, started, measured beside others, and accounted for.
 
 use crate::quiet::{self, Figures, Floor, Plan, Samples, Side};
-use crate::report::{self, Measurement};
+use crate::report::{self, Measurement, Moment};
 use anyhow::{Context, Result, ensure};
 use perigee_runtime::bench::{Loop, Target};
 use perigee_runtime::config::Config;
@@ -22,6 +22,7 @@ pub(crate) struct Lab {
     pub(crate) plan: Plan,
     pub(crate) tsc_hz: u64,
     pub(crate) results: Vec<Measurement>,
+    pub(crate) moments: Vec<Moment>,
     pub(crate) devices: u32,
     /// What EAL may use of ordinary memory: said by the first loop for all of them.
     pub(crate) eal_memory: &'static str,

@@ -15,6 +15,7 @@ mod lab;
 mod lock;
 mod machine;
 mod measuring;
+mod moments;
 mod natives;
 mod opponents;
 mod pacing;
@@ -88,6 +89,8 @@ impl Args {
 enum Part {
     /// Whole loops at several bursts
     Works,
+    /// Start of a run, swap, memory: what is not by packet
+    Moments,
     /// A burst taken apart
     Pieces,
     /// Three layouts of pools
@@ -170,6 +173,7 @@ fn write(file: &Path, lab: Lab, machine: Machine, quick: bool, instructions: Vec
         probe_floor: lab.floor.cycles(),
         quick,
         results: lab.results,
+        moments: lab.moments,
         instructions,
     };
     let text = serde_json::to_string_pretty(&report)?;
@@ -187,8 +191,8 @@ fn laboratory(args: &Args) -> Result<Lab> {
     let cpu = args.cpu.or_else(|| perigee_runtime::config::allowed_cpus().last().copied()).unwrap_or(0);
     // Tables of DPDK's own with a million routes, or ten thousand rules, lie there.
     let eal_memory = if args.wants(Part::Functions) { "1G" } else { "256M" };
-    let (floor, results) = (Floor::find(watch), Vec::new());
-    Ok(Lab { root: root()?, cpu, floor, plan, tsc_hz: 0, results, devices: 0, eal_memory, part: "" })
+    let (floor, results, moments) = (Floor::find(watch), Vec::new(), Vec::new());
+    Ok(Lab { root: root()?, cpu, floor, plan, tsc_hz: 0, results, moments, devices: 0, eal_memory, part: "" })
 }
 
 /// The repository: where it is run, or where it was built.
@@ -200,18 +204,20 @@ fn root() -> Result<PathBuf> {
 }
 
 /// What is measured where nothing is said: burst 64, small packets, beside all opponents; then one thing varied.
-const HEADLINE: [Part; 6] = [Part::Opponents, Part::Functions, Part::Works, Part::Varied, Part::Stages, Part::Pieces];
+const HEADLINE: [Part; 7] =
+    [Part::Opponents, Part::Functions, Part::Works, Part::Varied, Part::Stages, Part::Moments, Part::Pieces];
 
 /// How a part is measured; `true`: for seconds.
 type Measure = fn(&mut Lab, bool) -> Result<()>;
 
 /// All parts, as they are called in results, in their order.
-const PARTS: [(Part, &str, Measure); 17] = [
+const PARTS: [(Part, &str, Measure); 18] = [
     (Part::Opponents, "opponents", opponents::measure),
     (Part::Functions, "functions", functions::measure),
     (Part::Works, "works", |lab, _| works::measure(lab, &works::BURSTS)),
     (Part::Varied, "varied", varied::measure),
     (Part::Stages, "stages", |lab, _| stages::measure(lab)),
+    (Part::Moments, "moments", moments::measure),
     (Part::Pieces, "pieces", |lab, _| pieces::measure(lab)),
     (Part::Pools, "pools", |lab, _| pools::measure(lab)),
     (Part::Grants, "grants", |lab, _| grants::measure(lab)),

@@ -13,6 +13,21 @@ struct Run {
     machine: Machine,
     quick: bool,
     results: Vec<Row>,
+    #[serde(default)]
+    moments: Vec<Moment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Moment {
+    what: String,
+    unit: String,
+    times: usize,
+    median: f64,
+    p10: f64,
+    p90: f64,
+    worst: f64,
+    aim: Option<f64>,
+    is_aim_of_worst: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,7 +145,33 @@ fn markdown(run: &Run) -> String {
             page.push_str(&line(row));
         }
     }
-    page
+    page + &moments(run)
+}
+
+/// What is not by packet.
+fn moments(run: &Run) -> String {
+    if run.moments.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Moments\n\nWhat is not by packet, of processes as users start them: from the start of the process until its lcores work; a \
+                    module that takes another one's place under load, from its bytes to its first packet; the control socket's answer on a \
+                    connection of its own.\n\n\
+                    | What | Median | 10 % to 90 % | Worst | Times | Aim |\n|---|--:|--:|--:|--:|---|\n"
+        .to_owned();
+    for m in &run.moments {
+        let reached = if m.is_aim_of_worst { m.worst } else { m.median };
+        let of = if m.is_aim_of_worst { ", worst" } else { "" };
+        let aim = m.aim.map_or_else(String::new, |aim| match reached <= aim {
+            true => format!("{aim:.0} {}{of}: met", m.unit),
+            false => format!("{aim:.0} {}{of}: **missed by {:.1}**", m.unit, reached - aim),
+        });
+        let _ = writeln!(
+            text,
+            "| {} | {:.2} {} | {:.2}–{:.2} | {:.2} | {} | {aim} |",
+            m.what, m.median, m.unit, m.p10, m.p90, m.worst, m.times
+        );
+    }
+    text
 }
 
 /// What does not reach its aim.

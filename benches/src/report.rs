@@ -119,6 +119,61 @@ pub(crate) struct Instructions {
     pub(crate) per_packet: f64,
 }
 
+/// What is not by packet: a time, or an amount.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Moment {
+    /// What was measured.
+    pub(crate) what: &'static str,
+    /// Of its figures.
+    pub(crate) unit: &'static str,
+    /// How often.
+    pub(crate) times: usize,
+    pub(crate) median: f64,
+    /// The 10th and the 90th percentile, and the largest.
+    pub(crate) p10: f64,
+    pub(crate) p90: f64,
+    pub(crate) worst: f64,
+    /// What the median should be at most, or the largest.
+    pub(crate) aim: Option<f64>,
+    pub(crate) is_aim_of_worst: bool,
+}
+
+impl Moment {
+    pub(crate) fn new(what: &'static str, unit: &'static str, mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |part: f64| values.get(((values.len() - 1) as f64 * part).round() as usize).copied().unwrap_or(0.0);
+        Self {
+            what,
+            unit,
+            times: values.len(),
+            median: round(at(0.5)),
+            p10: round(at(0.1)),
+            p90: round(at(0.9)),
+            worst: round(at(1.0)),
+            aim: None,
+            is_aim_of_worst: false,
+        }
+    }
+
+    pub(crate) fn aim(self, most: f64) -> Self {
+        Self { aim: Some(most), ..self }
+    }
+
+    pub(crate) fn aim_of_worst(self, most: f64) -> Self {
+        Self { is_aim_of_worst: true, ..self.aim(most) }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        let Self { what, unit, times, median, p10, p90, worst, .. } = self;
+        let aim = self.aim.map_or_else(String::new, |aim| {
+            let reached = if self.is_aim_of_worst { *worst } else { *median } <= aim;
+            let of = if self.is_aim_of_worst { " (worst)" } else { "" };
+            format!("  aim {aim:.0}{of}: {}", if reached { "met" } else { "missed" })
+        });
+        format!("  {what:<52} {median:>9.2} {unit:<4} {p10:.2} to {p90:.2}, worst {worst:.2}, of {times}{aim}")
+    }
+}
+
 /// All of a benchmark's run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -129,6 +184,8 @@ pub(crate) struct Report {
     pub(crate) probe_floor: f64,
     pub(crate) quick: bool,
     pub(crate) results: Vec<Measurement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) moments: Vec<Moment>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) instructions: Vec<Instructions>,
 }

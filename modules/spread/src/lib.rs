@@ -97,6 +97,9 @@ impl Spread {
 
 fn no_ring(ring: u32, count: u32) -> Refusal {
     let mut text = Text::<240>::from("rings: there is no ring ");
-    text.push_number(ring.into()).push(": this run has ").push_number(count.into()).push(", numbered from 0 in the order of [[ring]]");
+    text.push_number(ring.into())
+        .push(": this run has ")
+        .push_number(count.into())
+        .push(", numbered from 0 in the order of [[ring]]");
     text.into()
 }

@@ -100,7 +100,9 @@ fn fragments_stay_together_and_tags_do_not_count() {
     let parts = [(0x2000, ports(1_000, 53)), (0x2001, ports(77, 78)), (0x0002, ports(9, 10))];
     let rings: Vec<_> = parts
         .iter()
-        .map(|(fragment, payload)| ring_of(&mut host, &ethernet(0x0800, &ipv4(a, b, protocol::UDP, *fragment, payload))))
+        .map(|(fragment, payload)| {
+            ring_of(&mut host, &ethernet(0x0800, &ipv4(a, b, protocol::UDP, *fragment, payload)))
+        })
         .collect();
     assert!(rings.iter().all(|ring| *ring == rings[0]), "{rings:?}");
 
@@ -134,7 +136,8 @@ fn an_error_goes_where_the_packet_went_that_it_is_about() {
 fn what_is_no_flow_goes_into_the_first_ring() {
     let mut host = start(r#"{"rings": [2, 1]}"#);
     let whole = udp(0x0a00_0001, 1, 0x0a00_0002, 2);
-    let frames = [vec![0; 60], ethernet(0x0806, &[0; 28]), vec![0; 9], whole[..33].to_vec(), ethernet(0x0800, &[0x60; 40])];
+    let frames =
+        [vec![0; 60], ethernet(0x0806, &[0; 28]), vec![0; 9], whole[..33].to_vec(), ethernet(0x0800, &[0x60; 40])];
     let out = host.process(frames.map(|frame| Input::new(&frame)));
     assert!(out.iter().all(|packet| packet.verdict == Verdict::ring(2)));
     assert_eq!((host.counter("packets"), host.counter("other")), (5, 5));
@@ -181,6 +184,10 @@ fn mistakes_are_told() {
     let refused = |config: &str| Host::<Spread>::start(config).map(|_| ()).unwrap_err();
     let none = Host::<Spread>::start_in(Run { rings: 0, ..Run::default() }, "{}").map(|_| ()).unwrap_err();
     assert!(none.starts_with("rings: this run has none"), "{none}");
-    assert!(refused(r#"{"rings": [0, 64]}"#).starts_with("rings: there is no ring 64: this run has"), "{}", refused(r#"{"rings": [0, 64]}"#));
+    assert!(
+        refused(r#"{"rings": [0, 64]}"#).starts_with("rings: there is no ring 64: this run has"),
+        "{}",
+        refused(r#"{"rings": [0, 64]}"#)
+    );
     assert!(refused(r#"{"rings": [0], "by": "colour"}"#).contains("by"));
 }
