@@ -81,6 +81,34 @@ fn what_breaks_is_found_and_shown_again() {
     );
 }
 
+/// A module gets another configuration meanwhile, and what it does changes then; with it goes what is drawn together.
+#[test]
+fn a_configuration_is_applied_meanwhile() {
+    let bench = bench();
+    // Lets pass only with a configuration of one byte.
+    let process = each("process", &format!("(if (global.get $lets) (then {}))", verdict(v::NEXT)));
+    let init = r#"(global $lets (mut i32) (i32.const 0))
+  (func (export "init") (param $len i32) (result i32)
+    (global.set $lets (i32.eq (local.get $len) (i32.const 1))) (i32.const 0))"#;
+    bench.module("fn.wat", &module(&format!("{init}{process}")));
+    let text = LINE.replace("grants = { hold = 512 }", "grants = { hold = 512 }\nconfig = \"12\"");
+    let events = "[[sim.event]]\nat = \"1ms..4ms\"\ntogether = \"a\"\napply = { module = \"fn\", config = \"1\" }\n\
+                  [[sim.event]]\nat = \"1ms..4ms\"\ntogether = \"a\"\nmessage = { module = \"check\", text = \"\" }\n\
+                  [[sim.event]]\nat = \"4500us\"\napply = { module = \"to-ring\", config = \"1\" }\n";
+    let simulator = bench.simulator(&(text + events)).unwrap();
+    for seed in 0..5 {
+        let outcome = simulator.simulate(seed, None, None).unwrap();
+        let [(at, 0, applied), (other, 1, _), (_, 2, refused)] = &outcome.happened[..] else {
+            panic!("{:?}", outcome.happened)
+        };
+        assert_eq!((at, applied.as_str()), (other, "module \"fn\" gets another configuration, 0 packets are lost"));
+        assert!(refused.starts_with("the configuration is refused: ") && refused.contains("\"init\""), "{refused}");
+        // A packet each microsecond, and those of before are dropped.
+        let dropped = outcome.summary.snapshot.chains[1].dropped["verdict"];
+        assert!((dropped * 1_000).abs_diff(*at) < 100_000, "{dropped} packets until {at} ns");
+    }
+}
+
 /// A call that never ends is ended by its fuel, in the same packet each time.
 #[test]
 fn a_deadline_is_fuel() {

@@ -1,7 +1,7 @@
 //! What a simulation has beside a run: `[sim]`. A run does not look at it.
 
 use crate::values::{self, parse_duration};
-use crate::{Chain, Config};
+use crate::{Chain, Config, ModuleConfig};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +68,22 @@ pub struct Cost {
     pub fuel: Duration,
 }
 
+impl Sim {
+    /// Numbers of the events that happen all or none, with each event by itself where it stands alone.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Vec<usize>> {
+        let mut groups: Vec<(Option<&str>, Vec<usize>)> = Vec::new();
+        for (number, event) in self.events.iter().enumerate() {
+            let name = event.together.as_deref();
+            match groups.iter_mut().find(|(known, _)| name.is_some() && *known == name) {
+                Some((_, numbers)) => numbers.push(number),
+                None => groups.push((name, vec![number])),
+            }
+        }
+        groups.into_iter().map(|(_, numbers)| numbers).collect()
+    }
+}
+
 /// A time, or one that a seed draws from a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -99,6 +115,8 @@ pub struct Event {
     pub at: Span,
     /// With which probability: one seed has it, another has not.
     pub chance: f64,
+    /// Events of one name have their times drawn as one, and happen all or none.
+    pub together: Option<String>,
     /// What.
     pub what: Happening,
 }
@@ -122,6 +140,8 @@ pub enum Happening {
     Message(MessageEvent),
     /// The clock goes on by so much at once, as for a machine that was held up.
     Jump(JumpEvent),
+    /// A module gets another configuration, as by `perigee ctl apply`.
+    Apply(ApplyEvent),
 }
 
 /// A module is replaced.
@@ -218,6 +238,16 @@ pub struct JumpEvent {
     pub by: Span,
 }
 
+/// A module gets another configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyEvent {
+    /// Its name.
+    pub module: String,
+    /// What `init` finds in its mailbox from then on.
+    pub config: ModuleConfig,
+}
+
 /// As it stands in the file: one of several keys says what happens.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,6 +255,7 @@ struct RawEvent {
     at: Option<Span>,
     #[serde(default = "always", deserialize_with = "part")]
     chance: f64,
+    together: Option<String>,
     swap: Option<SwapEvent>,
     link: Option<LinkEvent>,
     loss: Option<LossEvent>,
@@ -233,6 +264,7 @@ struct RawEvent {
     pool: Option<PoolEvent>,
     message: Option<MessageEvent>,
     jump: Option<JumpEvent>,
+    apply: Option<ApplyEvent>,
 }
 
 impl TryFrom<RawEvent> for Event {
@@ -249,17 +281,18 @@ impl TryFrom<RawEvent> for Event {
             raw.pool.map(Happening::Pool),
             raw.message.map(Happening::Message),
             raw.jump.map(Happening::Jump),
+            raw.apply.map(Happening::Apply),
         ];
         let mut what = what.into_iter().flatten();
         let (Some(happening), None) = (what.next(), what.next()) else {
-            return Err("an event is exactly one of: swap, link, loss, trap, slow, pool, message, jump");
+            return Err("an event is exactly one of: swap, link, loss, trap, slow, pool, message, jump, apply");
         };
         let at = match raw.at {
             Some(at) => at,
             None if by_batch => Span { from: Duration::ZERO, to: Duration::ZERO },
             None => return Err("an event needs `at`: a time like \"10ms\", or a range like \"5ms..20ms\""),
         };
-        Ok(Self { at, chance: raw.chance, what: happening })
+        Ok(Self { at, chance: raw.chance, together: raw.together, what: happening })
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Drive<'a> {
     /// How often a scripted failure was ordered, by module.
     pub(super) ordered: BTreeMap<String, u64>,
     pub(super) swaps: &'a BTreeMap<String, Upload>,
+    /// The modules' files, by the paths that the configuration has for them.
+    pub(super) files: &'a BTreeMap<String, Upload>,
     pub(super) happened: Vec<(u64, usize, String)>,
     /// The keeper looks then.
     next_care: u64,
@@ -73,7 +75,7 @@ impl<'a> Drive<'a> {
         lcores: Arc<Mutex<Vec<Lcore>>>,
         hand: &'static AtomicU64,
         mut timeline: Vec<Scheduled>,
-        swaps: &'a BTreeMap<String, Upload>,
+        [swaps, files]: [&'a BTreeMap<String, Upload>; 2],
     ) -> Self {
         timeline.reverse();
         set_costs(config, &run, &mut lock(&lcores));
@@ -91,6 +93,7 @@ impl<'a> Drive<'a> {
             traps: Vec::new(),
             ordered: BTreeMap::new(),
             swaps,
+            files,
             happened: Vec::new(),
             next_care: 0,
         }

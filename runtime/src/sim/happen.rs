@@ -3,7 +3,8 @@
 use super::drive::Drive;
 use super::timeline::Scheduled;
 use crate::swap::SwapOptions;
-use perigee_config::sim::{Happening, LinkEvent, LossEvent, PoolEvent, SlowEvent, SwapEvent};
+use perigee_config::Config;
+use perigee_config::sim::{ApplyEvent, Happening, LinkEvent, LossEvent, PoolEvent, SlowEvent, SwapEvent};
 use perigee_core::lock;
 use perigee_datapath::source::Source;
 use perigee_dpdk::burst::Burst;
@@ -44,6 +45,7 @@ impl Drive<'_> {
         let Scheduled { number, lasts, what, .. } = event;
         let told = match what {
             Happening::Swap(swap) => self.swap(&swap),
+            Happening::Apply(apply) => self.apply(apply),
             Happening::Link(link) => self.link(at, &link, lasts),
             Happening::Loss(loss) => self.loss(at, &loss, lasts),
             Happening::Slow(slow) => self.slow(at, &slow, lasts),
@@ -102,6 +104,23 @@ impl Drive<'_> {
         match self.run.swap(&swap.module, upload.clone(), &options) {
             Ok(report) => format!("module {:?} is replaced, {} packets are lost", swap.module, report.lost),
             Err(e) => format!("the swap is refused: {e}"),
+        }
+    }
+
+    /// The configuration that runs, but for this module's.
+    fn apply(&mut self, apply: ApplyEvent) -> String {
+        let ApplyEvent { module, config } = apply;
+        let mut new = Config::clone(&self.run.config());
+        for entry in new.modules.iter_mut().filter(|entry| entry.name == module) {
+            entry.config = Some(config.clone());
+        }
+        match self.run.apply(&new, self.files) {
+            Ok(report) if report.restart.is_empty() => {
+                let lost: u64 = report.swaps.iter().map(|swap| swap.lost).sum();
+                format!("module {module:?} gets another configuration, {lost} packets are lost")
+            }
+            Ok(report) => format!("the configuration needs a restart: {}", report.restart.join(", ")),
+            Err(e) => format!("the configuration is refused: {e}"),
         }
     }
 

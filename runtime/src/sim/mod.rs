@@ -46,6 +46,8 @@ pub struct Simulator {
     uploads: Vec<Upload>,
     /// The files of swaps, by the path that the configuration has for them.
     swaps: BTreeMap<String, Upload>,
+    /// The modules' files, likewise.
+    files: BTreeMap<String, Upload>,
 }
 
 impl std::fmt::Debug for Simulator {
@@ -132,14 +134,21 @@ impl Simulator {
         let swaps = files.map(|file| Ok((file.clone(), loader.read(&base.join(file))?)));
         let swaps = swaps.collect::<Result<_, Error>>()?;
         let captures = captures(&config, base)?;
+        let files = config.modules.iter().map(|entry| entry.file.clone()).zip(uploads.iter().cloned()).collect();
         let (base, options) = (base.to_owned(), options.clone());
-        Ok(Self { config, base, options, engines, loader, captures, uploads, swaps })
+        Ok(Self { config, base, options, engines, loader, captures, uploads, swaps, files })
     }
 
     /// How many events the script has.
     #[must_use]
     pub fn events(&self) -> usize {
         self.config.sim.events.len()
+    }
+
+    /// Numbers of the events that happen all or none.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Vec<usize>> {
+        self.config.sim.groups()
     }
 
     /// Simulates with a seed. Of the script's events only those happen whose numbers `only` has, if it is there; `pace` says how far
@@ -184,7 +193,7 @@ impl Simulator {
         let (run, lcores) = Run::here(parts, lcores);
         let timeline = timeline::draw(&config.sim.events, seed, only);
         let end = config.run.duration.map_or(0, nanos);
-        let mut drive = Drive::new(&config, run, lcores, hand, timeline, &self.swaps);
+        let mut drive = Drive::new(&config, run, lcores, hand, timeline, [&self.swaps, &self.files]);
         let driven = drive.until(end, pace);
         hand.fetch_max(end, Ordering::Relaxed);
         let finished = drive.finish();

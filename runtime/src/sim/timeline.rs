@@ -23,7 +23,10 @@ pub(super) fn draw(events: &[Event], seed: u64, only: Option<&[usize]>) -> Vec<S
     let wanted = |number: usize| only.is_none_or(|only| only.contains(&number));
     let mut drawn: Vec<Scheduled> = Vec::new();
     for (number, event) in events.iter().enumerate().filter(|(number, _)| wanted(*number)) {
-        let mut draws = Draws::new(splitmix(seed ^ splitmix(number as u64)));
+        // Whether it happens is drawn after all times, of which those that happen together have different numbers.
+        let key = event.together.as_deref().map_or_else(|| splitmix(number as u64), named);
+        let mut draws = Draws::new(splitmix(seed ^ key));
+        let mut common = event.together.is_some().then(|| Draws::new(splitmix(seed ^ splitmix(key))));
         let mut within = |span: Span| nanos(span.from) + draws.below(nanos(span.to - span.from).saturating_add(1));
         let at = within(event.at);
         let lasts = match &event.what {
@@ -32,14 +35,19 @@ pub(super) fn draw(events: &[Event], seed: u64, only: Option<&[usize]>) -> Vec<S
             Happening::Slow(slow) => within(slow.lasts),
             Happening::Pool(pool) => within(pool.lasts),
             Happening::Jump(jump) => within(jump.by),
-            Happening::Swap(_) | Happening::Trap(_) | Happening::Message(_) => 0,
+            Happening::Swap(_) | Happening::Trap(_) | Happening::Message(_) | Happening::Apply(_) => 0,
         };
-        if draws.happens(event.chance) {
+        if common.as_mut().unwrap_or(&mut draws).happens(event.chance) {
             drawn.push(Scheduled { at, number, what: event.what.clone(), lasts });
         }
     }
     drawn.sort_by_key(|event| (event.at, event.number));
     drawn
+}
+
+/// What a name adds to the seed.
+fn named(name: &str) -> u64 {
+    name.bytes().fold(0x746f_6765_7468_6572, |mixed, byte| splitmix(mixed ^ u64::from(byte)))
 }
 
 #[cfg(test)]
@@ -59,5 +67,21 @@ mod test {
         assert!(all.iter().all(|(_, at, _)| (1_000_000..=9_000_000).contains(at)));
         let happens = (0..1_000).filter(|seed| draw(&events, *seed, Some(&[6])).len() == 1).count();
         assert!((430..570).contains(&happens), "{happens} of 1000 at 50 %");
+    }
+
+    #[test]
+    fn what_happens_together_is_drawn_as_one() {
+        let text = "[[sim.event]]\nat = \"1ms..9ms\"\nchance = \"50%\"\ntogether = \"a\"\njump = { by = \"1us..1ms\" }\n\
+                    [[sim.event]]\nat = \"1ms..9ms\"\njump = { by = \"1us\" }\n\
+                    [[sim.event]]\nat = \"2ms..10ms\"\nchance = \"50%\"\ntogether = \"a\"\nmessage = { module = \"m\", text = \"x\" }\n";
+        let config = Config::read(text, "x").expect("a configuration");
+        assert_eq!(config.sim.groups(), [vec![0, 2], vec![1]]);
+        let mut both = 0;
+        for seed in 0..1_000 {
+            let at = |number: usize| draw(&config.sim.events, seed, Some(&[number])).first().map(|event| event.at);
+            assert_eq!(at(0).map(|at| at + 1_000_000), at(2), "seed {seed}");
+            both += u32::from(at(0).is_some());
+        }
+        assert!((430..570).contains(&both), "{both} of 1000 at 50 %");
     }
 }

@@ -37,7 +37,25 @@ pub(super) fn sim(config: &Config, found: &mut Problems) {
                 (None, Some(chain)) => known("chain", chain, &chains),
                 _ => found.error(path, format!("{who}: pool is that of one port or one chain"), "give port or chain"),
             },
+            Happening::Apply(apply) => known("module", &apply.module, &modules),
             Happening::Jump(_) => {}
+        }
+    }
+    together(config, found);
+}
+
+/// Events that happen together are drawn as one: from ranges of one width, with one probability.
+fn together(config: &Config, found: &mut Problems) {
+    let events = &config.sim.events;
+    for group in config.sim.groups() {
+        let [first, others @ ..] = &*group else { continue };
+        let like = |number: usize| (events[number].at.to - events[number].at.from, events[number].chance.to_bits());
+        for other in others.iter().filter(|other| like(**other) != like(*first)) {
+            let what = format!(
+                "sim.event number {other}: it is drawn together with number {first}, and its `at` has another width, or its `chance` is another one"
+            );
+            let help = "give both ranges of one width, as \"1s..5s\" and \"1100ms..5100ms\", and the same `chance`";
+            found.error(format!("sim.event[{other}].together"), what, help);
         }
     }
 }
