@@ -46,9 +46,10 @@ fn tools(language: &str) -> Vec<(&'static str, PathBuf)> {
     match language {
         "rust" => vec![("CARGO_TARGET_DIR", cache("rust-target"))],
         "c" => vec![("CLANG", find(None, "clang")), ("WASM_LD", find(None, "wasm-ld"))],
-        "zig" => vec![("ZIG", find(ziglang(), "zig")), ("ZIG_GLOBAL_CACHE_DIR", cache("zig-cache"))],
+        // What compilers have made for the kits of this repository they need not make again.
+        "zig" => vec![("ZIG", find(ziglang(), "zig")), ("ZIG_GLOBAL_CACHE_DIR", target.join("languages/zig/cache"))],
         "as" => vec![("ASC", find(Some(target.join("languages/as-tools/node_modules/.bin/asc")), "asc"))],
-        "go" => vec![("GO", find(Some(target.join("venv/bin/go")), "go")), ("GOCACHE", cache("go-cache"))],
+        "go" => vec![("GO", find(Some(target.join("venv/bin/go")), "go")), ("GOCACHE", target.join("languages/go-cache"))],
         _ => panic!("{language}"),
     }
 }
