@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::stream::{AskedMethod, Levels, Pattern, Rate, Stream, Trace};
-use crate::{Config, Source};
+use crate::{Chain, Config, Source};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +23,11 @@ pub(super) fn streams(config: &Config, found: &mut Problems) {
     for (index, stream) in config.streams.iter().enumerate() {
         let (path, who) = (format!("stream[{index}]"), format!("stream {:?}", stream.name));
         found.known(format!("{path}.chain"), &who, "chain", &stream.chain, &chains);
+        if config.chains.iter().any(|chain| chain.name == stream.chain && leaves_by_no_port(chain)) {
+            let what = format!("{who}: no packet of chain {:?} leaves by a port", stream.chain);
+            let help = "name one in the chain's `tx`, or pace the chain that does: what goes into a ring goes at once";
+            found.error(format!("{path}.chain"), what, help);
+        }
         if let Some(first) = paced.insert(&stream.chain, &stream.name) {
             let what = format!("{who}: chain {:?} is paced by stream {first:?} already", stream.chain);
             found.error(format!("{path}.chain"), what, "a chain has one stream: declare a chain for each");
@@ -38,6 +43,11 @@ pub(super) fn streams(config: &Config, found: &mut Problems) {
         pattern(config, stream, &mut place);
         method(config, stream, &mut place);
     }
+}
+
+/// A chain that reads a port is granted that one, where it names none.
+fn leaves_by_no_port(chain: &Chain) -> bool {
+    chain.tx.is_empty() && !matches!(chain.source, Source::Port { .. })
 }
 
 /// Whether rate and pattern of a stream make sense by themselves.
