@@ -6,6 +6,7 @@ use crate::control::{Doors, name_of};
 use crate::intervals::{Files, Intervals, LEAST};
 use crate::live::Live;
 use crate::read::read;
+use crate::profile::Profiled;
 use crate::ready::Ready;
 use crate::signals::StopSignal;
 use crate::summary::End;
@@ -68,6 +69,8 @@ pub(crate) fn session_and_summary(
     let intervals = Files::open(&options.intervals, &options.json, LEAST)?;
     let doors = Doors::open(name, &config, base, options)?;
     let mut with = runtime_options(options)?;
+    let profiled = options.profile.as_deref().map(|folder| Profiled::open(folder, options.profile_rate)).transpose()?;
+    with.profiler = profiled.as_ref().map(Profiled::profiler);
     let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);
     with.jail = Some(mode);
     with.removed.extend(doors.file());
@@ -110,12 +113,14 @@ pub(crate) fn session_and_summary(
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
     let failed = attendants.end(&summary.snapshot);
+    let profiled = profiled.map(|profiled| profiled.write(&summary.snapshot)).transpose();
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
+        output::result(profiled.as_ref().ok().and_then(Option::as_deref).unwrap_or_default())?;
     }
     let failures = [failures(&summary), failed].concat();
     failures.iter().for_each(|failure| output::error(failure));
-    written?;
+    written.and(profiled.map(drop))?;
     let code = ExitCode::from(if failures.is_empty() { 0 } else { 2 });
     Ok((code, summary))
 }

@@ -29,7 +29,7 @@ const START_A_PROGRAM: i64 = libc::SYS_execve;
 const WARNING: u32 = 5;
 const LOG_OF_EAL: u32 = 0;
 /// Drivers that are tried together, each set with what it allows.
-const DRIVERS: [&[Driver]; 10] = [
+const DRIVERS: [&[Driver]; 12] = [
     &[Driver::Memory],
     &[Driver::File],
     &[Driver::Pcap],
@@ -40,6 +40,8 @@ const DRIVERS: [&[Driver]; 10] = [
     &[Driver::Other],
     &[Driver::Client],
     &[Driver::Tap, Driver::AfPacket],
+    &[Driver::Memory, Driver::Profile],
+    &[Driver::Other, Driver::Profile],
 ];
 
 /// Runs the part of the child that is called `what`.

@@ -31,7 +31,7 @@ pub use path::{PathCounts, PathStats};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
-    Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingPressure,
+    Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PhaseCycles, PoolLevel, PoolStats, RingPressure,
     RingStats, Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
 pub use stages::{PartTimes, StageTimes};

@@ -11,6 +11,7 @@ use crate::trap::Trapped;
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use perigee_core::clock::Clock;
 use perigee_core::hex::hex;
+use perigee_profile::{Code, Function};
 use perigee_report::Error;
 use perigee_report::text;
 use perigee_report::{ModuleInfo, Numbers, Origin};
@@ -58,6 +59,7 @@ impl Module {
     ) -> Result<Self, Error> {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
         let module = revive(engine, native).map_err(refuse)?;
+        tell_profile(name, &origin, &module);
         imports::check(&module).map_err(refuse)?;
         let callbacks = check_exports(&module, limits).map_err(refuse)?;
         let mut linker = Linker::new(engine);
@@ -80,6 +82,24 @@ impl Module {
     pub fn has(&self, callback: &str) -> bool {
         self.info.callbacks.iter().any(|c| c == callback)
     }
+}
+
+/// Where a module's code lies, where a profile is made.
+fn tell_profile(name: &str, origin: &Origin, module: &wasmtime::Module) {
+    let function = |function: wasmtime::ModuleFunction| Function {
+        offset: function.offset as u64,
+        len: function.len as u64,
+        index: function.index.as_u32(),
+        name: function.name,
+    };
+    perigee_profile::register(|| Code {
+        name: name.to_owned(),
+        digest: origin.sha256.clone(),
+        start: module.text().as_ptr().expose_provenance() as u64,
+        len: module.text().len() as u64,
+        functions: module.functions().map(function).collect(),
+        keep: Box::new(module.clone()),
+    });
 }
 
 /// Where bytes come from that no policy was asked about.
