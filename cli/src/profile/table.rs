@@ -6,6 +6,8 @@ use perigee_runtime::profile::Profile;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// Sleep is told of from one part in so many on.
+const TOLD: u64 = 100;
 /// Functions of each lcore in the summary.
 const SHOWN: usize = 10;
 /// Characters of a function's name in the table.
@@ -21,7 +23,7 @@ pub(super) fn text(profile: &Profile, last: &Snapshot, graph: &Path) -> String {
     }
     text += &format!(". The flame graph is {}\n", graph.display());
     for (lcore, (all, idle)) in &lcores {
-        if *idle > 0 {
+        if idle.saturating_mul(TOLD) >= *all {
             text += &format!("  lcore {lcore} slept in {} of its samples: shares are of the others\n", share(*idle, *all));
         }
     }

@@ -1,8 +1,8 @@
 //! The machine code of modules: where it lies, and what its functions are called. It is kept for as long as the process is, once a
 //! profile is made: a module that was replaced must not give its addresses to the next one.
 
+use crate::sampler::monotonic_ns;
 use perigee_core::lock;
-use std::any::Any;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -21,6 +21,18 @@ struct Range {
     end: AtomicU64,
 }
 
+/// What has a module's machine code in memory.
+pub trait Machine: Send + Sync {
+    /// All of it, where it lies.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Machine for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
 /// The machine code of a module.
 pub struct Code {
     /// The module's name in the configuration.
@@ -28,13 +40,13 @@ pub struct Code {
     /// SHA-256 of the module's bytes, in hexadecimal: which of those that had the name.
     pub digest: String,
     /// Where its code begins.
-    pub start: u64,
-    /// Bytes of it.
-    pub len: u64,
+    pub(crate) start: u64,
     /// Its functions, in the order of their addresses.
-    pub functions: Vec<Function>,
-    /// What has the code's memory.
-    pub keep: Box<dyn Any + Send + Sync>,
+    pub(crate) functions: Vec<Function>,
+    /// When it was loaded, in nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) loaded_ns: u64,
+    /// What has it in memory.
+    pub(crate) machine: Box<dyn Machine>,
 }
 
 /// A function of a module.
@@ -57,8 +69,28 @@ impl std::fmt::Debug for Code {
 }
 
 impl Code {
+    /// Of a module of that name and digest, loaded now.
+    #[must_use]
+    pub fn new(name: &str, digest: &str, machine: impl Machine + 'static, mut functions: Vec<Function>) -> Self {
+        functions.sort_by_key(|function| function.offset);
+        Self {
+            name: name.to_owned(),
+            digest: digest.to_owned(),
+            start: machine.bytes().as_ptr().expose_provenance() as u64,
+            functions,
+            loaded_ns: monotonic_ns(),
+            machine: Box::new(machine),
+        }
+    }
+
     pub(crate) fn contains(&self, address: u64) -> bool {
-        address.wrapping_sub(self.start) < self.len
+        address.wrapping_sub(self.start) < self.machine.bytes().len() as u64
+    }
+
+    /// The machine code of one of its functions.
+    pub(crate) fn bytes(&self, function: &Function) -> Option<&[u8]> {
+        let (offset, len) = (usize::try_from(function.offset).ok()?, usize::try_from(function.len).ok()?);
+        self.machine.bytes().get(offset..offset.checked_add(len)?)
     }
 
     /// The function at an address; `None` between functions, where the engine has ways in and out.
@@ -79,12 +111,11 @@ pub fn register(code: impl FnOnce() -> Code) {
     if !WANTED.load(Ordering::Acquire) {
         return;
     }
-    let mut code = code();
-    code.functions.sort_by_key(|function| function.offset);
+    let code = code();
     let mut codes = lock(&CODES);
     if let Some(range) = RANGES.get(codes.len()) {
         range.start.store(code.start, Ordering::Relaxed);
-        range.end.store(code.start.saturating_add(code.len), Ordering::Relaxed);
+        range.end.store(code.start.saturating_add(code.machine.bytes().len() as u64), Ordering::Relaxed);
         RANGE_COUNT.store(codes.len() + 1, Ordering::Release);
     }
     codes.push(code);
@@ -110,14 +141,8 @@ mod test {
     #[test]
     fn a_function_is_found_by_any_of_its_addresses() {
         let function = |offset, len, index| Function { offset, len, index, name: None };
-        let code = Code {
-            name: "m".into(),
-            digest: String::new(),
-            start: 1000,
-            len: 100,
-            functions: vec![function(0, 10, 3), function(16, 20, 4)],
-            keep: Box::new(()),
-        };
+        let functions = vec![function(16, 20, 4), function(0, 10, 3)];
+        let code = Code { start: 1000, ..Code::new("m", "", vec![0; 100], functions) };
         let at = |address| code.function(address).map(|function| function.index);
         assert_eq!([999, 1000, 1009, 1010, 1016, 1035, 1036].map(at), [
             None,

@@ -1,9 +1,11 @@
 //! Names of the program's own code and its libraries', by their files: opened before the jail hides them, and read when all is over.
 
-use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
+use flate2::read::ZlibDecoder;
+use gimli::{DwarfSections, EndianSlice, LittleEndian};
 use object::read::elf::{ElfFile64, ProgramHeader};
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{CompressionFormat, Object, ObjectSection, ObjectSymbol, SymbolKind};
 use perigee_report::text;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -14,7 +16,10 @@ use std::sync::Arc;
 const NAME: usize = 160;
 /// Most bytes of a name that a demangler reads.
 const MOST_MANGLED: usize = 2048;
+/// In paths of source files that are not Perigee's: the standard library's, and other people's crates'.
+const NOT_OURS: [&str; 3] = ["/rustc/", "/library/", "/registry/"];
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
+type Sections<'a> = DwarfSections<Cow<'a, [u8]>>;
 
 /// Where executable code of files is mapped.
 #[derive(Debug, Default)]
@@ -55,7 +60,9 @@ impl Host {
         }
         for (name, addresses) in by_file {
             let bytes = addresses.first().and_then(|(_, map)| map.bytes()).unwrap_or_default();
-            let image = Image::of(&bytes);
+            let elf = ElfFile64::parse(bytes.as_slice()).ok();
+            let sections = elf.as_ref().and_then(sections);
+            let image = elf.as_ref().map(|elf| Image::of(elf, sections.as_ref()));
             for (address, map) in addresses {
                 let found = image.as_ref().and_then(|image| {
                     let at = image.address(address - map.start + map.offset)?;
@@ -91,27 +98,44 @@ impl Map {
     }
 }
 
+/// What a file says of its lines, which may be compressed there.
+fn sections<'a>(elf: &ElfFile64<'a>) -> Option<Sections<'a>> {
+    let load = |id: gimli::SectionId| Ok::<_, gimli::Error>(section(elf, id.name()).unwrap_or_default());
+    DwarfSections::load(load).ok()
+}
+
+fn section<'a>(elf: &ElfFile64<'a>, name: &str) -> Option<Cow<'a, [u8]>> {
+    let found = elf.section_by_name(name)?.compressed_data().ok()?;
+    match found.format {
+        CompressionFormat::None => Some(found.data.into()),
+        CompressionFormat::Zlib => {
+            let mut bytes = Vec::new();
+            ZlibDecoder::new(found.data).take(found.uncompressed_size).read_to_end(&mut bytes).ok()?;
+            Some(bytes.into())
+        }
+        _ => None,
+    }
+}
+
 /// What a file says of its functions.
 struct Image<'a> {
-    elf: ElfFile64<'a>,
+    elf: &'a ElfFile64<'a>,
     lines: Option<addr2line::Context<Slice<'a>>>,
     /// Address, bytes, name, in the order of addresses.
     symbols: Vec<(u64, u64, &'a str)>,
 }
 
 impl<'a> Image<'a> {
-    fn of(bytes: &'a [u8]) -> Option<Self> {
-        let elf = ElfFile64::parse(bytes).ok()?;
-        let load = |id: SectionId| {
-            let data = elf.section_by_name(id.name()).and_then(|section| section.data().ok()).unwrap_or_default();
-            Ok::<_, gimli::Error>(Slice::new(data, LittleEndian))
-        };
-        let lines = Dwarf::load(load).and_then(addr2line::Context::from_dwarf).ok();
-        let functions = elf.symbols().chain(elf.dynamic_symbols()).filter(|symbol| symbol.kind() == SymbolKind::Text);
+    fn of(elf: &'a ElfFile64<'a>, sections: Option<&'a Sections<'a>>) -> Self {
+        let borrow = |sections: &'a Sections<'a>| sections.borrow(|section| Slice::new(section, LittleEndian));
+        let lines = sections.and_then(|sections| addr2line::Context::from_dwarf(borrow(sections)).ok());
+        // What a library takes from others has no place in it.
+        let functions = elf.symbols().chain(elf.dynamic_symbols());
+        let functions = functions.filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition());
         let mut symbols: Vec<_> =
             functions.filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?))).collect();
         symbols.sort_unstable();
-        Some(Self { elf, lines, symbols })
+        Self { elf, lines, symbols }
     }
 
     /// The address that the file was linked for, of a place in it.
@@ -124,27 +148,28 @@ impl<'a> Image<'a> {
         })
     }
 
+    /// The function at an address, and behind it those of Perigee's own that the compiler has put into it.
     fn functions(&self, address: u64) -> Vec<String> {
-        let inlined = self.inlined(address).unwrap_or_default();
-        if !inlined.is_empty() {
-            return inlined;
-        }
         let before = self.symbols.partition_point(|(at, ..)| *at <= address).checked_sub(1);
         let symbol = before.and_then(|before| self.symbols.get(before));
         // Functions in assembly have no size.
         let symbol = symbol.filter(|(at, size, _)| *size == 0 || address - at < *size);
-        symbol.map(|(.., name)| readable(name)).into_iter().collect()
+        let mut names: Vec<String> = symbol.map(|(.., name)| readable(name)).into_iter().collect();
+        let inlined = self.inlined(address).unwrap_or_default();
+        // The outermost is the function itself, whose symbol says more.
+        names.extend(inlined.into_iter().rev().skip(1).flatten());
+        names
     }
 
-    fn inlined(&self, address: u64) -> Option<Vec<String>> {
+    /// The functions that the lines of an address are of, the innermost first; `None` in the place of one that is not ours.
+    fn inlined(&self, address: u64) -> Option<Vec<Option<String>>> {
         let mut frames = self.lines.as_ref()?.find_frames(address).skip_all_loads().ok()?;
         let mut names = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
-            if let Some(name) = frame.function.as_ref().and_then(|function| function.raw_name().ok()) {
-                names.push(readable(&name));
-            }
+            let file = frame.location.and_then(|location| location.file).unwrap_or_default();
+            let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
+            names.push(name.filter(|_| !NOT_OURS.iter().any(|part| file.contains(part))).map(|name| readable(&name)));
         }
-        names.reverse();
         Some(names)
     }
 }

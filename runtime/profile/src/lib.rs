@@ -5,12 +5,14 @@
 //! - `sampler.rs`, `stack.rs`: the timer, the signal's handler, and what it reads of the stack.
 //! - `lane.rs`: samples on their way from the handler to whoever counts them.
 //! - `code.rs`: the machine code of modules, by name. `host.rs`: the same of the program and its libraries.
-//! - `profiler.rs` counts stacks, `profile.rs` is what came of it.
+//! - `profiler.rs` counts stacks, `profile.rs` is what came of it, `jitdump.rs` the same
+//!   code for `perf`.
 //!
 //! A process has one profiler at a time: the signal is the whole process's.
 
 mod code;
 mod host;
+mod jitdump;
 mod lane;
 pub mod mark;
 mod profile;
@@ -18,7 +20,7 @@ mod profiler;
 mod sampler;
 mod stack;
 
-pub use code::{Code, Function, register};
+pub use code::{Code, Function, Machine, register};
 pub use lane::Lane;
 pub use profile::{FunctionShare, Profile, Stack};
 pub use profiler::Profiler;

@@ -2,7 +2,9 @@
 
 use crate::code::{Code, Function};
 use crate::host::{Host, readable};
+use crate::jitdump;
 use crate::profiler::Seen;
+use crate::sampler::monotonic_ns;
 use perigee_report::text;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -28,6 +30,8 @@ pub struct Profile {
     pub stacks: Vec<Stack>,
     /// Where modules' code lay, a function a line, in the form of `perf`'s maps: address and length in hexadecimal, and the name.
     pub perf_map: String,
+    /// The machine code of modules by their functions, in the form of `perf`'s jitdump.
+    pub jitdump: Vec<u8>,
 }
 
 /// A stack that lcores were seen in.
@@ -153,7 +157,8 @@ pub(crate) fn of(
     let names = host.names(&outside.into_iter().collect::<Vec<_>>());
     let mut stacks: Vec<_> = seen.iter().map(|(seen, samples)| stack(seen, *samples, seats, codes, &names)).collect();
     stacks.sort_by_key(Stack::folded);
-    Profile { hz, lost, stacks, perf_map: perf_map(codes) }
+    let jitdump = jitdump::bytes(codes, std::process::id(), monotonic_ns());
+    Profile { hz, lost, stacks, perf_map: perf_map(codes), jitdump }
 }
 
 fn stack(seen: &Seen, samples: u64, seats: &Seats, codes: &[Code], names: &HashMap<u64, Vec<String>>) -> Stack {
@@ -195,14 +200,18 @@ fn function_name(function: &Function) -> String {
     name.unwrap_or_else(|| format!("function {}", function.index))
 }
 
+/// The functions of a module, with names that say of which module they are.
+pub(crate) fn function_names<'a>(code: &'a Code, codes: &[Code]) -> impl Iterator<Item = (&'a Function, String)> {
+    let module = text::line(&label(code, codes), text::NAME);
+    code.functions.iter().map(move |function| (function, format!("{module}: {}", function_name(function))))
+}
+
 fn perf_map(codes: &[Code]) -> String {
     let mut text = String::new();
     for code in codes {
-        let module = text::line(&label(code, codes), text::NAME);
-        for function in &code.functions {
-            let (start, name) = (code.start + function.offset, function_name(function));
+        for (function, name) in function_names(code, codes) {
             // A text takes all that is written to it.
-            let _ = writeln!(text, "{start:x} {:x} {module}: {name}", function.len);
+            let _ = writeln!(text, "{:x} {:x} {name}", code.start + function.offset, function.len);
         }
     }
     text
@@ -215,7 +224,7 @@ mod test {
     fn code(name: &str, digest: &str, start: u64) -> Code {
         let function = |offset, index, name: &str| Function { offset, len: 16, index, name: Some(name.to_owned()) };
         let functions = vec![function(0, 1, "process"), function(16, 2, "slow;x"), function(32, 3, "")];
-        Code { name: name.into(), digest: digest.into(), start, len: 64, functions, keep: Box::new(()) }
+        Code { start, ..Code::new(name, digest, vec![0; 64], functions) }
     }
 
     fn seen(seat: Option<u64>, addresses: &[u64]) -> Seen {

@@ -8,6 +8,7 @@ use crate::{code, sampler};
 use perigee_core::lock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fs::File;
 use std::sync::{Mutex, OnceLock};
 
 /// Most different stacks that are told apart; samples of further ones are counted as lost.
@@ -68,6 +69,14 @@ impl Profiler {
     pub fn prepare(&self) -> std::io::Result<()> {
         self.host.get_or_init(Host::look);
         sampler::install()
+    }
+
+    /// Lets `perf` find the file that will have the modules' code ([`Profile::jitdump`]), which is called `jit-PID.dump`.
+    ///
+    /// # Errors
+    /// The file lies where nothing may be run.
+    pub fn show_to_perf(&self, jitdump: &File) -> std::io::Result<()> {
+        sampler::show_to_perf(jitdump)
     }
 
     /// A place for the samples of an lcore. It lasts as long as the process: a late signal finds it.

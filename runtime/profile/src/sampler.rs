@@ -11,7 +11,9 @@ use crate::mark;
 use crate::stack::{Registers, Stack};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use std::cell::Cell;
+use std::fs::File;
 use std::io::{Error, Result};
+use std::os::fd::AsRawFd;
 
 /// `si_code` of a timer's signal, by asm-generic/siginfo.h.
 const SI_TIMER: c_int = -2;
@@ -101,6 +103,25 @@ fn end_of_stack() -> Result<u64> {
     // - it was written by the call above, and is used no more.
     unsafe { libc::pthread_attr_destroy(&raw mut facts) };
     Ok(low.expose_provenance() as u64 + len as u64)
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC, by which `perf record -k mono` stamps.
+pub(crate) fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY:
+    // - the place for the answer is valid.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.cast_unsigned() * u64::from(NS_PER_SECOND) + time.tv_nsec.cast_unsigned()
+}
+
+/// Maps the beginning of a file as code, for good: by that `perf` finds it. Nobody reads or runs it.
+pub(crate) fn show_to_perf(file: &File) -> Result<()> {
+    const PAGE: usize = 4096;
+    let (rights, number) = (libc::PROT_READ | libc::PROT_EXEC, file.as_raw_fd());
+    // SAFETY:
+    // - a new mapping, at a place that the kernel chooses, touches no memory that is in use.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, rights, libc::MAP_PRIVATE, number, 0) };
+    if at == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Ends a thread's timer, from any thread.

@@ -101,15 +101,7 @@ mod test {
     fn frames_of_a_module_are_followed_and_nothing_leads_out_of_the_stack() {
         const CODE: u64 = 0x7000_0000_0000;
         want();
-        let no_functions = Vec::new();
-        register(|| Code {
-            name: "m".into(),
-            digest: String::new(),
-            start: CODE,
-            len: 100,
-            functions: no_functions,
-            keep: Box::new(()),
-        });
+        register(|| Code { start: CODE, ..Code::new("m", "", vec![0; 100], Vec::new()) });
         let mut words = [0; 16];
         let low = words.as_ptr().expose_provenance() as u64;
         // Two frames of the module, the second called by the host, whose frame pointer is anything.

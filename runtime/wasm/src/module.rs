@@ -11,7 +11,7 @@ use crate::trap::Trapped;
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use perigee_core::clock::Clock;
 use perigee_core::hex::hex;
-use perigee_profile::{Code, Function};
+use perigee_profile::{Code, Function, Machine};
 use perigee_report::Error;
 use perigee_report::text;
 use perigee_report::{ModuleInfo, Numbers, Origin};
@@ -92,14 +92,18 @@ fn tell_profile(name: &str, origin: &Origin, module: &wasmtime::Module) {
         index: function.index.as_u32(),
         name: function.name,
     };
-    perigee_profile::register(|| Code {
-        name: name.to_owned(),
-        digest: origin.sha256.clone(),
-        start: module.text().as_ptr().expose_provenance() as u64,
-        len: module.text().len() as u64,
-        functions: module.functions().map(function).collect(),
-        keep: Box::new(module.clone()),
+    perigee_profile::register(|| {
+        Code::new(name, &origin.sha256, Kept(module.clone()), module.functions().map(function).collect())
     });
+}
+
+/// A module whose code stays where it is.
+struct Kept(wasmtime::Module);
+
+impl Machine for Kept {
+    fn bytes(&self) -> &[u8] {
+        self.0.text()
+    }
 }
 
 /// Where bytes come from that no policy was asked about.
