@@ -20,7 +20,7 @@ pub(super) struct Folder {
 
 /// A file that is written once.
 pub(super) struct Sink {
-    file: File,
+    pub(super) file: File,
     /// Where people find it.
     pub(super) path: PathBuf,
 }
@@ -77,7 +77,7 @@ impl Folder {
             }
             _ => {}
         }
-        let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&reached);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&reached);
         let file = file.with_context(|| format!("--profile: cannot write {}", path.display()))?;
         Ok(Sink { file, path })
     }

@@ -21,6 +21,7 @@ pub(crate) struct Profiled {
     stacks: Sink,
     functions: Sink,
     perf_map: Sink,
+    jitdump: Sink,
 }
 
 impl Profiled {
@@ -29,13 +30,18 @@ impl Profiled {
     /// # Errors
     /// The folder is a link, or not this user's alone, or cannot be written to.
     pub(crate) fn open(folder: &Path, hz: u32) -> Result<Self> {
-        let folder = Folder::open(folder)?;
+        let (folder, process, profiler) = (Folder::open(folder)?, std::process::id(), Profiler::new(hz));
+        let jitdump = folder.file(&format!("jit-{process}.dump"))?;
+        if let Err(e) = profiler.show_to_perf(&jitdump.file) {
+            tracing::warn!("--profile: perf will not find {}: {e}; all else of the profile is as ever", jitdump.path.display());
+        }
         Ok(Self {
             graph: folder.file("flame.svg")?,
             stacks: folder.file("stacks.folded")?,
             functions: folder.file("functions.txt")?,
-            perf_map: folder.file(&format!("perf-{}.map", std::process::id()))?,
-            profiler: Arc::new(Profiler::new(hz)),
+            perf_map: folder.file(&format!("perf-{process}.map"))?,
+            jitdump,
+            profiler: Arc::new(profiler),
         })
     }
 
@@ -54,6 +60,7 @@ impl Profiled {
         self.stacks.write(folded.as_bytes())?;
         self.functions.write(table::functions(&profile, usize::MAX).as_bytes())?;
         self.perf_map.write(profile.perf_map.as_bytes())?;
+        self.jitdump.write(&profile.jitdump)?;
         let told = table::text(&profile, last, &self.graph.path);
         self.graph.write(&graph(&profile, &folded)?)?;
         Ok(told)

@@ -103,7 +103,7 @@ mod test {
             stack(None, &["poll", &long], false, 50),
             stack(None, &["clock_nanosleep"], true, 250),
         ];
-        let profile = Profile { hz: 997, lost: 3, stacks, perf_map: String::new() };
+        let profile = Profile { hz: 997, lost: 3, stacks, ..Profile::default() };
         let phases = PhaseCycles { packets: 10, rx: 100, guest: 2_000, ..PhaseCycles::default() };
         let chains = vec![ChainStats { name: "c".into(), lcore: 1, phases, ..ChainStats::default() }];
         let told = text(&profile, &Snapshot { chains, ..Snapshot::default() }, Path::new("p/flame.svg"));

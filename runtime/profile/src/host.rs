@@ -16,8 +16,9 @@ use std::sync::Arc;
 const NAME: usize = 160;
 /// Most bytes of a name that a demangler reads.
 const MOST_MANGLED: usize = 2048;
-/// In paths of source files that are not Perigee's: the standard library's, and other people's crates'.
-const NOT_OURS: [&str; 3] = ["/rustc/", "/library/", "/registry/"];
+/// In paths of source files whose functions say little where they are part of another: the standard library's, other people's crates', and
+/// steps of some instructions.
+const STEPS: [&str; 4] = ["/rustc/", "/library/", "/registry/", "/runtime/core/"];
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Sections<'a> = DwarfSections<Cow<'a, [u8]>>;
 
@@ -161,14 +162,15 @@ impl<'a> Image<'a> {
         names
     }
 
-    /// The functions that the lines of an address are of, the innermost first; `None` in the place of one that is not ours.
+    /// The functions that the lines of an address are of, the innermost first; `None` in the place of one that says little.
     fn inlined(&self, address: u64) -> Option<Vec<Option<String>>> {
         let mut frames = self.lines.as_ref()?.find_frames(address).skip_all_loads().ok()?;
         let mut names = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
             let file = frame.location.and_then(|location| location.file).unwrap_or_default();
             let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
-            names.push(name.filter(|_| !NOT_OURS.iter().any(|part| file.contains(part))).map(|name| readable(&name)));
+            let says = |name: &Cow<'_, str>| !name.starts_with('{') && !STEPS.iter().any(|part| file.contains(part));
+            names.push(name.filter(says).map(|name| readable(&name)));
         }
         Some(names)
     }

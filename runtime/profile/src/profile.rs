@@ -16,6 +16,8 @@ pub(crate) type Seats = BTreeMap<u64, (String, String)>;
 const SLEEPS: [&str; 3] = ["clock_nanosleep", "nanosleep", "__nanosleep"];
 /// Characters of a digest that tell modules of one name apart.
 const DIGEST: usize = 8;
+/// Where a module's code is no function of its: what the engine puts before and behind a call.
+const WAY: &str = "way in and out";
 /// What is not a module's.
 const HOST: &str = "host";
 
@@ -179,6 +181,8 @@ fn stack(seen: &Seen, samples: u64, seats: &Seats, codes: &[Code], names: &HashM
         is_idle = module.is_none() && of_host.last().is_some_and(|name| SLEEPS.iter().any(|sleep| name.contains(sleep)));
         functions.extend(module.as_ref().map(|_| HOST.to_owned()));
         functions.extend(of_host);
+    } else if functions.is_empty() {
+        functions.push(WAY.to_owned());
     }
     Stack { lcore: seen.cpu, chain: seat.map(|(chain, _)| chain.clone()), module, is_idle, functions, samples }
 }
