@@ -120,7 +120,8 @@ impl ChainRates {
 
     /// Cycles by packet and phase; nothing where none was measured.
     pub(crate) fn phases(&self) -> String {
-        let of_packet = |(name, cycles): (&str, u64)| Some(format!("{name} {}", cycles.checked_div(self.phases.packets)?));
+        let of_packet =
+            |(name, cycles): (&str, u64)| Some(format!("{name} {}", cycles.checked_div(self.phases.packets)?));
         self.phases.named().into_iter().filter_map(of_packet).collect::<Vec<_>>().join(", ")
     }
 

@@ -5,8 +5,8 @@ use crate::attendants::Attendants;
 use crate::control::{Doors, name_of};
 use crate::intervals::{Files, Intervals, LEAST};
 use crate::live::Live;
-use crate::read::read;
 use crate::profile::Profiled;
+use crate::read::read;
 use crate::ready::Ready;
 use crate::signals::StopSignal;
 use crate::summary::End;
@@ -68,9 +68,7 @@ pub(crate) fn session_and_summary(
     let result = output::Json::open(&options.json)?;
     let intervals = Files::open(&options.intervals, &options.json, LEAST)?;
     let doors = Doors::open(name, &config, base, options)?;
-    let mut with = runtime_options(options)?;
-    let profiled = options.profile.as_deref().map(|folder| Profiled::open(folder, options.profile_rate)).transpose()?;
-    with.profiler = profiled.as_ref().map(Profiled::profiler);
+    let (mut with, profiled) = runtime_options(options)?;
     let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);
     with.jail = Some(mode);
     with.removed.extend(doors.file());
@@ -139,12 +137,14 @@ fn is_stdout(options: &RunOptions) -> bool {
     options.json.is_stdout() || options.intervals.is_stdout()
 }
 
-/// What of the command line concerns the runtime.
-fn runtime_options(options: &RunOptions) -> Result<Options> {
+/// What of the command line concerns the runtime; and the profile that it is to make, if it is.
+fn runtime_options(options: &RunOptions) -> Result<(Options, Option<Profiled>)> {
     let mut runtime = load::options(&options.load)?;
     let recorded = options.record.as_ref().map(|directory| EvidenceOptions::recording(directory, options.record_every));
     runtime.evidence = recorded.or_else(|| options.evidence.as_deref().map(EvidenceOptions::new));
-    Ok(runtime)
+    let profiled = options.profile.as_deref().map(|folder| Profiled::open(folder, options.profile_rate)).transpose()?;
+    runtime.profiler = profiled.as_ref().map(Profiled::profiler);
+    Ok((runtime, profiled))
 }
 
 /// Who may ask for the end, and who looks on.

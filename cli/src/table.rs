@@ -30,7 +30,8 @@ impl Table {
             let cell = self.rows[row].get(column).map_or("", String::as_str);
             if row == 0 { cell.trim_start_matches('<') } else { cell }
         };
-        let width = |column: usize| (0..self.rows.len()).map(|row| shown(row, column).chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| (0..self.rows.len()).map(|row| shown(row, column).chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
         let mut text = String::new();
         for row in 0..self.rows.len() {

@@ -69,8 +69,10 @@ fn the_slow_function_is_named_first() {
     let said = bench.perigee(&run);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     names_the_slow_function(&bench.path("kept"), &said.out);
-    let phases = said.out.lines().skip_while(|line| !line.contains("cycles/packet  lcore  rx")).nth(1).unwrap_or_default();
-    let cells: Vec<u64> = phases.split_ascii_whitespace().filter_map(|cell| cell.replace(',', "").parse().ok()).collect();
+    let phases =
+        said.out.lines().skip_while(|line| !line.contains("cycles/packet  lcore  rx")).nth(1).unwrap_or_default();
+    let cells: Vec<u64> =
+        phases.split_ascii_whitespace().filter_map(|cell| cell.replace(',', "").parse().ok()).collect();
     let [_lcore, rx, publish, guest, collect, tx, _free, packets] = cells[..] else { panic!("{}", said.out) };
     assert!(guest > 4 * (rx + publish + collect + tx) && packets > 0, "{phases}");
     // Once more: the folder is there, and gets the new profile's files in the place of those of the old one.
@@ -155,7 +157,8 @@ fn both_modules_are_named_where_one_takes_the_others_place() {
     std::thread::sleep(Duration::from_millis(800));
     let (_, said) = run.stop();
     let folder = bench.path("kept");
-    let [first, second] = ["first", "second"].map(|name| samples(&folder, &[";chain load;module echo ", ";process;", name]));
+    let [first, second] =
+        ["first", "second"].map(|name| samples(&folder, &[";chain load;module echo ", ";process;", name]));
     assert!(first > 20 && second > 20, "{first} {second}\n{said}");
     // They have one name, and are told apart by their digests.
     let stacks = fs::read_to_string(folder.join("stacks.folded")).unwrap();

@@ -55,9 +55,9 @@ pub use perigee_report::{
     Distribution, Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Graph,
     GraphChain, GraphRing, GraphSource, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
     ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
-    PercentileValue, PhaseCycles, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats,
-    RingPressure, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts, StreamState,
-    StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
+    PercentileValue, PhaseCycles, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats,
+    ReplayStats, RingPressure, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts,
+    StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::{confined, take_signals};

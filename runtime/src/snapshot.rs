@@ -11,8 +11,8 @@ use perigee_dpdk::pool::Pool;
 use perigee_dpdk::ring::Ring;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PhaseCycles, PoolLevel, PoolStats, PortStats, RingStats, Snapshot,
-    StageTimes, Stamps, StreamStats, TickerGaps,
+    BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PhaseCycles, PoolLevel, PoolStats, PortStats,
+    RingStats, Snapshot, StageTimes, Stamps, StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -137,6 +137,10 @@ mod test {
         fs::create_dir(at("open")).unwrap();
         fs::set_permissions(at("open"), fs::Permissions::from_mode(0o750)).unwrap();
         assert!(refused(&at("open")).contains("others may look into it (mode 750)"), "{}", refused(&at("open")));
-        assert!(refused(&at("not/there")).contains("the folder above it is not there"), "{}", refused(&at("not/there")));
+        assert!(
+            refused(&at("not/there")).contains("the folder above it is not there"),
+            "{}",
+            refused(&at("not/there"))
+        );
     }
 }

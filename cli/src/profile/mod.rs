@@ -33,7 +33,10 @@ impl Profiled {
         let (folder, process, profiler) = (Folder::open(folder)?, std::process::id(), Profiler::new(hz));
         let jitdump = folder.file(&format!("jit-{process}.dump"))?;
         if let Err(e) = profiler.show_to_perf(&jitdump.file) {
-            tracing::warn!("--profile: perf will not find {}: {e}; all else of the profile is as ever", jitdump.path.display());
+            tracing::warn!(
+                "--profile: perf will not find {}: {e}; all else of the profile is as ever",
+                jitdump.path.display()
+            );
         }
         Ok(Self {
             graph: folder.file("flame.svg")?,

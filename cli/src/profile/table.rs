@@ -24,7 +24,8 @@ pub(super) fn text(profile: &Profile, last: &Snapshot, graph: &Path) -> String {
     text += &format!(". The flame graph is {}\n", graph.display());
     for (lcore, (all, idle)) in &lcores {
         if idle.saturating_mul(TOLD) >= *all {
-            text += &format!("  lcore {lcore} slept in {} of its samples: shares are of the others\n", share(*idle, *all));
+            text +=
+                &format!("  lcore {lcore} slept in {} of its samples: shares are of the others\n", share(*idle, *all));
         }
     }
     text + &functions(profile, SHOWN) + &phases(last)
@@ -33,7 +34,8 @@ pub(super) fn text(profile: &Profile, last: &Snapshot, graph: &Path) -> String {
 /// Those functions of each lcore that took most, at most so many.
 pub(super) fn functions(profile: &Profile, most: usize) -> String {
     let mut table = Table::new(&["lcore", "<chain/module", "self", "with callees", "<function"]);
-    let busy: HashMap<u32, u64> = profile.lcores().into_iter().map(|(lcore, (all, idle))| (lcore, all - idle)).collect();
+    let busy: HashMap<u32, u64> =
+        profile.lcores().into_iter().map(|(lcore, (all, idle))| (lcore, all - idle)).collect();
     let mut shown: HashMap<u32, usize> = HashMap::new();
     for function in profile.functions() {
         let number = shown.entry(function.lcore).or_default();
@@ -64,7 +66,8 @@ fn short(name: &str, most: usize) -> String {
 
 /// Cycles by packet and phase, of each chain.
 fn phases(last: &Snapshot) -> String {
-    let mut table = Table::new(&["<cycles/packet", "lcore", "rx", "publish", "guest", "collect", "tx", "free", "packets"]);
+    let mut table =
+        Table::new(&["<cycles/packet", "lcore", "rx", "publish", "guest", "collect", "tx", "free", "packets"]);
     for chain in last.chains.iter().filter(|chain| chain.phases.packets > 0) {
         let phases = &chain.phases;
         let cycles = phases.named().map(|(_, cycles)| count(cycles / phases.packets));

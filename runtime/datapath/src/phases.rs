@@ -25,13 +25,8 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// What its cycles are counted as, in the order of phases.
-    const COUNTERS: [Counter; 5] = [
-        Counter::CyclesRx,
-        Counter::CyclesPublish,
-        Counter::CyclesGuest,
-        Counter::CyclesCollect,
-        Counter::CyclesTx,
-    ];
+    const COUNTERS: [Counter; 5] =
+        [Counter::CyclesRx, Counter::CyclesPublish, Counter::CyclesGuest, Counter::CyclesCollect, Counter::CyclesTx];
 }
 
 /// The clock of a chain's phases.

@@ -336,7 +336,10 @@ fn what_a_profile_takes_is_there_with_a_profile_alone() {
             let more: Vec<i64> = with.difference(&without).copied().collect();
             let expected: &[i64] = if kind == Kind::Control { &TIMERS } else { &[] };
             assert_eq!(more, expected, "{kind:?} {drivers:?}");
-            assert!(without.is_subset(&with) && TIMERS.iter().all(|timer| !without.contains(timer)), "{kind:?} {drivers:?}");
+            assert!(
+                without.is_subset(&with) && TIMERS.iter().all(|timer| !without.contains(timer)),
+                "{kind:?} {drivers:?}"
+            );
         }
     }
 }

@@ -124,9 +124,9 @@ pub fn register(code: impl FnOnce() -> Code) {
 /// Whether an address lies in the code of a module. The signal's handler asks.
 pub(crate) fn is_guest(address: u64) -> bool {
     let known = RANGES.get(..RANGE_COUNT.load(Ordering::Acquire)).unwrap_or_default();
-    known.iter().any(|range| {
-        address >= range.start.load(Ordering::Relaxed) && address < range.end.load(Ordering::Relaxed)
-    })
+    known
+        .iter()
+        .any(|range| address >= range.start.load(Ordering::Relaxed) && address < range.end.load(Ordering::Relaxed))
 }
 
 /// All code so far.
@@ -144,15 +144,10 @@ mod test {
         let functions = vec![function(16, 20, 4), function(0, 10, 3)];
         let code = Code { start: 1000, ..Code::new("m", "", vec![0; 100], functions) };
         let at = |address| code.function(address).map(|function| function.index);
-        assert_eq!([999, 1000, 1009, 1010, 1016, 1035, 1036].map(at), [
-            None,
-            Some(3),
-            Some(3),
-            None,
-            Some(4),
-            Some(4),
-            None
-        ]);
+        assert_eq!(
+            [999, 1000, 1009, 1010, 1016, 1035, 1036].map(at),
+            [None, Some(3), Some(3), None, Some(4), Some(4), None]
+        );
         assert!(code.contains(1000) && code.contains(1099) && !code.contains(1100) && !code.contains(999));
     }
 }

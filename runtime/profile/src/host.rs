@@ -192,7 +192,10 @@ mod test {
 
     #[test]
     fn names_are_readable_and_do_no_harm() {
-        assert_eq!(readable("_ZN13perigee_guest4area13batch_address17h8b529ab71f4b5b8aE"), "perigee_guest::area::batch_address");
+        assert_eq!(
+            readable("_ZN13perigee_guest4area13batch_address17h8b529ab71f4b5b8aE"),
+            "perigee_guest::area::batch_address"
+        );
         assert_eq!(readable("a;b\n\u{1b}[2J"), "a:b\\n\u{fffd}[2J");
         assert!(readable(&"x".repeat(100_000)).chars().count() <= NAME + 1);
     }

@@ -146,14 +146,7 @@ impl Profile {
 }
 
 /// Names all that was seen.
-pub(crate) fn of(
-    seen: &HashMap<Seen, u64>,
-    seats: &Seats,
-    codes: &[Code],
-    host: &Host,
-    hz: u32,
-    lost: u64,
-) -> Profile {
+pub(crate) fn of(seen: &HashMap<Seen, u64>, seats: &Seats, codes: &[Code], host: &Host, hz: u32, lost: u64) -> Profile {
     let leaves = seen.keys().filter_map(|seen| seen.addresses.first().copied());
     let outside: BTreeSet<u64> = leaves.filter(|leaf| guest(codes, *leaf).is_none()).collect();
     let names = host.names(&outside.into_iter().collect::<Vec<_>>());
@@ -178,7 +171,8 @@ fn stack(seen: &Seen, samples: u64, seats: &Seats, codes: &[Code], names: &HashM
     let mut is_idle = false;
     if own.is_none() {
         let of_host = names.get(leaf).cloned().unwrap_or_default();
-        is_idle = module.is_none() && of_host.last().is_some_and(|name| SLEEPS.iter().any(|sleep| name.contains(sleep)));
+        is_idle =
+            module.is_none() && of_host.last().is_some_and(|name| SLEEPS.iter().any(|sleep| name.contains(sleep)));
         functions.extend(module.as_ref().map(|_| HOST.to_owned()));
         functions.extend(of_host);
     } else if functions.is_empty() {
@@ -262,13 +256,18 @@ mod test {
         let first = FunctionShare { lcore: 1, place: "c/m".into(), function: "slow:x".into(), own: 5, total: 8 };
         assert!(shares.contains(&first), "{shares:?}");
         assert_eq!(shares.iter().map(|share| share.own).sum::<u64>(), 11);
-        assert!(told.perf_map.starts_with("3e8 10 m: process\n3f8 10 m: slow:x\n408 10 m: function 3\n"), "{}", told.perf_map);
+        assert!(
+            told.perf_map.starts_with("3e8 10 m: process\n3f8 10 m: slow:x\n408 10 m: function 3\n"),
+            "{}",
+            told.perf_map
+        );
     }
 
     #[test]
     fn modules_of_one_name_are_told_apart() {
         let codes = [code("m", "aaaaaaaaaa", 1000), code("m", "bbbbbbbbbb", 2000), code("n", "cc", 3000)];
-        let told = profile(&[(seen(Some(7), &[1000]), 1), (seen(Some(7), &[2000]), 1), (seen(None, &[3000]), 1)], &codes);
+        let told =
+            profile(&[(seen(Some(7), &[1000]), 1), (seen(Some(7), &[2000]), 1), (seen(None, &[3000]), 1)], &codes);
         let expected = "lcore 1;chain c;module m aaaaaaaa;process 1\n\
                         lcore 1;chain c;module m bbbbbbbb;process 1\n\
                         lcore 1;module n;process 1\n";

@@ -46,13 +46,7 @@ impl Profiler {
     #[must_use]
     pub fn new(hz: u32) -> Self {
         code::want();
-        Self {
-            hz,
-            lanes: Mutex::default(),
-            seats: Mutex::default(),
-            counts: Mutex::default(),
-            host: OnceLock::new(),
-        }
+        Self { hz, lanes: Mutex::default(), seats: Mutex::default(), counts: Mutex::default(), host: OnceLock::new() }
     }
 
     /// Samples a second.

@@ -150,8 +150,7 @@ extern "C" fn interrupted(_signal: c_int, info: *mut siginfo_t, context: *mut c_
     // - as above.
     let saved = unsafe { &(*context.cast::<ucontext_t>()).uc_mcontext.gregs };
     let register = |number: c_int| saved.get(number as usize).map_or(0, |value| value.cast_unsigned());
-    let registers =
-        Registers { pc: register(libc::REG_RIP), sp: register(libc::REG_RSP), fp: register(libc::REG_RBP) };
+    let registers = Registers { pc: register(libc::REG_RIP), sp: register(libc::REG_RSP), fp: register(libc::REG_RBP) };
     let mut sample = Sample::new(mark::current(), registers.pc);
     if sample.seat != mark::NOBODY && registers.sp < top {
         // SAFETY:
