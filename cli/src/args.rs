@@ -1,5 +1,6 @@
 //! The command line.
 
+mod run;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,7 @@ use crate::ctl::CtlArgs;
 use crate::dissect::DissectArgs;
 use crate::find::FindArgs;
 use crate::history::{HistoryArgs, TriggerArgs};
-use crate::intervals::IntervalOptions;
-use crate::jail::{Jail, JailOption};
+use crate::jail::JailOption;
 use crate::load::LoadOptions;
 use crate::module_config::{ConfigArgs, secret_file};
 use crate::new::{Kind, Language};
@@ -26,12 +26,9 @@ use crate::top::TopArgs;
 use crate::web::WebArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use perigee_runtime::EvidenceOptions;
-use perigee_runtime::config::{parse_duration, parse_metrics_address};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
+pub(crate) use run::RunOptions;
 pub(crate) use streams::{ConvertArgs, StreamsArgs};
 
 /// Runs sandboxed WebAssembly packet modules on DPDK ports.
@@ -354,54 +351,6 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
-}
-
-/// What `run`, `gen` and `forward` have in common.
-#[derive(Args, Debug, Default)]
-pub(crate) struct RunOptions {
-    /// How long to run, like 10s or 5min, or a number of seconds; counts before what the configuration says.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) duration: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) load: LoadOptions,
-    #[command(flatten)]
-    pub(crate) json: JsonOption,
-    #[command(flatten)]
-    pub(crate) intervals: IntervalOptions,
-    /// Keep evidence of failures: each leaves a folder in this directory, with the failed batch, a backtrace and a core dump.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) evidence: Option<PathBuf>,
-    /// As --evidence, and record what the modules are given, so that `perigee replay` can show a failure again. Costs time
-    /// for each packet.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "evidence")]
-    pub(crate) record: Option<PathBuf>,
-    /// With --record: batches between two snapshots of an instance. More of them cost less, and are replayed for longer.
-    #[arg(long, value_name = "BATCHES", requires = "record", default_value_t = EvidenceOptions::RECORD_EVERY,
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) record_every: u32,
-    /// The socket on which `perigee ctl` can ask this run, or `off`. Default: NAME.sock in $XDG_RUNTIME_DIR/perigee,
-    /// /run/perigee (root, or whose that is) or /tmp/perigee-UID, where NAME is that of the configuration's file.
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    pub(crate) control: Option<PathBuf>,
-    /// Serve metrics to Prometheus at this address, as 127.0.0.1:9095, or port of this machine: `GET /metrics`.
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_metrics_address)]
-    pub(crate) metrics: Option<SocketAddr>,
-    /// Write the line `ready` to this open file descriptor, and close it, when ports and lcores work: for scripts and
-    /// supervisors that must wait for that.
-    #[arg(long, value_name = "N")]
-    pub(crate) ready_fd: Option<u32>,
-    /// Show neither live numbers nor the summary; errors only.
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-    /// Show the run as `perigee top` does, in place of lines of numbers: pages, and keys that act (docs/watching.md). Standard error
-    /// must be a terminal.
-    #[arg(long, conflicts_with = "quiet")]
-    pub(crate) view: bool,
-    /// What the process gives up before modules are loaded: on: rights, files, and system calls that it does not need; log:
-    /// the same, but such calls are made, and logged by the kernel; off: nothing. Counts before what the configuration says,
-    /// without which it is on.
-    #[arg(long, value_name = "MODE")]
-    pub(crate) jail: Option<Jail>,
 }
 
 #[derive(Debug, Subcommand)]

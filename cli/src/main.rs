@@ -31,6 +31,7 @@ mod paced;
 mod pci;
 mod plot;
 mod ports;
+mod profile;
 mod provenance;
 mod rates;
 mod read;

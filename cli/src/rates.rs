@@ -1,7 +1,7 @@
 //! What happened between two snapshots, by their clock: for lines and for the view.
 
 use crate::table::{bit_rate, packet_rate, port_bit_rate};
-use perigee_runtime::{ChainStats, PortStats, Snapshot};
+use perigee_runtime::{ChainStats, PhaseCycles, PortStats, Snapshot};
 
 /// Nanoseconds between two snapshots.
 pub(crate) fn window(last: &Snapshot, now: &Snapshot) -> u64 {
@@ -87,6 +87,8 @@ pub(crate) struct ChainRates {
     pub(crate) dropped: u64,
     /// Cycles by packet; `None` where there was none.
     pub(crate) cycles_per_packet: Option<u64>,
+    /// What cycles went into, where a poll was measured meanwhile; else since the start.
+    phases: PhaseCycles,
     window: u64,
 }
 
@@ -101,7 +103,9 @@ impl ChainRates {
             window,
         };
         let cycles_per_packet = more(|chain| chain.cycles_busy).checked_div(taken);
-        Self { taken, left, dropped: more(ChainStats::dropped_total), cycles_per_packet, window }
+        let recent = before.map_or(now.phases, |before| now.phases.since(&before.phases));
+        let phases = if recent.packets == 0 { now.phases } else { recent };
+        Self { taken, left, dropped: more(ChainStats::dropped_total), cycles_per_packet, phases, window }
     }
 
     /// What it took, as packets per second.
@@ -112,6 +116,13 @@ impl ChainRates {
     /// What it dropped, as packets per second.
     pub(crate) fn dropped(&self) -> String {
         packet_rate(self.dropped, self.window)
+    }
+
+    /// Cycles by packet and phase; nothing where none was measured.
+    pub(crate) fn phases(&self) -> String {
+        let of_packet =
+            |(name, cycles): (&str, u64)| Some(format!("{name} {}", cycles.checked_div(self.phases.packets)?));
+        self.phases.named().into_iter().filter_map(of_packet).collect::<Vec<_>>().join(", ")
     }
 
     /// Cycles by packet, or that there was none.

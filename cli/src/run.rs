@@ -5,6 +5,7 @@ use crate::attendants::Attendants;
 use crate::control::{Doors, name_of};
 use crate::intervals::{Files, Intervals, LEAST};
 use crate::live::Live;
+use crate::profile::Profiled;
 use crate::read::read;
 use crate::ready::Ready;
 use crate::signals::StopSignal;
@@ -67,7 +68,7 @@ pub(crate) fn session_and_summary(
     let result = output::Json::open(&options.json)?;
     let intervals = Files::open(&options.intervals, &options.json, LEAST)?;
     let doors = Doors::open(name, &config, base, options)?;
-    let mut with = runtime_options(options)?;
+    let (mut with, profiled) = runtime_options(options)?;
     let mode = options.jail.map(Mode::from).or(config.run.jail).unwrap_or(Mode::On);
     with.jail = Some(mode);
     with.removed.extend(doors.file());
@@ -110,12 +111,14 @@ pub(crate) fn session_and_summary(
     // Where it cannot be written, the numbers are still worth telling.
     let written = intervals.map_or(Ok(()), |intervals| intervals.finish(&summary)).and(result.write(&summary));
     let failed = attendants.end(&summary.snapshot);
+    let profiled = profiled.map(|profiled| profiled.write(&summary.snapshot)).transpose();
     if !options.quiet && !is_stdout(options) {
         output::result(&summary::text(&summary, end))?;
+        output::result(profiled.as_ref().ok().and_then(Option::as_deref).unwrap_or_default())?;
     }
     let failures = [failures(&summary), failed].concat();
     failures.iter().for_each(|failure| output::error(failure));
-    written?;
+    written.and(profiled.map(drop))?;
     let code = ExitCode::from(if failures.is_empty() { 0 } else { 2 });
     Ok((code, summary))
 }
@@ -134,12 +137,14 @@ fn is_stdout(options: &RunOptions) -> bool {
     options.json.is_stdout() || options.intervals.is_stdout()
 }
 
-/// What of the command line concerns the runtime.
-fn runtime_options(options: &RunOptions) -> Result<Options> {
+/// What of the command line concerns the runtime; and the profile that it is to make, if it is.
+fn runtime_options(options: &RunOptions) -> Result<(Options, Option<Profiled>)> {
     let mut runtime = load::options(&options.load)?;
     let recorded = options.record.as_ref().map(|directory| EvidenceOptions::recording(directory, options.record_every));
     runtime.evidence = recorded.or_else(|| options.evidence.as_deref().map(EvidenceOptions::new));
-    Ok(runtime)
+    let profiled = options.profile.as_deref().map(|folder| Profiled::open(folder, options.profile_rate)).transpose()?;
+    runtime.profiler = profiled.as_ref().map(Profiled::profiler);
+    Ok((runtime, profiled))
 }
 
 /// Who may ask for the end, and who looks on.

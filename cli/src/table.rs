@@ -26,13 +26,15 @@ impl Table {
     pub(crate) fn text(&self) -> String {
         let heads = &self.rows[0];
         let left: Vec<bool> = heads.iter().map(|head| head.starts_with('<')).collect();
-        let shown = |row: &[String], column: usize| -> String {
-            row.get(column).map_or(String::new(), |cell| cell.trim_start_matches('<').to_owned())
+        let shown = |row: usize, column: usize| -> &str {
+            let cell = self.rows[row].get(column).map_or("", String::as_str);
+            if row == 0 { cell.trim_start_matches('<') } else { cell }
         };
-        let width = |column: usize| self.rows.iter().map(|row| shown(row, column).chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| (0..self.rows.len()).map(|row| shown(row, column).chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
         let mut text = String::new();
-        for row in &self.rows {
+        for row in 0..self.rows.len() {
             let mut line = String::new();
             for (column, &width) in widths.iter().enumerate() {
                 let cell = shown(row, column);
@@ -106,7 +108,8 @@ mod test {
         let mut table = Table::new(&["<port", "rx", "tx"]);
         table.row(["a".to_owned(), count(1), count(20_000)]);
         table.row(["longer".to_owned(), count(300), count(0)]);
-        assert_eq!(table.text(), "  port     rx      tx\n  a         1  20,000\n  longer  300       0\n");
+        table.row(["<x>".to_owned()]);
+        assert_eq!(table.text(), "  port     rx      tx\n  a         1  20,000\n  longer  300       0\n  <x>\n");
     }
 
     #[test]

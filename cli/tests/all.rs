@@ -46,6 +46,7 @@ mod peers_vlan;
 mod peers_vxlan;
 mod ports_fail;
 mod ports_start;
+mod profile;
 mod provenance;
 mod routes;
 mod secrets;

@@ -5,7 +5,7 @@ use crate::page::{NAMED, Use, blocks, follow, root};
 use std::fs;
 
 /// The pages that a test follows.
-const FOLLOWED: [&str; 11] = [
+const FOLLOWED: [&str; 12] = [
     "README.md",
     "docs/getting-started.md",
     "docs/tutorial.md",
@@ -17,6 +17,7 @@ const FOLLOWED: [&str; 11] = [
     "docs/streams.md",
     "docs/how-to-measure.md",
     "docs/results.md",
+    "docs/profiling.md",
 ];
 
 #[test]
@@ -62,6 +63,11 @@ fn streams_are_as_their_page_shows_them() {
 #[test]
 fn what_is_measured_and_drawn_is_as_its_page_says() {
     follow("docs/how-to-measure.md", &[]);
+}
+
+#[test]
+fn a_profile_is_as_its_page_says() {
+    follow("docs/profiling.md", &[]);
 }
 
 #[test]

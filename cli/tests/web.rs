@@ -184,9 +184,16 @@ fn still(stats: &Value) -> Value {
     let mut kept =
         serde_json::json!({ "ports": stats["ports"], "modules": stats["modules"], "chains": stats["chains"] });
     for chain in kept["chains"].as_array_mut().unwrap() {
-        for moving in
-            ["polls", "cycles_busy", "cycles_waited", "cycles_per_packet", "batch_time", "batches", "pool_empty"]
-        {
+        for moving in [
+            "polls",
+            "cycles_busy",
+            "cycles_waited",
+            "cycles_per_packet",
+            "batch_time",
+            "batches",
+            "pool_empty",
+            "phases",
+        ] {
             chain.as_object_mut().unwrap().remove(moving);
         }
     }

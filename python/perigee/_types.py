@@ -270,6 +270,8 @@ class ChainStats(TypedDict):
     lcore: int
     #: Name in the configuration.
     name: str
+    #: What its cycles go into, of one poll in 251 that brought packets.
+    phases: PhaseCycles
     #: Polls of the source.
     polls: int
     #: Times that the generator's pool was empty.
@@ -795,6 +797,26 @@ class Percentile(TypedDict):
     name: str
     #: Its value.
     value: PercentileValue
+
+
+class PhaseCycles(TypedDict):
+    """Cycles by what a chain does with a burst, of those polls that were measured: all together, not of one
+    packet. Nothing in a simulation."""
+
+    #: Reading what modules said, and sorting packets by it.
+    collect: int
+    #: Freeing packets that were dropped. What ports free of packets that have left is in `tx`.
+    free: int
+    #: Modules' calls.
+    guest: int
+    #: Packets of these polls: cycles of a packet are those below by this.
+    packets: int
+    #: Telling modules of them.
+    publish: int
+    #: Taking packets from the source: a port, a ring, a generator's pool.
+    rx: int
+    #: Handing packets to ports and rings.
+    tx: int
 
 
 class PoolLevel(TypedDict):

@@ -5,6 +5,7 @@ use perigee_core::lock;
 use perigee_datapath::lcore::Lcore;
 use perigee_datapath::orders::{Command, InstanceReport};
 use perigee_jail as jail;
+use perigee_profile::Profiler;
 use perigee_report::Error;
 use perigee_wasm::engine::THREAD_STACK;
 use std::sync::{Arc, Mutex};
@@ -23,9 +24,9 @@ impl Lcores {
     ///
     /// # Errors
     /// The system has none.
-    pub(crate) fn spawn(&mut self, lcore: Lcore) -> Result<(), Error> {
+    pub(crate) fn spawn(&mut self, lcore: Lcore, profiler: Option<&Arc<Profiler>>) -> Result<(), Error> {
         match self {
-            Self::Threads(threads) => threads.push(spawn(lcore)?),
+            Self::Threads(threads) => threads.push(spawn(lcore, profiler)?),
             Self::Here(lcores) => lock(lcores).push(lcore),
         }
         Ok(())
@@ -56,10 +57,22 @@ impl Lcores {
     }
 }
 
-fn spawn(lcore: Lcore) -> Result<JoinHandle<Lcore>, Error> {
+fn spawn(lcore: Lcore, profiler: Option<&Arc<Profiler>>) -> Result<JoinHandle<Lcore>, Error> {
     let cpu = lcore.cpu as usize;
     let thread = std::thread::Builder::new().name(format!("perigee-lcore{cpu}")).stack_size(THREAD_STACK);
-    let ready = move || lcore.prepare();
-    let thread = jail::spawn(thread, jail::Kind::Lcore, ready, |(lcore, _registered)| lcore.run());
+    let sampled = profiler.map(|profiler| (Arc::clone(profiler), profiler.lane(lcore.cpu)));
+    let ready = move || {
+        if let Some((profiler, lane)) = &sampled
+            && let Err(e) = profiler.begin(lane)
+        {
+            tracing::warn!(cpu, "the lcore is not in the profile, as the kernel gives it no timer: {e}");
+        }
+        (lcore.prepare(), sampled)
+    };
+    let thread = jail::spawn(thread, jail::Kind::Lcore, ready, |((lcore, _registered), sampled)| {
+        let lcore = lcore.run();
+        sampled.iter().for_each(|(profiler, _)| profiler.leave());
+        lcore
+    });
     thread.map_err(|e| Error::Lcore { lcore: cpu, what: e.to_string() })
 }

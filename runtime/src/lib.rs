@@ -25,6 +25,7 @@ mod losses;
 mod manifest;
 mod options;
 mod parts;
+mod profiling;
 mod readers;
 mod run;
 mod setup;
@@ -47,15 +48,16 @@ pub use perigee_pace as pace;
 #[doc(hidden)]
 pub use perigee_pcap::capture::count_packets;
 pub use perigee_pcap::file::Facts as RecordingFacts;
+pub use perigee_profile as profile;
 pub use perigee_report::text;
 pub use perigee_report::{
     Accounting, ApplyReport, BatchTime, CalibrationKey, ChainReport, ChainStats, ClockPair, ClockQuality, Clocks,
     Distribution, Drift, Error, EvidenceStats, FaultClass, FitStats, Floor, FlowStats, GapShare, GapStats, Graph,
     GraphChain, GraphRing, GraphSource, Interval, LcoreStats, LoadStats, Machine, Manifest, ModuleFacts, ModuleInfo,
     ModuleState, ModuleStats, Numbers, ObservedStats, Origin, PaceStats, PartTimes, PathCounts, PathStats, Percentile,
-    PercentileValue, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats, ReplayStats,
-    RingPressure, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts, StreamState,
-    StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
+    PercentileValue, PhaseCycles, PoolLevel, PoolStats, PortClock, PortDescription, PortFacts, PortMeaning, PortStats,
+    ReplayStats, RingPressure, RingStats, SeatReport, Snapshot, StageTimes, StampTrial, Stamps, StreamFacts,
+    StreamState, StreamStats, Summary, SwapReport, Swaps, TickerGaps, TimeStats, UNWRITTEN, WireStats,
 };
 pub use perigee_trial as trial;
 pub use perigee_wasm::confined::{confined, take_signals};

@@ -4,9 +4,11 @@
 use perigee_config::Load;
 use perigee_load::Loader;
 use perigee_pace::Trial;
+use perigee_profile::Profiler;
 use perigee_report::{CalibrationKey, Error};
 use perigee_wasm::engine::Metering;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Options of [`crate::Run::start_with`].
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Options {
     pub calibrations: Vec<Calibrated>,
     /// What is captured from the first packet on ([`crate::Run::take_captures`]).
     pub captures: Vec<crate::CaptureRequest>,
+    /// Samples the lcores; a simulation has none. Its result is the caller's, after [`crate::Run::stop`].
+    pub profiler: Option<Arc<Profiler>>,
     /// The run is a calibration: fillers are tried where nobody knows whether they arrive.
     pub calibrates: bool,
 }

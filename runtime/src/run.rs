@@ -1,12 +1,13 @@
 //! A run, as the control thread sees it: start, look, ask, stop.
 
 use crate::capture::{self, Capture, CaptureRequest};
-use crate::fault::{Keeper, Links, Watchdog, lcores_have_left};
+use crate::fault::{Keeper, Links, Watchdog, lcores_have_left, wait_for_links};
 use crate::lcores::Lcores;
 use crate::losses;
 use crate::manifest;
 use crate::options::Options;
 use crate::parts::{Observing, Parts, PlacedChain, PlacedStream};
+use crate::profiling::Profiling;
 use crate::readers::Readers;
 use crate::setup::{self, Plan, Time};
 use crate::snapshot::{self, Sources};
@@ -29,10 +30,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-/// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
-const LINK_WAIT: Duration = Duration::from_secs(9);
+use std::time::Duration;
 
 /// Packets flowing through modules, until [`Run::stop`].
 pub struct Run {
@@ -47,6 +45,8 @@ pub struct Run {
     watchdog: Option<Watchdog>,
     /// Who reads what others saw leave.
     observing: Option<Observing>,
+    /// Who counts what the lcores were seen in.
+    profiling: Option<Profiling>,
     /// Of files that are not in memory. They end with the run.
     _readers: Readers,
     pub(crate) changes: Changes,
@@ -109,12 +109,15 @@ impl Run {
         let (ticker, changes, lcores) = (Some(ticker), Changes::default(), Lcores::Threads(Vec::new()));
         let manifest = Some(manifest::of(&parts, machine, config));
         let observing = parts.observers.start(parts.unix)?;
+        let profiler = options.profiler.as_ref();
+        let profiling = profiler.map(|profiler| Profiling::start(profiler, &parts.seats)).transpose()?;
         let mut run = Self {
             lcores,
             keeper,
             pulses,
             watchdog,
             observing,
+            profiling,
             _readers: readers,
             started_ns,
             parts,
@@ -130,7 +133,7 @@ impl Run {
         let waits = &run.parts.control.waits;
         waits.store(true, Ordering::Release);
         for lcore in placed {
-            run.lcores.spawn(lcore)?;
+            run.lcores.spawn(lcore, profiler)?;
         }
         // They have the first packet, too.
         run.histories = capture::Histories::begin(&run.captures, &run.parts, config)?;
@@ -159,6 +162,7 @@ impl Run {
             pulses,
             watchdog: None,
             observing: None,
+            profiling: None,
             _readers: Readers::default(),
             started_ns: clock.now_ns(),
             parts,
@@ -403,6 +407,7 @@ impl Run {
         let mut lcores = self.join();
         let chains = lcores.iter_mut().flatten().flat_map(|lcore| &mut lcore.chains);
         chains.filter_map(|chain| chain.paths.as_mut()).for_each(|paths| paths.finish());
+        self.profiling = None;
         // It reads what left last.
         self.observing = None;
         if let Some(mut restarts) = restarts {
@@ -483,16 +488,5 @@ impl Drop for Run {
     fn drop(&mut self) {
         drop(self.keeper.end());
         drop(self.join());
-    }
-}
-
-fn wait_for_links(parts: &Parts) {
-    let physical: Vec<_> = parts.ports.iter().filter(|p| p.is_physical()).collect();
-    let start = Instant::now();
-    while start.elapsed() < LINK_WAIT && physical.iter().any(|p| !p.link_up()) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    for port in physical.iter().filter(|p| !p.link_up()) {
-        tracing::warn!(port = port.name(), "the link is still down after {LINK_WAIT:?}");
     }
 }

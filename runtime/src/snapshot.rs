@@ -11,8 +11,8 @@ use perigee_dpdk::pool::Pool;
 use perigee_dpdk::ring::Ring;
 use perigee_measure::readings::Readings;
 use perigee_report::{
-    BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PoolLevel, PoolStats, PortStats, RingStats, Snapshot,
-    StageTimes, Stamps, StreamStats, TickerGaps,
+    BatchTime, ChainStats, Distribution, LcoreStats, ModuleStats, PhaseCycles, PoolLevel, PoolStats, PortStats,
+    RingStats, Snapshot, StageTimes, Stamps, StreamStats, TickerGaps,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -158,6 +158,15 @@ pub(crate) fn chain_stats(name: &str, lcore: u32, c: &Counters) -> ChainStats {
         cycles_busy: c.get(Counter::BusyCycles),
         cycles_waited: c.get(Counter::WaitedCycles),
         cycles_per_packet: (taken != 0).then(|| c.get(Counter::BusyCycles) as f64 / taken as f64),
+        phases: PhaseCycles {
+            packets: c.get(Counter::TimedPackets),
+            rx: c.get(Counter::CyclesRx),
+            publish: c.get(Counter::CyclesPublish),
+            guest: c.get(Counter::CyclesGuest),
+            collect: c.get(Counter::CyclesCollect),
+            tx: c.get(Counter::CyclesTx),
+            free: c.get(Counter::CyclesFree),
+        },
         batch_time: BatchTime::default(),
     }
 }

@@ -70,6 +70,20 @@ counters! {
     BusyCycles = "busy_cycles",
     /// Cycles in which a chain that had used its share of the lcore waited for the others.
     WaitedCycles = "waited_cycles",
+    /// Packets of those polls whose phases were measured.
+    TimedPackets = "timed_packets",
+    /// Cycles of these polls: taking packets from the source.
+    CyclesRx = "cycles_rx",
+    /// Telling modules of them.
+    CyclesPublish = "cycles_publish",
+    /// Modules' calls.
+    CyclesGuest = "cycles_guest",
+    /// Reading what modules said.
+    CyclesCollect = "cycles_collect",
+    /// Handing packets to ports and rings.
+    CyclesTx = "cycles_tx",
+    /// Freeing packets.
+    CyclesFree = "cycles_free",
     /// The module said so.
     Verdict = "verdict",
     /// In a batch whose call trapped or passed its deadline.

@@ -1,6 +1,7 @@
 //! A chain on one lcore: source, stages, ways out. `poll` is the whole data path.
 
 use crate::outlet::Outlets;
+use crate::phases::Phase;
 use crate::recorder::Spot;
 use crate::seat::Seat;
 use crate::source::Source;
@@ -72,20 +73,25 @@ impl Chain {
             self.next_tick = now.cycles + self.tick_cycles;
             self.tick(Now { flags: batch_flags::TICK, ..now });
         }
+        self.out.counters.begin_phases();
         if self.out.paced() != 0 {
             // What is due leaves first: then packets are made while the next one is furthest away.
             self.out.flush();
+            self.out.counters.over(Phase::Tx);
         }
         if let Some(paths) = &mut self.paths {
             paths.work(now.ns);
         }
         let n = self.fill(now);
+        self.out.counters.over(Phase::Rx);
         if n == 0 {
             self.out.flush();
             return 0;
         }
         now.flags = if n == self.burst_size { batch_flags::MORE } else { 0 };
         self.through(0, &now);
+        self.out.counters.over(Phase::Tx);
+        self.out.counters.end_phases(n);
         n
     }
 

@@ -1,6 +1,7 @@
 //! What a chain counts on an lcore, and who records its packets. Where a packet is dropped it is counted and seen in one step, so that
 //! a record of drops has what the counters say.
 
+use crate::phases::{Phase, Phases};
 use crate::recorder::{Recorder, Recorders, Returned, Spot};
 use perigee_core::counters::{Counter, Counters};
 use perigee_dpdk::burst::Burst;
@@ -8,10 +9,11 @@ use perigee_dpdk::packet::Packet;
 use std::ops::{Deref, DerefMut};
 
 /// A chain's counters, and its recorders. Without any of these a place costs one look at an empty pointer for each burst.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
     counters: Counters,
     recorders: Recorders,
+    phases: Phases,
 }
 
 impl Deref for Ledger {
@@ -31,13 +33,42 @@ impl DerefMut for Ledger {
 }
 
 impl Ledger {
+    /// Nothing counted yet. Where time is the machine's, phases are measured.
+    pub(crate) fn new(is_real: bool) -> Self {
+        Self { counters: Counters::default(), recorders: Recorders::default(), phases: Phases::new(is_real) }
+    }
+
+    /// A poll begins, whose phases may be measured.
+    #[inline]
+    pub(crate) fn begin_phases(&mut self) {
+        self.phases.begin();
+    }
+
+    /// A phase of the poll is over.
+    #[inline]
+    pub(crate) fn over(&mut self, phase: Phase) {
+        self.phases.over(phase);
+    }
+
+    /// The poll is over, in which so many packets came.
+    #[inline]
+    pub(crate) fn end_phases(&mut self, packets: usize) {
+        self.phases.end(packets, &mut self.counters);
+    }
+
+    /// Frees a burst that counts as nothing; how many packets that were.
+    #[inline]
+    pub(crate) fn free_all(&mut self, burst: &mut Burst) -> usize {
+        self.phases.free(|| burst.free_all())
+    }
+
     /// Frees one packet.
     pub fn drop_one(&mut self, cause: Counter, mut packet: Packet) {
         if self.records() {
             self.recorders.drop_one(cause, &mut packet);
         }
         self.counters.add(cause, 1);
-        packet.free();
+        self.phases.free(|| packet.free());
     }
 
     /// Frees a whole burst.
@@ -46,7 +77,7 @@ impl Ledger {
         if self.records() {
             self.recorders.drop_all(cause, burst, 0);
         }
-        let n = burst.free_all();
+        let n = self.free_all(burst);
         self.counters.add(cause, n);
     }
 

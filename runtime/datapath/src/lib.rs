@@ -19,6 +19,7 @@ pub mod on_wire;
 pub mod orders;
 pub mod outlet;
 pub mod pacer;
+mod phases;
 pub mod port;
 pub mod pressure;
 pub mod probing;

@@ -73,7 +73,7 @@ impl Outlets {
             pacer: None,
             probing: None,
             fillers: None,
-            counters: Ledger::default(),
+            counters: Ledger::new(clock.is_the_machines()),
         }
     }
 

@@ -36,7 +36,10 @@ impl Call {
     }
 
     fn is_needed(&self, drivers: &[Driver]) -> bool {
-        self.when.is_empty() || drivers.iter().any(|driver| *driver == Driver::Other || self.when.contains(driver))
+        // What a profile takes, no port takes: without one it is not there.
+        let is_of_ports = !self.when.contains(&Driver::Profile);
+        let needs = |driver: &Driver| (*driver == Driver::Other && is_of_ports) || self.when.contains(driver);
+        self.when.is_empty() || drivers.iter().any(needs)
     }
 }
 
@@ -52,6 +55,7 @@ const ALL: u16 = 0xffff;
 
 const PR_SET_NAME: u64 = libc::PR_SET_NAME as u64;
 const PR_SET_NO_NEW_PRIVS: u64 = libc::PR_SET_NO_NEW_PRIVS as u64;
+const MONOTONIC: u64 = libc::CLOCK_MONOTONIC as u64;
 
 const ANY: &[Driver] = &[];
 const SOCKETS: &[Driver] = &[Driver::AfPacket, Driver::AfXdp];
@@ -62,6 +66,7 @@ const PCAP: &[Driver] = &[Driver::Pcap];
 const MEMIF: &[Driver] = &[Driver::Memif];
 const FILES: &[Driver] = &[Driver::File];
 const CLIENT: &[Driver] = &[Driver::Client];
+const PROFILE: &[Driver] = &[Driver::Profile];
 
 macro_rules! call {
     ($name:ident, $only:expr, $who:expr, $when:expr, $why:literal) => {
@@ -212,6 +217,9 @@ pub(super) const CALLS: &[Call] = &[
     call!(SYS_write, C, ANY, "the summary; to the compiler"),
     call!(SYS_dup3, C, PCAP, "the file that a port writes comes in the place of one in memory"),
     call!(SYS_pipe2, C, ANY, "a way to another thread"),
+    call!(SYS_timer_create, Only::Value(0, MONOTONIC), C, PROFILE, "a new lcore is sampled"),
+    call!(SYS_timer_settime, C, PROFILE, "the same"),
+    call!(SYS_timer_delete, C, PROFILE, "the same, no more"),
     call!(SYS_poll, C, ANY, "waiting for the compiler"),
     call!(SYS_wait4, C, ANY, "the compiler's end"),
     call!(SYS_waitid, C, ANY, "the same"),

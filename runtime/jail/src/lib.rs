@@ -93,13 +93,15 @@ impl Kind {
 static JAIL: OnceLock<thread::Jail> = OnceLock::new();
 static ENTERING: Mutex<()> = Mutex::new(());
 
-/// What a process keeps of the file system.
+/// What a process keeps beside what its ports need: of the file system, and of the kernel's timers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files<'a> {
     /// Directories below which files may still be made and written.
     pub writable: &'a [PathBuf],
     /// Files that the control thread removes at the end.
     pub removed: &'a [PathBuf],
+    /// Its lcores are sampled: the control thread may make timers that do it.
+    pub is_profiled: bool,
 }
 
 /// A folder that is written to in the jail, as what the process will be there. Called before the process enters it.

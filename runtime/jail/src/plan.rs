@@ -33,6 +33,8 @@ pub(super) enum Driver {
     Memif,
     /// None: the process serves a page or hears of routes, and asks a run.
     Client,
+    /// No port: lcores are sampled for a profile.
+    Profile,
     /// Any other: a PCI port, or a virtual one that nobody has looked at. It may do what all others may.
     Other,
 }
@@ -47,7 +49,8 @@ impl Plan {
     pub(super) fn new(config: &Config, files: Files<'_>, mode: Mode) -> Result<Self, String> {
         let is_read = |port: &Port| port.file().is_some_and(|file| !file.is_preloaded);
         let of = |port: &Port| if is_read(port) { Driver::File } else { Driver::of(&port.device) };
-        let drivers: Vec<Driver> = config.ports.iter().map(of).collect();
+        let mut drivers: Vec<Driver> = config.ports.iter().map(of).collect();
+        drivers.extend(files.is_profiled.then_some(Driver::Profile));
         let user = User::of(config.run.user.as_deref(), Path::new("/"))?;
         let sockets = config.ports.iter().filter_map(|port| memif_directory(&port.device));
         let writable = files.writable.to_vec();
@@ -103,7 +106,7 @@ impl Driver {
             Self::AfPacket | Self::AfXdp | Self::Tap => &[CAP_NET_ADMIN],
             // What the bifurcated driver mlx5 is documented to need (dev@dpdk.org, message 203325).
             Self::Other => &[CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK],
-            Self::Memory | Self::File | Self::Pcap | Self::Memif | Self::Client => &[],
+            Self::Memory | Self::File | Self::Pcap | Self::Memif | Self::Client | Self::Profile => &[],
         }
     }
 }

@@ -29,7 +29,7 @@ const START_A_PROGRAM: i64 = libc::SYS_execve;
 const WARNING: u32 = 5;
 const LOG_OF_EAL: u32 = 0;
 /// Drivers that are tried together, each set with what it allows.
-const DRIVERS: [&[Driver]; 10] = [
+const DRIVERS: [&[Driver]; 12] = [
     &[Driver::Memory],
     &[Driver::File],
     &[Driver::Pcap],
@@ -40,6 +40,8 @@ const DRIVERS: [&[Driver]; 10] = [
     &[Driver::Other],
     &[Driver::Client],
     &[Driver::Tap, Driver::AfPacket],
+    &[Driver::Memory, Driver::Profile],
+    &[Driver::Other, Driver::Profile],
 ];
 
 /// Runs the part of the child that is called `what`.
@@ -318,4 +320,26 @@ fn every_call_has_a_reason() {
     let count = |kind| CALLS.iter().filter(|row| row.is_allowed(kind, &[Driver::Memory])).count();
     // What runs modules may least.
     assert!(count(Kind::Lcore) < 30 && count(Kind::Lcore) < count(Kind::Api), "{}", count(Kind::Lcore));
+}
+
+/// Timers are there for a profile and for nothing else, not even for ports that nobody has looked at; and lcores make none.
+#[test]
+fn what_a_profile_takes_is_there_with_a_profile_alone() {
+    const TIMERS: [i64; 3] = [libc::SYS_timer_create, libc::SYS_timer_settime, libc::SYS_timer_delete];
+    let allowed = |kind: Kind, drivers: &[Driver]| -> BTreeSet<i64> {
+        CALLS.iter().filter(|row| row.is_allowed(kind, drivers)).map(|row| row.number).collect()
+    };
+    for drivers in DRIVERS.iter().filter(|drivers| !drivers.contains(&Driver::Profile)) {
+        let with = [drivers, &[Driver::Profile][..]].concat();
+        for kind in Kind::ALL {
+            let (without, with) = (allowed(kind, drivers), allowed(kind, &with));
+            let more: Vec<i64> = with.difference(&without).copied().collect();
+            let expected: &[i64] = if kind == Kind::Control { &TIMERS } else { &[] };
+            assert_eq!(more, expected, "{kind:?} {drivers:?}");
+            assert!(
+                without.is_subset(&with) && TIMERS.iter().all(|timer| !without.contains(timer)),
+                "{kind:?} {drivers:?}"
+            );
+        }
+    }
 }

@@ -31,8 +31,8 @@ pub use path::{PathCounts, PathStats};
 pub use port::{FlowStats, PortDescription, PortMeaning, PortStats, ReplayStats, WireStats};
 pub use problem::{Problem, Severity};
 pub use snapshot::{
-    Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PoolLevel, PoolStats, RingPressure,
-    RingStats, Snapshot, Summary, TickerGaps, UNWRITTEN,
+    Accounting, BatchTime, ChainStats, EvidenceStats, LcoreStats, ModuleStats, PhaseCycles, PoolLevel, PoolStats,
+    RingPressure, RingStats, Snapshot, Summary, TickerGaps, UNWRITTEN,
 };
 pub use stages::{PartTimes, StageTimes};
 pub use stamps::{Floor, ObservedStats, Stamps};

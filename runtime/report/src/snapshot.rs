@@ -113,8 +113,59 @@ pub struct ChainStats {
     pub cycles_waited: u64,
     /// `cycles_busy` by packets taken from the source; `None` before the first.
     pub cycles_per_packet: Option<f64>,
+    /// What its cycles go into, of one poll in 251 that brought packets.
+    pub phases: PhaseCycles,
     /// How long polls took in which packets came.
     pub batch_time: BatchTime,
+}
+
+/// Cycles by what a chain does with a burst, of those polls that were measured: all together, not of one packet. Nothing in a simulation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct PhaseCycles {
+    /// Packets of these polls: cycles of a packet are those below by this.
+    pub packets: u64,
+    /// Taking packets from the source: a port, a ring, a generator's pool.
+    pub rx: u64,
+    /// Telling modules of them.
+    pub publish: u64,
+    /// Modules' calls.
+    pub guest: u64,
+    /// Reading what modules said, and sorting packets by it.
+    pub collect: u64,
+    /// Handing packets to ports and rings.
+    pub tx: u64,
+    /// Freeing packets that were dropped. What ports free of packets that have left is in `tx`.
+    pub free: u64,
+}
+
+impl PhaseCycles {
+    /// Each with its name, in the order of a packet's way.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("rx", self.rx),
+            ("publish", self.publish),
+            ("guest", self.guest),
+            ("collect", self.collect),
+            ("tx", self.tx),
+            ("free", self.free),
+        ]
+    }
+
+    /// Since another reading of the same chain.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(before.packets),
+            rx: self.rx.saturating_sub(before.rx),
+            publish: self.publish.saturating_sub(before.publish),
+            guest: self.guest.saturating_sub(before.guest),
+            collect: self.collect.saturating_sub(before.collect),
+            tx: self.tx.saturating_sub(before.tx),
+            free: self.free.saturating_sub(before.free),
+        }
+    }
 }
 
 impl ChainStats {

@@ -7,7 +7,7 @@ use perigee_datapath::port::Port;
 use perigee_machine::netlink::Netlink;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time between two looks at the links.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -16,6 +16,21 @@ const INTERFACES: Duration = Duration::from_millis(100);
 const DOWN: Duration = Duration::from_millis(5);
 /// How long an lcore may take to leave a driver.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
+const LINK_WAIT: Duration = Duration::from_secs(9);
+
+/// Waits until the links of physical ports are up, for a while.
+pub(crate) fn wait_for_links(parts: &Parts) {
+    let physical: Vec<_> = parts.ports.iter().filter(|p| p.is_physical()).collect();
+    let start = Instant::now();
+    while start.elapsed() < LINK_WAIT && physical.iter().any(|p| !p.link_up()) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for port in physical.iter().filter(|p| !p.link_up()) {
+        tracing::warn!(port = port.name(), "the link is still down after {LINK_WAIT:?}");
+    }
+}
 
 /// What is known of the links.
 #[derive(Debug)]

@@ -8,5 +8,5 @@ mod links;
 mod watchdog;
 
 pub(crate) use keeper::Keeper;
-pub(crate) use links::{Links, lcores_have_left};
+pub(crate) use links::{Links, lcores_have_left, wait_for_links};
 pub(crate) use watchdog::Watchdog;

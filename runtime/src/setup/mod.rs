@@ -168,7 +168,11 @@ fn flows(config: &Config, ports: &[Arc<dyn Port>]) -> Result<Vec<Option<Arc<Port
 /// Gives up what is not needed any more.
 fn enter_jail(plan: &Plan<'_>, mode: jail::Mode, evidence: Option<&Evidence>) -> Result<(), Error> {
     let folders: Vec<_> = evidence.iter().map(|evidence| evidence.directory()).collect();
-    let files = jail::Files { writable: &plan.options.writable, removed: &plan.options.removed };
+    let Options { writable, removed, profiler, .. } = plan.options;
+    if let Some(profiler) = profiler {
+        profiler.prepare().map_err(|e| Error::Request(format!("--profile: the kernel gives no signal: {e}")))?;
+    }
+    let files = jail::Files { writable, removed, is_profiled: profiler.is_some() };
     jail::enter_process(plan.config, mode, files, &folders)
 }
 

@@ -11,6 +11,7 @@ use crate::trap::Trapped;
 use perigee_abi::{ABI_VERSION, Batch, MAX_SPARES, STATE_ALIGN, STATE_UNIT, WINDOW_ALIGN, names};
 use perigee_core::clock::Clock;
 use perigee_core::hex::hex;
+use perigee_profile::{Code, Function, Machine};
 use perigee_report::Error;
 use perigee_report::text;
 use perigee_report::{ModuleInfo, Numbers, Origin};
@@ -58,6 +59,7 @@ impl Module {
     ) -> Result<Self, Error> {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
         let module = revive(engine, native).map_err(refuse)?;
+        tell_profile(name, &origin, &module);
         imports::check(&module).map_err(refuse)?;
         let callbacks = check_exports(&module, limits).map_err(refuse)?;
         let mut linker = Linker::new(engine);
@@ -79,6 +81,28 @@ impl Module {
     /// True where it has this callback.
     pub fn has(&self, callback: &str) -> bool {
         self.info.callbacks.iter().any(|c| c == callback)
+    }
+}
+
+/// Where a module's code lies, where a profile is made.
+fn tell_profile(name: &str, origin: &Origin, module: &wasmtime::Module) {
+    let function = |function: wasmtime::ModuleFunction| Function {
+        offset: function.offset as u64,
+        len: function.len as u64,
+        index: function.index.as_u32(),
+        name: function.name,
+    };
+    perigee_profile::register(|| {
+        Code::new(name, &origin.sha256, Kept(module.clone()), module.functions().map(function).collect())
+    });
+}
+
+/// A module whose code stays where it is.
+struct Kept(wasmtime::Module);
+
+impl Machine for Kept {
+    fn bytes(&self) -> &[u8] {
+        self.0.text()
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 /// are floors, from the ground: what is told and what is asked, then what knows DPDK beside what knows WebAssembly, then the data
 /// path, which knows both.
 #[rustfmt::skip]
-const RULES: [(&str, &[&str]); 26] = [
+const RULES: [(&str, &[&str]); 27] = [
     ("abi", &[]),
     ("dpdk-sys", &[]),
     ("xtask", &[]),
@@ -23,6 +23,7 @@ const RULES: [(&str, &[&str]); 26] = [
     ("runtime/machine", &[]),
     ("runtime/pcap", &["abi", CORE]),
     ("runtime/record", &[]),
+    ("runtime/profile", &[REPORT, CORE]),
     ("runtime/measure", &[REPORT, CORE]),
     ("runtime/config", &["abi", REPORT, CORE, MACHINE, PCAP]),
     ("runtime/pace", &[CORE, CONFIG]),
@@ -30,13 +31,13 @@ const RULES: [(&str, &[&str]); 26] = [
     ("runtime/dpdk", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, JAIL]),
     ("runtime/wire", &["abi", REPORT, CORE, CONFIG, "runtime/dpdk"]),
     ("runtime/replay", &["abi", REPORT, CORE, PCAP, CONFIG, "runtime/dpdk", "runtime/wire"]),
-    ("runtime/wasm", &["abi", REPORT, CORE, CONFIG, JAIL]),
+    ("runtime/wasm", &["abi", REPORT, CORE, CONFIG, JAIL, PROFILE]),
     ("runtime/load", &["abi", REPORT, CORE, CONFIG, WASM]),
     ("runtime/trial", &["abi", REPORT, CORE, CONFIG, WASM, "runtime/load"]),
     ("runtime/evidence", &["abi", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
-    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", "runtime/replay", RECORD, MEASURE]),
+    ("runtime/datapath", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, "runtime/dpdk", WASM, "runtime/evidence", "runtime/wire", "runtime/replay", RECORD, MEASURE, PROFILE]),
     ("runtime", &["abi", "dpdk-sys", REPORT, CORE, MACHINE, PCAP, CONFIG, PACE, JAIL, "runtime/dpdk", WASM, "runtime/load", "runtime/trial",
-        "runtime/evidence", "runtime/datapath", "runtime/wire", "runtime/replay", RECORD, MEASURE]),
+        "runtime/evidence", "runtime/datapath", "runtime/wire", "runtime/replay", RECORD, MEASURE, PROFILE]),
     ("runtime/control", &["abi", "runtime", REPORT, CORE, CONFIG, JAIL, WASM, "runtime/load"]),
 ];
 
@@ -45,6 +46,7 @@ const CORE: &str = "runtime/core";
 const MEASURE: &str = "runtime/measure";
 const MACHINE: &str = "runtime/machine";
 const PCAP: &str = "runtime/pcap";
+const PROFILE: &str = "runtime/profile";
 const RECORD: &str = "runtime/record";
 const CONFIG: &str = "runtime/config";
 const PACE: &str = "runtime/pace";
@@ -52,8 +54,8 @@ const JAIL: &str = "runtime/jail";
 const WASM: &str = "runtime/wasm";
 
 /// Crates that are built and tested where there is no DPDK: their tests have none either.
-const WITHOUT_DPDK: [&str; 11] =
-    [REPORT, CORE, MEASURE, MACHINE, PCAP, RECORD, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
+const WITHOUT_DPDK: [&str; 12] =
+    [REPORT, CORE, MEASURE, MACHINE, PCAP, RECORD, PROFILE, CONFIG, PACE, "runtime/trial", "runtime/load", WASM];
 const OF_DPDK: [&str; 5] = ["dpdk-sys", "runtime/dpdk", "runtime/datapath", "runtime/wire", "runtime/replay"];
 
 pub(super) fn check(metadata: &Value, root: &Path) -> Vec<Finding> {

@@ -22,6 +22,7 @@ const HOUSES: &[House] = &[
         &["setup"],
         &["swap", "fault", "losses", "snapshot", "manifest", "graph", "capture"],
         &["lcores"],
+        &["profiling"],
         &["parts", "options", "readers"],
     ] },
     House { folder: "runtime/datapath/src/", floors: &[
@@ -40,7 +41,7 @@ const HOUSES: &[House] = &[
         &["flow", "filter", "offload", "border", "probing", "stamp", "identity"],
         &["sieve"],
         &["ledger"],
-        &["recorder"],
+        &["recorder", "phases"],
         &["on_wire", "pressure", "port", "headers", "stream"],
     ] },
     House { folder: "runtime/pace/src/", floors: &[
@@ -69,6 +70,7 @@ const HOUSES: &[House] = &[
         &["top", "history", "find"],
         &["capture", "web", "routes", "ctl", "conformance", "sim", "calibrate", "clocks", "plot", "dissect"],
         &["client", "live"],
+        &["profile"],
         &["rates", "summary", "load", "module_config", "paced", "new", "jail", "intervals"],
         &["read", "table"],
         &["output"],

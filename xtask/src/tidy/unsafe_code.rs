@@ -68,6 +68,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/pcap/src/capture/libpcap.rs", "calls C: reads captures as net_pcap does"),
     ("runtime/pcap/src/filter/libpcap.rs", "calls C: compiles filters"),
     ("runtime/pcap/src/sys.rs", "declares foreign functions; decides nothing"),
+    ("runtime/profile/src/sampler.rs", "calls into the kernel: timers of lcores' threads, and the handler of their signal"),
+    ("runtime/profile/src/stack.rs", "reads the interrupted stack in the handler of a signal"),
     ("runtime/record/src/tests.rs", "tries to map a record as its readers must not"),
     ("runtime/record/src/words.rs", "maps memory that processes share, and reads and writes it by address"),
     ("runtime/record/src/writer.rs", "writes records into memory that is shared"),

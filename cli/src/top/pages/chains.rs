@@ -74,6 +74,7 @@ impl Page for Chains {
             told.count(&format!("  {cause}"), *packets);
         }
         told.text("cycles by packet", rates.cycles());
+        told.text("  of which", rates.phases());
         let time = &chain.batch_time;
         let [p50, p99, p999, max] = [time.p50_ns, time.p99_ns, time.p999_ns, time.max_ns].map(us);
         told.text("polls with packets", format!("p50 {p50} us, p99 {p99} us, p99.9 {p999} us, max {max} us"));

@@ -82,6 +82,7 @@ impl Page for Modules {
         if let Some(chain) = model.chain_of(&module.chain, module.lcore) {
             let time = &model.now.chains[chain].batch_time;
             told.text("its chain: cycles by packet", model.chain(chain).cycles());
+            told.text("its chain: of which", model.chain(chain).phases());
             let [p50, p99] = [time.p50_ns, time.p99_ns].map(us);
             told.text("its chain: polls with packets", format!("p50 {p50} us, p99 {p99} us"));
         }

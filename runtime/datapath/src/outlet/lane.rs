@@ -186,7 +186,7 @@ impl Lane {
     pub(super) fn drop_all(&mut self, cause: Counter, ledger: &mut Ledger) {
         ledger.see_drops(cause, &mut self.burst, self.filler);
         (self.bytes, self.prepare) = (0, false);
-        let n = self.burst.free_all() - std::mem::take(&mut self.fillers);
+        let n = ledger.free_all(&mut self.burst) - std::mem::take(&mut self.fillers);
         ledger.add(cause, n);
     }
 }

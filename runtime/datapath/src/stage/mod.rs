@@ -5,6 +5,7 @@ use crate::faults::Faults;
 use crate::guard::Rights;
 use crate::outlet::Outlets;
 use crate::pacer::Pacer;
+use crate::phases::Phase;
 use crate::shape::Shape;
 use crate::source::Meta;
 use perigee_abi::{MAX_BATCH, SLOT_UNIT, batch_flags, verdict};
@@ -14,6 +15,7 @@ use perigee_core::judge::{MIN_LEN, Way, fits};
 use perigee_dpdk::burst::Burst;
 use perigee_dpdk::packet::Packet;
 use perigee_evidence::Witness;
+use perigee_profile::mark;
 use perigee_wasm::instance::{Callback, Instance};
 use perigee_wasm::trap::Trapped;
 use std::sync::Arc;
@@ -151,13 +153,18 @@ impl Stage {
         if self.is_recorded() {
             self.record(self.callback, burst);
         }
-        match self.call(self.callback, burst.len()) {
+        out.counters.over(Phase::Publish);
+        let called = self.call(self.callback, burst.len());
+        out.counters.over(Phase::Guest);
+        let shape = match called {
             Ok(()) => self.collect(burst, out, now),
             Err(trapped) => {
                 self.fail(trapped, burst, out, *now);
                 None
             }
-        }
+        };
+        out.counters.over(Phase::Collect);
+        shape
     }
 
     /// The call without packets that comes at least every tick, and once when the run ends. What it passes on is put
@@ -194,9 +201,12 @@ impl Stage {
 
     #[inline]
     fn call(&mut self, callback: Callback, n: usize) -> Result<(), Arc<Trapped>> {
-        self.place.seat.health.set_called(true);
+        let seat = &self.place.seat;
+        seat.health.set_called(true);
+        mark::enter(seat.number);
         let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
-        self.place.seat.health.set_called(false);
+        mark::leave();
+        seat.health.set_called(false);
         called
     }
 
@@ -296,7 +306,7 @@ impl Stage {
                 out.ring_all(ring, burst);
             }
             verdict::DROP if v == verdict::DROP && generated => {
-                burst.free_all();
+                out.counters.free_all(burst);
             }
             verdict::DROP if v == verdict::DROP => out.drop_all(Counter::Verdict, burst),
             _ => return None,
