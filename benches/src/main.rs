@@ -7,6 +7,7 @@ mod capture;
 mod checksums;
 mod dissect;
 mod ffi;
+mod fields;
 mod functions;
 mod grants;
 mod history;
@@ -120,6 +121,8 @@ enum Part {
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
     Sdk,
+    /// Fields as machine code, beside udp-gen and beside the interpreter
+    Fields,
 }
 
 fn main() -> ExitCode {
@@ -206,7 +209,7 @@ const HEADLINE: [Part; 6] = [Part::Opponents, Part::Functions, Part::Works, Part
 type Measure = fn(&mut Lab, bool) -> Result<()>;
 
 /// All parts, as they are called in results, in their order.
-const PARTS: [(Part, &str, Measure); 17] = [
+const PARTS: [(Part, &str, Measure); 18] = [
     (Part::Opponents, "opponents", opponents::measure),
     (Part::Functions, "functions", functions::measure),
     (Part::Works, "works", |lab, _| works::measure(lab, &works::BURSTS)),
@@ -224,6 +227,7 @@ const PARTS: [(Part, &str, Measure); 17] = [
     (Part::Dissect, "dissect", |lab, quick| dissect::measure(&lab.root, quick)),
     (Part::Checksums, "checksums", |lab, _| checksums::measure(lab)),
     (Part::Sdk, "sdk", |lab, _| sdk::measure(lab)),
+    (Part::Fields, "fields", |lab, _| fields::measure(lab)),
 ];
 
 fn measure(lab: &mut Lab, args: &Args) -> Result<()> {

@@ -1,0 +1,45 @@
+use super::*;
+use perigee_abi::fields::{Head, Item, Sum, VERSION, source};
+
+/// A plan of one item that writes the packet's length into its first two bytes.
+fn plan(change: impl FnOnce(&mut Head, &mut Item)) -> Vec<u8> {
+    let mut head = Head { version: VERSION, len: 60, items: 1, slot: 1, ..Head::default() };
+    let mut item = Item { source: source::LENGTH, step: 1, every: 1, width: 2, mask: 0xffff, ..Item::default() };
+    change(&mut head, &mut item);
+    head.to_words().into_iter().chain(item.to_words()).flat_map(u64::to_le_bytes).collect()
+}
+
+#[test]
+fn a_plan_becomes_a_module_that_is_valid() {
+    let made = compile(&plan(|_, _| ())).expect("a plan");
+    assert_eq!(made.slot, 1);
+    wasmparser::validate(&made.wasm).expect("valid");
+}
+
+#[test]
+fn what_breaks_the_abi_is_refused_by_its_name() {
+    let cases: [(&str, fn(&mut Head, &mut Item)); 9] = [
+        ("version 2", |head, _| head.version = 2),
+        ("larger than plans", |head, _| head.items = 65),
+        ("ends too early", |head, _| head.items = 2),
+        ("behind the packet's end", |_, item| item.first = 59),
+        ("its source", |_, item| item.source = 99),
+        ("its source", |_, item| (item.source, item.scale, item.count) = (source::UNIFORM, 1, 0)),
+        ("not in the pool", |_, item| item.is_list = 1),
+        ("a later item", |_, item| item.carry = 1),
+        ("its width", |_, item| item.width = 3),
+    ];
+    for (said, change) in cases {
+        let refused = compile(&plan(change)).expect_err(said);
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+    let with_sum = |at| {
+        let sum = Sum { at, ..Sum::default() };
+        let mut bytes = plan(|head, _| head.sums = 1);
+        bytes.extend(sum.to_words().into_iter().flat_map(u64::to_le_bytes));
+        compile(&bytes)
+    };
+    with_sum(58).expect("inside");
+    assert!(with_sum(59).expect_err("outside").contains("sum 0"));
+    assert!(compile(&[]).expect_err("nothing").contains("too early"));
+}
