@@ -83,11 +83,11 @@ impl Module for StreamGen {
 
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
         let [Some(stream), None, ..] = &mut self.streams else { return };
-        let cached = if self.fill == Fill::Cached { stream.only_len() } else { None };
-        let len = cached.or(u16::try_from(rooms.room_len()).ok()).unwrap_or(u16::MAX);
+        // Packets of one length have it from here on, and the host writes it for them; others have zeros behind the template.
+        let len = stream.only_len().or(u16::try_from(rooms.room_len()).ok()).unwrap_or(u16::MAX);
         for mut room in rooms.sized::<FRAME_MIN>(len).into_iter().flatten() {
             stream.write(room.bytes_mut());
-            if cached.is_some() {
+            if self.fill == Fill::Cached {
                 stream.vary(room.bytes_mut(), &mut self.random);
             }
         }
