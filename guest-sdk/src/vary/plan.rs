@@ -68,3 +68,44 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
 fn push(to: &mut Buffer<'_>, words: &[u64]) -> Result<(), Refusal> {
     words.iter().try_for_each(|word| to.push(&word.to_le_bytes())).map_err(|Full| Refusal::new("its plan is too long"))
 }
+
+#[cfg(test)]
+mod test {
+    use crate::Lcg64;
+    use crate::config::{List, from_json};
+    use crate::vary::{Compiled, Program, Spec};
+
+    const ITEMS: usize = 8;
+    const VALUES: usize = 16;
+
+    fn program(vary: &str, instance: (u32, u32)) -> Program<ITEMS, VALUES> {
+        let vary: List<Spec<'_>, ITEMS> = from_json(vary.as_bytes()).unwrap();
+        Program::new(&vary, &|_| unreachable!("no field has a name"), instance).unwrap()
+    }
+
+    #[test]
+    fn a_program_goes_on_from_the_cells_of_another() {
+        let vary = r#"[
+            {"offset": 0, "name": "a", "to": 4}, {"offset": 1, "to": 200, "carry": "a"}, {"offset": 2, "to": 9, "times": 3},
+            {"offset": 3, "bits": 16, "draw": "random", "times": 2}, {"offset": 5, "draw": "shuffle", "to": 99},
+            {"offset": 6, "bits": 16, "draw": "repeatable", "period": 7}, {"offset": 8, "values": [3, 1, 4], "once": true}]"#;
+        for packets in 0..40 {
+            for instance in [(0, 1), (1, 3)] {
+                let (mut one, mut other) = (program(vary, instance), program(vary, instance));
+                let mut random = Lcg64::new(7);
+                let mut bytes = [0; 16];
+                (0..packets).for_each(|_| one.apply(&mut bytes, &mut random));
+                let mut cells = [0; Compiled::<0>::cells(ITEMS, VALUES)];
+                one.store(&mut cells);
+                other.load(&cells);
+                let mut again = random;
+                for _ in 0..20 {
+                    let mut beside = [0; 16];
+                    one.apply(&mut bytes, &mut random);
+                    other.apply(&mut beside, &mut again);
+                    assert_eq!(bytes, beside, "{packets} packets, {instance:?}");
+                }
+            }
+        }
+    }
+}

@@ -105,7 +105,13 @@ impl Loader {
             Compiler::InProcess => Backend::Here(Keeper::open(&plan).map_err(Error::Request)?),
             Compiler::Process { program, arguments } => Backend::Server(Client::start(program, arguments, &plan)?),
         };
-        Ok(Self { most: load.module_size, backend: Mutex::new(backend), policy, allow_downgrade, newest: Mutex::default() })
+        Ok(Self {
+            most: load.module_size,
+            backend: Mutex::new(backend),
+            policy,
+            allow_downgrade,
+            newest: Mutex::default(),
+        })
     }
 
     /// Reads a module's file, and its signature where there is one, within the limit of size.
@@ -226,7 +232,8 @@ impl Loader {
     /// # Errors
     /// Where it does not compile.
     pub fn compile_fields(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Native, String> {
-        let digest: [u8; 32] = Sha256::new().chain_update(compile::engine_digest(engine)).chain_update(wasm).finalize().into();
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(compile::engine_digest(engine)).chain_update(wasm).finalize().into();
         if let Some((of, native)) = &*lock(&self.newest)
             && *of == digest
         {

@@ -249,10 +249,11 @@ impl Maker {
             }
             Err(refusal) => return Err(refusal.to_string()),
         };
-        let linked = fields::compile(&plan).map_err(|why| format!("its plan breaks the ABI: {why}")).and_then(|program| {
-            let native = self.loader.compile_fields(module.pre.module().engine(), &program.wasm)?;
-            instance.link(&program, &native)
-        });
+        let linked =
+            fields::compile(&plan).map_err(|why| format!("its plan breaks the ABI: {why}")).and_then(|program| {
+                let native = self.loader.compile_fields(module.pre.module().engine(), &program.wasm)?;
+                instance.link(&program, &native)
+            });
         match linked {
             Ok(()) => tracing::debug!("module {name:?}: its fields are compiled"),
             Err(why) => tracing::warn!("module {name:?}: its fields are interpreted: {why}"),

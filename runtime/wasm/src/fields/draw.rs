@@ -26,8 +26,14 @@ pub(super) fn skip(code: &mut Code, spec: &Item, state: &State, values: impl Fn(
     // Of all 2^64 numbers nothing is left to divide.
     if spec.last != u64::MAX {
         code.emit().local_get(index).i64_const(last).i64_gt_u().if_(BlockType::Empty);
-        code.emit().local_get(index).i64_const(last + 1).i64_div_u().i64_const(1).i64_add().local_set(rounds);
-        code.emit().local_get(index).i64_const(last + 1).i64_rem_u().local_set(index).end();
+        code.emit()
+            .local_get(index)
+            .i64_const(last.wrapping_add(1))
+            .i64_div_u()
+            .i64_const(1)
+            .i64_add()
+            .local_set(rounds);
+        code.emit().local_get(index).i64_const(last.wrapping_add(1)).i64_rem_u().local_set(index).end();
     }
     code.emit().end();
     rounds

@@ -4,7 +4,7 @@ use super::code::Code;
 use super::draw;
 use super::plan::Plan;
 use super::write::{self, Written};
-use perigee_abi::fields::{Item, cells, source};
+use perigee_abi::fields::{Item, cells, scale, source};
 use wasm_encoder::{BlockType, ValType};
 
 /// The locals of an item.
@@ -158,7 +158,7 @@ fn renew(code: &mut Code, plan: &Plan, number: usize, items: &[State]) {
 }
 
 /// Makes of an item's value what is written, and writes it.
-pub(super) fn value(code: &mut Code, spec: &Item, state: &State, written: &mut Written) {
+pub(super) fn value(code: &mut Code, plan: &Plan, spec: &Item, state: &State, written: &mut Written) {
     if spec.width == 0 {
         return;
     }
@@ -181,5 +181,19 @@ pub(super) fn value(code: &mut Code, spec: &Item, state: &State, written: &mut W
         code.emit().i64_const(64 - spec.swapped.cast_signed()).i64_shr_u();
     }
     let value = code.set_new();
-    written.write(code, spec, value);
+    written.write(code, spec, value, largest(plan, spec));
+}
+
+/// The largest value that is written, as far as that is known.
+fn largest(plan: &Plan, spec: &Item) -> u64 {
+    let last = match (spec.source, spec.scale) {
+        (source::UNIFORM | source::REPEATABLE, scale::BITS) => (1 << spec.count) - 1,
+        (source::UNIFORM | source::REPEATABLE, _) => spec.count.wrapping_sub(1),
+        (source::STEPS | source::SHUFFLE, _) => spec.last,
+        (source::LENGTH, _) => plan.len,
+        _ => return u64::MAX,
+    };
+    let is_range = spec.is_list == 0 && spec.add == 0 && spec.shift == 0 && spec.swapped == 0;
+    let most = last.checked_mul(spec.step).and_then(|most| most.checked_add(spec.base));
+    most.filter(|_| is_range).unwrap_or(u64::MAX)
 }

@@ -61,45 +61,71 @@ const AT_TX_FLAGS: u64 = offset_of!(PacketDesc, tx_flags) as u64;
 const AT_L2_LEN: u64 = offset_of!(PacketDesc, l2_len) as u64;
 const AT_L3_LEN: u64 = offset_of!(PacketDesc, l3_len) as u64;
 
+/// Items and sums up to which a turn of the loop varies two packets: half as many turns, and draws that wait for each other half as often.
+const SHORT: usize = 6;
+
 /// The loop over the packets. State is in locals meanwhile.
 fn function(plan: &Plan) -> Function {
     let mut code = Code::new(plan.items.len());
-    let (end, addr) = (code.local(ValType::I32), code.local(ValType::I32));
     let mut items: Vec<_> = plan.items.iter().map(|spec| item::State::new(&mut code, spec)).collect();
     for (number, state) in items.iter_mut().enumerate() {
         state.is_watched = plan.items.iter().any(|item| item.carry == number as u64 + 1);
     }
-    code.emit().local_get(COUNT).i32_eqz().if_(BlockType::Empty).i32_const(DONE.cast_signed()).return_().end();
-    code.emit().local_get(COUNT).i32_const(i32::try_from(DESC).unwrap_or(0)).i32_mul();
-    code.emit().local_get(DESCS).i32_add().local_set(end);
     code.load_cell(cells::RANDOM, code.random.local());
-    items.iter().enumerate().for_each(|(number, state)| state.each_cell(|cell, local| code.load_cell_of(number, cell, local)));
-    code.emit().loop_(BlockType::Empty);
-    code.emit().local_get(DESCS).i32_load(code::at(AT_ADDR)).local_set(addr);
-    let mut written = write::Written::new(addr);
-    for (number, spec) in plan.items.iter().enumerate() {
-        item::draw(&mut code, plan, number, &items);
-        item::value(&mut code, spec, &items[number], &mut written);
+    for (number, state) in items.iter().enumerate() {
+        state.each_cell(|cell, local| code.load_cell_of(number, cell, local));
     }
-    plan.sums.iter().for_each(|sum| sums::write(&mut code, sum, &mut written));
-    code.settle();
-    finish_packet(&mut code, plan);
-    code.emit().local_get(DESCS).i32_const(i32::try_from(DESC).unwrap_or(0)).i32_add().local_tee(DESCS);
-    code.emit().local_get(end).i32_ne().br_if(0).end();
+    let is_short = plan.items.len() + plan.sums.len() <= SHORT;
+    let each = if is_short { 2 } else { 1 };
+    if is_short {
+        code.emit().local_get(COUNT).i32_const(1).i32_and().if_(BlockType::Empty);
+        turn(&mut code, plan, &items, 1);
+        code.emit().end();
+    }
+    // Where turns have two packets, an odd one is done.
+    code.emit()
+        .local_get(COUNT)
+        .i32_const(each)
+        .i32_div_u()
+        .local_tee(COUNT)
+        .if_(BlockType::Empty)
+        .loop_(BlockType::Empty);
+    turn(&mut code, plan, &items, each);
+    code.emit().local_get(COUNT).i32_const(1).i32_sub().local_tee(COUNT).br_if(0).end().end();
     code.store_cell(cells::RANDOM, code.random.local());
-    items.iter().enumerate().for_each(|(number, state)| state.each_cell(|cell, local| code.store_cell_of(number, cell, local)));
+    for (number, state) in items.iter().enumerate() {
+        state.each_cell(|cell, local| code.store_cell_of(number, cell, local));
+    }
     code.emit().i32_const(DONE.cast_signed()).end();
     code.into_function()
 }
 
-/// What a packet's descriptor says when it leaves.
-fn finish_packet(code: &mut Code, plan: &Plan) {
-    if plan.tx_flags != 0 {
-        code.emit().local_get(DESCS).i32_const(plan.tx_flags.cast_signed()).i32_store(code::at(AT_TX_FLAGS));
-        code.emit().local_get(DESCS).i32_const(plan.l2_len.into()).i32_store8(code::at(AT_L2_LEN));
-        code.emit().local_get(DESCS).i32_const(plan.l3_len.into()).i32_store8(code::at(AT_L3_LEN));
+/// Varies so many packets, and goes on to the next ones.
+fn turn(code: &mut Code, plan: &Plan, items: &[item::State], packets: i32) {
+    for number in 0..u64::from(packets.unsigned_abs()) {
+        packet(code, plan, items, number * DESC);
     }
-    code.emit().local_get(DESCS).local_get(VERDICT).i32_store(code::at(AT_VERDICT));
+    code.settle();
+    let len = i32::try_from(DESC).unwrap_or_default() * packets;
+    code.emit().local_get(DESCS).i32_const(len).i32_add().local_set(DESCS);
+}
+
+/// Varies the packet whose descriptor lies so far behind the first one.
+fn packet(code: &mut Code, plan: &Plan, items: &[item::State], desc: u64) {
+    let addr = code.local(ValType::I32);
+    code.emit().local_get(DESCS).i32_load(code::at(desc + AT_ADDR)).local_set(addr);
+    let mut written = write::Written::new(addr);
+    for (number, spec) in plan.items.iter().enumerate() {
+        item::draw(code, plan, number, items);
+        item::value(code, plan, spec, &items[number], &mut written);
+    }
+    plan.sums.iter().for_each(|sum| sums::write(code, sum, &mut written));
+    if plan.tx_flags != 0 {
+        code.emit().local_get(DESCS).i32_const(plan.tx_flags.cast_signed()).i32_store(code::at(desc + AT_TX_FLAGS));
+        code.emit().local_get(DESCS).i32_const(plan.l2_len.into()).i32_store8(code::at(desc + AT_L2_LEN));
+        code.emit().local_get(DESCS).i32_const(plan.l3_len.into()).i32_store8(code::at(desc + AT_L3_LEN));
+    }
+    code.emit().local_get(DESCS).local_get(VERDICT).i32_store(code::at(desc + AT_VERDICT));
 }
 
 fn module(function: &Function) -> Vec<u8> {

@@ -27,8 +27,8 @@ impl Written {
         Self { addr, words: Vec::new() }
     }
 
-    /// Writes a value where an item says.
-    pub(super) fn write(&mut self, code: &mut Code, spec: &Item, value: u32) {
+    /// Writes a value, which is `largest` at most, where an item says.
+    pub(super) fn write(&mut self, code: &mut Code, spec: &Item, value: u32, largest: u64) {
         if spec.width == 9 {
             self.write_nine(code, spec, value);
             return;
@@ -36,6 +36,10 @@ impl Written {
         let whole = u64::MAX >> (64 - 8 * spec.width);
         let mask = spec.mask << spec.below & whole;
         if mask == 0 {
+            return;
+        }
+        if mask == whole && spec.width == 2 && largest <= whole {
+            self.write_two(code, spec.first, value);
             return;
         }
         code.emit().local_get(value);
@@ -54,6 +58,18 @@ impl Written {
         }
         let local = code.set_new();
         self.store(code, Word { first: spec.first, width: spec.width, local });
+    }
+
+    /// A value that is two bytes long: what the store cuts off need not be taken away before.
+    fn write_two(&mut self, code: &mut Code, first: u64, value: u32) {
+        code.emit().local_get(value).i64_const(8).i64_shl().local_get(value).i64_const(8).i64_shr_u().i64_or();
+        let turned = code.set_new();
+        self.store(code, Word { first, width: 2, local: turned });
+        // In a sum it is added as two bytes; where there is none, nothing becomes of this.
+        code.emit().local_get(turned).i64_const(0xffff).i64_and();
+        let local = code.set_new();
+        self.words.pop();
+        self.words.push(Word { first, width: 2, local });
     }
 
     /// Stores a word, and remembers it.
