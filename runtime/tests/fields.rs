@@ -224,6 +224,23 @@ fn random_programs_make_the_packets_of_the_interpreter() {
     assert!(compiled * 10 >= programs * 7, "only {compiled} of {programs} programs were compiled");
 }
 
+/// A sum of 0 is written as 0xffff by UDP, and as it is by all others: of all values of a word one makes it 0.
+#[test]
+fn all_sums_that_a_word_can_make_are_those_of_the_interpreter() {
+    let subject = subject();
+    for (packet, field) in [(TEMPLATES[0].0, "udp.source_port"), (TEMPLATES[2].0, "tcp.source_port")] {
+        let config = format!(r#"{{"packet": "{packet}", "vary": [{{"field": "{field}"}}]}}"#);
+        let all = |config: String, is_compiled| {
+            let setting = Setting { config: config.into(), rooms: 256, ..Setting::default() };
+            let (made, was_compiled) = packets(&subject, &setting, &[256; 256]).expect(packet);
+            assert_eq!((made.len(), was_compiled), (65_536, is_compiled));
+            made
+        };
+        let (code, hand) = (all(config.clone(), true), all(interpreted(&config), false));
+        assert_eq!(code.iter().zip(&hand).position(|(code, hand)| code != hand), None, "{field}");
+    }
+}
+
 #[test]
 fn what_is_not_compiled_makes_packets_all_the_same() {
     let subject = subject();
