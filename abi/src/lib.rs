@@ -8,6 +8,7 @@
 //! The host trusts nothing that it reads here: every value is read once, by copy, and then checked.
 #![no_std]
 
+pub mod fields;
 mod layout;
 pub mod names;
 pub mod verdict;

@@ -50,6 +50,12 @@ pub const SAVE: &str = "save";
 /// of version `state_version` of the header; negative refuses, as in `init`.
 pub const RESTORE: &str = "restore";
 
+/// Callback `() -> i32`, optional: the plan of what varies from packet to packet ([`crate::fields`]) is in the mailbox, of so many bytes;
+/// 0: there is nothing to compile. Negative: as in `init`, a text that says why it cannot be compiled. Called once, after `init`.
+pub const FIELDS: &str = "fields";
+/// Table of functions, optional: where the host puts what it made of the plan.
+pub const TABLE: &str = "__indirect_function_table";
+
 /// Module name of all imports.
 pub const HOST: &str = "perigee";
 /// Hostcall `(level: i32, ptr: i32, len: i32) -> ()`: log a line. 1 error, 2 warn, 3 info, 4 debug, 5 trace. Bounded in

@@ -7,6 +7,7 @@ mod capture;
 mod checksums;
 mod dissect;
 mod ffi;
+mod fields;
 mod functions;
 mod grants;
 mod history;
@@ -123,6 +124,8 @@ enum Part {
     Checksums,
     /// A generator by the guest SDK beside the same on raw pointers
     Sdk,
+    /// Fields as machine code, beside udp-gen and beside the interpreter
+    Fields,
 }
 
 fn main() -> ExitCode {
@@ -230,6 +233,7 @@ const PARTS: [(Part, &str, Measure); 18] = [
     (Part::Dissect, "dissect", |lab, quick| dissect::measure(&lab.root, quick)),
     (Part::Checksums, "checksums", |lab, _| checksums::measure(lab)),
     (Part::Sdk, "sdk", |lab, _| sdk::measure(lab)),
+    (Part::Fields, "fields", |lab, _| fields::measure(lab)),
 ];
 
 fn measure(lab: &mut Lab, args: &Args) -> Result<()> {

@@ -81,6 +81,55 @@ fn the_packets_that_are_written_are_those_of_a_run() {
     }
 }
 
+/// Two random fields, a counter that carries another, weights, and values that stay.
+const VARIED: &str = r#"
+[[port]]
+name = "out"
+device = "net_pcap0,tx_pcap=FILE"
+
+[[module]]
+name = "gen"
+file = "stream-gen.wasm"
+grants = { hostcalls = ["log", "counter"] }
+
+[module.config]
+COMPILE
+packet = """
+020000000002 020000000001 0800
+45 00 0022 0000 0000 40 11 0000 0a000001 0a010001
+0400 0009 000e ffff 706572696765
+"""
+seed = 42
+count = 1000
+vary = [
+    { field = "ipv4.source", draw = "random", from = "10.0.0.0", to = "10.0.200.255" },
+    { field = "udp.source_port", draw = "random", from = 1024, to = 65535, times = 3 },
+    { field = "udp.destination_port", draw = "weighted", values = [80, 443], weights = [3, 1] },
+    { name = "low", offset = 19, bits = 8, to = 3 },
+    { offset = 18, bits = 8, to = 9, carry = "low" },
+]
+
+[[chain]]
+source = { module = "gen", pool = 2047 }
+tx = ["out"]
+"#;
+
+#[test]
+fn machine_code_sends_the_packets_of_the_interpreter() {
+    let bench = bench();
+    let sent = |file: &str, compile: &str, told: &str| {
+        let path = bench.path(file).display().to_string();
+        bench.write("varied.toml", &VARIED.replace("FILE", &path).replace("COMPILE", compile));
+        let said = bench.perigee(&["run", "varied.toml", "--control", "off", "--log", "debug", "--quiet"]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.err.contains(told), "{told}: {}", said.err);
+        packets(&bench, file).into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>()
+    };
+    let compiled = sent("compiled.pcap", "", "module \"gen\": its fields are compiled");
+    let why = "module \"gen\": its fields are interpreted: compile = false";
+    assert_eq!((compiled.len(), compiled), (1_000, sent("interpreted.pcap", "compile = false", why)));
+}
+
 #[test]
 fn streams_are_told_in_words() {
     let bench = bench();

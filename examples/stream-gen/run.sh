@@ -31,3 +31,14 @@ PYTHON
 echo "hash of all bytes: $hash"
 [ "$hash" = d5a7ae6894948cb1 ]
 echo "the module in WebAssembly made what it makes natively"
+
+# The same fields by machine code and by the interpreter.
+for compile in true false; do
+    sed "s|FOLDER|$work|g; s|MODULES|$(realpath ../../target/modules)|; s|^compile = .*|compile = $compile|" compiled.toml > "$work/compiled.toml"
+    "$perigee" run "$work/compiled.toml" --duration 10s --log debug 2>&1 | grep -o 'its fields are .*'
+    tshark -r "$work/out.pcap" -T fields -e frame.len -e eth.src -e ip.id -e ip.ttl -e ip.src -e ip.checksum -e udp.srcport \
+        -e udp.dstport -e udp.checksum 2>/dev/null > "$work/$compile.txt"
+done
+[ "$(wc -l < "$work/true.txt")" = 20000 ]
+cmp "$work/true.txt" "$work/false.txt"
+echo "machine code made what the interpreter makes: 20000 packets"

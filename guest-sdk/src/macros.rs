@@ -7,8 +7,8 @@
 /// perigee_guest::module!(Type: generate, prefill; window = 16 * MIB, mailbox = 4 * KIB, spares = 8);
 /// ```
 ///
-/// The names after the type are the callbacks that the module has: `process`, `generate`, `prefill`, `tick`, `message`
-/// and `state` (which is `save` and `restore`). `init` is always there. What is not named is not exported, so
+/// The names after the type are the callbacks that the module has: `process`, `generate`, `prefill`, `tick`, `message`,
+/// `fields` and `state` (which is `save` and `restore`). `init` is always there. What is not named is not exported, so
 /// `perigee inspect` shows what the module does. The options are the fields of [`Options`](crate::Options).
 ///
 /// On other targets than WebAssembly it exports nothing, so that the crate can be linked and tested natively.
@@ -199,6 +199,13 @@ macro_rules! __callback {
         extern "C" fn message(len: u32) -> i32 {
             // SAFETY: called by the host alone.
             unsafe { $crate::export::message(&$slot, &$mailbox, len) }
+        }
+    };
+    (fields, $options:ident, $slot:ident, $mailbox:ident) => {
+        #[unsafe(export_name = "fields")]
+        extern "C" fn fields() -> i32 {
+            // SAFETY: called by the host alone.
+            unsafe { $crate::export::fields(&$slot, &$mailbox) }
         }
     };
     (state, $options:ident, $slot:ident, $mailbox:ident) => {

@@ -57,6 +57,17 @@ pub trait Module: Sized {
         Ok(())
     }
 
+    /// Tells the host what varies from packet to packet, as a plan of which it makes machine code: see
+    /// [`crate::vary::Compiled`]. Nothing where there is nothing to compile.
+    ///
+    /// # Errors
+    ///
+    /// A text that says what cannot be compiled.
+    fn fields(&mut self, plan: &mut Buffer<'_>) -> Result<(), Refusal> {
+        let _ = plan;
+        Ok(())
+    }
+
     /// Takes over the state that another instance saved, of the version that this module saves too.
     ///
     /// # Errors

@@ -16,6 +16,18 @@ impl Lcg64 {
         Self { state: seed_mix(seed) }
     }
 
+    /// A generator that goes on from where another one was.
+    #[cfg(feature = "config")]
+    pub(crate) fn with_state(state: u64) -> Self {
+        Self { state }
+    }
+
+    /// Where it is.
+    #[cfg(feature = "config")]
+    pub(crate) fn state(&self) -> u64 {
+        self.state
+    }
+
     /// The next 64 bits; use the upper ones.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {

@@ -97,6 +97,15 @@ impl<const HEAD: usize> SizedRooms<'_, HEAD> {
     }
 }
 
+#[cfg(feature = "config")]
+impl<const HEAD: usize> SizedRooms<'_, HEAD> {
+    /// Address of the first descriptor, and the number of descriptors from there on.
+    #[inline]
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.0.address(), self.0.len())
+    }
+}
+
 impl<'b, const HEAD: usize> Iterator for SizedRooms<'b, HEAD> {
     type Item = SizedRoom<'b, HEAD>;
 

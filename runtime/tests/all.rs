@@ -9,6 +9,7 @@ mod data_path;
 mod domains;
 mod evidence;
 mod faults;
+mod fields;
 mod flows;
 mod grants;
 mod hostcalls;

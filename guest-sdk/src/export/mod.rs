@@ -97,6 +97,17 @@ pub unsafe fn save<M: Module, const LEN: usize>(slot: &Slot<M>, mailbox: &Mailbo
     answer(result, bytes)
 }
 
+/// `fields`.
+pub unsafe fn fields<M: Module, const LEN: usize>(slot: &Slot<M>, mailbox: &Mailbox<LEN>) -> i32 {
+    // SAFETY: the contract of this module.
+    let module = unsafe { slot.get() };
+    // SAFETY: the contract of this module.
+    let bytes = unsafe { mailbox.bytes() };
+    let mut plan = Buffer::new(bytes);
+    let result = module.fields(&mut plan).map(|()| plan.len());
+    answer(result, bytes)
+}
+
 /// `restore`. `own` is the version that the module saves; `None` where the caller does not know it, and the state has it.
 pub unsafe fn restore<M: Module, const LEN: usize>(
     slot: &Slot<M>,

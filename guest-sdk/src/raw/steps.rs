@@ -92,6 +92,13 @@ impl<'b, const HEAD: usize> FreshIter<'b, HEAD> {
         self
     }
 
+    /// Address of the next descriptor; the others lie behind it in a row.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        self.steps.at
+    }
+
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Fresh<'b, HEAD>> {
         self.steps.next().map(Fresh::new)

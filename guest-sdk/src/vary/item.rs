@@ -1,6 +1,7 @@
 //! One item of a program: where its values come from.
 
 mod make;
+mod plan;
 
 use super::place::Write;
 use super::spec::Spec;

@@ -33,12 +33,16 @@
 
 mod clients;
 mod combine;
+#[cfg(feature = "config")]
+mod compiled;
 mod draw;
 mod gaps;
 #[cfg(feature = "config")]
 mod item;
 mod names;
 mod place;
+#[cfg(feature = "config")]
+mod plan;
 #[cfg(feature = "config")]
 mod program;
 mod shuffle;
@@ -52,6 +56,8 @@ mod zipf;
 
 pub use clients::{Clients, Flow};
 pub use combine::{Always, Carry, Items, Map, Then, Times, Zip};
+#[cfg(feature = "config")]
+pub use compiled::Compiled;
 pub use draw::Draw;
 pub use gaps::{Exponential, Gaps, Normal, Shape};
 pub use place::Place;

@@ -127,6 +127,19 @@ impl Write {
         Self { place, mask: mask & place.max(), first, word, below }
     }
 
+    /// In the host's words.
+    #[cfg(feature = "config")]
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        plan.width = match self.word {
+            Word::One => 1,
+            Word::Two => 2,
+            Word::Four => 4,
+            Word::Eight => 8,
+            Word::None => 9,
+        };
+        (plan.first, plan.below, plan.mask) = (self.first.into(), self.below.into(), self.mask);
+    }
+
     /// See [`Place::end`].
     #[cfg(feature = "config")]
     pub(super) const fn end(&self) -> u32 {

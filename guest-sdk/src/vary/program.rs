@@ -36,10 +36,10 @@ use crate::{Lcg64, Refusal, Text};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Program<const ITEMS: usize, const VALUES: usize> {
-    items: [Item; ITEMS],
-    pool: [u64; VALUES],
-    used: usize,
-    len: usize,
+    pub(super) items: [Item; ITEMS],
+    pub(super) pool: [u64; VALUES],
+    pub(super) used: usize,
+    pub(super) len: usize,
 }
 
 impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {

@@ -45,6 +45,14 @@ impl Shuffle {
         &mut self.steps
     }
 
+    /// In the host's words, where it gives indexes.
+    #[cfg(feature = "config")]
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        self.steps.plan(plan);
+        (plan.index_mask, plan.half) = (self.mask, self.half.into());
+        [plan.key_0, plan.key_1, plan.key_2] = self.keys;
+    }
+
     /// A permutation of the numbers under the mask: each step of it can be undone.
     #[inline]
     fn permute(&self, index: u64) -> u64 {
@@ -129,6 +137,16 @@ impl<D> Repeatable<D> {
     #[cfg(feature = "config")]
     pub(super) fn steps(&mut self) -> &mut Steps {
         &mut self.steps
+    }
+}
+
+#[cfg(feature = "config")]
+impl Repeatable<super::Uniform> {
+    /// In the host's words, where it gives indexes.
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        self.steps.plan(plan);
+        self.draw.plan(plan);
+        plan.seed = self.seed;
     }
 }
 

@@ -139,6 +139,24 @@ impl Steps {
     }
 }
 
+#[cfg(feature = "config")]
+impl Steps {
+    /// In the host's words, where it gives indexes.
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        (plan.last, plan.stride, plan.stays) = (self.last, self.stride, self.stays.into());
+    }
+
+    /// The next index, and the rounds before it.
+    pub(super) fn state(&self) -> (u64, u64) {
+        (self.index, self.crossed)
+    }
+
+    /// Goes to a state that another such counter had.
+    pub(super) fn set_state(&mut self, index: u64, crossed: u64) {
+        (self.index, self.crossed) = (index.min(self.last), crossed);
+    }
+}
+
 impl Draw for Steps {
     type Value = u64;
 

@@ -66,6 +66,19 @@ impl Uniform {
     }
 }
 
+#[cfg(feature = "config")]
+impl Uniform {
+    /// In the host's words, where it gives indexes.
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        use perigee_abi::fields::scale;
+        (plan.scale, plan.count) = match self.scale {
+            Scale::Bits(bits) => (scale::BITS, bits.into()),
+            Scale::Narrow(count) => (scale::NARROW, count.into()),
+            Scale::Wide(count) => (scale::WIDE, count),
+        };
+    }
+}
+
 impl Scale {
     fn of(last: u64) -> Self {
         let count = last.wrapping_add(1);

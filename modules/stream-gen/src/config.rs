@@ -29,6 +29,18 @@ pub(crate) struct Config<'a> {
     pub(crate) count: u64,
     pub(crate) seed: Option<u64>,
     pub(crate) port: Option<u16>,
+    pub(crate) compile: Compile,
+}
+
+/// Whether the host makes machine code of what varies.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(crate = "serde", transparent)]
+pub(crate) struct Compile(pub(crate) bool);
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self(true)
+    }
 }
 
 /// One of several streams.

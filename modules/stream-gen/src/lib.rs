@@ -11,12 +11,12 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use config::{Config, Fill, STREAMS_MAX};
-use perigee_guest::vary::{Draw, Gaps, Weighted};
-use perigee_guest::{Lcg64, Module, Refusal, Rooms, Setup, Text, Verdict};
-use stream::{FRAME_MIN, Longest, Stream, Sums};
+use config::{Config, Fill, STREAMS_MAX, VARY_MAX};
+use perigee_guest::vary::{Compiled, Draw, Gaps, Weighted};
+use perigee_guest::{Buffer, Lcg64, Module, Refusal, Rooms, Setup, Text, Verdict};
+use stream::{FRAME_MIN, Longest, Stream, Sums, VALUES_MAX};
 
-perigee_guest::module!(StreamGen: generate, prefill; mailbox = 32 * KIB);
+perigee_guest::module!(StreamGen: generate, prefill, fields; mailbox = 32 * KIB);
 
 perigee_guest::counters! {
     /// Packets made.
@@ -40,6 +40,10 @@ pub struct StreamGen {
     /// Packets that may still be made.
     remaining: u64,
     random: Lcg64,
+    /// What the host has made of the stream's program.
+    compiled: Compiled<{ Compiled::<0>::cells(VARY_MAX, VALUES_MAX) }>,
+    /// Whether the host is told of the program at all.
+    compile: bool,
 }
 
 impl Module for StreamGen {
@@ -67,6 +71,8 @@ impl Module for StreamGen {
             remaining: if config.count == 0 { u64::MAX } else { config.count },
             // Instances with a seed of their own must not all send the same.
             random: Lcg64::new(config.seed.map_or(setup.seed(), |seed| seed.wrapping_add(setup.instance().0.into()))),
+            compiled: Compiled::new(),
+            compile: config.compile.0,
         };
         module.is_ready = module.is_ready();
         if module.fill == Fill::Cached && !module.is_ready {
@@ -77,11 +83,11 @@ impl Module for StreamGen {
 
     fn prefill(&mut self, rooms: &mut Rooms<'_>) {
         let [Some(stream), None, ..] = &mut self.streams else { return };
-        let cached = if self.fill == Fill::Cached { stream.only_len() } else { None };
-        let len = cached.or(u16::try_from(rooms.room_len()).ok()).unwrap_or(u16::MAX);
+        // Packets of one length have it from here on, and the host writes it for them; others have zeros behind the template.
+        let len = stream.only_len().or(u16::try_from(rooms.room_len()).ok()).unwrap_or(u16::MAX);
         for mut room in rooms.sized::<FRAME_MIN>(len).into_iter().flatten() {
             stream.write(room.bytes_mut());
-            if cached.is_some() {
+            if self.fill == Fill::Cached {
                 stream.vary(room.bytes_mut(), &mut self.random);
             }
         }
@@ -100,6 +106,19 @@ impl Module for StreamGen {
             rooms.finish();
         }
     }
+
+    fn fields(&mut self, plan: &mut Buffer<'_>) -> Result<(), Refusal> {
+        let refuse = |why| Err(Refusal::new(why));
+        match &self.streams {
+            _ if !self.compile => refuse("compile = false"),
+            [Some(_), Some(_), ..] => refuse("there are several streams"),
+            _ if self.gaps.is_some() => refuse("there are gaps"),
+            _ if self.is_ready => Ok(()),
+            _ if self.fill == Fill::Always => refuse("fill = \"always\""),
+            [Some(stream), ..] => stream.plan(plan),
+            [None, ..] => Ok(()),
+        }
+    }
 }
 
 impl StreamGen {
@@ -110,7 +129,12 @@ impl StreamGen {
         let sent = rooms.len() as u64;
         // The generator's state lives in a local variable, so that it is not stored for each draw.
         let mut random = self.random;
-        for mut room in rooms {
+        let rooms = if self.is_ready {
+            Some(rooms)
+        } else {
+            self.compiled.run(rooms, stream.program(), &mut random, self.verdict)
+        };
+        for mut room in rooms.into_iter().flatten() {
             if !self.is_ready {
                 if self.fill == Fill::Always {
                     stream.write(room.bytes_mut());

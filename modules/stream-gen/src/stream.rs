@@ -6,7 +6,7 @@ use perigee_guest::config::List;
 use perigee_guest::vary::{Draw, Place, Program, Spec, Values};
 use perigee_guest::wire::checksum::{self, Asked, Prepared};
 use perigee_guest::wire::{Layers, Places};
-use perigee_guest::{Lcg64, Refusal, Setup, Text};
+use perigee_guest::{Buffer, Lcg64, Refusal, Setup, Text};
 
 /// Longest template.
 const TEMPLATE_MAX: usize = 1536;
@@ -17,7 +17,7 @@ const LINK_MAX: u64 = 22;
 /// No frame with a length of IEEE 802.3 is as long as this.
 const FRAME_MAX_8023: u64 = 2_000;
 /// Values of all lists in a stream's `vary`.
-const VALUES_MAX: usize = 128;
+pub(crate) const VALUES_MAX: usize = 128;
 
 /// A stream.
 #[derive(Clone, Copy)]
@@ -221,6 +221,24 @@ impl Stream {
             None if self.has_sums => checksum::fill_places(bytes, &self.places),
             None => {}
         }
+    }
+
+    /// Writes the plan of which the host makes machine code.
+    pub(crate) fn plan(&self, plan: &mut Buffer<'_>) -> Result<(), Refusal> {
+        if self.sizes.is_some() {
+            return Err(Refusal::new("sizes vary"));
+        }
+        if self.has_sums && self.prepared.is_none() && !self.program.is_empty() {
+            return Err(Refusal::new("a checksum goes through the whole packet"));
+        }
+        let prepared = self.prepared.as_ref().filter(|_| !self.program.is_empty());
+        self.program.plan(self.len, prepared, self.asked, plan)
+    }
+
+    /// What varies.
+    #[inline]
+    pub(crate) fn program(&mut self) -> &mut Program<VARY_MAX, VALUES_MAX> {
+        &mut self.program
     }
 
     /// The checksums that are asked of the way out.

@@ -30,7 +30,7 @@ use perigee_core::lock;
 use perigee_report::Error;
 use perigee_report::ModuleInfo;
 use perigee_report::Origin;
-use perigee_wasm::compile::{self, translate};
+use perigee_wasm::compile::{self, Native, translate};
 use perigee_wasm::engine::{Engines, Metering};
 use perigee_wasm::limits::Limits;
 use perigee_wasm::module::Module;
@@ -66,6 +66,8 @@ pub struct Loader {
     backend: Mutex<Backend>,
     policy: Option<Policy>,
     allow_downgrade: bool,
+    /// The fields that were compiled last, by their digest.
+    newest: Mutex<Option<([u8; 32], Native)>>,
 }
 
 enum Backend {
@@ -103,7 +105,13 @@ impl Loader {
             Compiler::InProcess => Backend::Here(Keeper::open(&plan).map_err(Error::Request)?),
             Compiler::Process { program, arguments } => Backend::Server(Client::start(program, arguments, &plan)?),
         };
-        Ok(Self { most: load.module_size, backend: Mutex::new(backend), policy, allow_downgrade })
+        Ok(Self {
+            most: load.module_size,
+            backend: Mutex::new(backend),
+            policy,
+            allow_downgrade,
+            newest: Mutex::default(),
+        })
     }
 
     /// Reads a module's file, and its signature where there is one, within the limit of size.
@@ -216,6 +224,24 @@ impl Loader {
             ));
         }
         Ok(Some(admission))
+    }
+
+    /// Compiles what was made of a module's plan ([`perigee_wasm::fields`]), where modules are compiled. Like a module's, its code is kept in the
+    /// cache; the newest one is also remembered, because the instances of a chain all have the same.
+    ///
+    /// # Errors
+    /// Where it does not compile.
+    pub fn compile_fields(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Native, String> {
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(compile::engine_digest(engine)).chain_update(wasm).finalize().into();
+        if let Some((of, native)) = &*lock(&self.newest)
+            && *of == digest
+        {
+            return Ok(native.clone());
+        }
+        let native = self.compile(engine, wasm)?.native;
+        *lock(&self.newest) = Some((digest, native.clone()));
+        Ok(native)
     }
 
     fn compile(&self, engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Compiled, String> {

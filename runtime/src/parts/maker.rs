@@ -23,6 +23,7 @@ use perigee_evidence::{self as evidence, Case, Evidence, FaultPlace, Kind, Probe
 use perigee_load::{Loader, Upload};
 use perigee_report::Error;
 use perigee_wasm::engine::Engines;
+use perigee_wasm::fields;
 use perigee_wasm::host::Host;
 use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::limits::Limits;
@@ -211,6 +212,7 @@ impl Maker {
             }
             return Err(refuse(refusal.to_string()));
         }
+        self.compile_fields(&mut instance, module).map_err(refuse)?;
         let view = View::new(region.base(), instance.window);
         let mut stage = Stage::new(StageParts {
             instance,
@@ -232,6 +234,31 @@ impl Maker {
             stage.expect_rooms(region.len() / SLOT_UNIT as usize, seat.rooms);
         }
         Ok(stage)
+    }
+
+    /// Has what a generator varies compiled, where it tells a plan of that. One whose fields are not compiled makes the same
+    /// packets, at a higher price, so that is no error.
+    fn compile_fields(&self, instance: &mut Instance, module: &Module) -> Result<(), String> {
+        let name = &module.describe().name;
+        let plan = match instance.plan() {
+            Ok(Some(plan)) => plan,
+            Ok(None) => return Ok(()),
+            Err(Refusal::No(why)) => {
+                tracing::info!("module {name:?}: its fields are interpreted: {why}");
+                return Ok(());
+            }
+            Err(refusal) => return Err(refusal.to_string()),
+        };
+        let linked =
+            fields::compile(&plan).map_err(|why| format!("its plan breaks the ABI: {why}")).and_then(|program| {
+                let native = self.loader.compile_fields(module.pre.module().engine(), &program.wasm)?;
+                instance.link(&program, &native)
+            });
+        match linked {
+            Ok(()) => tracing::debug!("module {name:?}: its fields are compiled"),
+            Err(why) => tracing::warn!("module {name:?}: its fields are interpreted: {why}"),
+        }
+        Ok(())
     }
 
     /// What a stage with these grants gets from where it stands.

@@ -43,6 +43,8 @@ use perigee_core::HEADROOM;
 use perigee_core::clock::Clock;
 use perigee_core::held::Held;
 use perigee_core::judge::MIN_LEN;
+use perigee_wasm::compile::translate;
+use perigee_wasm::fields;
 use perigee_wasm::host::{Host, LogQueue};
 use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::limits::Limits;
@@ -74,6 +76,8 @@ pub struct Setting {
     pub ports: Vec<[u8; 6]>,
     /// Rings of the run.
     pub rings: u32,
+    /// Which of its chain's instances it is, from 0.
+    pub instance: u32,
     /// On how many lcores its chain runs.
     pub instances: u32,
     /// Most packets that the module may hold.
@@ -90,6 +94,7 @@ impl Default for Setting {
             room_len: 2_048,
             ports: vec![[0x02, 0, 0, 0, 0, 0x10], [0x02, 0, 0, 0, 0, 0x11]],
             rings: 1,
+            instance: 0,
             instances: 1,
             hold: 64,
         }
@@ -136,6 +141,7 @@ pub struct Trial {
     template_len: u16,
     window_declared: usize,
     failed: bool,
+    has_compiled_fields: bool,
 }
 
 impl std::fmt::Debug for Trial {
@@ -150,7 +156,33 @@ impl Trial {
     /// # Errors
     /// The module traps, refuses the configuration, or its window is too small.
     pub fn start(subject: &Subject, setting: &Setting) -> Result<Self, Failure> {
-        Self::of(&subject.module, subject.limits, setting)
+        let mut trial = Self::of(&subject.module, subject.limits, setting)?;
+        if subject.is_compiled_here {
+            trial.compile_fields(&subject.module)?;
+        }
+        Ok(trial)
+    }
+
+    /// Has what a generator varies compiled, where it tells a plan of that, as a run does.
+    fn compile_fields(&mut self, module: &Module) -> Result<(), Failure> {
+        let plan = match self.instance.plan() {
+            Ok(Some(plan)) => plan,
+            Ok(None) | Err(Refusal::No(_)) => return Ok(()),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let linked = fields::compile(&plan).and_then(|program| {
+            let native = translate(module.pre.module().engine(), &program.wasm)?;
+            self.instance.link(&program, &native)
+        });
+        linked.map_err(Failure::Broken)?;
+        self.has_compiled_fields = true;
+        Ok(())
+    }
+
+    /// Whether what it varies is machine code: always in a trial of a [`Subject`] from bytes, where the module has a plan.
+    #[must_use]
+    pub fn has_compiled_fields(&self) -> bool {
+        self.has_compiled_fields
     }
 
     /// As [`Self::start`], of a module of any engine, which somebody must tick.
@@ -178,6 +210,7 @@ impl Trial {
             template_len: 60,
             window_declared: numbers.window_len as usize,
             failed: false,
+            has_compiled_fields: false,
         };
         trial.introduce(setting);
         trial.instance.init(&setting.config)?;
@@ -200,6 +233,7 @@ impl Trial {
         self.instance.area.update_header(|h| {
             h.seed = setting.seed;
             h.start_unix_ns = START_UNIX_NS;
+            h.instance = setting.instance;
             h.instances = setting.instances;
             h.port_count = u32::try_from(setting.ports.len()).unwrap_or(0);
             h.ring_count = setting.rings;

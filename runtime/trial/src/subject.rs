@@ -15,6 +15,8 @@ pub struct Subject {
     pub(super) module: Module,
     pub(super) limits: Limits,
     ticker: Ticker,
+    /// The compiler works in this process, without limits.
+    pub(super) is_compiled_here: bool,
 }
 
 impl std::fmt::Debug for Subject {
@@ -39,7 +41,7 @@ impl Subject {
     /// As for [`Self::load`].
     pub fn from_bytes(name: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         let (engine, ticker) = engine::new()?;
-        Ok(Self { module: Module::compile(&engine, name, bytes, limits)?, limits, ticker })
+        Ok(Self { module: Module::compile(&engine, name, bytes, limits)?, limits, ticker, is_compiled_here: true })
     }
 
     /// As [`Self::from_bytes`], compiled by `loader`: with its limits of time and memory.
@@ -50,7 +52,8 @@ impl Subject {
         let engines = Engines::default();
         let ticker = Ticker::start(&engines);
         let entry = config::Module::new(name, "");
-        Ok(Self { module: loader.load(&engines, &entry, upload, None)?, limits: Limits::from(&entry.grants), ticker })
+        let module = loader.load(&engines, &entry, upload, None)?;
+        Ok(Self { module, limits: Limits::from(&entry.grants), ticker, is_compiled_here: false })
     }
 
     /// Facts of the module.

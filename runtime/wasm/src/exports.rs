@@ -14,6 +14,7 @@ const CALLBACKS: &[(&str, bool, bool)] = &[
     (names::MESSAGE, true, true),
     (names::SAVE, false, true),
     (names::RESTORE, true, true),
+    (names::FIELDS, false, true),
 ];
 
 /// Checks the types of all exports that the ABI names; returns the callbacks that are there.

@@ -252,8 +252,9 @@ impl ResourceLimiter for Host {
         Ok(granted)
     }
 
+    /// The module's, and what was made of its plan ([`crate::fields`]).
     fn instances(&self) -> usize {
-        1
+        2
     }
 
     fn memories(&self) -> usize {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use wasmtime::{Memory, Store, TypedFunc};
 
 mod access;
+mod fields;
 
 pub use access::{GlobalValue, global_export};
 
@@ -356,18 +357,20 @@ impl Instance {
     fn answer(&self, name: &str, answer: i32) -> Result<usize, Refusal> {
         let n = answer.unsigned_abs() as usize;
         if answer < 0 {
-            let mut words = self.mailbox.read(n.min(4_096));
-            self.store.data().secrets().hide(&mut words);
-            return Err(Refusal::No(format!(
-                "{name} refused: {}",
-                text::line_of_bytes(words.trim_ascii(), text::WORDS)
-            )));
+            return Err(Refusal::No(format!("{name} refused: {}", self.words(n))));
         }
         if n > self.mailbox.len() {
             let have = self.mailbox.len();
             return Err(Refusal::Broken(format!("{name} answered with {n} bytes, its mailbox has {have}")));
         }
         Ok(n)
+    }
+
+    /// The module's words in its mailbox, so many bytes, as one line.
+    fn words(&self, len: usize) -> String {
+        let mut words = self.mailbox.read(len.min(4_096));
+        self.store.data().secrets().hide(&mut words);
+        text::line_of_bytes(words.trim_ascii(), text::WORDS)
     }
 
     /// It exports `save`.

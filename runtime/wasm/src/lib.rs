@@ -6,6 +6,7 @@ pub mod confined;
 pub mod deadline;
 pub mod engine;
 mod exports;
+pub mod fields;
 pub mod flat;
 pub mod host;
 mod imports;

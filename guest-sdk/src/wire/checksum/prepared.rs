@@ -122,6 +122,24 @@ impl Prepared {
         Some(())
     }
 
+    /// Number of checksums.
+    #[cfg(feature = "config")]
+    pub(crate) fn count(&self) -> usize {
+        self.len
+    }
+
+    /// What [`Self::fill`] does, in the words of a plan for the host's compiler.
+    #[cfg(feature = "config")]
+    pub(crate) fn plan<E>(&self, push: &mut dyn FnMut(&[u64]) -> Result<(), E>) -> Result<(), E> {
+        let mut words = self.words.iter();
+        for known in self.sums.iter().take(self.len) {
+            let (at, sum, is_udp) = (known.at.into(), known.sum.into(), known.is_udp.into());
+            push(&perigee_abi::fields::Sum { at, sum, is_udp, words: known.words as u64 }.to_words())?;
+            words.by_ref().take(known.words).try_for_each(|&at| push(&[at.into()]))?;
+        }
+        Ok(())
+    }
+
     /// Writes the checksums of a packet of the template's length, when everything else is written.
     #[inline]
     pub fn fill(&self, packet: &mut [u8]) {
