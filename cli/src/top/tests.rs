@@ -7,8 +7,8 @@ use super::pages::{MODULES, PAGES, STREAMS};
 use super::ui::{Over, Ui, Wish};
 use crate::client::Request;
 use perigee_runtime::{
-    ChainStats, ModuleState, ModuleStats, PaceStats, PathStats, PoolLevel, PortStats, RingStats, Snapshot, StreamState,
-    StreamStats, text,
+    ChainStats, ModuleState, ModuleStats, PaceStats, PathStats, PhaseCycles, PoolLevel, PortStats, RingStats, Snapshot,
+    StreamState, StreamStats, text,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -47,6 +47,7 @@ fn snapshot(names: &[String], seconds: u64) -> Snapshot {
             received: packets,
             sent: packets,
             cycles_busy: packets * 250,
+            phases: PhaseCycles { packets, rx: packets * 20, guest: packets * 200, ..PhaseCycles::default() },
             dropped: counts.clone().into(),
             ..ChainStats::default()
         });
@@ -178,6 +179,7 @@ fn figures_are_rates_between_two_snapshots() {
     press(&mut ui, &known, KeyCode::Enter);
     let details = picture((80, 24), &known, &mut ui, Instant::now()).join("\n");
     assert!(details.contains("packets in") && details.contains("25,000  (9.00 kpps)"), "{details}");
+    assert!(details.contains("rx 20, publish 0, guest 200, collect 0, tx 0, free 0"), "{details}");
     press(&mut ui, &known, KeyCode::Char('3'));
     press(&mut ui, &known, KeyCode::Enter);
     let details = picture((200, 50), &known, &mut ui, Instant::now()).join("\n");
