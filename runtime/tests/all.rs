@@ -9,7 +9,6 @@ mod data_path;
 mod domains;
 mod evidence;
 mod faults;
-mod fields;
 mod flows;
 mod grants;
 mod hostcalls;

@@ -42,6 +42,10 @@ impl Random {
         self.next() % count
     }
 
+    fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(len as u64)).unwrap_or(0)
+    }
+
     fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
@@ -55,7 +59,7 @@ impl Random {
 
 /// An item, as JSON. `names` are the items before that have one, with whether they have rounds.
 fn item(random: &mut Random, number: u64, len: u64, names: &mut Vec<(u64, bool)>) -> String {
-    let bits = [1, 3, 8, 8, 12, 16, 16, 16, 32, 32, 33, 48, 64, 64, 7, 24][random.below(16) as usize];
+    let bits = [1, 3, 8, 8, 12, 16, 16, 16, 32, 32, 33, 48, 64, 64, 7, 24][random.index(16)];
     let bit = if bits % 8 == 0 && !random.one_in(4) { 0 } else { random.below(8) };
     let room = len - (bit + bits).div_ceil(8);
     // Mostly behind the addresses of Ethernet, and where words are even.
@@ -81,7 +85,7 @@ fn item(random: &mut Random, number: u64, len: u64, names: &mut Vec<(u64, bool)>
     let mut has_rounds = false;
     match (order, names.is_empty()) {
         (0, false) => {
-            let (of, _) = names[random.below(names.len() as u64) as usize];
+            let (of, _) = names[random.index(names.len())];
             say("of", format!("\"n{of}\""));
         }
         (1, _) if random.one_in(3) => say("of", "\"length\"".to_owned()),
@@ -92,7 +96,7 @@ fn item(random: &mut Random, number: u64, len: u64, names: &mut Vec<(u64, bool)>
     }
     let carriers: Vec<u64> = names.iter().filter(|(_, rounds)| *rounds).map(|(name, _)| *name).collect();
     if random.one_in(3) && !carriers.is_empty() {
-        say("carry", format!("\"n{}\"", carriers[random.below(carriers.len() as u64) as usize]));
+        say("carry", format!("\"n{}\"", carriers[random.index(carriers.len())]));
     }
     if random.one_in(5) {
         say("split", "false".to_owned());
@@ -123,7 +127,7 @@ fn draw(random: &mut Random, order: u64, most: u64, say: &mut dyn FnMut(&str, St
     }
     let mut is_once = false;
     let name = match order {
-        2 | 3 | 4 => "random",
+        2..=4 => "random",
         5 => "shuffle",
         6 => "repeatable",
         8 if is_list => "weighted",
@@ -136,7 +140,7 @@ fn draw(random: &mut Random, order: u64, most: u64, say: &mut dyn FnMut(&str, St
     match name {
         "repeatable" => say("period", (1 + random.of_bits(8)).to_string()),
         "weighted" => {
-            let weights: Vec<u64> = (0..count).map(|_| random.of_bits(31)).chain([]).collect();
+            let weights: Vec<u64> = (0..count).map(|_| random.of_bits(31)).collect();
             say("weights", format!("{weights:?}"));
         }
         _ if random.one_in(3) => say("limit", (1 + random.of_bits(9)).to_string()),
@@ -153,7 +157,7 @@ fn draw(random: &mut Random, order: u64, most: u64, say: &mut dyn FnMut(&str, St
 
 /// A configuration: a template and its items.
 fn config(random: &mut Random) -> String {
-    let (packet, len) = TEMPLATES[random.below(TEMPLATES.len() as u64) as usize];
+    let (packet, len) = TEMPLATES[random.index(TEMPLATES.len())];
     let mut names = Vec::new();
     let items: Vec<String> = (0..random.below(5) + 1).map(|n| item(random, n, len.max(60), &mut names)).collect();
     let sums = if random.one_in(5) { "none" } else { "software" };
@@ -195,7 +199,7 @@ fn random_programs_make_the_packets_of_the_interpreter() {
         let config = config(&mut random);
         let instances = 1 + u32::try_from(random.below(4)).unwrap();
         let instance = u32::try_from(random.below(instances.into())).unwrap();
-        let bursts: Vec<usize> = (0..4).map(|_| 1 + random.below(64) as usize).collect();
+        let bursts: Vec<usize> = (0..4).map(|_| 1 + random.index(64)).collect();
         let setting = |config: &str| Setting {
             config: config.as_bytes().to_vec(),
             seed: program,

@@ -13,6 +13,7 @@ use perigee_load::{Compiler, Loader, Upload};
 use perigee_report::Error;
 use perigee_report::text;
 use perigee_wasm::engine::{Engines, Metering, WASM_STACK};
+use perigee_wasm::fields;
 use perigee_wasm::host::{Host, LogQueue};
 use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::stack::with_guest_stack;
@@ -140,16 +141,21 @@ impl Tape {
 }
 
 /// An instance that gets a recording's inputs.
-struct Player {
+struct Player<'l> {
     instance: Instance,
+    /// Who compiles, and for which engine.
+    loader: &'l Loader,
+    engine: wasmtime::Engine,
+    /// Its module was asked what is to be compiled: once, as in the run.
+    is_linked: bool,
     made: usize,
     started: Instant,
     /// The recorded deadline was longer than a call may take here.
     is_cut: bool,
 }
 
-impl Player {
-    fn start(engines: &Engines, tape: &Tape, loader: &Loader) -> Result<Self, String> {
+impl<'l> Player<'l> {
+    fn start(engines: &Engines, tape: &Tape, loader: &'l Loader) -> Result<Self, String> {
         let header = &tape.header;
         let is_deadline = header.end.trace.class == "deadline";
         let wrong = |e: String| format!("recording.bin: its grants: {e}");
@@ -182,8 +188,13 @@ impl Player {
         let mut instance = Instance::new(&module, host, region, |_| Ok(()))?;
         instance.code_shift = shift;
         let is_cut = wanted.deadline > bounds::CALL;
-        let mut player = Self { instance, made: 0, started: Instant::now(), is_cut };
+        let engine = module.pre.module().engine().clone();
+        let mut player = Self { instance, loader, engine, is_linked: false, made: 0, started: Instant::now(), is_cut };
         if let Some(snapshot) = &header.start {
+            snapshot.image.restore(&mut player.instance)?;
+            player.instance.set_globals(&snapshot.globals)?;
+            // What the run had put into the table is in no snapshot. The question for it leaves traces in memory.
+            player.link_fields();
             snapshot.image.restore(&mut player.instance)?;
             player.instance.set_globals(&snapshot.globals)?;
             player.instance.host_mut().restore_wasi(&snapshot.wasi);
@@ -242,6 +253,8 @@ impl Player {
     fn call(&mut self, event: &Event<'_>) -> Result<Option<Trace>, String> {
         let trapped = match event {
             Event::Batch { kind, count, head, packets, spares, rooms } => {
+                // Without an `init` it comes before the first batch.
+                self.link_fields();
                 self.put_area(0, head, HEAD)?;
                 self.put_area(PACKETS, packets, usize::MAX)?;
                 self.put_area(SPARES, spares, usize::MAX)?;
@@ -258,7 +271,10 @@ impl Player {
             Event::Request { kind, head, mailbox } => {
                 self.put_area(0, head, HEAD)?;
                 let answer = match kind {
-                    Kind::Init => self.instance.init(mailbox).map(|()| Vec::new()),
+                    Kind::Init => self.instance.init(mailbox).map(|()| {
+                        self.link_fields();
+                        Vec::new()
+                    }),
                     Kind::Message => self.instance.message(mailbox),
                     Kind::Save => self.instance.save(),
                     Kind::Restore => {
@@ -273,6 +289,21 @@ impl Player {
             Event::Times(_) => None,
         };
         Ok(trapped.and_then(|trapped| trapped.trace().cloned()))
+    }
+
+    /// Has fields compiled as the run has, right behind `init`. Where that fails the module does the same by itself.
+    fn link_fields(&mut self) {
+        if std::mem::replace(&mut self.is_linked, true) {
+            return;
+        }
+        let Ok(Some(plan)) = self.instance.plan() else { return };
+        let linked = fields::compile(&plan).and_then(|program| {
+            let native = self.loader.compile_fields(&self.engine, &program.wasm)?;
+            self.instance.link(&program, &native)
+        });
+        if let Err(why) = linked {
+            tracing::warn!("the recording's fields are interpreted: {why}");
+        }
     }
 
     fn put_area(&mut self, offset: u32, bytes: &[u8], most: usize) -> Result<(), String> {

@@ -16,9 +16,12 @@ fn a_plan_becomes_a_module_that_is_valid() {
     wasmparser::validate(&made.wasm).expect("valid");
 }
 
+/// What is said of a plan, and how it is made wrong.
+type Case = (&'static str, fn(&mut Head, &mut Item));
+
 #[test]
 fn what_breaks_the_abi_is_refused_by_its_name() {
-    let cases: [(&str, fn(&mut Head, &mut Item)); 9] = [
+    let cases: [Case; 9] = [
         ("version 2", |head, _| head.version = 2),
         ("larger than plans", |head, _| head.items = 65),
         ("ends too early", |head, _| head.items = 2),
