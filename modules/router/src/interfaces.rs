@@ -39,7 +39,12 @@ pub(crate) struct Interface {
 /// The interfaces, by the number of their port.
 pub(crate) struct Interfaces {
     by_port: [Option<Interface>; MAX_PORTS],
+    /// Their MAC addresses as numbers; [`NO_MAC`] where there is none.
+    macs: [u64; MAX_PORTS],
 }
+
+/// No MAC address: those have 48 bits.
+const NO_MAC: u64 = u64::MAX;
 
 impl Interface {
     pub(crate) fn new(mac: Mac, mtu: u16, advertises: bool) -> Self {
@@ -138,7 +143,7 @@ impl Interface {
 
 impl Interfaces {
     pub(crate) fn new() -> Self {
-        Self { by_port: [None; MAX_PORTS] }
+        Self { by_port: [None; MAX_PORTS], macs: [NO_MAC; MAX_PORTS] }
     }
 
     /// Adds one, whose links may not overlap with those of others.
@@ -151,11 +156,20 @@ impl Interfaces {
             ));
         }
         match self.by_port.get_mut(usize::from(port)) {
-            Some(place @ None) => *place = Some(interface),
+            Some(place @ None) => {
+                *place = Some(interface);
+                self.macs[usize::from(port)] = interface.mac.to_number();
+            }
             Some(Some(_)) => return Err(Refusal::new("interfaces: two of them have the same port")),
             None => return Err(Refusal::new("interfaces: there is no such port: ports are numbered from 0")),
         }
         Ok(())
+    }
+
+    /// Whether a MAC address, as a number, is that of a port.
+    #[inline(always)]
+    pub(crate) fn is_own(&self, port: u16, mac: u64) -> bool {
+        self.macs.get(usize::from(port)) == Some(&mac)
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 //!
 //! It looks up and rewrites, and never makes, holds or answers anything.
 
+mod burst;
 mod ecmp;
 mod v4;
 mod v6;
@@ -10,6 +11,7 @@ use crate::Tables;
 use crate::counts::Count;
 use crate::fib::{Place, Target};
 use core::net::IpAddr;
+pub(crate) use burst::{Burst, leave_plain};
 pub(crate) use ecmp::flow_hash;
 use perigee_guest::Packet;
 use perigee_guest::wire::{Ethernet, Header as _, Mac, ether_type};
