@@ -1,12 +1,12 @@
 //! The plain case of most packets, read with one check: Ethernet without tags, IPv4 without options.
 
-use super::Mac;
-use super::checksum::update;
+use super::{Mac, ether_type};
 
 /// Bytes of Ethernet and IPv4.
 const LEN: usize = 34;
-/// EtherType, version and header length of what is plain, as they stand at byte 12.
-const KIND: [u8; 3] = [8, 0, 0x45];
+/// The EtherType of IPv4 as it stands in a frame, and version and header length where there are no options.
+const IPV4: u16 = ether_type::IPV4.to_be();
+const KIND: u32 = 0x45;
 
 /// The headers of a frame that begins with Ethernet without tags and IPv4 without options, whose lengths fit. For fast paths:
 /// whoever asks for it parses everything else, and the same packets once more, by [`Ethernet`](super::Ethernet) and
@@ -24,96 +24,100 @@ const KIND: [u8; 3] = [8, 0, 0x45];
 /// assert_eq!(plain.destination_mac(), Mac([0; 6]).to_number());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct PlainIpv4<'a>(&'a [u8; LEN]);
+pub struct PlainIpv4 {
+    destination_mac: u64,
+    /// The IPv4 header as it stands there, in words that begin with its bytes: each byte is read once.
+    words: [u32; 5],
+}
 
-impl<'a> PlainIpv4<'a> {
+impl PlainIpv4 {
     /// Reads a frame. Nothing where it is something else, or where the length of its IPv4 packet cannot be.
     #[inline(always)]
     #[must_use]
-    pub fn of(frame: &'a [u8]) -> Option<Self> {
-        let plain = Self(frame.first_chunk()?);
+    pub fn of(frame: &[u8]) -> Option<Self> {
+        let head: &[u8; LEN] = frame.first_chunk()?;
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let words = [word(14), word(18), word(22), word(26), word(30)];
+        let upper = u16::from_le_bytes([head[4], head[5]]);
+        let plain = Self { destination_mac: u64::from(word(0)) | u64::from(upper) << 32, words };
         let len = usize::from(plain.total_length());
-        let is_plain = plain.array(12) == KIND && len >= 20 && len + 14 <= frame.len();
-        is_plain.then_some(plain)
+        let is_ipv4 = u16::from_le_bytes([head[12], head[13]]) == IPV4 && words[0] & 0xff == KIND;
+        (is_ipv4 && len >= 20 && len + 14 <= frame.len()).then_some(plain)
     }
 
-    /// What is behind the IPv4 header, without padding.
+    /// Length of what is behind the IPv4 header, without padding.
     #[inline(always)]
     #[must_use]
-    pub fn payload_length(self) -> u16 {
+    pub const fn payload_length(&self) -> u16 {
         self.total_length().wrapping_sub(20)
     }
 
     /// The MAC address to which the frame goes, as [`Mac::to_number`] gives it.
     #[inline(always)]
     #[must_use]
-    pub fn destination_mac(self) -> u64 {
-        u64::from_le_bytes(self.array(0)) & MAC
+    pub const fn destination_mac(&self) -> u64 {
+        self.destination_mac
     }
 
     /// Length from the IPv4 header on.
     #[inline(always)]
     #[must_use]
-    pub fn total_length(self) -> u16 {
-        u16::from_be_bytes(self.array(16))
+    pub const fn total_length(&self) -> u16 {
+        upper(self.words[0]).swap_bytes()
     }
 
     /// Whether it is a part of a packet.
     #[inline(always)]
     #[must_use]
-    pub fn is_fragment(self) -> bool {
-        u16::from_be_bytes(self.array(20)) & 0x3fff != 0
+    pub const fn is_fragment(&self) -> bool {
+        // The two upper bits are in the first byte: one is reserved, one says that it may not be fragmented.
+        self.words[1] & 0xff3f_0000 != 0
     }
 
     /// Time to live.
     #[inline(always)]
     #[must_use]
-    pub fn ttl(self) -> u8 {
-        self.0[22]
+    pub const fn ttl(&self) -> u8 {
+        self.words[2].to_le_bytes()[0]
     }
 
     /// Number of the protocol behind it.
     #[inline(always)]
     #[must_use]
-    pub fn protocol(self) -> u8 {
-        self.0[23]
+    pub const fn protocol(&self) -> u8 {
+        self.words[2].to_le_bytes()[1]
     }
 
     /// Source address.
     #[inline(always)]
     #[must_use]
-    pub fn source(self) -> u32 {
-        u32::from_be_bytes(self.array(26))
+    pub const fn source(&self) -> u32 {
+        self.words[3].swap_bytes()
     }
 
     /// Destination address.
     #[inline(always)]
     #[must_use]
-    pub fn destination(self) -> u32 {
-        u32::from_be_bytes(self.array(30))
+    pub const fn destination(&self) -> u32 {
+        self.words[4].swap_bytes()
     }
 
     /// Whether the header's checksum is right.
     #[inline(always)]
     #[must_use]
-    pub fn checksum_is_good(self) -> bool {
-        // The order of bytes does not matter to a sum that has to be all ones.
-        let (one, two) = (u64::from_le_bytes(self.array(14)), u64::from_le_bytes(self.array(22)));
-        let last = u64::from(u32::from_le_bytes(self.array(30)));
-        let halves = (one & 0xffff_ffff) + (one >> 32) + (two & 0xffff_ffff) + (two >> 32) + last;
-        let folded = (halves & 0xffff) + (halves >> 16 & 0xffff) + (halves >> 32);
-        (folded & 0xffff) + (folded >> 16) == 0xffff
-    }
-
-    #[inline(always)]
-    fn array<const N: usize>(self, at: usize) -> [u8; N] {
-        // `at` is a constant wherever this is inlined, and the check goes away.
-        core::array::from_fn(|byte| self.0[at + byte])
+    pub fn checksum_is_good(&self) -> bool {
+        let [a, b, c, d, e] = self.words.map(u64::from);
+        // The order of bytes does not matter to a sum that has to be all ones, which is a multiple of them. It is not 0: the first
+        // byte is not.
+        (a + b + c + d + e).is_multiple_of(0xffff)
     }
 }
 
-/// The bits of a MAC address in a number.
-const MAC: u64 = 0xffff_ffff_ffff;
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "16 bits are left after the shift")]
+const fn upper(word: u32) -> u16 {
+    (word >> 16) as u16
+}
 
 impl Mac {
     /// The address as a number, its first byte lowest: what is quick to compare.
@@ -130,15 +134,12 @@ impl Mac {
 #[inline(always)]
 pub fn next_hop(head: &mut [u8; LEN], macs: [u8; 12]) {
     head[..12].copy_from_slice(&macs);
-    let [ttl, protocol, high, low] = [head[22], head[23], head[24], head[25]];
-    let after = ttl.saturating_sub(1);
-    let sum = update(
-        u16::from_be_bytes([high, low]),
-        u16::from_be_bytes([ttl, protocol]),
-        u16::from_be_bytes([after, protocol]),
-    );
-    head[22] = after;
-    [head[24], head[25]] = sum.to_be_bytes();
+    let less = head[22].min(1);
+    head[22] -= less;
+    // The lower byte of the first word is one less, so the checksum is one more, which goes round behind all ones (RFC 1141).
+    let sum = u32::from(u16::from_le_bytes([head[24], head[25]])) + u32::from(less);
+    let sum = sum + u32::from(sum >= 0xffff && less != 0);
+    [head[24], head[25], ..] = sum.to_le_bytes();
 }
 
 #[cfg(test)]
@@ -181,10 +182,26 @@ mod tests {
             prop_assert_eq!(plain.is_fragment(), ip.is_fragment());
             prop_assert_eq!(plain.checksum_is_good(), ip.checksum_is_good(&[]));
             let (was_good, ttl) = (plain.checksum_is_good(), plain.ttl());
+            let word = |ttl| u16::from_be_bytes([ttl, plain.protocol()]);
+            let sum = crate::wire::checksum::update(ip.checksum(), word(ttl), word(ttl.saturating_sub(1)));
             next_hop(bytes.first_chunk_mut().unwrap(), macs);
             let plain = PlainIpv4::of(&bytes).unwrap();
             prop_assert_eq!(&bytes[..12], &macs);
+            prop_assert_eq!(u16::from_be_bytes([bytes[24], bytes[25]]), sum);
             prop_assert_eq!((plain.ttl(), plain.checksum_is_good()), (ttl.saturating_sub(1), was_good));
+        }
+    }
+
+    #[test]
+    fn a_hop_less_changes_the_checksum_as_an_update_does() {
+        for (ttl, sum) in [0, 1, 2, 64, 255].into_iter().flat_map(|ttl| (0..=u16::MAX).map(move |sum| (ttl, sum))) {
+            let mut head = [0; LEN];
+            (head[22], head[23]) = (ttl, 17);
+            head[24..26].copy_from_slice(&sum.to_be_bytes());
+            next_hop(&mut head, [7; 12]);
+            let word = |ttl| u16::from_be_bytes([ttl, 17]);
+            let expected = crate::wire::checksum::update(sum, word(ttl), word(ttl.saturating_sub(1)));
+            assert_eq!(u16::from_be_bytes([head[24], head[25]]), expected, "{ttl} {sum:#x}");
         }
     }
 }

@@ -89,6 +89,13 @@ impl Target {
         kind << 16 | index as u32
     }
 
+    /// The next hop of a number that means one.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    pub(crate) const fn hop_of(number: u32) -> Option<u16> {
+        if number & 0xff_0000 == 0 { Some(number as u16) } else { None }
+    }
+
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
     pub(crate) const fn from_number(number: u32) -> Self {

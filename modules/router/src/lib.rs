@@ -109,13 +109,7 @@ impl Module for Router {
                 packet.tx(port);
                 continue;
             }
-            match fast::forward(call.tables, &mut packet, now) {
-                Ok((port, count)) => {
-                    count.add(1);
-                    packet.tx(port);
-                }
-                Err(reason) => self.slow.handle(&mut call, packet, reason),
-            }
+            self.slow.forward(&mut call, packet, now);
         }
         Count::Forwarded4.add(forwarded);
         self.slow.spent = call.spent;

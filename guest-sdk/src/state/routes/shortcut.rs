@@ -8,12 +8,13 @@ use super::node::{Node, rank};
 use super::layout::Layout;
 use crate::state::prefix::Address;
 use crate::state::{NoMemory, filled};
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 /// The bits that it tells apart: three levels of the tree end there.
 const BITS: u8 = FIRST + 3 * STRIDE;
 /// The bits that entries of a group have in common.
 const GROUP: u8 = BITS - STRIDE;
+const ENTRIES: usize = 1 << BITS;
 /// Nobody has looked yet.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -28,22 +29,21 @@ pub(super) struct Entry {
 
 /// The entries.
 pub(super) struct Shortcut {
-    entries: Vec<Entry>,
+    /// As many as there are numbers of so many bits, so that no place needs a check.
+    entries: Box<[Entry; ENTRIES]>,
 }
 
 impl Shortcut {
     pub(super) fn new() -> Result<Self, NoMemory> {
-        Ok(Self { entries: filled(1 << BITS, Entry { node: UNKNOWN, best: 0 })? })
+        let entries = filled(ENTRIES, Entry { node: UNKNOWN, best: 0 })?.into_boxed_slice();
+        Ok(Self { entries: entries.try_into().map_err(|_| NoMemory { bytes: ENTRIES * size_of::<Entry>() })? })
     }
 
     /// The entry of an address.
     #[inline(always)]
     pub(super) fn get<A: Address>(&mut self, words: &[u64], key: Key) -> Entry {
-        let at = index(key);
-        match self.entries.get(at) {
-            Some(entry) if entry.node != UNKNOWN => *entry,
-            _ => self.fill::<A>(words, key),
-        }
+        let entry = self.entries[index(key)];
+        if entry.node == UNKNOWN { self.fill::<A>(words, key) } else { entry }
     }
 
     /// Forgets what is known of all addresses that begin with the first `depth` bits of `key`.
@@ -100,7 +100,7 @@ impl Shortcut {
                 *place = entry;
             }
         }
-        self.entries.get(index(key)).copied().unwrap_or(above)
+        self.entries[index(key)]
     }
 }
 

@@ -11,7 +11,7 @@ use perigee_guest::abi::{MAX_BATCH, rx_flags};
 use perigee_guest::wire::{PlainIpv4, next_hop};
 use perigee_guest::{Batch, Packet};
 
-/// There is no route, or the packet is not plain. No number of a route: that has an owner below 16 in its upper byte.
+/// There is no route, or the packet is not plain. No number of a route to a next hop.
 const NOTHING: u32 = u32::MAX;
 /// An address of nobody, which stands for packets that are not plain.
 const NOBODY: u32 = 0;
@@ -34,19 +34,14 @@ impl Burst {
         for (packet, to) in batch.packets().zip(&mut self.to) {
             *to = destination(tables, &packet).unwrap_or(NOBODY);
         }
-        let (to, found) = (&self.to[..self.len], &mut self.found[..self.len]);
-        tables.fib.v4.lookup_each(to, found, NOTHING);
-        // A default route has an answer for nobody as well.
-        for (to, found) in to.iter().zip(found) {
-            if *to == NOBODY {
-                *found = NOTHING;
-            }
-        }
+        tables.fib.v4.lookup_each(&self.to[..self.len], &mut self.found[..self.len], NOTHING);
     }
 
-    /// For each packet the number of its route.
+    /// For each packet the number of its route, or [`NOTHING`].
+    #[inline(always)]
     pub(crate) fn found(&self) -> impl Iterator<Item = u32> {
-        self.found[..self.len].iter().copied()
+        // A default route has an answer for nobody as well.
+        self.to.iter().zip(&self.found).map(|(to, found)| if *to == NOBODY { NOTHING } else { *found })
     }
 }
 
@@ -77,10 +72,7 @@ const fn is_host(address: u32) -> bool {
 /// leaves. Nothing: the packet is as it was.
 #[inline(always)]
 pub(crate) fn leave_plain(tables: &mut Tables, packet: &mut Packet<'_>, found: u32, now: u64) -> Option<u16> {
-    if found == NOTHING {
-        return None;
-    }
-    let Target::Hop(number) = Target::from_number(found) else { return None };
+    let number = Target::hop_of(found)?;
     let changes = tables.neighbours.changes();
     let mut link = &tables.fib.hops.get(usize::from(number))?.link;
     if link.changes != changes {

@@ -46,15 +46,20 @@ impl Follower {
                 packet.tx(port);
                 continue;
             }
-            match fast::forward(tables, &mut packet, now) {
-                Ok((port, count)) => {
-                    count.add(1);
-                    packet.tx(port);
-                }
-                Err(reason) => self.leave(packet, reason),
-            }
+            self.forward(tables, packet, now);
         }
         Count::Forwarded4.add(forwarded);
+    }
+
+    #[inline(never)]
+    fn forward(&self, tables: &mut Tables, mut packet: Packet<'_>, now: u64) {
+        match fast::forward(tables, &mut packet, now) {
+            Ok((port, count)) => {
+                count.add(1);
+                packet.tx(port);
+            }
+            Err(reason) => self.leave(packet, reason),
+        }
     }
 
     fn leave(&self, packet: Packet<'_>, reason: Reason) {
