@@ -53,8 +53,13 @@ impl Engine<'_> {
     }
 
     pub(crate) fn find_inside(&self, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
+        self.find_inside_at(hash(self.tables.head.seed, Own::Inside, number, own, remote), number, own, remote)
+    }
+
+    /// The same, by its hash.
+    #[inline]
+    pub(crate) fn find_inside_at(&self, hash: u32, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
         let tables = &self.tables;
-        let hash = hash(tables.head.seed, Own::Inside, number, own, remote);
         tables.by_inside.find(&tables.sessions, hash, |session| {
             (session.inside, session.inside_port) == own
                 && (session.remote, session.remote_port) == remote
@@ -69,8 +74,13 @@ impl Engine<'_> {
     }
 
     pub(crate) fn find_outside(&self, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
+        self.find_outside_at(hash(self.tables.head.seed, Own::Outside, number, own, remote), number, own, remote)
+    }
+
+    /// The same, by its hash.
+    #[inline]
+    pub(crate) fn find_outside_at(&self, hash: u32, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
         let tables = &self.tables;
-        let hash = hash(tables.head.seed, Own::Outside, number, own, remote);
         tables.by_outside.find(&tables.sessions, hash, |session| {
             (session.outside, session.outside_port) == own
                 && (session.remote, session.remote_port) == remote
