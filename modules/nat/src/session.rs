@@ -26,7 +26,7 @@ pub(crate) enum Own {
 }
 
 /// The hash of a session's key, or with remote (0, 0) of a mapping's.
-#[inline]
+#[inline(always)]
 pub(crate) fn hash(seed: u64, own: Own, number: u8, (address, port): Endpoint, remote: Endpoint) -> u32 {
     let first = u64::from(address) << 32 | u64::from(remote.0);
     let second = u64::from(port) << 48 | u64::from(remote.1) << 32 | u64::from(number) << 8 | u64::from(own as u8 + 1);
