@@ -8,7 +8,7 @@ use crate::config::Rules;
 use crate::outcome::Count;
 use crate::rewrite::Endpoint;
 use crate::session::{Engine, Own, hash};
-use crate::table::Class;
+use crate::table::{Class, Tables};
 use crate::tcp::From as By;
 use crate::work::Work;
 use core::hint::black_box;
@@ -24,8 +24,13 @@ const TCP_CHECKSUM: usize = TRANSPORT + 16;
 /// Packets from which on sessions are asked for together.
 const MANY: usize = 8;
 
-/// For each packet of a burst: [`OUTBOUND`] or [`INBOUND`] with the hash of its session in the lower half; 0: it is not plain.
-pub(crate) struct Burst([u64; MAX_BATCH]);
+/// What is known of the packets of a burst.
+pub(crate) struct Burst {
+    /// [`OUTBOUND`] or [`INBOUND`] with the hash of the packet's session in the lower half; 0: it is not plain.
+    plans: [u64; MAX_BATCH],
+    /// The first session of each one's chain.
+    firsts: [u32; MAX_BATCH],
+}
 
 const OUTBOUND: u64 = 1 << 32;
 const INBOUND: u64 = 2 << 32;
@@ -45,11 +50,11 @@ std::thread_local! {
 
 impl Burst {
     pub(crate) const fn new() -> Self {
-        Self([0; MAX_BATCH])
+        Self { plans: [0; MAX_BATCH], firsts: [0; MAX_BATCH] }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().copied()
+        self.plans.iter().copied()
     }
 
     /// Computes the hashes of all packets, and reads the sessions that stand there. With a link every packet is looked at by it, and
@@ -60,15 +65,32 @@ impl Burst {
         let is_off = is_off || NONE_IS_PLAIN.get();
         let len = batch.len().min(MAX_BATCH);
         if is_off {
-            return self.0[..len].fill(0);
+            return self.plans[..len].fill(0);
         }
-        for (plan, packet) in self.0.iter_mut().zip(batch.packets()) {
+        for (plan, packet) in self.plans.iter_mut().zip(batch.packets()) {
             *plan = work.engine.plan(packet.bytes());
         }
         if len >= MANY {
-            let read = self.0[..len].iter().fold(0, |read, plan| read ^ work.engine.glance(*plan));
-            black_box(read);
+            self.ask_for(&work.engine.tables, len);
         }
+    }
+}
+
+impl Burst {
+    /// Reads the chains of all packets, then a word at both ends of the first session of each: loops that do nothing else, so that
+    /// many of them are on their way at once.
+    fn ask_for(&mut self, tables: &Tables<'_>, len: usize) {
+        let (plans, firsts) = (&self.plans[..len], &mut self.firsts[..len]);
+        for (first, plan) in firsts.iter_mut().zip(plans) {
+            let chains = if plan & INBOUND == 0 { &tables.by_inside } else { &tables.by_outside };
+            *first = chains.first(hash_of(*plan));
+        }
+        let read = firsts.iter().fold(0, |read, first| {
+            let session = tables.sessions.at(*first);
+            read ^ session.inside ^ session.flags
+        });
+        // Nobody needs it, which the compiler must not know.
+        black_box(read);
     }
 }
 
@@ -100,15 +122,6 @@ impl Engine<'_> {
         } else {
             0
         }
-    }
-
-    /// Something of the first session with a hash, so that it is near when it is needed.
-    #[inline(always)]
-    fn glance(&self, plan: u64) -> u32 {
-        let tables = &self.tables;
-        let chains = if plan & OUTBOUND != 0 { &tables.by_inside } else { &tables.by_outside };
-        let session = tables.sessions.at(chains.first(hash_of(plan)));
-        session.inside ^ session.used
     }
 
     /// Translates a packet whose plan is not 0, if its session is there: true. Else it is as it was.
