@@ -66,6 +66,20 @@ impl PlainIpv4 {
         upper(self.words[0]).swap_bytes()
     }
 
+    /// DSCP and ECN.
+    #[inline(always)]
+    #[must_use]
+    pub const fn traffic_class(&self) -> u8 {
+        self.words[0].to_le_bytes()[1]
+    }
+
+    /// Whether it may not be fragmented.
+    #[inline(always)]
+    #[must_use]
+    pub const fn dont_fragment(&self) -> bool {
+        self.words[1] & 0x40_0000 != 0
+    }
+
     /// Whether it is a part of a packet.
     #[inline(always)]
     #[must_use]
@@ -179,7 +193,8 @@ mod tests {
             prop_assert_eq!(plain.payload_length(), ip.total_length() - 20);
             prop_assert_eq!((plain.source(), plain.destination()), (ip.source().to_bits(), ip.destination().to_bits()));
             prop_assert_eq!((plain.ttl(), plain.protocol()), (ip.ttl(), ip.protocol()));
-            prop_assert_eq!(plain.is_fragment(), ip.is_fragment());
+            prop_assert_eq!((plain.is_fragment(), plain.dont_fragment()), (ip.is_fragment(), ip.dont_fragment()));
+            prop_assert_eq!(plain.traffic_class(), ip.dscp() << 2 | ip.ecn());
             prop_assert_eq!(plain.checksum_is_good(), ip.checksum_is_good(&[]));
             let (was_good, ttl) = (plain.checksum_is_good(), plain.ttl());
             let word = |ttl| u16::from_be_bytes([ttl, plain.protocol()]);
