@@ -70,7 +70,7 @@ fn shortcut_agrees(changes: &[(Prefix<Ipv4Addr>, u32)], others: &[u32]) {
     let mut table = RouteTable::<Ipv4Addr>::new(changes.len()).unwrap().with_shortcut().unwrap();
     let ends = changes.iter().flat_map(|(prefix, _)| [prefix.address().to_bits(), prefix.last().to_bits()]);
     let addresses: Vec<u32> = ends.chain(others.iter().copied()).collect();
-    let mut found = vec![0; addresses.len()];
+    let mut found = std::vec![0; addresses.len()];
     for &(prefix, value) in changes {
         if value % 3 == 0 {
             let _ = table.remove(prefix);

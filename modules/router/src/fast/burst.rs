@@ -16,6 +16,12 @@ const NOTHING: u32 = u32::MAX;
 /// An address of nobody, which stands for packets that are not plain.
 const NOBODY: u32 = 0;
 
+#[cfg(test)]
+std::thread_local! {
+    /// No packet is plain: what the general path does is what this one has to do.
+    pub(crate) static NONE_IS_PLAIN: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
 /// What was found for the packets of a burst.
 pub(crate) struct Burst {
     to: [u32; MAX_BATCH],
@@ -33,6 +39,10 @@ impl Burst {
         self.len = batch.len().min(MAX_BATCH);
         for (packet, to) in batch.packets().zip(&mut self.to) {
             *to = destination(tables, &packet).unwrap_or(NOBODY);
+        }
+        #[cfg(test)]
+        if NONE_IS_PLAIN.get() {
+            self.to.fill(NOBODY);
         }
         tables.fib.v4.lookup_each(&self.to[..self.len], &mut self.found[..self.len], NOTHING);
     }

@@ -11,6 +11,8 @@ use crate::Tables;
 use crate::counts::Count;
 use crate::fib::{Place, Target};
 use core::net::IpAddr;
+#[cfg(test)]
+pub(crate) use burst::NONE_IS_PLAIN;
 pub(crate) use burst::{Burst, leave_plain};
 pub(crate) use ecmp::flow_hash;
 use perigee_guest::Packet;
