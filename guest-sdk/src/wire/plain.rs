@@ -26,6 +26,7 @@ const KIND: u32 = 0x45;
 #[derive(Clone, Copy, Debug)]
 pub struct PlainIpv4 {
     destination_mac: u64,
+    is_ipv4: bool,
     /// The IPv4 header as it stands there, in words that begin with its bytes: each byte is read once.
     words: [u32; 5],
 }
@@ -35,14 +36,20 @@ impl PlainIpv4 {
     #[inline(always)]
     #[must_use]
     pub fn of(frame: &[u8]) -> Option<Self> {
-        let head: &[u8; LEN] = frame.first_chunk()?;
+        let plain = Self::of_head(frame.first_chunk()?);
+        let len = usize::from(plain.total_length());
+        (plain.is_ipv4 && plain.words[0] & 0xff == KIND && len >= 20 && len + 14 <= frame.len()).then_some(plain)
+    }
+
+    /// Reads the beginning of a frame that [`Self::of`] has read before: what it is is not looked at again.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_head(head: &[u8; LEN]) -> Self {
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let words = [word(14), word(18), word(22), word(26), word(30)];
         let upper = u16::from_le_bytes([head[4], head[5]]);
-        let plain = Self { destination_mac: u64::from(word(0)) | u64::from(upper) << 32, words };
-        let len = usize::from(plain.total_length());
-        let is_ipv4 = u16::from_le_bytes([head[12], head[13]]) == IPV4 && words[0] & 0xff == KIND;
-        (is_ipv4 && len >= 20 && len + 14 <= frame.len()).then_some(plain)
+        let is_ipv4 = u16::from_le_bytes([head[12], head[13]]) == IPV4;
+        Self { destination_mac: u64::from(word(0)) | u64::from(upper) << 32, is_ipv4, words }
     }
 
     /// Length of what is behind the IPv4 header, without padding.
@@ -144,7 +151,7 @@ impl Mac {
 }
 
 /// Sends the frame of an IPv4 packet to the next link: other MAC addresses (the destination's, then the source's), a hop less, and a
-/// checksum that is changed by as much. `head` is the beginning of a frame that [`PlainIpv4::of`] has read.
+/// checksum that is changed by as much; of a packet without hops only the addresses. `head` is the beginning of a frame that [`PlainIpv4::of`] has read.
 #[inline(always)]
 pub fn next_hop(head: &mut [u8; LEN], macs: [u8; 12]) {
     head[..12].copy_from_slice(&macs);
@@ -198,24 +205,25 @@ mod tests {
             prop_assert_eq!(plain.checksum_is_good(), ip.checksum_is_good(&[]));
             let (was_good, ttl) = (plain.checksum_is_good(), plain.ttl());
             let word = |ttl| u16::from_be_bytes([ttl, plain.protocol()]);
-            let sum = crate::wire::checksum::update(ip.checksum(), word(ttl), word(ttl.saturating_sub(1)));
+            let ip_sum = ip.checksum();
+            let sum = crate::wire::checksum::update(ip_sum, word(ttl), word(ttl.saturating_sub(1)));
             next_hop(bytes.first_chunk_mut().unwrap(), macs);
             let plain = PlainIpv4::of(&bytes).unwrap();
             prop_assert_eq!(&bytes[..12], &macs);
-            prop_assert_eq!(u16::from_be_bytes([bytes[24], bytes[25]]), sum);
+            prop_assert_eq!(u16::from_be_bytes([bytes[24], bytes[25]]), if ttl == 0 { ip_sum } else { sum });
             prop_assert_eq!((plain.ttl(), plain.checksum_is_good()), (ttl.saturating_sub(1), was_good));
         }
     }
 
     #[test]
     fn a_hop_less_changes_the_checksum_as_an_update_does() {
-        for (ttl, sum) in [0, 1, 2, 64, 255].into_iter().flat_map(|ttl| (0..=u16::MAX).map(move |sum| (ttl, sum))) {
+        for (ttl, sum) in [1, 2, 64, 255].into_iter().flat_map(|ttl| (0..=u16::MAX).map(move |sum| (ttl, sum))) {
             let mut head = [0; LEN];
             (head[22], head[23]) = (ttl, 17);
             head[24..26].copy_from_slice(&sum.to_be_bytes());
             next_hop(&mut head, [7; 12]);
             let word = |ttl| u16::from_be_bytes([ttl, 17]);
-            let expected = crate::wire::checksum::update(sum, word(ttl), word(ttl.saturating_sub(1)));
+            let expected = crate::wire::checksum::update(sum, word(ttl), word(ttl - 1));
             assert_eq!(u16::from_be_bytes([head[24], head[25]]), expected, "{ttl} {sum:#x}");
         }
     }

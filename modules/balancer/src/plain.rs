@@ -29,6 +29,8 @@ pub(crate) struct Burst {
 }
 
 const PLAIN: u64 = 1 << 32;
+/// Beside it: a segment of TCP.
+const SEGMENT: u64 = 2 << 32;
 
 #[cfg(test)]
 std::thread_local! {
@@ -61,8 +63,8 @@ impl Balancer {
             let Some(seen) = Plain::of(packet.bytes()) else { continue };
             // All tables have the same seed.
             let hash = connections.table(State::Udp).hash_of(&FiveTuple::V4(seen.flow)).to_number();
-            *plan = PLAIN | u64::from(hash);
             let which = usize::from(seen.kind == Kind::Segment);
+            *plan = if which == 0 { PLAIN } else { PLAIN | SEGMENT } | u64::from(hash);
             if let Some(place) = burst.hashes[which].get_mut(counts[which]) {
                 *place = hash;
                 counts[which] += 1;
@@ -79,7 +81,7 @@ impl Balancer {
     /// packet is as it was.
     #[inline(always)]
     pub(crate) fn send_plain(&mut self, packet: &mut Packet<'_>, plan: u64) -> Option<u16> {
-        let plain = Plain::of(packet.bytes())?;
+        let plain = Plain::of_head(packet.bytes().first_chunk()?, plan & SEGMENT != 0);
         let service = self.pool.service4(&plain.flow)?;
         let state = if plain.kind == Kind::Segment { State::Tcp } else { State::Udp };
         let table = self.connections.table_mut(state);
@@ -129,7 +131,6 @@ impl Plain {
     #[inline(always)]
     fn of(frame: &[u8]) -> Option<Self> {
         let ip = PlainIpv4::of(frame)?;
-        let ports: &[u8; PORTS + 4] = frame.first_chunk()?;
         let least = match ip.protocol() {
             protocol::UDP => 4,
             protocol::TCP => 14,
@@ -138,18 +139,23 @@ impl Plain {
         if ip.is_fragment() || ip.payload_length() < least {
             return None;
         }
-        let kind = match ip.protocol() {
-            protocol::UDP => Kind::Datagram,
-            _ => of_flags(*frame.get(FLAGS)?),
-        };
-        if !matches!(kind, Kind::Datagram | Kind::Segment) {
+        let is_segment = ip.protocol() == protocol::TCP;
+        if is_segment && of_flags(*frame.get(FLAGS)?) != Kind::Segment {
             return None;
         }
+        Some(Self::of_head(frame.first_chunk()?, is_segment))
+    }
+
+    /// Reads the beginning of a frame that [`Self::of`] has read before.
+    #[inline(always)]
+    fn of_head(head: &[u8; PORTS + 4], is_segment: bool) -> Self {
+        let [.., a, b, c, d] = *head;
+        let ip = head.first_chunk().map_or_else(|| PlainIpv4::of_head(&[0; PORTS]), PlainIpv4::of_head);
         let flow = FiveTuple4 {
             source: ip.source().into(),
             destination: ip.destination().into(),
-            source_port: u16::from_be_bytes([ports[34], ports[35]]),
-            destination_port: u16::from_be_bytes([ports[36], ports[37]]),
+            source_port: u16::from_be_bytes([a, b]),
+            destination_port: u16::from_be_bytes([c, d]),
             protocol: ip.protocol(),
         };
         let ip = Ip {
@@ -159,6 +165,6 @@ impl Plain {
             class: ip.traffic_class(),
             is_whole: ip.dont_fragment(),
         };
-        Some(Self { flow, kind, ip })
+        Self { flow, kind: if is_segment { Kind::Segment } else { Kind::Datagram }, ip }
     }
 }

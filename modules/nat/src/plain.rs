@@ -17,10 +17,13 @@ use perigee_guest::wire::checksum::Change;
 use perigee_guest::wire::{Header as _, PlainIpv4, Tcp, Udp, protocol};
 use perigee_guest::{Batch, Packet};
 
-/// Where the transport begins, and in it its checksum.
+/// Where IPv4 has its checksum; where the transport begins, and its checksum is, and its fixed part ends.
+const IP_CHECKSUM: usize = 24;
 const TRANSPORT: usize = 34;
 const UDP_CHECKSUM: usize = TRANSPORT + 6;
+const UDP_END: usize = TRANSPORT + Udp::LEN;
 const TCP_CHECKSUM: usize = TRANSPORT + 16;
+const TCP_END: usize = TRANSPORT + Tcp::LEN;
 /// Packets from which on sessions are asked for together.
 const MANY: usize = 8;
 
@@ -127,9 +130,10 @@ impl Engine<'_> {
     /// Translates a packet whose plan is not 0, if its session is there: true. Else it is as it was.
     #[inline(always)]
     pub(crate) fn translate_plain(&mut self, packet: &mut Packet<'_>, plan: u64, done: &mut Translated) -> bool {
-        let frame = packet.bytes_mut();
-        let Some(ip) = PlainIpv4::of(frame) else { return false };
-        let Some((from, to)) = ports(frame) else { return false };
+        let Some(head) = packet.head::<UDP_END>() else { return false };
+        let Some(start) = head.first_chunk() else { return false };
+        let ip = PlainIpv4::of_head(start);
+        let (from, to) = (u16::from_be_bytes([head[34], head[35]]), u16::from_be_bytes([head[36], head[37]]));
         let (source, destination, number) = ((ip.source(), from), (ip.destination(), to), ip.protocol());
         let is_outbound = plan & OUTBOUND != 0;
         let place = if is_outbound {
@@ -140,23 +144,45 @@ impl Engine<'_> {
         if place == 0 {
             return false;
         }
-        if number == protocol::UDP {
-            let class = if is_outbound { Class::of(self.tables.sessions.at(place).class) } else { Class::Udp };
-            self.touch(place, class);
-        } else {
-            let end = TRANSPORT + usize::from(ip.payload_length());
-            let Ok(segment) = Tcp::parse(frame.get(TRANSPORT..end).unwrap_or_default()) else { return false };
-            self.follow(place, if is_outbound { By::Inside } else { By::Outside }, segment.header);
+        if number == protocol::TCP {
+            return self.translate_tcp(packet, is_outbound, place, done);
         }
+        let class = if is_outbound { Class::of(self.tables.sessions.at(place).class) } else { Class::Udp };
+        self.touch(place, class);
+        let Some(head) = packet.head_mut::<UDP_END>() else { return false };
+        self.rewrite::<UDP_END, UDP_CHECKSUM>(head, is_outbound, place, done);
+        true
+    }
+
+    /// The same for TCP, whose session was found.
+    #[inline(never)]
+    fn translate_tcp(&mut self, packet: &mut Packet<'_>, is_outbound: bool, place: u32, done: &mut Translated) -> bool {
+        let frame = packet.bytes();
+        let Some(ip) = PlainIpv4::of(frame) else { return false };
+        let end = TRANSPORT + usize::from(ip.payload_length());
+        let Ok(segment) = Tcp::parse(frame.get(TRANSPORT..end).unwrap_or_default()) else { return false };
+        self.follow(place, if is_outbound { By::Inside } else { By::Outside }, segment.header);
+        let Some(head) = packet.head_mut::<TCP_END>() else { return false };
+        self.rewrite::<TCP_END, TCP_CHECKSUM>(head, is_outbound, place, done);
+        true
+    }
+
+    #[inline(always)]
+    fn rewrite<const LEN: usize, const CHECKSUM: usize>(
+        &self,
+        head: &mut [u8; LEN],
+        is_outbound: bool,
+        place: u32,
+        done: &mut Translated,
+    ) {
         let session = self.tables.sessions.at(place);
         if is_outbound {
             done.outbound += 1;
-            rewrite::<26, TRANSPORT>(frame, number, (session.outside, session.outside_port));
+            rewrite::<LEN, 26, TRANSPORT, CHECKSUM>(head, (session.outside, session.outside_port));
         } else {
             done.inbound += 1;
-            rewrite::<30, { TRANSPORT + 2 }>(frame, number, (session.inside, session.inside_port));
+            rewrite::<LEN, 30, { TRANSPORT + 2 }, CHECKSUM>(head, (session.inside, session.inside_port));
         }
-        true
     }
 }
 
@@ -183,34 +209,28 @@ fn ports(frame: &[u8]) -> Option<(u16, u16)> {
 /// [`set_endpoint`](crate::rewrite::set_endpoint), at constant places. In the machine's order, in which sums of words are what they are
 /// in network order, but for the order of their bytes (RFC 1071, section 2 (B)).
 #[inline(always)]
-fn rewrite<const ADDRESS: usize, const PORT: usize>(frame: &mut [u8], number: u8, (address, port): Endpoint) {
-    let at = if number == protocol::UDP { UDP_CHECKSUM } else { TCP_CHECKSUM };
+fn rewrite<const LEN: usize, const ADDRESS: usize, const PORT: usize, const CHECKSUM: usize>(
+    head: &mut [u8; LEN],
+    (address, port): Endpoint,
+) {
     let (address, port) = (address.to_be(), port.to_be());
-    let change = replace32::<ADDRESS>(frame, address);
-    let sum = read16(frame, 24);
-    write16(frame, 24, change.apply(sum));
-    let change = change.u16(read16(frame, PORT), port);
-    write16(frame, PORT, port);
-    let sum = read16(frame, at);
-    write16(frame, at, if number == protocol::UDP { change.apply_udp(sum) } else { change.apply(sum) });
+    let before = u32::from_ne_bytes([head[ADDRESS], head[ADDRESS + 1], head[ADDRESS + 2], head[ADDRESS + 3]]);
+    head[ADDRESS..ADDRESS + 4].copy_from_slice(&address.to_ne_bytes());
+    let change = Change::new().u32(before, address);
+    let sum = read16(head, IP_CHECKSUM);
+    write16(head, IP_CHECKSUM, change.apply(sum));
+    let change = change.u16(read16(head, PORT), port);
+    write16(head, PORT, port);
+    let sum = read16(head, CHECKSUM);
+    write16(head, CHECKSUM, if CHECKSUM == UDP_CHECKSUM { change.apply_udp(sum) } else { change.apply(sum) });
 }
 
 #[inline(always)]
-fn replace32<const AT: usize>(frame: &mut [u8], to: u32) -> Change {
-    let Some(place) = frame.get_mut(AT..).and_then(|rest| rest.first_chunk_mut()) else { return Change::new() };
-    let before = u32::from_ne_bytes(*place);
-    *place = to.to_ne_bytes();
-    Change::new().u32(before, to)
+fn read16<const LEN: usize>(head: &[u8; LEN], at: usize) -> u16 {
+    u16::from_ne_bytes([head[at], head[at + 1]])
 }
 
 #[inline(always)]
-fn read16(frame: &[u8], at: usize) -> u16 {
-    frame.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u16::from_ne_bytes(*bytes))
-}
-
-#[inline(always)]
-fn write16(frame: &mut [u8], at: usize, value: u16) {
-    if let Some(place) = frame.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
-        *place = value.to_ne_bytes();
-    }
+fn write16<const LEN: usize>(head: &mut [u8; LEN], at: usize, value: u16) {
+    [head[at], head[at + 1]] = value.to_ne_bytes();
 }

@@ -125,14 +125,20 @@ impl Engine<'_> {
 impl Engine<'_> {
     /// A session is used, and is of this class from now on. It moves in its list at most once in a 64th of its time, so that a busy
     /// session's packets write little; it ends up to so much later, never earlier.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn touch(&mut self, place: u32, class: Class) {
+        let session = self.tables.sessions.at(place);
+        let step = self.rules.timers.get(class as usize).map_or(0, |timer| timer / 64);
+        if session.class != class.number() || self.now.wrapping_sub(session.used) >= step {
+            self.move_back(place, class);
+        }
+    }
+
+    /// Moves a session to the end of the list of its class.
+    #[inline(never)]
+    fn move_back(&mut self, place: u32, class: Class) {
         let session = *self.tables.sessions.at(place);
         let before = Class::of(session.class);
-        let step = self.rules.timers.get(class as usize).map_or(0, |timer| timer / 64);
-        if before == class && self.now.wrapping_sub(session.used) < step {
-            return;
-        }
         self.tables.unlink(place);
         self.tables.append(place, class);
         self.tables.sessions.at_mut(place).used = self.now;

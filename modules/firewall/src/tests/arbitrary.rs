@@ -64,7 +64,7 @@ proptest! {
             let keys = format!(r#""stateful":false,"policy":"{policy}","reject_rate":{{"per_second":9,"burst":9}}"#);
             let rules = [
                 r#"{"proto":"udp","dport":"1-100","action":"accept"}"#,
-                r#"{"proto":"tcp","flags":"fin","mark":7}"#,
+                r#"{"proto":"tcp","flags":"fin","mark":7,"action":"next"}"#,
                 r#"{"proto":"tcp","sport":"5-9","count":"some","action":"accept"}"#,
                 r#"{"dst":"10.0.0.2","in":"a","action":"drop"}"#,
                 r#"{"src":["10.0.0.0/30","2001:db8::/64"],"action":"reject"}"#,
