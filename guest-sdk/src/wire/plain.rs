@@ -4,9 +4,8 @@ use super::{Mac, ether_type};
 
 /// Bytes of Ethernet and IPv4.
 const LEN: usize = 34;
-/// The EtherType of IPv4 as it stands in a frame, and version and header length where there are no options.
-const IPV4: u16 = ether_type::IPV4.to_be();
-const KIND: u32 = 0x45;
+/// The EtherType of IPv4 as it stands in a frame, then version and header length where there are no options.
+const KIND: u32 = 0x45_0000 | ether_type::IPV4.swap_bytes() as u32;
 
 /// The headers of a frame that begins with Ethernet without tags and IPv4 without options, whose lengths fit. For fast paths:
 /// whoever asks for it parses everything else, and the same packets once more, by [`Ethernet`](super::Ethernet) and
@@ -26,7 +25,8 @@ const KIND: u32 = 0x45;
 #[derive(Clone, Copy, Debug)]
 pub struct PlainIpv4 {
     destination_mac: u64,
-    is_ipv4: bool,
+    /// EtherType, version and header length, and a byte more.
+    kind: u32,
     /// The IPv4 header as it stands there, in words that begin with its bytes: each byte is read once.
     words: [u32; 5],
 }
@@ -37,8 +37,11 @@ impl PlainIpv4 {
     #[must_use]
     pub fn of(frame: &[u8]) -> Option<Self> {
         let plain = Self::of_head(frame.first_chunk()?);
-        let len = usize::from(plain.total_length());
-        (plain.is_ipv4 && plain.words[0] & 0xff == KIND && len >= 20 && len + 14 <= frame.len()).then_some(plain)
+        // One branch for all: what is not 0 is wrong. The upper bit of a difference says that it is below 0.
+        let (len, there) = (u32::from(plain.total_length()), u32::from(u16::try_from(frame.len()).unwrap_or(u16::MAX)));
+        let lengths = len.wrapping_sub(20) | there.wrapping_sub(14).wrapping_sub(len);
+        let wrong = plain.kind & 0xff_ffff ^ KIND | lengths >> 31;
+        (wrong == 0).then_some(plain)
     }
 
     /// Reads the beginning of a frame that [`Self::of`] has read before: what it is is not looked at again.
@@ -48,8 +51,7 @@ impl PlainIpv4 {
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let words = [word(14), word(18), word(22), word(26), word(30)];
         let upper = u16::from_le_bytes([head[4], head[5]]);
-        let is_ipv4 = u16::from_le_bytes([head[12], head[13]]) == IPV4;
-        Self { destination_mac: u64::from(word(0)) | u64::from(upper) << 32, is_ipv4, words }
+        Self { destination_mac: u64::from(word(0)) | u64::from(upper) << 32, kind: word(12), words }
     }
 
     /// Length of what is behind the IPv4 header, without padding.
@@ -130,7 +132,10 @@ impl PlainIpv4 {
         let [a, b, c, d, e] = self.words.map(u64::from);
         // The order of bytes does not matter to a sum that has to be all ones, which is a multiple of them. It is not 0: the first
         // byte is not.
-        (a + b + c + d + e).is_multiple_of(0xffff)
+        // A multiple of an odd number, times that number's inverse, is how often it is contained: no more than there is room for.
+        const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+        const _: () = assert!(INVERSE.wrapping_mul(0xffff) == 1, "modulo 2^64");
+        (a + b + c + d + e).wrapping_mul(INVERSE) <= u64::MAX / 0xffff
     }
 }
 

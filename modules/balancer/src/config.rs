@@ -170,7 +170,8 @@ impl Config {
     /// Backends and services, with their tables filled.
     pub(crate) fn pool(&self, setup: &Setup<'_>) -> Result<Pool, Refusal> {
         self.check_size()?;
-        let mut pool = Pool { backends: self.backends(setup)?, services: Vec::new(), fronts4: Vec::new(), groups: Vec::new() };
+        let mut pool =
+            Pool { backends: self.backends(setup)?, services: Vec::new(), fronts4: Vec::new(), groups: Vec::new() };
         if !(1..=SERVICES).contains(&self.services.0.len()) {
             return Err(Refusal::new("services: 1 to 64"));
         }

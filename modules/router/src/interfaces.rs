@@ -166,10 +166,10 @@ impl Interfaces {
         Ok(())
     }
 
-    /// Whether a MAC address, as a number, is that of a port.
+    /// The MAC address of a port, as a number; one that nobody has where it has no interface.
     #[inline(always)]
-    pub(crate) fn is_own(&self, port: u16, mac: u64) -> bool {
-        self.macs.get(usize::from(port)) == Some(&mac)
+    pub(crate) fn mac_number(&self, port: u16) -> u64 {
+        self.macs.get(usize::from(port)).copied().unwrap_or(NO_MAC)
     }
 
     #[inline]
@@ -211,7 +211,7 @@ fn link_local(mac: Mac) -> Ipv6Addr {
 
 /// RFC 1122, section 3.2.1.3: not "this" network, loopback, groups, nor what is reserved.
 #[inline]
-pub(crate) fn is_host4(address: Ipv4Addr) -> bool {
+pub(crate) const fn is_host4(address: Ipv4Addr) -> bool {
     !matches!(address.octets()[0], 0 | 127 | 224..=255)
 }
 

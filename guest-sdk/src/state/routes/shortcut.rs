@@ -4,8 +4,8 @@
 //! a change costs no more than what it forgets: 64 entries for a prefix of 19 bits or more, and twice as many for each bit less.
 
 use super::key::{FIRST, Key, STRIDE};
-use super::node::{Node, rank};
 use super::layout::Layout;
+use super::node::{Node, rank};
 use crate::state::prefix::Address;
 use crate::state::{NoMemory, filled};
 use alloc::boxed::Box;
@@ -88,10 +88,9 @@ impl Shortcut {
         let node = (at != 0).then(|| Node::read::<A>(words, at));
         for slot in 0..1_u32 << STRIDE {
             let entry = match &node {
-                Some(node) if node.depth == GROUP && key.agrees::<A>(node.key, GROUP) => Entry {
-                    node: node.child::<A>(slot).unwrap_or(0),
-                    best: best(node, slot).unwrap_or(above.best),
-                },
+                Some(node) if node.depth == GROUP && key.agrees::<A>(node.key, GROUP) => {
+                    Entry { node: node.child::<A>(slot).unwrap_or(0), best: best(node, slot).unwrap_or(above.best) }
+                }
                 // It is deeper, so it is of one entry at most, or it is elsewhere: the lookup compares.
                 Some(_) => Entry { node: at, best: above.best },
                 None => above,

@@ -7,6 +7,8 @@
 use super::Way;
 use crate::Tables;
 use crate::fib::{Link, Target};
+use crate::interfaces::is_host4;
+use core::net::Ipv4Addr;
 use perigee_guest::abi::{MAX_BATCH, rx_flags};
 use perigee_guest::wire::{PlainIpv4, next_hop};
 use perigee_guest::{Batch, Packet};
@@ -60,23 +62,31 @@ impl Burst {
 fn destination(tables: &Tables, packet: &Packet<'_>) -> Option<u32> {
     let plain = PlainIpv4::of(packet.bytes())?;
     let flags = packet.rx_flags();
-    let is_good = flags & rx_flags::IP_CHECKSUM_GOOD != 0 || plain.checksum_is_good();
-    let is_ours = is_good
-        && flags & rx_flags::VLAN_STRIPPED == 0
-        && tables.interfaces.is_own(packet.port(), plain.destination_mac())
-        && is_host(plain.source())
-        && is_host(plain.destination())
-        && plain.ttl() > 1;
-    is_ours.then(|| plain.destination())
+    if flags & rx_flags::IP_CHECKSUM_GOOD == 0 && !plain.checksum_is_good() {
+        return None;
+    }
+    let own = tables.interfaces.mac_number(packet.port());
+    let nobody = |address: u32| NO_HOST[(address >> 24) as usize];
+    // One branch for all: what is not 0 is a reason to look closer.
+    let wrong = plain.destination_mac() ^ own
+        | u64::from(flags & rx_flags::VLAN_STRIPPED)
+        | u64::from(nobody(plain.source()) | nobody(plain.destination()))
+        | u64::from(u32::from(plain.ttl()).wrapping_sub(2) >> 31);
+    (wrong == 0).then(|| plain.destination())
 }
 
-/// As [`crate::interfaces::is_host4`].
-#[inline(always)]
-const fn is_host(address: u32) -> bool {
-    // 0 becomes the highest of all.
-    let first = (address >> 24).wrapping_sub(1);
-    first < 223 && first != 126
-}
+/// 1 for the first byte of an address that no host has.
+const NO_HOST: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut first = 0_u8;
+    loop {
+        all[first as usize] = !is_host4(Ipv4Addr::new(first, 0, 0, 0)) as u8;
+        if first == u8::MAX {
+            break all;
+        }
+        first += 1;
+    }
+};
 
 /// Sends a packet by the route that was found for it, if that leads to one next hop whose neighbour is known, and says by which port it
 /// leaves. Nothing: the packet is as it was.

@@ -10,10 +10,10 @@ mod v6;
 use crate::Tables;
 use crate::counts::Count;
 use crate::fib::{Place, Target};
-use core::net::IpAddr;
 #[cfg(test)]
 pub(crate) use burst::NONE_IS_PLAIN;
 pub(crate) use burst::{Burst, leave_plain};
+use core::net::IpAddr;
 pub(crate) use ecmp::flow_hash;
 use perigee_guest::Packet;
 use perigee_guest::wire::{Ethernet, Header as _, Mac, ether_type};
