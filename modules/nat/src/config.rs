@@ -263,8 +263,13 @@ impl Rules {
         })
     }
 
+    #[inline]
     pub(crate) fn is_inside(&self, address: u32) -> bool {
-        self.inside.iter().any(|range| range.contains(address))
+        // Mostly there is one, which needs no loop.
+        match *self.inside {
+            [only] => only.contains(address),
+            _ => self.inside.iter().any(|range| range.contains(address)),
+        }
     }
 
     /// Whether a packet is to be translated: from inside to outside, or to an address of ours.
