@@ -133,6 +133,8 @@ impl Line {
     }
 }
 
+const _: () = assert!(size_of::<Line>() == 64, "a line of the cache");
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +173,3 @@ mod tests {
         assert_eq!(keys.iter().filter(|key| known.get(9, **key).is_some()).count(), 2 * WAYS);
     }
 }
-
-const _: () = assert!(size_of::<Line>() == 64, "a line of the cache");
