@@ -84,6 +84,7 @@ const fn scale(fraction: u64, span: u64) -> u32 {
 }
 
 /// Spreads the bits of a seed, so that neighbouring seeds give unrelated sequences (the last step of `splitmix64`).
+#[inline]
 #[must_use]
 pub const fn seed_mix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -48,7 +48,7 @@ macro_rules! five_tuple {
             }
 
             /// Ports and protocol as one number.
-            #[inline]
+            #[inline(always)]
             fn tail(self) -> u64 {
                 u64::from(self.source_port) << 32 | u64::from(self.destination_port) << 16 | u64::from(self.protocol)
             }
@@ -81,7 +81,7 @@ five_tuple! {
 
 /// Written as numbers of 128 bits, which the hash function takes whole; single fields it would put together first.
 impl Hash for FiveTuple4 {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let addresses = u64::from(self.source.to_bits()) << 32 | u64::from(self.destination.to_bits());
         state.write_u128(u128::from(self.tail()) << 64 | u128::from(addresses));
@@ -89,7 +89,7 @@ impl Hash for FiveTuple4 {
 }
 
 impl Hash for FiveTuple6 {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u128(self.source.to_bits());
         state.write_u128(self.destination.to_bits());
@@ -145,7 +145,7 @@ impl FiveTuple {
 
 /// As the flow inside: the two families differ in length.
 impl Hash for FiveTuple {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::V4(flow) => flow.hash(state),
@@ -155,12 +155,14 @@ impl Hash for FiveTuple {
 }
 
 impl From<FiveTuple4> for FiveTuple {
+    #[inline(always)]
     fn from(flow: FiveTuple4) -> Self {
         Self::V4(flow)
     }
 }
 
 impl From<FiveTuple6> for FiveTuple {
+    #[inline(always)]
     fn from(flow: FiveTuple6) -> Self {
         Self::V6(flow)
     }

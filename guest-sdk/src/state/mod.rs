@@ -36,7 +36,7 @@ mod wheel;
 
 pub use bucket::{BadRate, TokenBucket};
 pub use five_tuple::{FiveTuple, FiveTuple4, FiveTuple6};
-pub use flow::{Flow, FlowLimits, FlowTable, Found, Saved, WhenFull};
+pub use flow::{Flow, FlowHash, FlowLimits, FlowTable, Found, Saved, WhenFull};
 pub use histogram::{BadHistogram, Histogram};
 pub use lpm::Lpm;
 pub use marker::{Colour, SingleRate, TwoRate};

@@ -28,6 +28,7 @@ mod header;
 mod lengths;
 mod mac;
 mod numbers;
+mod plain;
 mod protocols;
 mod stack;
 mod tlv;
@@ -42,6 +43,7 @@ pub use header::{Cover, Fields, Format, Header, Info, Layer, LayerMut, Measured,
 pub use mac::Mac;
 pub use numbers::{ether_type, protocol};
 pub use perigee_guest_derive::header;
+pub use plain::{PlainIpv4, next_hop};
 pub use protocols::*;
 #[doc(hidden)]
 pub use stack::format_behind;

@@ -170,14 +170,15 @@ impl Config {
     /// Backends and services, with their tables filled.
     pub(crate) fn pool(&self, setup: &Setup<'_>) -> Result<Pool, Refusal> {
         self.check_size()?;
-        let mut pool = Pool { backends: self.backends(setup)?, services: Vec::new(), groups: Vec::new() };
+        let mut pool =
+            Pool { backends: self.backends(setup)?, services: Vec::new(), fronts4: Vec::new(), groups: Vec::new() };
         if !(1..=SERVICES).contains(&self.services.0.len()) {
             return Err(Refusal::new("services: 1 to 64"));
         }
         for service in &self.services.0 {
             self.add_service(service, &mut pool, setup)?;
         }
-        pool.services.sort_unstable_by_key(|service| service.front);
+        pool.sort_services();
         if pool.services.windows(2).any(|pair| pair[0].front == pair[1].front) {
             return Err(Refusal::new("services: two have the same address, protocol and port"));
         }

@@ -9,6 +9,7 @@ mod connections;
 mod forward;
 mod maglev;
 mod messages;
+mod plain;
 mod pool;
 mod saved;
 mod seen;
@@ -77,6 +78,7 @@ pub struct Balancer {
     other: Verdict,
     /// How many senders are told in a second that a packet did not fit.
     icmp: Option<TokenBucket>,
+    burst: plain::Burst,
     now: u64,
 }
 
@@ -129,6 +131,7 @@ impl Module for Balancer {
             ports,
             other: if config.other == Other::Next { Verdict::NEXT } else { Verdict::DROP },
             icmp: if rate == 0 { None } else { Some(TokenBucket::new(rate, rate, now)?) },
+            burst: plain::Burst::new(),
             now,
         })
     }
@@ -136,26 +139,18 @@ impl Module for Balancer {
     fn process(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
         self.connections.expire(self.now);
+        self.prepare(batch);
         let (mut packets, mut bytes) = (0, 0);
-        for mut packet in batch {
-            let len = u64::from(packet.len());
-            match self.send(&mut packet) {
-                Ok(port) => {
-                    packets += 1;
-                    bytes += len;
-                    packet.tx(port);
-                }
-                Err(Unsent::Other) => {
-                    OTHER_PACKETS.add(1);
-                    packet.finish(self.other);
-                }
-                Err(Unsent::Dropped(why)) => why.add(1),
-                Err(Unsent::TooBig(mtu)) => {
-                    TOO_BIG.add(1);
-                    if self.tell(&mut packet, mtu) {
-                        packet.tx_back();
-                    }
-                }
+        for (at, mut packet) in batch.packets().enumerate() {
+            let (len, plan) = (u64::from(packet.len()), self.burst.plan(at));
+            if plan != 0
+                && let Some(port) = self.send_plain(&mut packet, plan)
+            {
+                packets += 1;
+                bytes += len;
+                packet.tx(port);
+            } else {
+                self.send_any(packet);
             }
         }
         PACKETS.add(packets);
@@ -181,6 +176,30 @@ impl Module for Balancer {
 }
 
 impl Balancer {
+    /// Sends a packet of any kind to its backend, or does what else becomes of it, counted.
+    #[inline(never)]
+    fn send_any(&mut self, mut packet: Packet<'_>) {
+        let len = u64::from(packet.len());
+        match self.send(&mut packet) {
+            Ok(port) => {
+                PACKETS.add(1);
+                BYTES.add(len);
+                packet.tx(port);
+            }
+            Err(Unsent::Other) => {
+                OTHER_PACKETS.add(1);
+                packet.finish(self.other);
+            }
+            Err(Unsent::Dropped(why)) => why.add(1),
+            Err(Unsent::TooBig(mtu)) => {
+                TOO_BIG.add(1);
+                if self.tell(&mut packet, mtu) {
+                    packet.tx_back();
+                }
+            }
+        }
+    }
+
     /// Makes a packet ready for its backend, and says by which port it leaves.
     #[inline]
     fn send(&mut self, packet: &mut Packet<'_>) -> Result<u16, Unsent> {

@@ -3,8 +3,8 @@
 use crate::forward::Tunnel;
 use crate::maglev::{Member, Moved, NOBODY, Permutation, Table};
 use alloc::vec::Vec;
-use core::net::IpAddr;
-use perigee_guest::state::FiveTuple;
+use core::net::{IpAddr, Ipv4Addr};
+use perigee_guest::state::{FiveTuple, FiveTuple4};
 use perigee_guest::wire::Mac;
 use perigee_guest::{Refusal, Text};
 
@@ -60,6 +60,13 @@ pub(crate) struct Front {
 }
 
 impl Front {
+    fn to_number4(self) -> Option<u64> {
+        match self.address {
+            IpAddr::V4(address) => Some(front4(address, self.protocol, self.port)),
+            IpAddr::V6(_) => None,
+        }
+    }
+
     /// Where a flow goes.
     #[inline]
     fn of(flow: &FiveTuple) -> Self {
@@ -72,6 +79,12 @@ impl Front {
             }
         }
     }
+}
+
+/// The front of a service of IPv4 as a number, in the order of fronts.
+#[inline(always)]
+fn front4(address: Ipv4Addr, protocol: u8, port: u16) -> u64 {
+    u64::from(address.to_bits()) << 32 | u64::from(protocol) << 16 | u64::from(port)
 }
 
 /// A virtual service.
@@ -111,6 +124,8 @@ pub(crate) struct Pool {
     pub(crate) backends: Vec<Backend>,
     /// In the order of their fronts.
     pub(crate) services: Vec<Service>,
+    /// Those of IPv4 as numbers ([`front4`]): they stand before the others, in the same order.
+    pub(crate) fronts4: Vec<u64>,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -120,6 +135,22 @@ impl Pool {
     pub(crate) fn service(&self, flow: &FiveTuple) -> Option<usize> {
         let front = Front::of(flow);
         self.services.binary_search_by(|service| service.front.cmp(&front)).ok()
+    }
+
+    /// The same for a flow of IPv4.
+    #[inline(always)]
+    pub(crate) fn service4(&self, flow: &FiveTuple4) -> Option<usize> {
+        let front = front4(flow.destination, flow.protocol, flow.destination_port);
+        match *self.fronts4 {
+            [only] => (only == front).then_some(0),
+            _ => self.fronts4.binary_search(&front).ok(),
+        }
+    }
+
+    /// Sorts the services, which are all there now.
+    pub(crate) fn sort_services(&mut self) {
+        self.services.sort_unstable_by_key(|service| service.front);
+        self.fronts4 = self.services.iter().map_while(|service| service.front.to_number4()).collect();
     }
 
     /// A service with the address and protocol of a later fragment, which has no port.

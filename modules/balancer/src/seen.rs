@@ -155,7 +155,7 @@ fn of_transport(
 
 /// What TCP's flags say (RFC 9293, section 3.1).
 #[inline]
-fn of_flags(flags: u8) -> Kind {
+pub(crate) fn of_flags(flags: u8) -> Kind {
     const FIN: u8 = 1;
     const SYN: u8 = 2;
     const RST: u8 = 4;

@@ -7,8 +7,10 @@ mod classify;
 mod config;
 mod counters;
 mod fragments;
+mod known;
 mod line;
 mod pattern;
+mod plain;
 mod reject;
 mod report;
 mod rule;
@@ -61,6 +63,9 @@ pub struct Firewall {
     /// By which port packets leave that come in by each one.
     ways: [Option<u16>; MAX_PORTS],
     next_port: Option<u16>,
+    /// What the rules said of packets that came lately; none where connections are followed.
+    known: Option<known::Known>,
+    burst: plain::Burst,
     now: u64,
 }
 
@@ -101,6 +106,8 @@ impl Module for Firewall {
             lines: config.log_bucket(now)?,
             ways: config.bridge(setup)?,
             next_port: setup.next_port(),
+            known: if config.stateful { None } else { Some(known::Known::new(setup.seed())?) },
+            burst: plain::Burst::new(),
             now,
         })
     }
@@ -108,10 +115,22 @@ impl Module for Firewall {
     fn process(&mut self, batch: &mut Batch<'_>) {
         self.now = batch.time_ns();
         PACKETS.add(batch.len() as u64);
-        for mut packet in batch {
-            let verdict = self.judge(&mut packet);
-            packet.finish(verdict);
+        let Some(known) = &self.known else {
+            for mut packet in batch {
+                let verdict = self.judge(&mut packet);
+                packet.finish(verdict);
+            }
+            return;
+        };
+        self.burst.prepare(known, batch);
+        let mut judged = plain::Judged::default();
+        for (at, packet) in batch.packets().enumerate() {
+            match self.judge_plain(&packet, at, &mut judged) {
+                Some(verdict) => packet.finish(verdict),
+                None => self.judge_any(packet),
+            }
         }
+        judged.count(self.policy);
     }
 
     fn tick(&mut self, batch: &mut Batch<'_>) {
@@ -138,6 +157,18 @@ impl Module for Firewall {
 }
 
 impl Firewall {
+    #[inline(never)]
+    fn judge_any(&mut self, mut packet: Packet<'_>) {
+        let verdict = self.judge(&mut packet);
+        packet.finish(verdict);
+    }
+
+    /// The verdict for a packet that passes.
+    #[inline]
+    fn verdict_for(&self, packet: &Packet<'_>) -> Verdict {
+        self.ways.get(usize::from(packet.port())).copied().flatten().map_or(Verdict::NEXT, Verdict::tx)
+    }
+
     /// What becomes of a packet, counted.
     #[inline]
     fn judge(&mut self, packet: &mut Packet<'_>) -> Verdict {
@@ -155,7 +186,7 @@ impl Firewall {
         match fall {
             Fall::Pass(cause) => {
                 cause.counter().add(1);
-                self.ways.get(usize::from(packet.port())).copied().flatten().map_or(Verdict::NEXT, Verdict::tx)
+                self.verdict_for(packet)
             }
             Fall::Drop(cause) => {
                 cause.counter().add(1);

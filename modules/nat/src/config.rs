@@ -263,8 +263,13 @@ impl Rules {
         })
     }
 
+    #[inline]
     pub(crate) fn is_inside(&self, address: u32) -> bool {
-        self.inside.iter().any(|range| range.contains(address))
+        // Mostly there is one, which needs no loop.
+        match *self.inside {
+            [only] => only.contains(address),
+            _ => self.inside.iter().any(|range| range.contains(address)),
+        }
     }
 
     /// Whether a packet is to be translated: from inside to outside, or to an address of ours.
@@ -272,7 +277,13 @@ impl Rules {
     pub(crate) fn concerns(&self, ip: &Ip) -> bool {
         let to_us = self.pool.contains(ip.destination);
         let out = self.is_inside(ip.source) && !self.is_inside(ip.destination);
-        (to_us || out) && is_host(ip.source) && is_host(ip.destination)
+        (to_us || out) && Self::are_hosts(ip.source, ip.destination)
+    }
+
+    /// Whether both addresses are those of single hosts.
+    #[inline]
+    pub(crate) const fn are_hosts(source: u32, destination: u32) -> bool {
+        is_host(source) && is_host(destination)
     }
 
     /// The number of an address inside, counted through all prefixes.

@@ -15,6 +15,7 @@ mod made;
 mod neighbours;
 mod open;
 mod outcome;
+mod plain;
 mod pool;
 mod ports;
 mod report;
@@ -27,7 +28,6 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod translate;
-mod warm;
 mod work;
 
 use config::{Config, Rules};
@@ -37,7 +37,6 @@ use log::Log;
 use neighbours::Neighbours;
 use perigee_guest::{Batch, Buffer, Lcg64, Module, Refusal, Setup};
 use table::{Layout, Memory, Sizes};
-use work::Decision;
 
 perigee_guest::module!(
     Nat: process, message, state;
@@ -59,6 +58,7 @@ pub struct Nat {
     random: Lcg64,
     /// All packets go to the instance whose they are.
     steers: bool,
+    burst: plain::Burst,
 }
 
 impl Module for Nat {
@@ -81,6 +81,7 @@ impl Module for Nat {
             log: Log::new(config.log.as_ref(), setup)?,
             random: Lcg64::new(setup.seed()),
             steers: config.steer,
+            burst: plain::Burst::new(),
             rules,
         };
         nat.begin(setup.seed())?;
@@ -90,22 +91,20 @@ impl Module for Nat {
     fn process(&mut self, batch: &mut Batch<'_>) {
         self.log.set_time(batch.unix_ns());
         let (now_ns, quota) = (batch.time_ns(), batch.hold_quota());
-        let Some(mut work) = self.work(now_ns) else { return };
+        let Some((mut work, burst)) = self.work(now_ns) else { return };
         work.engine.tables.head.now = now_ns;
         work.engine.expire(EXPIRE);
         work.fragments.begin(work.engine.now);
-        work.engine.warm(batch);
-        for mut packet in batch.packets() {
-            match work.decide(&mut packet, now_ns) {
-                Ok(Decision::Verdict(verdict)) => packet.finish(verdict),
-                Ok(Decision::Hold(place)) => {
-                    if let Err(why) = work.fragments.hold(packet, place, quota) {
-                        why.counter().add(1);
-                    }
-                }
-                Err(why) => why.counter().add(1),
+        burst.prepare(&work, batch);
+        let mut translated = plain::Translated::default();
+        for (mut packet, plan) in batch.packets().zip(burst.iter()) {
+            if plan != 0 && work.engine.translate_plain(&mut packet, plan, &mut translated) {
+                packet.next();
+            } else {
+                work.decide_any(packet, quota, now_ns);
             }
         }
+        translated.count();
         work.release(batch, now_ns);
         let mut outputs = batch.outputs();
         if let Some(link) = work.link {

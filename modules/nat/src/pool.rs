@@ -116,7 +116,11 @@ impl Pool {
     /// Whether an address is one of ours.
     #[inline]
     pub(crate) fn contains(&self, address: u32) -> bool {
-        self.ranges.iter().any(|range| range.contains(address)) || self.extra.binary_search(&address).is_ok()
+        let is_in_range = match *self.ranges {
+            [only] => only.contains(address),
+            _ => self.ranges.iter().any(|range| range.contains(address)),
+        };
+        is_in_range || !self.extra.is_empty() && self.extra.binary_search(&address).is_ok()
     }
 
     /// Ports of a slice.

@@ -26,7 +26,7 @@ pub(crate) enum Own {
 }
 
 /// The hash of a session's key, or with remote (0, 0) of a mapping's.
-#[inline]
+#[inline(always)]
 pub(crate) fn hash(seed: u64, own: Own, number: u8, (address, port): Endpoint, remote: Endpoint) -> u32 {
     let first = u64::from(address) << 32 | u64::from(remote.0);
     let second = u64::from(port) << 48 | u64::from(remote.1) << 32 | u64::from(number) << 8 | u64::from(own as u8 + 1);
@@ -53,8 +53,13 @@ impl Engine<'_> {
     }
 
     pub(crate) fn find_inside(&self, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
+        self.find_inside_at(hash(self.tables.head.seed, Own::Inside, number, own, remote), number, own, remote)
+    }
+
+    /// The same, by its hash.
+    #[inline]
+    pub(crate) fn find_inside_at(&self, hash: u32, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
         let tables = &self.tables;
-        let hash = hash(tables.head.seed, Own::Inside, number, own, remote);
         tables.by_inside.find(&tables.sessions, hash, |session| {
             (session.inside, session.inside_port) == own
                 && (session.remote, session.remote_port) == remote
@@ -69,8 +74,13 @@ impl Engine<'_> {
     }
 
     pub(crate) fn find_outside(&self, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
+        self.find_outside_at(hash(self.tables.head.seed, Own::Outside, number, own, remote), number, own, remote)
+    }
+
+    /// The same, by its hash.
+    #[inline]
+    pub(crate) fn find_outside_at(&self, hash: u32, number: u8, own: Endpoint, remote: Endpoint) -> u32 {
         let tables = &self.tables;
-        let hash = hash(tables.head.seed, Own::Outside, number, own, remote);
         tables.by_outside.find(&tables.sessions, hash, |session| {
             (session.outside, session.outside_port) == own
                 && (session.remote, session.remote_port) == remote
@@ -115,14 +125,20 @@ impl Engine<'_> {
 impl Engine<'_> {
     /// A session is used, and is of this class from now on. It moves in its list at most once in a 64th of its time, so that a busy
     /// session's packets write little; it ends up to so much later, never earlier.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn touch(&mut self, place: u32, class: Class) {
+        let session = self.tables.sessions.at(place);
+        let step = self.rules.timers.get(class as usize).map_or(0, |timer| timer / 64);
+        if session.class != class.number() || self.now.wrapping_sub(session.used) >= step {
+            self.move_back(place, class);
+        }
+    }
+
+    /// Moves a session to the end of the list of its class.
+    #[inline(never)]
+    fn move_back(&mut self, place: u32, class: Class) {
         let session = *self.tables.sessions.at(place);
         let before = Class::of(session.class);
-        let step = self.rules.timers.get(class as usize).map_or(0, |timer| timer / 64);
-        if before == class && self.now.wrapping_sub(session.used) < step {
-            return;
-        }
         self.tables.unlink(place);
         self.tables.append(place, class);
         self.tables.sessions.at_mut(place).used = self.now;

@@ -192,7 +192,7 @@ impl Engine<'_> {
 
     /// Follows a connection of TCP by one segment.
     #[inline]
-    fn follow(&mut self, place: u32, from: From, segment: &Tcp) {
+    pub(crate) fn follow(&mut self, place: u32, from: From, segment: &Tcp) {
         let session = self.tables.sessions.at(place);
         let (flags, class) = tcp::after(session.flags, Class::of(session.class), from, segment);
         if flags != session.flags {

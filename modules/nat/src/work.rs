@@ -4,6 +4,7 @@ use crate::fragments::{Addresses, Fragments, Way};
 use crate::link::{Arrival, Link};
 use crate::log::Log;
 use crate::outcome::{Count, Drop};
+use crate::plain::Burst;
 use crate::rewrite::{Ip, Side, set_address};
 use crate::session::Engine;
 use crate::steer;
@@ -40,16 +41,16 @@ pub(crate) struct Work<'a> {
 
 impl Nat {
     /// What a call works with. Nothing where the tables have no room, which `init` excludes.
-    pub(crate) fn work(&mut self, now_ns: u64) -> Option<Work<'_>> {
-        let Self { rules, layout, memory, fragments, link, log, random, steers, .. } = self;
+    pub(crate) fn work(&mut self, now_ns: u64) -> Option<(Work<'_>, &mut Burst)> {
+        let Self { rules, layout, memory, fragments, link, log, random, steers, burst, .. } = self;
         let engine = engine(memory, layout, rules, random, log, now_ns)?;
-        Some(Work { engine, fragments, link: link.as_mut(), steers: *steers })
+        Some((Work { engine, fragments, link: link.as_mut(), steers: *steers }, burst))
     }
 
     /// Puts what is always there into the empty tables: their shape, and the forwards.
     pub(crate) fn begin(&mut self, seed: u64) -> Result<(), Refusal> {
         let shape = self.shape;
-        let mut work = self.work(0).ok_or(Refusal::new(crate::NO_TABLES))?;
+        let (mut work, _) = self.work(0).ok_or(Refusal::new(crate::NO_TABLES))?;
         let head = &mut work.engine.tables.head;
         (head.shape, head.seed) = (shape, seed);
         let rules = work.engine.rules;
@@ -80,6 +81,20 @@ fn engine<'a>(
 }
 
 impl Work<'_> {
+    /// Decides about a packet of any kind, counted.
+    #[inline(never)]
+    pub(crate) fn decide_any(&mut self, mut packet: Packet<'_>, quota: u32, now_ns: u64) {
+        match self.decide(&mut packet, now_ns) {
+            Ok(Decision::Verdict(verdict)) => packet.finish(verdict),
+            Ok(Decision::Hold(place)) => {
+                if let Err(why) = self.fragments.hold(packet, place, quota) {
+                    why.counter().add(1);
+                }
+            }
+            Err(why) => why.counter().add(1),
+        }
+    }
+
     /// What becomes of a packet.
     #[inline]
     pub(crate) fn decide(&mut self, packet: &mut Packet<'_>, now_ns: u64) -> Result<Decision, Drop> {

@@ -89,6 +89,13 @@ impl Target {
         kind << 16 | index as u32
     }
 
+    /// The next hop of a number that means one.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    pub(crate) const fn hop_of(number: u32) -> Option<u16> {
+        if number & 0xff_0000 == 0 { Some(number as u16) } else { None }
+    }
+
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
     pub(crate) const fn from_number(number: u32) -> Self {
@@ -147,6 +154,20 @@ pub(crate) struct Hop {
     pub(crate) users: u32,
     /// Where the neighbour stood in its table when it was last looked for.
     pub(crate) seen_at: u32,
+    pub(crate) link: Link,
+}
+
+/// What a packet gets on its way to a next hop, kept from packet to packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Link {
+    /// [`Neighbours::changes`](crate::neighbours::Neighbours::changes) when it was read; 0: it was not.
+    pub(crate) changes: u64,
+    /// The neighbour's address, and that of the port.
+    pub(crate) macs: [u8; 12],
+    pub(crate) port: u16,
+    pub(crate) mtu: u16,
+    /// Where the neighbour stands.
+    pub(crate) at: u32,
 }
 
 /// Next hops that share the packets.
@@ -179,10 +200,10 @@ impl Fib {
         let (v4, v6) = match setup.region() {
             Some(region) => {
                 let (four, six) = region.split_at(pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)));
-                (RouteTable::in_region(four)?, RouteTable::in_region(six)?)
+                (RouteTable::in_region(four)?.with_shortcut()?, RouteTable::in_region(six)?)
             }
             // In a native test, there is none.
-            None => (RouteTable::new(ROUTES4 / 250)?, RouteTable::new(ROUTES6 / 250)?),
+            None => (RouteTable::new(ROUTES4 / 250)?.with_shortcut()?, RouteTable::new(ROUTES6 / 250)?),
         };
         Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)?, owned: [0; Owner::COUNT] })
     }
@@ -219,7 +240,7 @@ impl Fib {
     pub(crate) fn use_hop(&mut self, place: Place) -> Option<u16> {
         let known = self.hops.iter().position(|hop| hop.users > 0 && hop.place == place);
         let at = known.or_else(|| self.hops.iter().position(|hop| hop.users == 0));
-        let new = Hop { place, users: 1, seen_at: u32::MAX };
+        let new = Hop { place, users: 1, seen_at: u32::MAX, link: Link::default() };
         match at {
             Some(at) if known.is_some() => self.hops[at].users += 1,
             Some(at) => self.hops[at] = new,

@@ -39,7 +39,12 @@ pub(crate) struct Interface {
 /// The interfaces, by the number of their port.
 pub(crate) struct Interfaces {
     by_port: [Option<Interface>; MAX_PORTS],
+    /// Their MAC addresses as numbers; [`NO_MAC`] where there is none.
+    macs: [u64; MAX_PORTS],
 }
+
+/// No MAC address: those have 48 bits.
+const NO_MAC: u64 = u64::MAX;
 
 impl Interface {
     pub(crate) fn new(mac: Mac, mtu: u16, advertises: bool) -> Self {
@@ -138,7 +143,7 @@ impl Interface {
 
 impl Interfaces {
     pub(crate) fn new() -> Self {
-        Self { by_port: [None; MAX_PORTS] }
+        Self { by_port: [None; MAX_PORTS], macs: [NO_MAC; MAX_PORTS] }
     }
 
     /// Adds one, whose links may not overlap with those of others.
@@ -151,11 +156,20 @@ impl Interfaces {
             ));
         }
         match self.by_port.get_mut(usize::from(port)) {
-            Some(place @ None) => *place = Some(interface),
+            Some(place @ None) => {
+                *place = Some(interface);
+                self.macs[usize::from(port)] = interface.mac.to_number();
+            }
             Some(Some(_)) => return Err(Refusal::new("interfaces: two of them have the same port")),
             None => return Err(Refusal::new("interfaces: there is no such port: ports are numbered from 0")),
         }
         Ok(())
+    }
+
+    /// The MAC address of a port, as a number; one that nobody has where it has no interface.
+    #[inline(always)]
+    pub(crate) fn mac_number(&self, port: u16) -> u64 {
+        self.macs.get(usize::from(port)).copied().unwrap_or(NO_MAC)
     }
 
     #[inline]
@@ -197,7 +211,7 @@ fn link_local(mac: Mac) -> Ipv6Addr {
 
 /// RFC 1122, section 3.2.1.3: not "this" network, loopback, groups, nor what is reserved.
 #[inline]
-pub(crate) fn is_host4(address: Ipv4Addr) -> bool {
+pub(crate) const fn is_host4(address: Ipv4Addr) -> bool {
     !matches!(address.octets()[0], 0 | 127 | 224..=255)
 }
 

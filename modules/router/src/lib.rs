@@ -33,7 +33,7 @@ use slow::{Call, Slow};
 
 perigee_guest::module!(
     Router: process, message, state;
-    heap = 16 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = crate::saved::VERSION
+    heap = 20 * MIB, mailbox = 2 * MIB, spares = 64, region = crate::fib::REGION, state_version = crate::saved::VERSION
 );
 
 /// What both paths look at.
@@ -54,6 +54,7 @@ pub struct Router {
     configured: Routes,
     batches: Batches,
     share: Share,
+    burst: fast::Burst,
     now: u64,
 }
 
@@ -78,14 +79,14 @@ impl Module for Router {
             tables.neighbours.tell_of_all()?;
         }
         let slow = Slow::new(config.bounds()?, seed)?;
-        Ok(Self { tables, slow, configured, batches: Batches::new()?, share, now })
+        Ok(Self { tables, slow, configured, batches: Batches::new()?, share, burst: fast::Burst::new(), now })
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
         let now = batch.time_ns();
         self.now = now;
         if let Share::Fast(follower) = &self.share {
-            return follower.process(&mut self.tables, batch, now);
+            return follower.process(&mut self.tables, &mut self.burst, batch, now);
         }
         self.slow.waiting.set_quota(batch.hold_quota());
         self.batches.feeds.withdraw(&mut self.tables, &mut self.share, now);
@@ -95,20 +96,22 @@ impl Module for Router {
         self.slow.spent = call.spent;
         // Who was waited for in vain is given up before others begin to wait for him.
         self.slow.release(&mut self.tables, batch, now);
+        self.burst.look_up(&mut self.tables, batch);
         let (packets, mut outputs) = batch.split();
         let mut call = Call::new(&mut self.tables, &mut outputs, self.slow.spent, now);
-        for mut packet in packets {
+        let mut forwarded = 0;
+        for (mut packet, found) in packets.zip(self.burst.found()) {
             if let Share::Slow(leader) = &mut self.share {
                 leader.look(call.tables, &packet);
             }
-            match fast::forward(call.tables, &mut packet, now) {
-                Ok((port, count)) => {
-                    count.add(1);
-                    packet.tx(port);
-                }
-                Err(reason) => self.slow.handle(&mut call, packet, reason),
+            if let Some(port) = fast::leave_plain(call.tables, &mut packet, found, now) {
+                forwarded += 1;
+                packet.tx(port);
+                continue;
             }
+            self.slow.forward(&mut call, packet, now);
         }
+        Count::Forwarded4.add(forwarded);
         self.slow.spent = call.spent;
         self.slow.release(&mut self.tables, batch, now);
         if let Share::Slow(leader) = &mut self.share {

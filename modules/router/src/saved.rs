@@ -5,7 +5,7 @@
 //! out for its own; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
 //! counted up.
 
-use crate::fib::{Group, HOPS, Hop, MEMBERS, Net, Place};
+use crate::fib::{Group, HOPS, Hop, Link, MEMBERS, Net, Place};
 use crate::message::Feeds;
 use crate::neighbours::{NONE, State};
 use crate::share::{Share, Version};
@@ -124,7 +124,7 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
     tables.fib.hops.clear();
     for _ in 0..reader.count(HOPS)? {
         let (place, users) = (reader.place()?, reader.u32()?);
-        tables.fib.hops.push(Hop { place, users, seen_at: NONE });
+        tables.fib.hops.push(Hop { place, users, seen_at: NONE, link: Link::default() });
     }
     tables.fib.groups.clear();
     for _ in 0..reader.count(crate::fib::GROUPS)? {

@@ -1,17 +1,19 @@
 //! A table of flows.
 
+mod burst;
+pub(crate) mod hasher;
 mod limits;
 mod list;
 mod numbers;
 mod restore;
 
+pub use hasher::FlowHash;
 pub use limits::{FlowLimits, WhenFull};
 pub use restore::Saved;
 
 use super::{NONE, NoMemory, filled, room};
 use alloc::vec::Vec;
-use core::hash::{BuildHasher as _, Hash};
-use foldhash::quality::FixedState;
+use core::hash::Hash;
 use list::{Link, List, Which};
 
 /// Most flows in one chain of the hash table. With no more flows than chains, a chain of even half that length is all
@@ -43,7 +45,7 @@ const CHAIN_MAX: usize = 32;
 /// So what is due is at the head of a list: nothing is searched, and [`expire`](Self::expire) costs as much as there is
 /// to forget. A flow that is due stays and can be used again until `expire` takes it out.
 ///
-/// **Hashing** is foldhash with a fixed seed, so that a run can be repeated. Who knows the seed can choose keys that
+/// **Hashing** mixes the key's words with a fixed seed (splitmix64), so that a run can be repeated. Who knows the seed can choose keys that
 /// collide; what it costs is bounded: a chain has 32 flows at most, and the next one that would go there is treated as
 /// if the table were full (counted by [`crowded`](Self::crowded)). So an attack costs flows, never time. Give the seed
 /// of the instance ([`Setup::seed`](crate::Setup::seed)), and the run a `seed` of its own that nobody else knows.
@@ -54,7 +56,6 @@ pub struct FlowTable<K, V> {
     /// The first free slot; free ones are chained.
     free: u32,
     lists: [List; 2],
-    hasher: FixedState,
     limits: FlowLimits,
     len: u32,
     clock: u64,
@@ -117,7 +118,6 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
             slots: room(capacity as usize)?,
             free: NONE,
             lists: [List::EMPTY; 2],
-            hasher: FixedState::with_seed(limits.seed()),
             limits,
             len: 0,
             clock: 0,
@@ -204,9 +204,8 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
 
 impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the lower half of a hash is a hash")]
     fn hash(&self, key: &K) -> u32 {
-        self.hasher.hash_one(key) as u32
+        self.hash_of(key).0
     }
 
     /// The chain of a hash.
@@ -225,7 +224,7 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
         self.slots.get_mut(at as usize)?.pair.as_mut().map(|(_, value)| value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, key: &K, hash: u32) -> Option<u32> {
         let mut at = self.chains[self.chain(hash)];
         while let Some(slot) = self.slot(at) {
@@ -251,7 +250,9 @@ impl<K: Copy + Eq + Hash, V> FlowTable<K, V> {
     fn touch(&mut self, at: u32, now: u64) {
         let (now, made) = (self.tell(now), self.made);
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
-        slot.seen = made;
+        if slot.seen != made {
+            slot.seen = made;
+        }
         let is_due = now.saturating_sub(slot.used) >= self.limits.step();
         if is_due || made.wrapping_sub(slot.moved) >= self.limits.turn() {
             (slot.used, slot.moved) = (now, made);

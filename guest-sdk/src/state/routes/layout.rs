@@ -11,6 +11,9 @@ const CHILDREN: usize = 1 << STRIDE;
 const VALUES: usize = CHILDREN / 2;
 const CLASSES: usize = CHILDREN + VALUES;
 
+/// Words of a line of the cache.
+const LINE: usize = 8;
+
 /// Numbers of the table: what it is, how many prefixes it has, and the value of the prefix of no bits (and one; or 0).
 pub(super) const MARK: usize = 0;
 pub(super) const LEN: usize = 1;
@@ -28,10 +31,10 @@ impl<A: Address> Layout<A> {
     /// Words of a node.
     pub(super) const NODE: u32 = node_words::<A>() as u32;
     const HEAD: usize = ROOTS + 2 * node_words::<A>();
-    /// Where chunks begin.
-    const FIRST_CHUNK: usize = Self::HEAD + Blocks::head_words(CLASSES);
+    /// Where chunks begin: one word before a line of the cache, so that blocks begin with it, and a node of IPv4 lies in one line.
+    const FIRST_CHUNK: usize = (Self::HEAD + Blocks::head_words(CLASSES) + 1).next_multiple_of(LINE) - 1;
     /// What stands in a table that was made by this code.
-    const MARKED: u64 = 0x0007_ab1e_0000_0100 + A::BITS as u64;
+    const MARKED: u64 = 0x0007_ab1e_0000_0200 + A::BITS as u64;
 
     /// Words for a table of so many prefixes, wherever they are.
     ///

@@ -1,10 +1,12 @@
 //! Many prefixes that change: the table of a router.
 
 mod blocks;
+mod each;
 mod key;
 mod layout;
 mod memory;
 mod node;
+mod shortcut;
 mod tree;
 
 use super::prefix::{Address, Prefix};
@@ -15,6 +17,7 @@ use key::{FIRST, Key, STRIDE, place};
 use layout::{DEFAULT, LEN, Layout};
 use memory::Memory;
 use node::{Node, rank};
+use shortcut::Shortcut;
 use tree::{Tree, value_at};
 
 /// A table of at most so many prefixes, each with a number, which finds the longest one that contains an address. Made for many
@@ -56,6 +59,7 @@ use tree::{Tree, value_at};
 /// short prefixes are slow as well.
 pub struct RouteTable<A> {
     memory: Memory,
+    shortcut: Option<Shortcut>,
     capacity: usize,
     family: PhantomData<A>,
 }
@@ -89,13 +93,16 @@ impl<A: Address> RouteTable<A> {
 
     fn start(mut memory: Memory, capacity: usize) -> Result<Self, NoMemory> {
         Layout::<A>::start(memory.words_mut());
-        Ok(Self { memory, capacity, family: PhantomData })
+        Ok(Self { memory, shortcut: None, capacity, family: PhantomData })
     }
 
     /// Says whether the region holds such a table, now that another instance's content has come into it. Where it does not,
     /// the table is empty.
     pub fn adopt(&mut self) -> bool {
         let is_table = Layout::<A>::is_table(self.memory.words());
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.clear();
+        }
         if !is_table {
             self.clear();
         }
@@ -172,7 +179,7 @@ impl<A: Address> RouteTable<A> {
         } else {
             let key = Key::of(prefix.address());
             let place = place::<A>(key, prefix.len());
-            Tree::<A>::new(words).insert(key, place, value).ok_or(TableFull(value))?
+            Tree::<A>::new(words, self.shortcut.as_mut()).insert(key, place, value).ok_or(TableFull(value))?
         };
         words[LEN] += u64::from(before.is_none());
         Ok(before)
@@ -186,7 +193,7 @@ impl<A: Address> RouteTable<A> {
         } else {
             let key = Key::of(prefix.address());
             let place = place::<A>(key, prefix.len());
-            Tree::<A>::new(words).remove(key, place)
+            Tree::<A>::new(words, self.shortcut.as_mut()).remove(key, place)
         };
         words[LEN] -= u64::from(before.is_some());
         before
@@ -194,6 +201,9 @@ impl<A: Address> RouteTable<A> {
 
     /// Takes all prefixes out.
     pub fn clear(&mut self) {
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.clear();
+        }
         Layout::<A>::clear(self.memory.words_mut());
     }
 

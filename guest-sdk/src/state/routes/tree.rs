@@ -7,12 +7,15 @@ use super::blocks::{Blocks, Moved};
 use super::key::{FIRST, Key, STRIDE, level_of};
 use super::layout::Layout;
 use super::node::{Node, rank};
+use super::shortcut::Shortcut;
 use crate::state::prefix::Address;
 use core::marker::PhantomData;
 
 /// The tree, to be changed.
 pub(super) struct Tree<'a, A> {
     words: &'a mut [u64],
+    /// Forgets what a node that is written says.
+    shortcut: Option<&'a mut Shortcut>,
     family: PhantomData<A>,
 }
 
@@ -26,8 +29,8 @@ struct Way {
 impl<'a, A: Address> Tree<'a, A> {
     const NODE: u32 = Layout::<A>::NODE;
 
-    pub(super) fn new(words: &'a mut [u64]) -> Self {
-        Self { words, family: PhantomData }
+    pub(super) fn new(words: &'a mut [u64], shortcut: Option<&'a mut Shortcut>) -> Self {
+        Self { words, shortcut, family: PhantomData }
     }
 
     /// Puts a value at a place of the level at `depth`. Nothing where there is no memory; then nothing has changed.
@@ -71,7 +74,11 @@ impl<'a, A: Address> Tree<'a, A> {
         Node::read::<A>(self.words, at)
     }
 
+    /// Each change of a node, of where it lies or of where its blocks lie comes through here, for this node or the one above.
     fn write(&mut self, at: u32, node: &Node) {
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.forget(node.key, node.depth);
+        }
         node.write::<A>(self.words, at);
     }
 

@@ -1,8 +1,8 @@
 //! Keys of flows.
 
+use crate::state::flow::hasher::Mixer;
 use crate::state::*;
-use core::hash::{BuildHasher as _, Hash};
-use foldhash::quality::FixedState;
+use core::hash::{Hash, Hasher as _};
 use proptest::prelude::*;
 use std::string::ToString as _;
 
@@ -21,7 +21,9 @@ fn six() -> impl Strategy<Value = FiveTuple> {
 }
 
 fn hash(value: impl Hash) -> u64 {
-    FixedState::with_seed(1).hash_one(value)
+    let mut mixer = Mixer::default();
+    value.hash(&mut mixer);
+    mixer.finish()
 }
 
 proptest! {

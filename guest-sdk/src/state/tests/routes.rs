@@ -65,7 +65,38 @@ fn six() -> impl Strategy<Value = (Prefix<Ipv6Addr>, u32)> {
     (address, 0_u8..=128, 1..u32::MAX).prop_map(|(n, len, value)| (Prefix::new(n.into(), len).unwrap(), value))
 }
 
+/// Looks up between all changes, so that a shortcut that is not forgotten shows.
+fn shortcut_agrees(changes: &[(Prefix<Ipv4Addr>, u32)], others: &[u32]) {
+    let mut table = RouteTable::<Ipv4Addr>::new(changes.len()).unwrap().with_shortcut().unwrap();
+    let ends = changes.iter().flat_map(|(prefix, _)| [prefix.address().to_bits(), prefix.last().to_bits()]);
+    let addresses: Vec<u32> = ends.chain(others.iter().copied()).collect();
+    let mut found = std::vec![0; addresses.len()];
+    for &(prefix, value) in changes {
+        if value % 3 == 0 {
+            let _ = table.remove(prefix);
+        } else {
+            table.insert(prefix, value).unwrap();
+        }
+        table.lookup_each(&addresses, &mut found, u32::MAX);
+        for (address, found) in addresses.iter().zip(&found) {
+            let address = Ipv4Addr::from_bits(*address);
+            assert_eq!(*found, table.lookup(address).unwrap_or(u32::MAX), "{address}");
+        }
+    }
+    table.clear();
+    table.lookup_each(&addresses, &mut found, u32::MAX);
+    assert!(found.iter().all(|found| *found == u32::MAX));
+}
+
 proptest! {
+    #[test]
+    fn a_shortcut_finds_what_a_lookup_finds(
+        changes in prop::collection::vec(four(), 0..120),
+        others in prop::collection::vec(any::<u32>(), 0..40),
+    ) {
+        shortcut_agrees(&changes, &others);
+    }
+
     #[test]
     fn it_finds_what_a_scan_finds(
         changes in prop::collection::vec(four(), 0..300),

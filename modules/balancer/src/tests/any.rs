@@ -69,4 +69,32 @@ proptest! {
         let _ = host.restore(&state);
         prop_assert!(send(&mut host, tcp(1, SYN)).is_some() || host.counter("no_backend") == 1);
     }
+
+    #[test]
+    fn a_plain_packet_fares_as_by_the_general_way(
+        batches in vec(frames(), 1..6),
+        forward in prop_oneof![Just("mac"), Just("ipip"), Just("geneve")],
+        down in 0..6_usize,
+    ) {
+        let outcome = |none_is_plain| {
+            crate::plain::NONE_IS_PLAIN.set(none_is_plain);
+            let mut host = Host::<Balancer>::start(&config_of(forward, "10.9.0.1")).unwrap();
+            let mut outputs = Vec::new();
+            for (at, batch) in batches.iter().enumerate() {
+                host.set_time(at as u64 * 1_000_000_000);
+                if at == down {
+                    host.message(b"backend s down").unwrap();
+                }
+                // Each twice, so that flows are established.
+                let out = host.process(batch.iter().chain(batch).map(Vec::as_slice));
+                outputs.extend(out.into_iter().map(|out| (out.verdict, out.bytes)));
+            }
+            crate::plain::NONE_IS_PLAIN.set(false);
+            let others = ["bytes", "connections.made", "connections.moved", "connections.expired", "icmp.steered"];
+            let counts: Vec<_> = FATES.iter().chain(&others).map(|name| host.counter(name)).collect();
+            let backends = String::from_utf8(host.message(b"backends?").unwrap()).unwrap();
+            (outputs, counts, backends)
+        };
+        prop_assert_eq!(outcome(false), outcome(true));
+    }
 }

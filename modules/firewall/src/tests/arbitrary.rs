@@ -52,4 +52,35 @@ proptest! {
         let total: u64 = crate::counters::Cause::ALL.iter().map(|(_, name)| host.counter(name)).sum();
         prop_assert_eq!((total, host.counter("packets")), (count, count));
     }
+
+    #[test]
+    fn a_plain_packet_fares_as_by_the_general_way(
+        batches in vec(vec(prop_oneof![4 => nearly(), 1 => vec(any::<u8>(), 1..200)], 1..40), 1..4),
+        accepts: bool,
+    ) {
+        let outcome = |none_is_plain| {
+            crate::plain::NONE_IS_PLAIN.set(none_is_plain);
+            let policy = if accepts { "accept" } else { "drop" };
+            let keys = format!(r#""stateful":false,"policy":"{policy}","reject_rate":{{"per_second":9,"burst":9}}"#);
+            let rules = [
+                r#"{"proto":"udp","dport":"1-100","action":"accept"}"#,
+                r#"{"proto":"tcp","flags":"fin","mark":7,"action":"next"}"#,
+                r#"{"proto":"tcp","sport":"5-9","count":"some","action":"accept"}"#,
+                r#"{"dst":"10.0.0.2","in":"a","action":"drop"}"#,
+                r#"{"src":["10.0.0.0/30","2001:db8::/64"],"action":"reject"}"#,
+            ];
+            let mut host = start(&keys, &rules);
+            let mut outputs = Vec::new();
+            for batch in &batches {
+                // Each twice, so that it is known.
+                let frames = batch.iter().chain(batch).zip([0, 1, 1].into_iter().cycle());
+                let out = host.process(frames.map(|(bytes, port)| Input::new(bytes).port(port)));
+                outputs.extend(out.into_iter().map(|out| (out.verdict, out.bytes, out.desc.mark)));
+            }
+            crate::plain::NONE_IS_PLAIN.set(false);
+            let names = crate::counters::Cause::ALL.iter().map(|(_, name)| *name).chain(["packets", "some"]);
+            (outputs, names.map(|name| host.counter(name)).collect::<Vec<_>>())
+        };
+        prop_assert_eq!(outcome(false), outcome(true));
+    }
 }

@@ -8,7 +8,7 @@ use perigee_guest::seed_mix;
 const CHAIN_MAX: usize = 32;
 
 /// The hash of a key of two words.
-#[inline]
+#[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "the lower half of a hash is a hash")]
 pub(crate) const fn hash(seed: u64, first: u64, second: u64) -> u32 {
     seed_mix(seed_mix(seed ^ first) ^ second) as u32

@@ -67,3 +67,33 @@ proptest! {
         }
     }
 }
+
+/// All counters, and what came out of all batches: verdicts and bytes.
+type Outcome = (Vec<u64>, Vec<(perigee_guest::Verdict, Vec<u8>)>);
+
+fn outcome(batches: &[Vec<Vec<u8>>], more: &str, none_is_plain: bool) -> Outcome {
+    crate::plain::NONE_IS_PLAIN.set(none_is_plain);
+    let mut host = start(more);
+    let mut outputs = Vec::new();
+    for (at, batch) in (0..).zip(batches) {
+        host.set_time(at * SECOND);
+        let port = u16::try_from(at % 2).unwrap();
+        let out = host.process(batch.iter().map(|frame| Input::new(frame).port(port)));
+        outputs.extend(out.into_iter().map(|out| (out.verdict, out.bytes)));
+    }
+    crate::plain::NONE_IS_PLAIN.set(false);
+    let names = crate::outcome::Drop::ALL.iter().map(|(_, name)| *name);
+    let names = names.chain(crate::outcome::Count::ALL.iter().map(|(_, name)| *name));
+    (names.map(|name| host.counter(name)).collect(), outputs)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plain_packet_fares_as_by_the_general_way(batches in prop::collection::vec(frames(), 1..6)) {
+        for more in ["", r#""filtering": "endpoint-independent", "loose": false"#, r#""filtering": "address-and-port-dependent""#] {
+            prop_assert_eq!(outcome(&batches, more, false), outcome(&batches, more, true));
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! It looks up and rewrites, and never makes, holds or answers anything.
 
+mod burst;
 mod ecmp;
 mod v4;
 mod v6;
@@ -9,6 +10,9 @@ mod v6;
 use crate::Tables;
 use crate::counts::Count;
 use crate::fib::{Place, Target};
+#[cfg(test)]
+pub(crate) use burst::NONE_IS_PLAIN;
+pub(crate) use burst::{Burst, leave_plain};
 use core::net::IpAddr;
 pub(crate) use ecmp::flow_hash;
 use perigee_guest::Packet;

@@ -72,6 +72,8 @@ pub(crate) struct Limits {
 /// The table.
 pub(crate) struct Neighbours {
     all: Vec<Neighbour>,
+    /// Counts whenever a neighbour may have changed: what was read of one before is read again.
+    changes: u64,
     buckets: Vec<u32>,
     free: u32,
     /// Those that are incomplete, the oldest first.
@@ -108,6 +110,7 @@ impl Neighbours {
         let all = room(limits.neighbours)?;
         Ok(Self {
             all,
+            changes: 1,
             buckets,
             free: NONE,
             unresolved,
@@ -141,6 +144,7 @@ impl Neighbours {
 
     #[inline]
     pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut Neighbour> {
+        self.changes += 1;
         self.all.get_mut(at as usize)
     }
 
@@ -153,6 +157,20 @@ impl Neighbours {
         }
         neighbour.used = now;
         Some(neighbour.mac)
+    }
+
+    /// How often neighbours may have changed, from 1. Without a change, [`Self::use_at`] gives what it gave.
+    #[inline]
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The neighbour at `at` is used at `now`, which [`Self::use_at`] has found since the last change.
+    #[inline]
+    pub(crate) fn use_again(&mut self, at: u32, now: u64) {
+        if let Some(neighbour) = self.all.get_mut(at as usize) {
+            neighbour.used = now;
+        }
     }
 
     /// One more packet waits for a neighbour.
@@ -201,6 +219,7 @@ impl Neighbours {
             is_news: false,
             next: NONE,
         };
+        self.changes += 1;
         let at = match self.get(self.free) {
             Some(free) => {
                 let at = self.free;
@@ -245,6 +264,7 @@ impl Neighbours {
                 before = neighbour.next;
             }
         }
+        self.changes += 1;
         let nobody = Place { port: u16::MAX, address: 0 };
         self.all[at as usize] = Neighbour { place: nobody, state: State::Free, next: self.free, waiting: 0, ..gone };
         self.free = at;

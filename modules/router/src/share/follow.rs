@@ -4,7 +4,7 @@ use super::record::{BEGINS, CHANGE, ENDS, NEIGHBOURS, NUMBER, PAGE, read_neighbo
 use super::{Version, Why};
 use crate::Tables;
 use crate::counts::Count;
-use crate::fast::{self, Reason};
+use crate::fast::{self, Burst, Reason};
 use crate::fib::{Entry, Owner, Target};
 use crate::routes::exchange;
 use crate::saved::Reader;
@@ -33,20 +33,32 @@ impl Follower {
     }
 
     /// Forwards what it can, and hands over the rest as it came.
-    pub(crate) fn process(&self, tables: &mut Tables, batch: &mut Batch<'_>, now: u64) {
-        for mut packet in batch {
-            if self.mode != Mode::Current {
-                Count::Behind.add(1);
-                self.hand_over(packet, Why::Behind);
+    pub(crate) fn process(&self, tables: &mut Tables, burst: &mut Burst, batch: &mut Batch<'_>, now: u64) {
+        if self.mode != Mode::Current {
+            Count::Behind.add(batch.len() as u64);
+            return batch.packets().for_each(|packet| self.hand_over(packet, Why::Behind));
+        }
+        burst.look_up(tables, batch);
+        let mut forwarded = 0;
+        for (mut packet, found) in batch.packets().zip(burst.found()) {
+            if let Some(port) = fast::leave_plain(tables, &mut packet, found, now) {
+                forwarded += 1;
+                packet.tx(port);
                 continue;
             }
-            match fast::forward(tables, &mut packet, now) {
-                Ok((port, count)) => {
-                    count.add(1);
-                    packet.tx(port);
-                }
-                Err(reason) => self.leave(packet, reason),
+            self.forward(tables, packet, now);
+        }
+        Count::Forwarded4.add(forwarded);
+    }
+
+    #[inline(never)]
+    fn forward(&self, tables: &mut Tables, mut packet: Packet<'_>, now: u64) {
+        match fast::forward(tables, &mut packet, now) {
+            Ok((port, count)) => {
+                count.add(1);
+                packet.tx(port);
             }
+            Err(reason) => self.leave(packet, reason),
         }
     }
 

@@ -98,6 +98,18 @@ impl Slow {
         })
     }
 
+    /// Forwards a packet that is not plain, or does what has to be done instead.
+    #[inline(never)]
+    pub(crate) fn forward(&mut self, call: &mut Call<'_, '_>, mut packet: Packet<'_>, now: u64) {
+        match fast::forward(call.tables, &mut packet, now) {
+            Ok((port, count)) => {
+                count.add(1);
+                packet.tx(port);
+            }
+            Err(reason) => self.handle(call, packet, reason),
+        }
+    }
+
     /// Does with a packet what its reason asks for.
     pub(crate) fn handle(&mut self, call: &mut Call<'_, '_>, mut packet: Packet<'_>, reason: Reason) {
         match reason {

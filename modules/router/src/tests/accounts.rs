@@ -81,4 +81,22 @@ proptest! {
         let ended: u64 = ENDS.iter().map(|name| host.counter(name)).sum::<u64>() + host.counter("neighbours_full");
         prop_assert_eq!(ended + host.held() as u64, sent);
     }
+
+    #[test]
+    fn a_plain_packet_fares_as_by_the_general_way(
+        batches in prop::collection::vec(prop::collection::vec(packet(), 0..20), 1..8),
+    ) {
+        let outcome = |none_is_plain| {
+            crate::fast::NONE_IS_PLAIN.set(none_is_plain);
+            let (mut host, mut outputs) = (start(), Vec::new());
+            for (at, batch) in (1..).zip(&batches) {
+                host.set_time(at * SECOND / 3);
+                let out = host.process(batch.iter().map(|(frame, port)| Input::new(frame).port(*port)));
+                outputs.extend(out.into_iter().map(|out| (out.verdict, out.bytes)));
+            }
+            crate::fast::NONE_IS_PLAIN.set(false);
+            (outputs, ENDS.map(|name| host.counter(name)))
+        };
+        prop_assert_eq!(outcome(false), outcome(true));
+    }
 }
