@@ -7,7 +7,7 @@ use perigee_datapath::port::Port;
 use perigee_machine::netlink::Netlink;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two looks at the links.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -19,13 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the links of physical ports may take to come up: auto-negotiation takes some seconds.
 const LINK_WAIT: Duration = Duration::from_secs(9);
+/// How often it is looked whether they are.
+const LINK_LOOK: Duration = Duration::from_millis(50);
 
 /// Waits until the links of physical ports are up, for a while.
 pub(crate) fn wait_for_links(parts: &Parts) {
     let physical: Vec<_> = parts.ports.iter().filter(|p| p.is_physical()).collect();
-    let start = Instant::now();
-    while start.elapsed() < LINK_WAIT && physical.iter().any(|p| !p.link_up()) {
-        std::thread::sleep(Duration::from_millis(50));
+    let mut left = LINK_WAIT;
+    while !left.is_zero() && physical.iter().any(|p| !p.link_up()) {
+        std::thread::sleep(LINK_LOOK);
+        left = left.saturating_sub(LINK_LOOK);
     }
     for port in physical.iter().filter(|p| !p.link_up()) {
         tracing::warn!(port = port.name(), "the link is still down after {LINK_WAIT:?}");
