@@ -75,7 +75,7 @@ const PARTS: [(&str, &str, &str); 6] = [
          Why aims are missed, by samples of the modules' machine code: ports and the stage take some 17 cycles; the rest of what a hot router takes goes \
          in equal parts to reading and checking packets, looking up, and writing headers. No part of it is slow. Each access is compared with the end of its \
          slice, each turn of a loop looks at the epoch, and the engine keeps on the stack what a compiler for this CPU alone keeps in registers, \
-         so there is some three times as much to do as in the twin. Where tables are large, waiting for memory comes on top: the router looks at a \
+         so there are more instructions than in the twin. Where tables are large, waiting for memory comes on top: the router looks at a \
          shortcut, a node and a value, where DIR24-8 has one entry of 32 MiB, for which the module's region has no room; NAT and balancer look at a \
          chain and at a session, and the chains of NAT are as many as it is configured for, so they are on as many pages. WebAssembly has no instruction \
          that asks for memory ahead: loads whose values nobody needs stand for it.",

@@ -4,6 +4,8 @@ use super::{FlowHash, FlowTable};
 use core::hash::Hash;
 use core::hint::black_box;
 
+/// For a burst: hashes first, then all flows together, then one after the other.
+///
 /// ```
 /// use perigee_guest::state::{FlowLimits, FlowTable};
 ///
