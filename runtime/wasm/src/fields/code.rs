@@ -2,7 +2,7 @@
 
 use super::{CELLS, PARAMETERS};
 use perigee_abi::fields::cells;
-use wasm_encoder::{Function, InstructionSink, MemArg, MemArgTarget, ValType};
+use wasm_encoder::{Function, InstructionSink, MemArg, ValType};
 
 /// Knuth's constants, as `Lcg64` of the guest SDK has them.
 const FACTOR: u64 = 6_364_136_223_846_793_005;
@@ -132,7 +132,7 @@ impl Code {
 
 /// A place in memory, so far behind the address on the stack. Nothing is said of its alignment.
 pub(super) fn at(offset: u64) -> MemArg {
-    MemArg { offset, align: 0, target: MemArgTarget::Memory(0), ordering: None }
+    MemArg { offset, align: 0, memory_index: 0 }
 }
 
 fn word(number: usize) -> MemArg {
