@@ -207,14 +207,22 @@ fn root() -> Result<PathBuf> {
 }
 
 /// What is measured where nothing is said: burst 64, small packets, beside all opponents; then one thing varied.
-const HEADLINE: [Part; 7] =
-    [Part::Opponents, Part::Functions, Part::Works, Part::Varied, Part::Stages, Part::Moments, Part::Pieces];
+const HEADLINE: [Part; 8] = [
+    Part::Opponents,
+    Part::Functions,
+    Part::Works,
+    Part::Varied,
+    Part::Stages,
+    Part::Moments,
+    Part::Pieces,
+    Part::Fields,
+];
 
 /// How a part is measured; `true`: for seconds.
 type Measure = fn(&mut Lab, bool) -> Result<()>;
 
 /// All parts, as they are called in results, in their order.
-const PARTS: [(Part, &str, Measure); 18] = [
+const PARTS: [(Part, &str, Measure); 19] = [
     (Part::Opponents, "opponents", opponents::measure),
     (Part::Functions, "functions", functions::measure),
     (Part::Works, "works", |lab, _| works::measure(lab, &works::BURSTS)),

@@ -58,7 +58,7 @@ struct Row {
 }
 
 /// Parts of the page: title, and what is said of them.
-const PARTS: [(&str, &str, &str); 6] = [
+const PARTS: [(&str, &str, &str); 7] = [
     (
         "opponents",
         "The works, and who else does them",
@@ -79,6 +79,11 @@ const PARTS: [(&str, &str, &str); 6] = [
          shortcut, a node and a value, where DIR24-8 has one entry of 32 MiB, for which the module's region has no room; NAT and balancer look at a \
          chain and at a session, and the chains of NAT are as many as it is configured for, so they are on as many pages. WebAssembly has no instruction \
          that asks for memory ahead: loads whose values nobody needs stand for it.",
+    ),
+    (
+        "fields",
+        "The field engine, compiled",
+        "What stream-gen varies as machine code, and interpreted, beside `udp-gen`, in whose code the same fields stand.",
     ),
     ("works", "Bursts", "Whole loops at bursts from 1 to 256, beside C."),
     (
