@@ -49,7 +49,9 @@ fn tools(language: &str) -> Vec<(&'static str, PathBuf)> {
         // What compilers have made for the kits of this repository they need not make again.
         "zig" => vec![("ZIG", find(ziglang(), "zig")), ("ZIG_GLOBAL_CACHE_DIR", target.join("languages/zig/cache"))],
         "as" => vec![("ASC", find(Some(target.join("languages/as-tools/node_modules/.bin/asc")), "asc"))],
-        "go" => vec![("GO", find(Some(target.join("venv/bin/go")), "go")), ("GOCACHE", target.join("languages/go-cache"))],
+        "go" => {
+            vec![("GO", find(Some(target.join("venv/bin/go")), "go")), ("GOCACHE", target.join("languages/go-cache"))]
+        }
         _ => panic!("{language}"),
     }
 }

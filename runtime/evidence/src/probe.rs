@@ -133,7 +133,7 @@ mod test {
         let code = |wasm: &[u8]| {
             let parts = Parser::new(0).parse_all(wasm).map(|p| p.expect("valid"));
             let code = parts.filter_map(|p| match p {
-                Payload::CodeSectionEntry(body) => Some((body.range().start, body.as_bytes().to_vec())),
+                Payload::CodeSectionEntry(body) => Some((body.range().start as u64, body.as_bytes().to_vec())),
                 _ => None,
             });
             code.collect::<Vec<_>>()

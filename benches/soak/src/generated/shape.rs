@@ -6,8 +6,8 @@ use crate::hostile::PAGES;
 use anyhow::{Context, Result, bail};
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, MemArg, MemArgTarget, MemoryType,
-    TypeSection, ValType,
+    CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, MemArg, MemoryType, TypeSection,
+    ValType,
 };
 use wasmparser::{FuncType, Parser, Payload};
 
@@ -38,7 +38,6 @@ pub(super) fn config(seed: u64) -> wasm_smith::Config {
         max_tables: 4,
         max_table_elements: 10_000,
         bulk_memory_enabled: true,
-        compact_imports_enabled: false,
         exceptions_enabled: false,
         gc_enabled: false,
         memory64_enabled: false,
@@ -175,7 +174,7 @@ impl Wrapper {
 
 /// Memory 0, at a multiple of four.
 fn memory() -> MemArg {
-    MemArg { offset: 0, align: 2, target: MemArgTarget::Memory(0), ordering: None }
+    MemArg { offset: 0, align: 2, memory_index: 0 }
 }
 
 /// An argument of that type.

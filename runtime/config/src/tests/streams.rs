@@ -164,7 +164,10 @@ fn chains_and_order_are_checked() {
     );
     let generator = "[[chain]]\nname = \"inside\"\nsource = { module = \"gen\" }\nstages = [\"count\"]\n";
     let inside = said(&[generator.to_owned(), one("s", "inside", "")]);
-    assert!(inside.contains("stream \"s\": no packet of chain \"inside\" leaves by a port; name one in the chain's `tx`"), "{inside}");
+    assert!(
+        inside.contains("stream \"s\": no packet of chain \"inside\" leaves by a port; name one in the chain's `tx`"),
+        "{inside}"
+    );
     let no_module = with(&one("t", "chain1", "pattern = \"module\"")).replace("stages = [\"count\"]\n", "");
     let no_module = Config::parse(&no_module, "x").unwrap_err().to_string();
     assert!(no_module.contains("its chain has no module that could say when packets leave"), "{no_module}");
