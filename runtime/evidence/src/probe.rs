@@ -65,7 +65,7 @@ fn export_globals(wasm: &[u8]) -> Result<(Vec<u8>, u64), wasmparser::BinaryReade
             _ => {}
         }
         if let Some((id, range)) = payload.as_section() {
-            let bounds = usize::try_from(range.start).unwrap_or(usize::MAX)..usize::try_from(range.end).unwrap_or(0);
+            let bounds = range.start..range.end;
             module.section(&RawSection { id, data: wasm.get(bounds).unwrap_or_default() });
         }
     }
