@@ -141,15 +141,15 @@ pub(crate) struct Moment {
 impl Moment {
     pub(crate) fn new(what: &'static str, unit: &'static str, mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |part: f64| values.get(((values.len() - 1) as f64 * part).round() as usize).copied().unwrap_or(0.0);
+        let at = |tenths: usize| values.get((values.len() - 1) * tenths / 10).copied().unwrap_or(0.0);
         Self {
             what,
             unit,
             times: values.len(),
-            median: round(at(0.5)),
-            p10: round(at(0.1)),
-            p90: round(at(0.9)),
-            worst: round(at(1.0)),
+            median: round(at(5)),
+            p10: round(at(1)),
+            p90: round(at(9)),
+            worst: round(at(10)),
             aim: None,
             is_aim_of_worst: false,
         }
