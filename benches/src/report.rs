@@ -141,7 +141,7 @@ pub(crate) struct Moment {
 impl Moment {
     pub(crate) fn new(what: &'static str, unit: &'static str, mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |tenths: usize| values.get((values.len() - 1) * tenths / 10).copied().unwrap_or(0.0);
+        let at = |tenths: usize| values.get(values.len().saturating_sub(1) * tenths / 10).copied().unwrap_or(0.0);
         Self {
             what,
             unit,
