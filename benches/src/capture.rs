@@ -4,6 +4,7 @@
 use crate::lab::{Lab, Setup};
 use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
+use crate::shared::Shared;
 use crate::works::polls;
 use anyhow::{Context, Result};
 use perigee_runtime::bench::Loop;
@@ -47,7 +48,7 @@ fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
         sides.push(Box::new(move |on| polls(on, chain, times)));
     }
     for len in [60, 1_514] {
-        let mut copies = Copies::new(len);
+        let mut copies = Copies::new(len)?;
         sides.push(Box::new(move |_| copies.run(times * u32::from(BURST))));
     }
     let samples = lab.compare(&mut on, sides)?;
@@ -55,22 +56,29 @@ fn all(lab: &mut Lab) -> Result<Vec<Samples>> {
     Ok(samples)
 }
 
-/// Copies packets of one length from a few places into a buffer as large as a record's memory: what no way of recording can do without.
+/// Copies packets of one length, from as many places as a generator's pool has rooms, into a buffer as large as a record's memory: what no way of
+/// recording can do without.
 struct Copies {
     from: Vec<u8>,
-    to: Vec<u8>,
+    to: Shared,
     len: usize,
+    next: usize,
     at: usize,
 }
 
+/// Rooms of a pool, and bytes from one to the next.
+const ROOMS: usize = 2_047;
+const ROOM: usize = 2_240;
+
 impl Copies {
-    fn new(len: usize) -> Self {
-        Self { from: vec![7; 64 * 2_240], to: vec![0; 16 << 20], len, at: 0 }
+    fn new(len: usize) -> Result<Self> {
+        Ok(Self { from: vec![7; ROOMS * ROOM], to: Shared::new(16 << 20)?, len, next: 0, at: 0 })
     }
 
     fn run(&mut self, packets: u32) -> u64 {
-        for packet in 0..packets as usize {
-            let from = packet % 64 * 2_240;
+        for _ in 0..packets {
+            let from = self.next * ROOM;
+            self.next = (self.next + 1) % ROOMS;
             if self.at + self.len > self.to.len() {
                 self.at = 0;
             }

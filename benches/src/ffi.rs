@@ -1,6 +1,7 @@
 //! The native side: the twins in `twin.c`, the pools that they are compared on, and the single-stepper in `step.c`.
 #![allow(unsafe_code, reason = "calls C, with the pools and mbufs that a `Loop` lends")]
 
+use crate::shared::Shared;
 use anyhow::{Context, Result, ensure};
 use perigee_dpdk_sys as sys;
 use perigee_runtime::bench::Loop;
@@ -69,16 +70,16 @@ const _: () = assert!(size_of::<RawRing>() == 40);
 pub(crate) struct Ring {
     raw: RawRing,
     /// Where it lies.
-    _memory: Vec<u8>,
+    _memory: Shared,
 }
 
 impl Ring {
     /// One of so many bytes.
-    pub(crate) fn new(size: usize) -> Self {
-        let mut memory = vec![1; size];
+    pub(crate) fn new(size: usize) -> Result<Self> {
+        let mut memory = Shared::new(size)?;
         let base = memory.as_mut_ptr();
         let raw = RawRing { base, size: size as u64, at: 0, number: 0, head: 0.into() };
-        Self { raw, _memory: memory }
+        Ok(Self { raw, _memory: memory })
     }
 
     /// Records `n` packets of `len` bytes, of which 64 lie in `from`, each so many bytes behind the other.

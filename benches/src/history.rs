@@ -38,7 +38,7 @@ fn put(lab: &Lab, len: u16) -> Result<Vec<Samples>> {
     let shape = Shape::of(RING, 1).map_err(|_| anyhow::anyhow!("the ring is too small"))?;
     let memory = Memory::new(shape).context("memory")?;
     let mut writer = memory.writer().context("a lane")?;
-    let mut ring = Ring::new(usize::try_from(RING)?);
+    let mut ring = Ring::new(usize::try_from(RING)?)?;
     let bursts = SLICE / BURST;
     let mut sides: Vec<Side<'_, ()>> = vec![
         Box::new(|()| {

@@ -27,6 +27,7 @@ mod quiet;
 mod replay;
 mod report;
 mod sdk;
+mod shared;
 mod stages;
 mod stash;
 mod varied;

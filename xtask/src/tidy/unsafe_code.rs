@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("benches/modules/raw-udp-gen/src/generator.rs", "a generator on raw pointers, to compare the SDK with"),
     ("benches/soak/src/scenarios/race.rs", "writes over a batch area from a second thread, to try the host's checks"),
     ("benches/src/ffi.rs", "calls the twins in C"),
+    ("benches/src/shared.rs", "maps memory of the kind that a record lies in"),
     ("benches/src/natives.rs", "calls the network functions in C"),
     ("benches/rbpf/src/lib.rs", "is called by C, and runs machine code of eBPF programs"),
     ("benches/src/stash.rs", "calls C: packets of a pool in its hands"),
