@@ -23,6 +23,7 @@ mod pacing;
 mod page;
 mod pieces;
 mod pools;
+mod process;
 mod quiet;
 mod replay;
 mod report;

@@ -2,6 +2,7 @@
 //! instance takes of memory, an answer of the control socket while packets flow. By processes of their own, as users start them.
 
 use crate::lab::Lab;
+use crate::process::{Ended, ctl};
 use crate::report::Moment;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// How often each is done.
@@ -170,16 +171,6 @@ impl Bed {
     }
 }
 
-/// A child that is ended with this.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 struct Run<'b> {
     bed: &'b Bed,
     folder: tempfile::TempDir,
@@ -189,11 +180,7 @@ struct Run<'b> {
 
 impl Run<'_> {
     fn ctl(&self, arguments: &[&str]) -> Result<Vec<u8>> {
-        let mut command = Command::new(&self.bed.perigee);
-        command.arg("ctl").args(arguments).args(["--socket", "./socket"]).current_dir(self.folder.path());
-        let output = command.output().context("perigee ctl")?;
-        ensure!(output.status.success(), "perigee ctl: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(output.stdout)
+        ctl(&self.bed.perigee, self.folder.path(), arguments)
     }
 
     fn swap(&self, file: &Path) -> Result<Value> {

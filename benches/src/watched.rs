@@ -4,13 +4,14 @@
 use crate::lab::Lab;
 use crate::lock::Lock;
 use crate::pieces::BURST;
+use crate::process::{Ended, ctl};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -153,16 +154,6 @@ impl Bed {
     }
 }
 
-/// A child that is ended with this.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A run with a page, on one lcore.
 struct Run {
     perigee: PathBuf,
@@ -206,11 +197,7 @@ impl Run {
     }
 
     fn ctl(&self, arguments: &[&str]) -> Result<Vec<u8>> {
-        let mut command = Command::new(&self.perigee);
-        command.arg("ctl").args(arguments).args(["--socket", "./socket"]).current_dir(self.folder.path());
-        let output = command.output().context("perigee ctl")?;
-        ensure!(output.status.success(), "perigee ctl: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(output.stdout)
+        ctl(&self.perigee, self.folder.path(), arguments)
     }
 
     /// Requests that the run has answered.

@@ -40,20 +40,20 @@ impl Net {
 pub(crate) struct Table(Vec<(Net, Vec<IpAddr>)>);
 
 impl Table {
-    /// Applies `add`, `replace` or `del`, and a route; `also` adds next hops to those of a route that is there.
+    /// Applies `add`, `replace` or `del`, and a route.
     pub(crate) fn apply(&mut self, line: &str) -> Result<(), Refusal> {
-        let wrong = || {
-            Refusal::from_parts(&["\"", line, "\": add, replace, also or del, PREFIX, and via ADDRESS or blackhole"])
-        };
+        let wrong =
+            || Refusal::from_parts(&["\"", line, "\": add, replace or del, PREFIX, and via ADDRESS or blackhole"]);
         let mut words = line.split_ascii_whitespace();
         let (verb, net) = (words.next().ok_or_else(wrong)?, Net::read(words.next().ok_or_else(wrong)?)?);
-        let old = self.0.iter().position(|(known, _)| *known == net).map(|index| self.0.remove(index).1);
-        let mut hops = match verb {
-            "add" | "replace" => Vec::new(),
-            "also" => old.unwrap_or_default(),
-            "del" => return Ok(()),
-            _ => return Err(wrong()),
-        };
+        if !matches!(verb, "add" | "replace" | "del") {
+            return Err(wrong());
+        }
+        self.0.retain(|(known, _)| *known != net);
+        if verb == "del" {
+            return Ok(());
+        }
+        let mut hops = Vec::new();
         for word in words {
             match word {
                 "via" | "blackhole" | "unreachable" => {}

@@ -42,7 +42,8 @@ fn hash_of(([high, low], port): End, key: u64) -> u64 {
     seed_mix(seed_mix(key ^ high).wrapping_add(u64::from(port)) ^ low)
 }
 
-/// Source and destination of an IPv4 packet. `whole` is one that came, whose lengths must be right; of a quoted one only the beginning is there.
+/// Source and destination of an IPv4 packet, whatever its lengths say; of one that an error is about, where it is one that came (`whole`) and no
+/// packet that is quoted itself.
 #[inline]
 fn of_v4(packet: &[u8], by: By, whole: bool) -> Option<[End; 2]> {
     let head = packet.first_chunk::<{ Ipv4::LEN }>()?;

@@ -2,7 +2,7 @@
 
 use super::*;
 use perigee_guest::testing::{Host, Input, Run};
-use perigee_guest::wire::{Ethernet, Header as _, Icmp, Ipv4, Ipv6, Udp, Vlan, checksum, protocol};
+use perigee_guest::wire::{Ethernet, Header as _, Icmp, Icmpv6, Ipv4, Ipv6, Vlan, checksum, protocol};
 use perigee_guest::{Lcg64, Verdict};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -39,16 +39,20 @@ fn udp(source: u32, from: u16, destination: u32, to: u16) -> Vec<u8> {
     ethernet(0x0800, &ipv4(source.into(), destination.into(), protocol::UDP, 0, &ports(from, to)))
 }
 
-fn udp6(source: u128, from: u16, destination: u128, to: u16) -> Vec<u8> {
+fn ipv6(source: u128, destination: u128, number: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; Ipv6::LEN];
     let (ip, _) = Ipv6::split_mut(&mut packet).unwrap();
     *ip = Ipv6::default();
-    ip.set_lengths(0, Udp::LEN + 4);
-    ip.set_next_header(protocol::UDP);
+    ip.set_lengths(0, payload.len());
+    ip.set_next_header(number);
     ip.set_source(Ipv6Addr::from_bits(source));
     ip.set_destination(Ipv6Addr::from_bits(destination));
-    packet.extend(ports(from, to));
-    ethernet(0x86dd, &packet)
+    packet.extend(payload);
+    packet
+}
+
+fn udp6(source: u128, from: u16, destination: u128, to: u16) -> Vec<u8> {
+    ethernet(0x86dd, &ipv6(source, destination, protocol::UDP, &ports(from, to)))
 }
 
 /// The ring that a frame goes to.
@@ -130,6 +134,34 @@ fn an_error_goes_where_the_packet_went_that_it_is_about() {
         ethernet(0x0800, &ipv4(from.into(), to.into(), protocol::ICMP, 0, &[kind, 0, 0, 0, 0, 1, 0, 1]))
     };
     assert_eq!(ring_of(&mut host, &ping(8, 1, 2)), ring_of(&mut host, &ping(0, 2, 1)));
+}
+
+/// IPv6 has the same behind headers of its own: options before the ports change nothing, fragments have none, errors are of what they are about.
+#[test]
+fn the_other_family_goes_the_same_ways() {
+    let mut host = start(r#"{"rings": [0, 1, 2, 3, 4, 5, 6, 7], "by": "ports"}"#);
+    let mut random = Lcg64::new(5);
+    let mut drawn = || u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+    for n in 0..20_u16 {
+        let (a, b, router) = (drawn(), drawn(), drawn());
+        let (asked, to) = (udp6(a, n, b, 53), ports(n, 53));
+        let ring = ring_of(&mut host, &asked);
+        let options = [&[protocol::UDP, 0, 1, 4, 0, 0, 0, 0][..], &to].concat();
+        assert_eq!(ring_of(&mut host, &ethernet(0x86dd, &ipv6(a, b, protocol::HOP_BY_HOP, &options))), ring);
+        for kind in [Icmpv6::UNREACHABLE, Icmpv6::TOO_BIG, Icmpv6::TIME_EXCEEDED, Icmpv6::PARAMETER_PROBLEM] {
+            // Of what it is about only the beginning is there.
+            let message = [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &asked[Ethernet::LEN..][..44]].concat();
+            let error = ethernet(0x86dd, &ipv6(router, a, protocol::ICMPV6, &message));
+            assert_eq!(ring_of(&mut host, &error), ring, "{kind}");
+        }
+        let part = |offset: u16, payload: &[u8]| {
+            let header = [&[protocol::UDP, 0][..], &offset.to_be_bytes(), &[0, 0, 0, 7]].concat();
+            ethernet(0x86dd, &ipv6(a, b, protocol::IPV6_FRAGMENT, &[&header[..], payload].concat()))
+        };
+        let (first, later) = (ring_of(&mut host, &part(1, &to)), ring_of(&mut host, &part(16, &ports(9, n))));
+        let alone = ring_of(&mut host, &ethernet(0x86dd, &ipv6(b, a, protocol::ICMPV6, &[128, 0, 0, 0, 0, 1, 0, 1])));
+        assert_eq!((first, later), (alone, alone), "by their addresses");
+    }
 }
 
 #[test]

@@ -210,6 +210,12 @@ impl Config<'_> {
         let mut ends = self.bridge.iter();
         match (ends.next(), ends.next()) {
             (None, _) => {}
+            (Some(_), Some(_)) if self.stateful && setup.instance().1 > 1 => {
+                return Err(Refusal::new(
+                    "bridge: a chain on several lcores reads one of both ports, so no instance sees both directions of a connection: \
+                     give each lcore a chain behind a ring, and put `spread` in front (modules/spread)",
+                ));
+            }
             (Some(one), Some(other)) => {
                 let (one, other) = (self.port(one.as_str(), setup)?, self.port(other.as_str(), setup)?);
                 if one == other {

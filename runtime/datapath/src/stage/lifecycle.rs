@@ -92,19 +92,17 @@ impl Stage {
         if self.failed.is_some() {
             return Err(Refusal::No("the instance has failed".to_owned()));
         }
-        self.place.seat.health.set_called(true);
-        let answer = match request {
+        let answer = self.called(|stage| match request {
             Request::Message(bytes) => {
-                self.asked(Kind::Message, bytes);
-                self.instance.message(bytes)
+                stage.asked(Kind::Message, bytes);
+                stage.instance.message(bytes)
             }
             Request::Save => {
-                self.asked(Kind::Save, &[]);
-                self.instance.save()
+                stage.asked(Kind::Save, &[]);
+                stage.instance.save()
             }
-            Request::Restore(state) => self.restore(self.instance.state_version, state).map(|()| Vec::new()),
-        };
-        self.place.seat.health.set_called(false);
+            Request::Restore(state) => stage.restore(stage.instance.state_version, state).map(|()| Vec::new()),
+        });
         answer.inspect_err(|refusal| self.refused(refusal, out, now))
     }
 
@@ -114,13 +112,14 @@ impl Stage {
         let Some(letter) = self.place.seat.inbox.take() else { return false };
         let mut outcome = Outcome::Refused;
         if self.failed.is_none() {
-            self.place.seat.health.set_called(true);
-            self.asked(Kind::Message, letter.bytes());
-            match self.instance.hear(letter.bytes()) {
+            let heard = self.called(|stage| {
+                stage.asked(Kind::Message, letter.bytes());
+                stage.instance.hear(letter.bytes())
+            });
+            match heard {
                 Ok(()) => outcome = Outcome::Delivered,
                 Err(refusal) => self.refused(&refusal, out, now),
             }
-            self.place.seat.health.set_called(false);
         }
         self.place.seat.inbox.put_back(letter, outcome);
         true

@@ -201,13 +201,18 @@ impl Stage {
 
     #[inline]
     fn call(&mut self, callback: Callback, n: usize) -> Result<(), Arc<Trapped>> {
-        let seat = &self.place.seat;
-        seat.health.set_called(true);
-        mark::enter(seat.number);
-        let called = self.instance.call(callback, u32::try_from(n).unwrap_or(0));
+        self.called(|stage| stage.instance.call(callback, u32::try_from(n).unwrap_or(0)))
+    }
+
+    /// Calls the instance: who watches the lcore, or profiles it, knows meanwhile whose call that is.
+    #[inline]
+    fn called<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        self.place.seat.health.set_called(true);
+        mark::enter(self.place.seat.number);
+        let answer = call(self);
         mark::leave();
-        seat.health.set_called(false);
-        called
+        self.place.seat.health.set_called(false);
+        answer
     }
 
     /// It may say when its packets leave.
