@@ -27,8 +27,9 @@ const MODULES: [(&str, &[&str]); 3] = [
 const TWIN: &str = "twin's kernel";
 /// What asks for memory: how long that takes depends on what was asked before.
 const ALLOCATES: &str = "watched: ";
-/// Fewest instructions that are a difference: a register saved here or there.
-const SLACK: u64 = 4;
+/// Instructions up to which there is no difference: a register saved here or there. The way into a module had 296 in one folder and 304 in another, by the
+/// same compiler: how it divides a crate, and so which of the engine's generic functions it inlines, depends on the folder's name.
+const SLACK: u64 = 10;
 
 /// The counts, and what they depend on beside this repository.
 #[derive(Debug, Deserialize, Serialize)]
@@ -136,7 +137,7 @@ mod test {
     fn a_fiftieth_is_the_same_and_more_is_not() {
         let was = lock("a", "m", &[("nothing: crossing", 100), ("mac-swap: call", 2_000)]);
         for (crossing, call, differing) in
-            [(104, 2_040, 0), (105, 2_000, 1), (95, 2_000, 1), (100, 2_041, 1), (90, 1_900, 2)]
+            [(110, 2_040, 0), (111, 2_000, 1), (89, 2_000, 1), (100, 2_041, 1), (80, 1_900, 2)]
         {
             let now = lock("a", "m", &[("nothing: crossing", crossing), ("mac-swap: call", call)]);
             assert_eq!(now.differences(&was).len(), differing, "{crossing} {call}");

@@ -182,3 +182,25 @@ fn a_user_without_rights_gets_one_too() {
     assert_eq!(finished.status.code(), Some(0), "{}{}", finished.out, finished.err);
     names_the_slow_function(&lab.path("kept"), &finished.out);
 }
+
+/// What the host has made for a module is the module's: fields that are compiled have their name.
+#[test]
+fn compiled_fields_are_named() {
+    let bench = Bench::new();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules/stream-gen.wasm");
+    fs::copy(module, bench.path("stream-gen.wasm")).expect("./x build-modules makes it");
+    bench.write(
+        "run.toml",
+        "[[port]]\nname = \"out\"\ndevice = \"net_null0\"\n[[module]]\nname = \"gen\"\nfile = \"stream-gen.wasm\"\n\
+         config = { packet = \"020000000002 020000000001 0800 4500002e00000000 40110000 0a000000 0a010001 80000009001a0000 \
+         000000000000000000000000000000000000\", vary = [{ field = \"ipv4.source\", draw = \"random\" }, \
+         { field = \"udp.source_port\", draw = \"random\" }] }\n\
+         [[chain]]\nname = \"work\"\nsource = { module = \"gen\" }\ntx = [\"out\"]\n",
+    );
+    let said = bench.perigee(&["run", "run.toml", "--duration", "1500ms", "--profile", "kept"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let stacks = fs::read_to_string(bench.path("kept/stacks.folded")).unwrap();
+    let fields =
+        stacks.lines().find(|line| line.contains(";chain work;module gen;") && line.contains(";compiled fields "));
+    assert!(fields.is_some_and(|line| line.contains(";generate;")), "{stacks}");
+}

@@ -10,8 +10,8 @@ use perigee_config::Grants;
 use perigee_config::bounds;
 use perigee_core::clock::Clock;
 use perigee_load::{Compiler, Loader, Upload};
-use perigee_report::Error;
 use perigee_report::text;
+use perigee_report::{Error, ModuleInfo};
 use perigee_wasm::engine::{Engines, Metering, WASM_STACK};
 use perigee_wasm::fields;
 use perigee_wasm::host::{Host, LogQueue};
@@ -146,6 +146,7 @@ struct Player<'l> {
     /// Who compiles, and for which engine.
     loader: &'l Loader,
     engine: wasmtime::Engine,
+    info: ModuleInfo,
     /// Its module was asked what is to be compiled: once, as in the run.
     is_linked: bool,
     made: usize,
@@ -189,7 +190,9 @@ impl<'l> Player<'l> {
         instance.code_shift = shift;
         let is_cut = wanted.deadline > bounds::CALL;
         let engine = module.pre.module().engine().clone();
-        let mut player = Self { instance, loader, engine, is_linked: false, made: 0, started: Instant::now(), is_cut };
+        let info = module.describe().clone();
+        let mut player =
+            Self { instance, loader, engine, info, is_linked: false, made: 0, started: Instant::now(), is_cut };
         if let Some(snapshot) = &header.start {
             snapshot.image.restore(&mut player.instance)?;
             player.instance.set_globals(&snapshot.globals)?;
@@ -299,7 +302,7 @@ impl<'l> Player<'l> {
         let Ok(Some(plan)) = self.instance.plan() else { return };
         let linked = fields::compile(&plan).and_then(|program| {
             let native = self.loader.compile_fields(&self.engine, &program.wasm)?;
-            self.instance.link(&program, &native)
+            self.instance.link(&self.info, &program, &native)
         });
         if let Err(why) = linked {
             tracing::warn!("the recording's fields are interpreted: {why}");

@@ -252,7 +252,7 @@ impl Maker {
         let linked =
             fields::compile(&plan).map_err(|why| format!("its plan breaks the ABI: {why}")).and_then(|program| {
                 let native = self.loader.compile_fields(module.pre.module().engine(), &program.wasm)?;
-                instance.link(&program, &native)
+                instance.link(module.describe(), &program, &native)
             });
         match linked {
             Ok(()) => tracing::debug!("module {name:?}: its fields are compiled"),

@@ -172,7 +172,7 @@ impl Trial {
         };
         let linked = fields::compile(&plan).and_then(|program| {
             let native = translate(module.pre.module().engine(), &program.wasm)?;
-            self.instance.link(&program, &native)
+            self.instance.link(module.describe(), &program, &native)
         });
         linked.map_err(Failure::Broken)?;
         self.has_compiled_fields = true;

@@ -59,7 +59,7 @@ impl Module {
     ) -> Result<Self, Error> {
         let refuse = |what: String| Error::Module { name: name.to_owned(), what };
         let module = revive(engine, native).map_err(refuse)?;
-        tell_profile(name, &origin, &module);
+        tell_profile(name, &origin.sha256, &module);
         imports::check(&module).map_err(refuse)?;
         let callbacks = check_exports(&module, limits).map_err(refuse)?;
         let mut linker = Linker::new(engine);
@@ -84,8 +84,8 @@ impl Module {
     }
 }
 
-/// Where a module's code lies, where a profile is made.
-fn tell_profile(name: &str, origin: &Origin, module: &wasmtime::Module) {
+/// Where the code of a module of that name and digest lies, or what was made for it, where a profile is made.
+pub(crate) fn tell_profile(name: &str, digest: &str, module: &wasmtime::Module) {
     let function = |function: wasmtime::ModuleFunction| Function {
         offset: function.offset as u64,
         len: function.len as u64,
@@ -93,7 +93,7 @@ fn tell_profile(name: &str, origin: &Origin, module: &wasmtime::Module) {
         name: function.name,
     };
     perigee_profile::register(|| {
-        Code::new(name, &origin.sha256, Kept(module.clone()), module.functions().map(function).collect())
+        Code::new(name, digest, Kept(module.clone()), module.functions().map(function).collect())
     });
 }
 

@@ -358,6 +358,27 @@ fn what_a_simulation_names_is_there() {
 }
 
 #[test]
+fn what_is_drawn_together_is_drawn_from_the_same() {
+    let event = |at: &str, more: &str| {
+        format!("[[sim.event]]\nat = {at:?}\ntogether = \"t\"\n{more}jump = {{ by = \"1ms\" }}\n")
+    };
+    let said = |events: &[String]| {
+        let config = Config::read(&format!("{GOOD}{}", events.concat()), "x").unwrap();
+        let errors = config.validate().into_iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| problem.what).collect::<Vec<_>>()
+    };
+    let first = event("1s..5s", "");
+    assert_eq!(said(&[first.clone(), event("1100ms..5100ms", "")]), [""; 0]);
+    for other in [event("1s..4s", ""), event("1s..5s", "chance = \"50%\"\n")] {
+        let said = said(&[first.clone(), other]);
+        assert!(
+            said.len() == 1 && said[0].starts_with("sim.event number 1: it is drawn together with number 0"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn a_wire_carries_packets_to_the_chain_at_its_other_end() {
     let text = GOOD.replace("net_null0", "wire:w,end=a,rate=1G,delay=1ms").replace("net_null1", "wire:w,end=b");
     let config = Config::read(&text, "x").unwrap();

@@ -3,7 +3,9 @@
 use super::{Instance, Refusal};
 use crate::compile::{Native, revive};
 use crate::fields::{FUNCTION, Program};
+use crate::module::tell_profile;
 use perigee_abi::names;
+use perigee_report::ModuleInfo;
 use wasmtime::{Extern, Ref};
 
 impl Instance {
@@ -22,16 +24,17 @@ impl Instance {
         Ok(Some(self.mailbox.read(n)).filter(|plan| !plan.is_empty()))
     }
 
-    /// Puts what was made of its plan, and compiled, into its table.
+    /// Puts what was made of its plan, and compiled, into its table. In profiles it is a function of its module, `of`.
     ///
     /// # Errors
     /// The module exports no table, or its table has no such place.
-    pub fn link(&mut self, program: &Program, native: &Native) -> Result<(), String> {
+    pub fn link(&mut self, of: &ModuleInfo, program: &Program, native: &Native) -> Result<(), String> {
         let store = &mut self.store;
         let table = self.instance.get_table(&mut *store, names::TABLE).ok_or_else(|| {
             format!("exports no table \"{}\": link it with --export-table (docs/field-engine.md)", names::TABLE)
         })?;
         let module = revive(store.engine(), native)?;
+        tell_profile(&of.name, &of.origin.sha256, &module);
         let said = |e: wasmtime::Error| format!("its compiled fields do not start: {e:#}");
         let made = wasmtime::Instance::new(&mut *store, &module, &[Extern::Memory(self.memory)]).map_err(said)?;
         let function = made.get_func(&mut *store, FUNCTION).ok_or("its compiled fields have no function")?;
