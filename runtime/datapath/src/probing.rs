@@ -160,6 +160,7 @@ impl Listening {
             tagged += 1;
             self.probe(packet, now);
         }
+        self.receiver.end();
         self.receiver.add_foreign((came - tagged) as u64);
     }
 
@@ -172,7 +173,7 @@ impl Listening {
             self.receiver.add_unstamped(stamped.is_none().into());
             arrival = stamped.unwrap_or(now);
         }
-        self.receiver.packet(tail, arrival, packet.len());
+        self.receiver.take(tail, arrival, packet.len());
     }
 
     /// Calls lost what has not come in time; about once a millisecond.

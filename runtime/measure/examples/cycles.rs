@@ -28,6 +28,8 @@ struct Case {
     flows: u16,
     /// Of each burst the packets that swap places with the next one.
     swapped: usize,
+    /// Each packet has a time of arrival of its own.
+    stamped: bool,
 }
 
 fn main() {
@@ -35,7 +37,7 @@ fn main() {
     let coarse = ArrivalOptions { latency: Precision::COARSE, ..options };
     let gaps = Some(GapOptions { precision: Precision::COARSE, asked_ns: Some(67) });
     let load = Some(LoadOptions { interval_ns: 10_000_000, kept: 100 });
-    let case = |name, options| Case { name, readers: Readers::One, options, flows: 1, swapped: 0 };
+    let case = |name, options| Case { name, readers: Readers::One, options, flows: 1, swapped: 0, stamped: false };
     println!("cycles of the time stamp counter, median and best of {ROUNDS} bursts of {BURST}");
     for case in [
         case("one reader", options),
@@ -43,8 +45,10 @@ fn main() {
         Case { readers: Readers::Several, ..case("several readers", options) },
         Case { flows: 8, ..case("eight flows", options) },
         Case { swapped: 1, ..case("one of 64 swapped", options) },
+        Case { stamped: true, ..case("times by the port", options) },
         case("with gaps", ArrivalOptions { gaps, ..options }),
         case("with gaps and load", ArrivalOptions { gaps, load, ..options }),
+        Case { stamped: true, ..case("all, times by the port", ArrivalOptions { gaps, load, ..options }) },
     ] {
         measure(&case);
     }
@@ -72,18 +76,26 @@ fn measure(case: &Case) {
         for ((at, place), frame) in (0_u64..).zip(lanes.iter()).zip(black_box(&mut frames)) {
             let sender = &mut senders[*place];
             let Some(end) = frame.last_chunk_mut() else { continue };
-            *end = probe::bytes(sender.stamp(probe::words(end), now + at * 67, now + at * 67 + 20));
+            *end = probe::bytes(sender.stamp(
+                probe::words(end),
+                now + at * 67,
+                now + if case.stamped { at * 67 + 20 } else { 4_288 },
+            ));
         }
         sent.push(cycles() - before);
         for at in 0..case.swapped {
             frames.swap(at * 2, at * 2 + 1);
         }
         let latencies = latencies.iter().skip(usize::try_from(round % 61).unwrap_or(0));
+        let first = latencies.clone().next().copied().unwrap_or(0);
         let before = cycles();
         for ((at, frame), latency) in (0_u64..).zip(black_box(&frames)).zip(latencies) {
             let Some(end) = frame.last_chunk() else { continue };
-            receiver.packet(probe::words(end), now + at * 67 + latency, FRAME_LEN);
+            // Without the port's times, all of a burst come at one.
+            let came = if case.stamped { now + at * 67 + latency } else { now + 4_288 + first };
+            receiver.take(probe::words(end), came, FRAME_LEN);
         }
+        receiver.end();
         received.push(cycles() - before);
         now += 4_288;
         if round % 256 == 0 {
@@ -104,8 +116,9 @@ fn strangers() {
         let before = cycles();
         for frame in black_box(&frames) {
             let Some(end) = frame.last_chunk() else { continue };
-            receiver.packet(probe::words(end), now, FRAME_LEN);
+            receiver.take(probe::words(end), now, FRAME_LEN);
         }
+        receiver.end();
         taken.push(cycles() - before);
     }
     let [median, best] = per_packet(taken);

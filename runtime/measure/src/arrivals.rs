@@ -6,6 +6,7 @@ use crate::gaps::{GapTimes, Gaps};
 use crate::load::Load;
 use crate::order::Order;
 use crate::probe::Probe;
+use crate::run::Timed;
 use crate::tally::Tally;
 use crate::window::Arrival;
 use hdrhistogram::CreationError;
@@ -113,6 +114,27 @@ impl Arrivals {
     }
 }
 
+impl Arrivals {
+    /// As [`Self::count`], of probes that came in time, none before it left or should have left, and whose numbers follow on each other.
+    #[inline]
+    pub(crate) fn run(&self, run: Timed<'_>) {
+        let n = run.real.len() as u64;
+        if n == 0 {
+            return;
+        }
+        self.counts[Arrival::InTime as usize].add(n);
+        self.order.run(run.first, n);
+        self.delay.run(run);
+        let Some(spacing) = &self.spacing else { return };
+        if let Some(gaps) = &spacing.gaps {
+            gaps.run(run);
+        }
+        if let Some(load) = &spacing.load {
+            load.each(run.arrival, run.bytes);
+        }
+    }
+}
+
 impl BothGaps {
     fn new(options: GapOptions) -> Result<Self, CreationError> {
         let gaps = || Gaps::new(options.precision, options.asked_ns);
@@ -123,6 +145,18 @@ impl BothGaps {
     /// What was counted so far.
     pub(crate) fn read(&self) -> (GapTimes, GapTimes) {
         (self.arrivals.read(), self.departures.read())
+    }
+
+    #[inline]
+    fn run(&self, run: Timed<'_>) {
+        self.arrivals.packets(run.arrival);
+        let [Some(first), Some(last)] = [run.real.first(), run.real.last()] else { return };
+        if run.first == self.next.own() {
+            self.departures.between(self.last_real_ns.own(), *first);
+        }
+        self.departures.between_each(run.real);
+        self.last_real_ns.set(*last);
+        self.next.set(run.first + run.real.len() as u64);
     }
 
     #[inline]

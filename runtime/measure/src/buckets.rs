@@ -3,6 +3,7 @@
 //! The crate `hdrhistogram` keeps a histogram that is its writer's alone. This one counts into the same buckets, each a number of
 //! its own, and [`Buckets::read`] makes one of theirs of it.
 
+use crate::run::Span;
 use crate::tally::Tally;
 use crate::times::Times;
 use hdrhistogram::{CreationError, Histogram};
@@ -100,19 +101,48 @@ impl Buckets {
         self.min.lower(ns);
         self.max.raise(ns);
         self.sum.add(ns.wrapping_mul(times));
-        match self.counts.get(self.index(ns)) {
-            Some(count) => count.add(times),
-            None => self.beyond.add(times),
-        }
+        self.add(ns, times);
     }
 
     /// Counts a time whose most somebody else keeps ([`Times::up_to`]).
     #[inline]
     pub fn count(&self, ns: u64) {
         self.sum.add(ns);
+        self.add(ns, 1);
+    }
+
+    /// Counts times of which none is negative; returns what they span.
+    #[inline]
+    pub(crate) fn record_each(&self, times: impl ExactSizeIterator<Item = u64> + Clone) -> Span {
+        let span = Span::of(times.clone());
+        self.min.lower(span.least);
+        self.max.raise(span.most);
+        self.count_within(span, times);
+        span
+    }
+
+    /// Counts times whose least and most somebody else keeps ([`Times::up_to`]).
+    #[inline]
+    pub(crate) fn count_each(&self, times: impl ExactSizeIterator<Item = u64> + Clone) {
+        self.count_within(Span::of(times.clone()), times);
+    }
+
+    #[inline]
+    fn count_within(&self, span: Span, times: impl ExactSizeIterator<Item = u64>) {
+        self.sum.add(span.sum);
+        // Those of a burst often have one length: then a bucket would wait for itself each time.
+        if span.least == span.most {
+            return self.add(span.least, times.len() as u64);
+        }
+        times.for_each(|ns| self.add(ns, 1));
+    }
+
+    /// So many times more of that length.
+    #[inline]
+    fn add(&self, ns: u64, times: u64) {
         match self.counts.get(self.index(ns)) {
-            Some(count) => count.add(1),
-            None => self.beyond.add(1),
+            Some(count) => count.add(times),
+            None => self.beyond.add(times),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::buckets::{Buckets, Precision};
 use crate::probe::Probe;
+use crate::run::{Span, Timed, between};
 use crate::tally::Tally;
 use crate::times::{Lost, Times};
 use hdrhistogram::CreationError;
@@ -64,6 +65,55 @@ impl Delay {
         }
         self.last_ns.set(ns);
         self.next.set(sequence + 1);
+    }
+
+    /// First copies have come whose numbers follow on each other, none of them before it left or should have left.
+    #[inline]
+    pub(crate) fn run(&self, run: Timed<'_>) {
+        let times = between(run.real, run.arrival);
+        let (Some(first), Some(last)) = (times.clone().next(), times.clone().last()) else { return };
+        self.intended.record_each(between(run.intended, run.arrival));
+        let span = self.real.record_each(times.clone());
+        let next = self.next.own();
+        if next != u64::MAX {
+            self.differ(first, self.last_ns.own(), run.first == next);
+        }
+        if span.least == span.most {
+            // Stamped and read as a burst, as most are.
+            self.stay(run.real.len() - 1);
+        } else {
+            self.differ_each(times.clone().skip(1).zip(times).map(|(ns, last)| ns.wrapping_sub(last)));
+        }
+        self.last_ns.set(last);
+        self.next.set(run.first + run.real.len() as u64);
+    }
+
+    /// As [`Self::differ`], of so many successors that took as long as the one before.
+    #[inline]
+    fn stay(&self, successors: usize) {
+        if successors == 0 {
+            return;
+        }
+        self.ipdv_min.lower(BIAS);
+        self.ipdv_max.raise(BIAS);
+        self.jitter.set((0..successors).fold(self.jitter.own(), |jitter, _| jitter - ((jitter + 8) >> 4)));
+        self.ipdv.record_all(0, successors as u64);
+    }
+
+    /// As [`Self::differ`], of successors with these differences.
+    #[inline]
+    fn differ_each(&self, differences: impl ExactSizeIterator<Item = u64> + Clone) {
+        if differences.len() == 0 {
+            return;
+        }
+        let span = Span::of(differences.clone().map(|difference| difference ^ BIAS));
+        self.ipdv_min.lower(span.least);
+        self.ipdv_max.raise(span.most);
+        self.ipdv_sum.add(differences.clone().fold(0, u64::wrapping_add));
+        let sizes = differences.map(|difference| difference.cast_signed().unsigned_abs());
+        let jitter = sizes.clone().fold(self.jitter.own(), |jitter, size| jitter + size - ((jitter + 8) >> 4));
+        self.jitter.set(jitter);
+        self.ipdv.count_each(sizes);
     }
 
     /// The difference to the probe that came before. Where it is also the one that was sent before (RFC 5481, 4.1: both must have

@@ -62,6 +62,19 @@ impl Density {
         }
     }
 
+    /// First copies have come whose numbers follow on each other.
+    #[inline]
+    pub(crate) fn run(&self, first: u64, n: u64) {
+        let (mut next, end) = (first, first + n);
+        while next < end && next != self.ahead.own() {
+            self.arrive_slowly(next);
+            next += 1;
+        }
+        if next < end {
+            self.ahead.set(end);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn arrive_slowly(&self, sequence: u64) {

@@ -1,6 +1,7 @@
 //! Times between packets, and how many of them are near the one that was asked for.
 
 use crate::buckets::{Buckets, Precision};
+use crate::run::between;
 use crate::tally::Tally;
 use crate::times::Times;
 use hdrhistogram::CreationError;
@@ -40,9 +41,44 @@ impl Gaps {
     #[inline]
     pub fn between(&self, from_ns: u64, to_ns: u64) {
         let (Some(gap), Some(asked)) = (self.times.record_between(from_ns, to_ns), self.asked_ns) else { return };
-        let distance = gap.abs_diff(asked);
-        let place: usize = NEAR_NS.map(|near| usize::from(distance > near)).iter().sum();
-        self.near[place].add(1);
+        self.near[place(gap, asked)].add(1);
+    }
+
+    /// Packets come, or leave, at these times, in this order.
+    #[inline]
+    pub(crate) fn packets(&self, times: &[u64]) {
+        let (Some(first), Some(last)) = (times.first(), times.last()) else { return };
+        self.packet(*first);
+        self.last_ns.set(*last);
+        self.between_each(times);
+    }
+
+    /// So many gaps of no length.
+    #[inline]
+    fn none(&self, gaps: u64) {
+        self.times.record_all(0, gaps);
+        if let Some(asked) = self.asked_ns {
+            self.near[place(0, asked)].add(gaps);
+        }
+    }
+
+    /// The gaps between packets of which all times are known.
+    #[inline]
+    pub(crate) fn between_each(&self, times: &[u64]) {
+        let later = times.get(1..).unwrap_or_default();
+        if later.iter().all(|ns| *ns == times[0]) {
+            // Stamped or read as a burst, as most are.
+            return self.none(later.len() as u64);
+        }
+        if later.iter().zip(times).any(|(to, from)| to < from) {
+            return later.iter().zip(times).for_each(|(to, from)| self.between(*from, *to));
+        }
+        let gaps = between(times, later);
+        self.times.record_each(gaps.clone());
+        let Some(asked) = self.asked_ns else { return };
+        let mut near = [0; NEAR_NS.len() + 1];
+        gaps.for_each(|gap| near[place(gap, asked)] += 1);
+        self.near.iter().zip(near).for_each(|(sum, n)| sum.add(n));
     }
 
     /// What was counted so far.
@@ -50,6 +86,13 @@ impl Gaps {
         let near = std::array::from_fn(|place| self.near[place].read());
         GapTimes { times: self.times.read(), asked_ns: self.asked_ns, near }
     }
+}
+
+/// Which of [`NEAR_NS`] a gap is within; their number, where it is within none.
+#[inline]
+fn place(gap: u64, asked: u64) -> usize {
+    let distance = gap.abs_diff(asked);
+    NEAR_NS.map(|near| usize::from(distance > near)).iter().sum()
 }
 
 /// Gaps as they were read, of one or of several lcores and flows.

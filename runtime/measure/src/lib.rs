@@ -3,6 +3,7 @@
 //!
 //! - `probe.rs`: the 32 bytes at a frame's end.
 //! - `sender.rs`, `receiver.rs`: what an lcore calls, packet by packet. Neither allocates, takes a lock, or calls the system.
+//! - `run.rs`: probes that came as they were sent, which are counted together.
 //! - `flow.rs`: what both ends of a flow share; `sent.rs`: what was sent and when; `window.rs`: what has come, late or twice.
 //! - `order.rs`, `density.rs`: RFC 4737 and RFC 5236. `delay.rs`: latency, jitter, IPDV, PDV. `gaps.rs`, `load.rs`, `sliding.rs`:
 //!   gaps, rates, bursts.
@@ -45,6 +46,7 @@ pub mod order;
 pub mod probe;
 pub mod readings;
 pub mod receiver;
+mod run;
 pub mod sender;
 pub mod sent;
 pub mod sights;

@@ -45,13 +45,29 @@ impl Load {
     /// A packet of so many bytes at this time of the run's clock, nanoseconds.
     #[inline]
     pub fn packet(&self, ns: u64, bytes: u64) {
+        self.packets(ns, 1, bytes);
+    }
+
+    /// Packets with these lengths at these times, in this order.
+    #[inline]
+    pub(crate) fn each(&self, times: &[u64], bytes: &[u16]) {
+        let Some(first) = times.first() else { return };
+        if times.iter().all(|ns| ns == first) {
+            return self.packets(*first, times.len() as u64, bytes.iter().map(|bytes| u64::from(*bytes)).sum());
+        }
+        times.iter().zip(bytes).for_each(|(ns, bytes)| self.packet(*ns, (*bytes).into()));
+    }
+
+    /// So many packets at this time, with so many bytes in all.
+    #[inline]
+    fn packets(&self, ns: u64, packets: u64, bytes: u64) {
         if ns >= self.end_ns.own() {
             self.move_on(ns);
         }
         let slot = &self.ring[self.place(self.current.own())];
-        slot.packets.add(1);
+        slot.packets.add(packets);
         slot.bytes.add(bytes);
-        self.windows.iter().for_each(|window| window.packet(ns, bytes));
+        self.windows.iter().for_each(|window| window.packets(ns, packets, bytes));
     }
 
     #[cold]

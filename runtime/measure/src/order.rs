@@ -60,6 +60,27 @@ impl Order {
         self.density.arrive(sequence);
     }
 
+    /// First copies have come whose numbers follow on each other.
+    #[inline]
+    pub(crate) fn run(&self, first: u64, n: u64) {
+        let (mut next, end) = (first, first + n);
+        // Behind a gap the first one is out of sequence; of those that come late, all are.
+        while next < end && next != self.next_expected.own() {
+            self.arrive(next);
+            next += 1;
+        }
+        if next == end {
+            return;
+        }
+        self.next_expected.set(end);
+        let arrived = self.arrived.own();
+        for (sequence, arrived) in (next..end).zip(arrived..) {
+            self.history[slot(arrived)].set(sequence);
+        }
+        self.arrived.set(arrived + (end - next));
+        self.density.run(next, end - next);
+    }
+
     #[cold]
     fn out_of_sequence(&self, sequence: u64, expected: u64, arrived: u64) {
         if sequence > expected {

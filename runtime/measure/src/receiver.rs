@@ -4,6 +4,7 @@ use crate::arrivals::{ArrivalOptions, Arrivals};
 use crate::flow::Flow;
 use crate::probe::{self, Key, LEAST_FRAME, Probe, Seen, Tail};
 use crate::readings::Received;
+use crate::run::Run;
 use crate::window::{Age, Arrival};
 use hdrhistogram::CreationError;
 use std::sync::Arc;
@@ -19,12 +20,17 @@ pub enum Kind {
     Corrupted,
 }
 
+/// So few are counted sooner one by one.
+const FEW: usize = 4;
+
 /// Reads the probes of a burst.
 #[derive(Debug)]
 pub struct Receiver {
     key: Key,
     seats: Box<[Option<Seat>]>,
     received: Arc<Received>,
+    /// Flows of which probes have come that are not counted yet; as long as there are seats.
+    open: Vec<u16>,
 }
 
 /// A flow that is read here.
@@ -35,6 +41,35 @@ struct Seat {
     /// Numbers below it were given, when this lcore last looked.
     known: u64,
     timeout_ns: u64,
+    /// Probes that have come and are not counted yet.
+    run: Run,
+}
+
+impl Seat {
+    #[inline]
+    fn arrive(&self, probe: &Probe, arrival_ns: u64, len: u16) -> Arrival {
+        let under_way = arrival_ns.saturating_sub(probe.real());
+        let age = if under_way > self.timeout_ns { Age::Overdue } else { Age::Young };
+        let arrival = self.flow.window.arrive(probe.sequence, age);
+        self.arrivals.count(arrival, probe, arrival_ns, len);
+        arrival
+    }
+
+    /// Counts what has come: together, where nothing is odd about them.
+    #[inline]
+    fn arrive_all(&mut self) {
+        let run = &self.run;
+        let mut counted = 0;
+        if run.len() >= FEW && run.is_plain(self.timeout_ns) {
+            let all = run.first(run.len());
+            counted = self.flow.window.arrive_in_time(all.first, all.real.len());
+            self.arrivals.run(run.first(counted));
+        }
+        for (probe, arrival_ns, len) in run.singly(counted) {
+            self.arrive(&probe, arrival_ns, len);
+        }
+        self.run.clear();
+    }
 }
 
 impl Receiver {
@@ -47,10 +82,16 @@ impl Receiver {
         for (number, flow) in flows {
             let arrivals = Arc::new(Arrivals::new(options)?);
             by_flow.push((*number, Arc::clone(&arrivals)));
-            seats[usize::from(*number)] =
-                Some(Seat { flow: Arc::clone(flow), arrivals, known: 0, timeout_ns: flow.options().timeout_ns });
+            seats[usize::from(*number)] = Some(Seat {
+                flow: Arc::clone(flow),
+                arrivals,
+                known: 0,
+                timeout_ns: flow.options().timeout_ns,
+                run: Run::default(),
+            });
         }
-        Ok(Self { key, seats, received: Arc::new(Received::new(by_flow)) })
+        let open = Vec::with_capacity(by_flow.len());
+        Ok(Self { key, seats, received: Arc::new(Received::new(by_flow)), open })
     }
 
     /// What others read.
@@ -82,37 +123,64 @@ impl Receiver {
 
     /// Looks at a packet whose last bytes these are, which came at `arrival_ns` of the run's clock and has `len` bytes without frame check
     /// sequence; and counts it.
-    #[inline]
     pub fn packet(&mut self, tail: Tail, arrival_ns: u64, len: u16) -> Kind {
-        let kind = match probe::read(tail, &self.key) {
-            _ if usize::from(len) < LEAST_FRAME => Kind::Foreign,
-            Seen::Probe(probe) => self.probe(&probe, arrival_ns, len),
-            Seen::Corrupted(probe) => self.wrong(&probe, arrival_ns),
-            Seen::Foreign => Kind::Foreign,
+        self.end();
+        let probe = match self.look(tail, arrival_ns, len) {
+            Ok(probe) => probe,
+            Err(kind) => return kind,
         };
-        match kind {
-            Kind::Probe(_) => {}
-            Kind::Foreign => self.received.foreign.add(1),
-            Kind::Corrupted => self.received.corrupted.add(1),
-        }
-        kind
+        let seat = self.seats.get(usize::from(probe.flow)).and_then(Option::as_ref);
+        seat.map_or(Kind::Foreign, |seat| Kind::Probe(seat.arrive(&probe, arrival_ns, len)))
     }
 
+    /// As [`Self::packet`], of one of several: it is counted with those that follow on it, by [`Self::end`] at the latest.
     #[inline]
-    fn probe(&mut self, probe: &Probe, arrival_ns: u64, len: u16) -> Kind {
-        let Some(Some(seat)) = self.seats.get_mut(usize::from(probe.flow)) else { return Kind::Foreign };
-        if probe.sequence >= seat.known {
-            // A number that was not given is no probe's, whatever its check says: so there never come more than were sent.
-            seat.known = seat.flow.sent.count();
-            if probe.sequence >= seat.known {
-                return Kind::Foreign;
+    pub fn take(&mut self, tail: Tail, arrival_ns: u64, len: u16) {
+        let Ok(probe) = self.look(tail, arrival_ns, len) else { return };
+        let Some(Some(seat)) = self.seats.get_mut(usize::from(probe.flow)) else { return };
+        if seat.run.len() == 0 {
+            self.open.push(probe.flow);
+        }
+        if !seat.run.push(&probe, arrival_ns, len) {
+            seat.arrive_all();
+            seat.run.push(&probe, arrival_ns, len);
+        }
+    }
+
+    /// All packets that came together were taken: they are counted now.
+    #[inline]
+    pub fn end(&mut self) {
+        for flow in self.open.drain(..) {
+            if let Some(Some(seat)) = self.seats.get_mut(usize::from(flow)) {
+                seat.arrive_all();
             }
         }
-        let under_way = arrival_ns.saturating_sub(probe.real());
-        let age = if under_way > seat.timeout_ns { Age::Overdue } else { Age::Young };
-        let arrival = seat.flow.window.arrive(probe.sequence, age);
-        seat.arrivals.count(arrival, probe, arrival_ns, len);
-        Kind::Probe(arrival)
+    }
+
+    /// The probe that a packet is. What is none is counted as what it is.
+    #[inline]
+    fn look(&mut self, tail: Tail, arrival_ns: u64, len: u16) -> Result<Probe, Kind> {
+        let kind = match probe::read(tail, &self.key) {
+            _ if usize::from(len) < LEAST_FRAME => Kind::Foreign,
+            Seen::Probe(probe) if self.is_given(&probe) => return Ok(probe),
+            Seen::Corrupted(probe) => self.wrong(&probe, arrival_ns),
+            Seen::Probe(_) | Seen::Foreign => Kind::Foreign,
+        };
+        match kind {
+            Kind::Corrupted => self.received.corrupted.add(1),
+            _ => self.received.foreign.add(1),
+        }
+        Err(kind)
+    }
+
+    /// A number that was not given is no probe's, whatever its check says: so there never come more than were sent.
+    #[inline]
+    fn is_given(&mut self, probe: &Probe) -> bool {
+        let Some(Some(seat)) = self.seats.get_mut(usize::from(probe.flow)) else { return false };
+        if probe.sequence >= seat.known {
+            seat.known = seat.flow.sent.count();
+        }
+        probe.sequence < seat.known
     }
 
     /// The tag of this run, and a wrong check. One of 65,536 strangers has that tag too. A probe in which some bits have changed is

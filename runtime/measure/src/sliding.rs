@@ -49,14 +49,14 @@ impl Sliding {
         }
     }
 
-    /// A packet of so many bytes at this time. One from before the last packet's part counts in that.
+    /// So many packets at this time, with so many bytes in all. Those from before the last packet's part count in that.
     #[inline]
-    pub fn packet(&self, ns: u64, bytes: u64) {
+    pub fn packets(&self, ns: u64, packets: u64, bytes: u64) {
         if ns >= self.end_ns.own() {
             self.move_on(ns);
         }
-        self.parts[slot(self.current.own())].add(1, bytes);
-        self.sum.add(1, bytes);
+        self.parts[slot(self.current.own())].add(packets, bytes);
+        self.sum.add(packets, bytes);
         self.most.packets.raise(self.sum.packets.own());
         self.most.bytes.raise(self.sum.bytes.own());
     }
@@ -102,7 +102,7 @@ mod test {
             let sliding = Sliding::new(10_000);
             let mut now = 123_456;
             let packets: Vec<(u64, u64)> = gaps.iter().map(|gap| { now += gap; (now, 60 + gap % 1_400) }).collect();
-            packets.iter().for_each(|(ns, bytes)| sliding.packet(*ns, *bytes));
+            packets.iter().for_each(|(ns, bytes)| sliding.packets(*ns, 1, *bytes));
             let windows = packets.iter().map(|(ns, _)| {
                 // The window whose last part this packet is in.
                 let end = (ns / 1_000 + 1) * 1_000;

@@ -113,11 +113,39 @@ impl Window {
                 Age::Young => (Arrival::InTime, word | bit),
             }
         });
-        if given_up > 0 {
-            self.add(&self.overrun, given_up);
-            self.add(&self.called_lost, given_up);
-        }
+        self.give_up(given_up);
         arrival.unwrap_or(Arrival::TooOld)
+    }
+
+    /// Probes have come before their time-out whose numbers, which the sender gave, follow on each other. Returns how many of the first ones
+    /// are [`Arrival::InTime`]; [`Self::arrive`] has to be asked of the others.
+    #[inline]
+    pub fn arrive_in_time(&self, first: u64, n: usize) -> usize {
+        let (mut at, end, mut overrun) = (first, first + n as u64, 0);
+        while at < end {
+            let word_end = ((at / IN_WORD + 1) * IN_WORD).min(end);
+            let bits = (ALL >> (IN_WORD - (word_end - at))) << (at % IN_WORD);
+            let (is_open, given_up) = self.change(at, |word| {
+                let is_open = word & (bits | bits << 16) == 0;
+                (is_open, if is_open { word | bits } else { word })
+            });
+            overrun += given_up;
+            if is_open != Some(true) {
+                break;
+            }
+            at = word_end;
+        }
+        self.give_up(overrun);
+        usize::try_from(at - first).unwrap_or(0)
+    }
+
+    /// Counts probes that were given up with earlier laps.
+    #[inline]
+    fn give_up(&self, probes: u64) {
+        if probes > 0 {
+            self.add(&self.overrun, probes);
+            self.add(&self.called_lost, probes);
+        }
     }
 
     /// Calls all probes lost whose numbers are below `boundary` and that have not come. Returns how many.

@@ -11,6 +11,7 @@ use perigee_measure::receiver::{Kind, Receiver};
 use perigee_measure::sender::Sender;
 use perigee_measure::window::{Arrival, Readers};
 use perigee_report::{PercentileValue, ProbeCounts};
+use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -252,6 +253,62 @@ fn gaps_and_loads_are_of_the_flow() {
         load.bursts.iter().map(|burst| (burst.packets, burst.bytes)).collect::<Vec<_>>(),
         [(5, 300), (50, 3_000)]
     );
+}
+
+proptest! {
+    /// Probes that a burst brings as they were sent are counted together: all figures are as if each had been counted by itself.
+    #[test]
+    fn what_is_counted_together_is_what_is_counted_singly(
+        seed: u64, (window, one) in (64..2_048_u64, any::<bool>()), (trouble, stamped) in (0..60_u64, any::<bool>()),
+    ) {
+        let gaps = Some(GapOptions { precision: Precision::COARSE, asked_ns: Some(100) });
+        let load = Some(LoadOptions { interval_ns: 20_000, kept: 8 });
+        let all = ArrivalOptions { gaps, load, ..ArrivalOptions::default() };
+        let readers = if one { Readers::One } else { Readers::Several };
+        let flow = FlowOptions { window, timeout_ns: 40_000, ..options(readers) };
+        let (mut singly, mut together, mut draw) = (pair(flow, &all), pair(flow, &all), draws(seed));
+        let (mut now, mut line) = (1_000_000, Vec::new());
+        for _ in 0..300 {
+            for _ in 0..draw(100) {
+                let (intended, real) = (now + draw(50), now + draw(3) * 30);
+                let mut frame = [0x11; 60];
+                for pair in [&mut singly, &mut together] {
+                    let end = frame.last_chunk_mut().unwrap();
+                    *end = probe::bytes(pair.sender.stamp([0; 4], intended, real));
+                }
+                match draw(100).checked_sub(trouble) {
+                    Some(_) => line.push(frame),
+                    None => match draw(6) {
+                        0 => {}
+                        1 => line.extend([frame, frame]),
+                        2 => line.insert(usize::try_from(draw(line.len() as u64 + 1)).unwrap(), frame),
+                        3 => line.push([0x11; 60]),
+                        4 => { frame[59] ^= 1; line.push(frame) }
+                        _ => now += draw(60_000),
+                    },
+                }
+                now += 100;
+            }
+            let came = now + 500 - draw(20) * draw(2) * draw(40);
+            let burst = usize::try_from(draw(80)).unwrap().min(line.len());
+            for (at, frame) in (0..).zip(line.drain(..burst)) {
+                let came = if stamped { came + at * 67 + draw(200) } else { came };
+                singly.receive(&frame, came);
+                together.receiver.take(probe::words(frame.last_chunk().unwrap()), came, 60);
+            }
+            together.receiver.end();
+            let [a, b] = [&singly, &together].map(Pair::counts);
+            prop_assert_eq!(a, b);
+            if draw(4) == 0 {
+                singly.receiver.expire(now);
+                together.receiver.expire(now);
+            }
+        }
+        singly.receiver.finish();
+        together.receiver.finish();
+        let [a, b] = [&singly, &together].map(|pair| (pair.counts(), pair.readings.stream(5).unwrap().told(""), pair.readings.strangers()));
+        prop_assert_eq!(a, b);
+    }
 }
 
 /// How many gaps are within each distance.
