@@ -33,7 +33,8 @@ impl Profiling {
             let (profiler, seats, stop) = counted;
             while !stop.load(Ordering::Relaxed) {
                 look(&profiler, &seats);
-                std::thread::sleep(EVERY);
+                // Whoever ends it does not wait that long.
+                std::thread::park_timeout(EVERY);
             }
         };
         let thread = Builder::new().name("perigee-profile".to_owned());
@@ -56,6 +57,7 @@ impl Drop for Profiling {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // One that panicked has said so, and its samples are counted below.
             let _ = thread.join();
         }
