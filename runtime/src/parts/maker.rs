@@ -165,7 +165,8 @@ impl Maker {
     fn host(&self, seat: &Seat, loaded: &Loaded, config: &Config) -> Result<Host, String> {
         let grants = &loaded.entry.grants;
         let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
-        if self.evidence.as_ref().is_some_and(|e| e.records()) && loaded.secrets.is_empty() {
+        let is_closed = !loaded.secrets.is_empty() || grants.state_of.is_some();
+        if self.evidence.as_ref().is_some_and(|e| e.records()) && !is_closed {
             host.record_times();
         }
         host.deadline.set_fuel_per_us(self.fuel_per_us);
