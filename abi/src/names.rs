@@ -77,5 +77,20 @@ pub const TELL_FULL: i32 = -1;
 pub const TELL_TOO_LONG: i32 = -2;
 /// Answer of `tell`: no such target is granted.
 pub const TELL_NOT_GRANTED: i32 = -3;
+/// Hostcall `(question: i32) -> i64`: about the state region, which others may read. [`REGION_WHOSE`] and so on.
+pub const HOST_REGION: &str = "region";
+/// Question of `region`: whose it is, and whether it may be changed. [`REGION_OWN`] and so on.
+pub const REGION_WHOSE: i32 = 0;
+/// Question of `region`: begins a turn, and tells its number. Who is called from then on finds what was written before.
+pub const REGION_TURN: i32 = 1;
+/// Question of `region`: the turn that all who read it have reached. What was not led to any more when that began, nobody looks at.
+pub const REGION_REACHED: i32 = 2;
+/// Answer of `region`: it is the module's own, or there is none.
+pub const REGION_OWN: u64 = 0;
+/// Answer of `region`: it is the module's own, and others read it; but they do not see changes now, for the instance before this one may
+/// go on with it.
+pub const REGION_WAITS: u64 = 1;
+/// Answer of `region`: it is another module's, to read.
+pub const REGION_OTHERS: u64 = 2;
 /// Longest log line in bytes; the rest is cut.
 pub const LOG_MAX: usize = 240;

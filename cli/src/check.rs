@@ -10,6 +10,7 @@ use perigee_runtime::jail::Mode;
 use perigee_runtime::load::{Loader, Upload};
 use perigee_runtime::trial;
 use perigee_runtime::{Error, ModuleInfo, longest_operation};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,10 +39,12 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
     let uploads: Vec<_> = config.modules.iter().map(|module| loader.read(&base.join(&module.file))).collect();
     let problems = perigee_runtime::confined(mode, || {
         let (mut problems, mut listening, mut unknown) = (Vec::new(), Vec::new(), false);
+        let mut regions = BTreeMap::new();
         for (module, upload) in config.modules.iter().zip(uploads) {
             match module_problems(&config, module, upload, &loader, file) {
-                Ok((found, callbacks)) => {
+                Ok((found, callbacks, region)) => {
                     problems.extend(found);
+                    regions.insert(module.name.as_str(), region);
                     listening.extend(callbacks.iter().any(|name| name == "message").then_some(&module.name));
                 }
                 Err(error) => {
@@ -53,7 +56,8 @@ pub(crate) fn check(file: &Path, args: &LoadOptions, mode: Mode) -> Result<ExitC
         // Of a module that does not load nobody knows whether it would listen.
         let deaf =
             if unknown { Vec::new() } else { config.deaf_targets(|name| listening.iter().any(|it| *it == name)) };
-        problems.extend(deaf.into_iter().map(|(module, what)| format!("module {module:?} {what}")));
+        let unfit = config.unfit_regions(|name| regions.get(name).copied());
+        problems.extend(deaf.into_iter().chain(unfit).map(|(module, what)| format!("module {module:?} {what}")));
         problems
     })?;
     for problem in &problems {
@@ -87,14 +91,14 @@ fn tell_grants(module: &Module, info: &ModuleInfo, file: &Path) {
 }
 
 /// Loads a module under its limits, gives an instance its configuration, and looks for the callbacks that its places in the
-/// chains need: what is wrong, and the callbacks that there are.
+/// chains need: what is wrong, the callbacks that there are, and bytes of its state region.
 fn module_problems(
     config: &Config,
     module: &Module,
     upload: Result<Upload, Error>,
     loader: &Loader,
     file: &Path,
-) -> Result<(Vec<String>, Vec<String>), Error> {
+) -> Result<(Vec<String>, Vec<String>, u32), Error> {
     let info = upload.and_then(|upload| trial::rehearse(loader, config, module, &upload))?;
     tell_grants(module, &info, file);
     let generates = |source: &Source| matches!(source, Source::Module { module: name, .. } if *name == module.name);
@@ -117,7 +121,7 @@ fn module_problems(
             }
         }
     }
-    Ok((problems, info.callbacks))
+    Ok((problems, info.callbacks, info.numbers.state_region().1))
 }
 
 /// By how much a call may pass its deadline, for each module with which that is more than the deadline itself.

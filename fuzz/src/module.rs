@@ -9,6 +9,7 @@ const LIMITS: Limits = Limits {
     deadline: Duration::from_millis(20),
     control_deadline: Duration::from_millis(20),
     targets: 0,
+    reads: false,
     table: 65_536,
 };
 /// The batch area's length (docs/abi.md).

@@ -87,6 +87,7 @@ PERIGEE_IMPORT("log") void perigee_host_log(uint32_t level, const void *text, ui
 PERIGEE_IMPORT("counter") void perigee_host_counter(uint32_t index, const void *name, uint32_t len);
 PERIGEE_IMPORT("time") uint64_t perigee_host_time(void); /* nanoseconds since the run began, now */
 PERIGEE_IMPORT("tell") int32_t perigee_host_tell(uint32_t target, const void *message, uint32_t len);
+PERIGEE_IMPORT("region") uint64_t perigee_host_region(int32_t question);
 
 /* ---- Packets and verdicts. `packet` points into `perigee.packets`, or to a spare room ---- */
 
@@ -297,6 +298,21 @@ enum perigee_told { PERIGEE_TOLD = 0, PERIGEE_TELL_FULL = -1, PERIGEE_TELL_TOO_L
  * nowhere. `target` counts the modules that `grants.tell` names, from 0. For rare events. */
 PERIGEE_INLINE int32_t perigee_tell(uint32_t target, const void *message, uint32_t len) {
     return perigee_host_tell(target, message, len);
+}
+/* Answers of `perigee_region_whose`: the state region is the module's own, or there is none; it is its own, but others who read it do not
+ * see changes now; it is another module's, to read. */
+enum perigee_whose { PERIGEE_REGION_OWN = 0, PERIGEE_REGION_WAITS = 1, PERIGEE_REGION_OTHERS = 2 };
+/* Whose the state region is. */
+PERIGEE_INLINE enum perigee_whose perigee_region_whose(void) {
+    return (enum perigee_whose)perigee_host_region(0);
+}
+/* Begins a turn, and tells its number: who is called from then on finds in the region what was written before. */
+PERIGEE_INLINE uint64_t perigee_region_turn(void) {
+    return perigee_host_region(1);
+}
+/* The turn that all who read the region have reached: what was not led to any more when it began, nobody looks at. */
+PERIGEE_INLINE uint64_t perigee_region_reached(void) {
+    return perigee_host_region(2);
 }
 /* `return perigee_refuse("...")` refuses a configuration, a message or a state, and tells the operator why. */
 PERIGEE_INLINE int32_t perigee_refuse(const char *why) {

@@ -189,6 +189,34 @@ pub fn tell(target: u32, message: []const u8) Untold!void {
     };
 }
 
+/// The state region, where others read it.
+pub const region = struct {
+    /// Whose it is.
+    pub const Whose = enum(u64) {
+        /// The module's own, or there is none.
+        own,
+        /// Its own, but others who read it do not see changes now.
+        waits,
+        /// Another module's, to read.
+        others,
+    };
+
+    /// Whose the state region is.
+    pub fn whose() Whose {
+        return @enumFromInt(host.region(0));
+    }
+
+    /// Begins a turn, and tells its number: who is called from then on finds what was written before.
+    pub fn nextTurn() u64 {
+        return host.region(1);
+    }
+
+    /// The turn that all who read it have reached: what was not led to any more when it began, nobody looks at.
+    pub fn reached() u64 {
+        return host.region(2);
+    }
+};
+
 pub const Level = enum(u32) { err = 1, warn, info, debug, trace };
 
 /// Logs a line of at most 240 bytes. For setup and rare events: the host takes only so many.
@@ -228,6 +256,7 @@ const host = if (builtin.cpu.arch == .wasm32) struct {
     extern "perigee" fn counter(index: u32, ptr: [*]const u8, len: usize) void;
     extern "perigee" fn time() u64;
     extern "perigee" fn tell(target: u32, ptr: [*]const u8, len: usize) i32;
+    extern "perigee" fn region(question: i32) u64;
 } else struct { // In native tests nobody listens.
     fn log(_: u32, _: [*]const u8, _: usize) void {}
     fn counter(_: u32, _: [*]const u8, _: usize) void {}
@@ -236,6 +265,9 @@ const host = if (builtin.cpu.arch == .wasm32) struct {
     }
     fn tell(_: u32, _: [*]const u8, _: usize) i32 {
         return -3;
+    }
+    fn region(_: i32) u64 {
+        return 0;
     }
 };
 

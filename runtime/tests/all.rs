@@ -19,6 +19,7 @@ mod offloads;
 mod pacing;
 mod paths;
 mod read_ahead;
+mod regions;
 mod replay;
 mod requests;
 mod sim;

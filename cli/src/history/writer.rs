@@ -99,7 +99,8 @@ impl Ready {
 fn watcher(watching: &Watching, bytes: &[u8], session: &Session) -> Result<Watcher> {
     let Watching { name, config, memory, table, deadline, control_deadline, .. } = watching;
     let (memory, table) = (*memory, *table);
-    let limits = Limits { memory, table, deadline: *deadline, control_deadline: *control_deadline, targets: 0 };
+    let limits =
+        Limits { memory, table, deadline: *deadline, control_deadline: *control_deadline, targets: 0, reads: false };
     let subject = Subject::from_bytes(name, bytes, limits)?;
     Watcher::of(Path::new(name), subject, config, session.info.places.len()).with_context(|| format!("module {name:?}"))
 }

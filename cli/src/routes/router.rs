@@ -9,8 +9,8 @@ use perigee_machine::netlink::routes::Net;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How often a message is sent again that the run had no time for.
-const TRIES: u32 = 20;
+/// How often a message is sent again that the run or the router had no time for.
+const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A router, to which a feed speaks.
@@ -32,6 +32,9 @@ pub(super) struct Standing {
     pub(super) last: u64,
     pub(super) routes: u64,
 }
+
+/// So begins what the router says where changes have to wait: after it was replaced, for as long as the one before may go on.
+const NOT_NOW: &str = "not now:";
 
 /// What became of a message.
 enum Told {
@@ -132,10 +135,11 @@ impl Router {
                     .map(|text| Told::Answer(text.to_owned()))
                     .context("the module has no instance that answers");
             }
-            if !status.is_server_error() {
-                return Ok(Told::Refused(client::refusal(&answer).to_string()));
+            let refusal = client::refusal(&answer).to_string();
+            if !status.is_server_error() && !refusal.contains(NOT_NOW) {
+                return Ok(Told::Refused(refusal));
             }
-            tracing::debug!("the run is busy: {}", client::refusal(&answer));
+            tracing::debug!("the run is busy: {refusal}");
             tokio::time::sleep(PAUSE).await;
         }
         Err(anyhow!("the run has had no time for a message for {} s", (PAUSE * TRIES).as_secs()))

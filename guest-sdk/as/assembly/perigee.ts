@@ -21,6 +21,8 @@ declare function hostCounter(index: u32, text: usize, len: usize): void;
 declare function hostTime(): u64;
 @external("perigee", "tell")
 declare function hostTell(target: u32, message: usize, len: usize): i32;
+@external("perigee", "region")
+declare function hostRegion(question: i32): u64;
 
 // Where the parts of the batch area begin.
 const PORTS: usize = perigee_batch + 128;
@@ -277,6 +279,31 @@ export enum Told {
  */
 export function tell(target: u32, message: usize, len: usize): Told {
   return hostTell(target, message, len) as Told;
+}
+
+/** Whose the state region is. */
+export enum Whose {
+  /** The module's own, or there is none. */
+  Own = 0,
+  /** Its own, but others who read it do not see changes now. */
+  Waits = 1,
+  /** Another module's, to read. */
+  Others = 2,
+}
+
+/** Whose the state region is. */
+export function regionWhose(): Whose {
+  return <i32>hostRegion(0) as Whose;
+}
+
+/** Begins a turn, and tells its number: who is called from then on finds in the region what was written before. */
+export function regionTurn(): u64 {
+  return hostRegion(1);
+}
+
+/** The turn that all who read the region have reached: what was not led to any more when it began, nobody looks at. */
+export function regionReached(): u64 {
+  return hostRegion(2);
 }
 
 /** True where the operator gave no configuration: `init` got nothing, or an empty table. */

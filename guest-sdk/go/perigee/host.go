@@ -40,6 +40,24 @@ const (
 // nowhere. target counts the modules that grants.tell names, from 0. The result is 0, or says why nobody was told. For rare events.
 func Tell(target uint32, message string) int32 { return hostTell(target, message) }
 
+const (
+	// RegionOwn: the state region is the module's own, or there is none.
+	RegionOwn uint64 = 0
+	// RegionWaits: it is its own, but others who read it do not see changes now.
+	RegionWaits uint64 = 1
+	// RegionOthers: it is another module's, to read.
+	RegionOthers uint64 = 2
+)
+
+// RegionWhose tells whose the state region is.
+func RegionWhose() uint64 { return hostRegion(0) }
+
+// RegionTurn begins a turn, and tells its number: who is called from then on finds in the region what was written before.
+func RegionTurn() uint64 { return hostRegion(1) }
+
+// RegionReached is the turn that all who read the region have reached: what was not led to any more when it began, nobody looks at.
+func RegionReached() uint64 { return hostRegion(2) }
+
 // Mailbox is what the host wrote into the mailbox for a call: length bytes of configuration, message or state.
 func Mailbox(length uint32) []byte { return mailbox[:min(length, mailboxLen)] }
 

@@ -13,3 +13,6 @@ func hostTime() uint64
 
 //go:wasmimport perigee tell
 func hostTell(target uint32, message string) int32
+
+//go:wasmimport perigee region
+func hostRegion(question int32) uint64

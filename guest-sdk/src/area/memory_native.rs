@@ -19,11 +19,6 @@ pub(crate) fn set_words(number: u32, text: Text<240>) {
     WORDS.set((number, text));
 }
 
-/// The test host has no flat state region.
-pub(crate) fn take_region() -> bool {
-    false
-}
-
 /// The batch area; null where no test host is calling.
 pub(crate) fn batch() -> *mut Batch {
     CURRENT.get().0

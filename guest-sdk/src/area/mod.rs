@@ -14,9 +14,11 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 #[cfg(all(target_arch = "wasm32", feature = "state"))]
 pub use heap::Heap;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use memory::take_region;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use memory::with;
-pub(crate) use memory::{batch, byte, set_words, take_region, words};
+pub(crate) use memory::{batch, byte, set_words, words};
 
 /// Room for the host to map the packets in. It costs nothing in the module's file: it is never initialised.
 #[repr(C, align(4096))]

@@ -35,6 +35,8 @@ mod calls {
         pub(super) safe fn time() -> u64;
         #[link_name = "tell"]
         pub(super) safe fn tell(target: u32, ptr: *const u8, len: usize) -> i32;
+        #[link_name = "region"]
+        pub(super) safe fn region(question: i32) -> u64;
     }
 }
 
@@ -69,4 +71,12 @@ pub(crate) fn tell(target: u32, message: &[u8]) -> i32 {
     return calls::tell(target, message.as_ptr(), message.len());
     #[cfg(not(target_arch = "wasm32"))]
     return crate::testing::host_tell(target, message);
+}
+
+/// Asks about the state region.
+pub(crate) fn region(question: i32) -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    return calls::region(question);
+    #[cfg(not(target_arch = "wasm32"))]
+    return crate::testing::host_region(question);
 }

@@ -5,6 +5,7 @@
 //! | [`FlowTable`] | a value for each key, of which there are at most so many; forgotten after a while |
 //! | [`Lpm`] | the value of the longest prefix that contains an address |
 //! | [`RouteTable`] | the same for many prefixes that change all the time: routes |
+//! | [`SharedWords`] | numbers that other modules read |
 //! | [`TokenBucket`], [`SingleRate`], [`TwoRate`] | a rate: may this packet pass, and what colour is it? |
 //! | [`Wheel`] | something to do at a given time, which may be called off |
 //! | [`Histogram`] | how values are distributed, to so many digits, in the format of HdrHistogram |
@@ -32,6 +33,7 @@ mod lpm;
 mod marker;
 mod prefix;
 mod routes;
+mod shared_words;
 mod wheel;
 
 pub use bucket::{BadRate, TokenBucket};
@@ -42,6 +44,7 @@ pub use lpm::Lpm;
 pub use marker::{Colour, SingleRate, TwoRate};
 pub use prefix::{Address, BadPrefix, Prefix};
 pub use routes::RouteTable;
+pub use shared_words::SharedWords;
 pub use wheel::{Timer, Wheel};
 
 use crate::Refusal;

@@ -26,9 +26,12 @@
 mod hostcalls;
 mod packets;
 mod rooms;
+mod shared;
 
 pub(crate) use hostcalls::{host_counter, host_log, host_tell, host_time};
 pub use packets::{Input, Output};
+pub(crate) use shared::{Laid, host_region, region_here};
+pub use shared::{RegionSeat, SharedMemory, region};
 
 use crate::export::{Callback, Instance};
 use crate::wire::Mac;
@@ -44,7 +47,7 @@ use std::string::String;
 use std::vec::Vec;
 
 /// The run that a module finds itself in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Run {
     /// Its ports.
     pub ports: Vec<PortInfo>,
@@ -66,6 +69,8 @@ pub struct Run {
     pub instances: u32,
     /// By what packets leave at their times: one of [`perigee_abi::pacing`].
     pub pacing: u32,
+    /// Where its state region lies, where the module has one here.
+    pub region: Option<RegionSeat>,
 }
 
 impl Default for Run {
@@ -90,6 +95,7 @@ impl Default for Run {
             targets: 0,
             instances: 1,
             pacing: perigee_abi::pacing::NONE,
+            region: None,
         }
     }
 }
@@ -247,6 +253,13 @@ impl<M: Module> Host<M> {
         self.answer(result).map(|_| ())
     }
 
+    /// Lays another region in place of the instance's, as a swap does between `init` and `restore`.
+    pub fn move_region(&mut self, seat: RegionSeat) {
+        if let Some(before) = self.run.region.replace(seat.clone()) {
+            before.move_to(&seat);
+        }
+    }
+
     /// What the output list of the last call said, in its order.
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
@@ -378,7 +391,12 @@ impl<M: Module> Host<M> {
     /// Makes one call, and takes over what hostcalls left.
     fn call(&mut self, what: Callback) -> i32 {
         hostcalls::set_targets(self.run.targets, self.is_full);
-        let result = self.instance.call(&mut self.area, self.rooms.window(), what);
+        let Self { run, instance, area, rooms, .. } = self;
+        let mut call = || instance.call(area, rooms.window(), what);
+        let result = match &run.region {
+            Some(seat) => seat.call(call),
+            None => call(),
+        };
         self.told.extend(hostcalls::take_told());
         self.names.extend(hostcalls::take_counters());
         self.log.extend(hostcalls::take_log());

@@ -1,5 +1,6 @@
 //! Where packets go: prefixes, and what is behind them.
 
+use crate::board::{self, Board};
 use crate::interfaces::Interfaces;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,12 +15,15 @@ pub(crate) const MEMBERS: usize = 8;
 /// Most routes of each family.
 pub(crate) const ROUTES4: usize = 1_000_000;
 pub(crate) const ROUTES6: usize = 250_000;
-/// Bytes of the state region, in whole pages.
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively there is no region"))]
-pub(crate) const REGION: usize =
-    pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)) + pages(RouteTable::<Ipv6Addr>::bytes(ROUTES6));
+/// A native test has a 250th of that.
+const SHARE: usize = if cfg!(target_arch = "wasm32") { 1 } else { 250 };
+/// Bytes of the parts of the state region, in whole pages: what both tables take, and what is beside them.
+const REGION4: usize = pages(RouteTable::<Ipv4Addr>::region_bytes(ROUTES4 / SHARE));
+const REGION6: usize = pages(RouteTable::<Ipv6Addr>::region_bytes(ROUTES6 / SHARE));
+/// Bytes of all of it.
+#[cfg_attr(not(any(target_arch = "wasm32", test)), allow(dead_code, reason = "natively a test has one, or none"))]
+pub(crate) const REGION: usize = REGION4 + REGION6 + pages(board::LEN);
 
-/// What both tables take is the same in WebAssembly as natively, where it is tested: 64 bits are computed with.
 #[cfg(target_pointer_width = "32")]
 const _: () = assert!(REGION > 100 << 20 && REGION <= 128 << 20, "a region for all routes of the Internet");
 
@@ -152,6 +156,8 @@ impl Entry {
 pub(crate) struct Hop {
     pub(crate) place: Place,
     pub(crate) users: u32,
+    /// The turn since which nobody uses it.
+    pub(crate) since: u64,
     /// Where the neighbour stood in its table when it was last looked for.
     pub(crate) seen_at: u32,
     pub(crate) link: Link,
@@ -176,6 +182,8 @@ pub(crate) struct Group {
     pub(crate) hops: [u16; MEMBERS],
     pub(crate) count: u8,
     pub(crate) users: u32,
+    /// The turn since which nobody uses it.
+    pub(crate) since: u64,
 }
 
 /// The prefixes of one family or of the other.
@@ -193,19 +201,74 @@ pub(crate) struct Fib {
     pub(crate) groups: Vec<Group>,
     /// How many routes each owner has.
     pub(crate) owned: [u32; Owner::COUNT],
+    /// What others read of it, or what is read of another's; nothing natively, where a test has no region.
+    board: Option<Board>,
 }
 
 impl Fib {
     pub(crate) fn new(setup: &Setup<'_>) -> Result<Self, NoMemory> {
-        let (v4, v6) = match setup.region() {
+        let (v4, v6, board) = match setup.region() {
             Some(region) => {
-                let (four, six) = region.split_at(pages(RouteTable::<Ipv4Addr>::bytes(ROUTES4)));
-                (RouteTable::in_region(four)?.with_shortcut()?, RouteTable::in_region(six)?)
+                let (four, rest) = region.split_at(REGION4);
+                let (six, rest) = rest.split_at(REGION6);
+                (RouteTable::in_region(four)?, RouteTable::in_region(six)?, Some(Board::new(rest)))
             }
-            // In a native test, there is none.
-            None => (RouteTable::new(ROUTES4 / 250)?.with_shortcut()?, RouteTable::new(ROUTES6 / 250)?),
+            None => (RouteTable::new(ROUTES4 / SHARE)?, RouteTable::new(ROUTES6 / SHARE)?, None),
         };
-        Ok(Self { v4, v6, hops: room(HOPS)?, groups: room(GROUPS)?, owned: [0; Owner::COUNT] })
+        let (hops, groups) = (room(HOPS)?, room(GROUPS)?);
+        Ok(Self { v4: v4.with_shortcut()?, v6, hops, groups, owned: [0; Owner::COUNT], board })
+    }
+
+    /// It is another instance's, to look up in.
+    pub(crate) fn is_anothers(&self) -> bool {
+        self.board.as_ref().is_some_and(Board::is_anothers)
+    }
+
+    /// Whether the tables are there: another instance's may not be yet.
+    pub(crate) fn is_there(&self) -> bool {
+        self.v4.is_there() && self.v6.is_there()
+    }
+
+    /// Whether so many changes of routes may be made now, and be taken back.
+    pub(crate) fn is_ready(&mut self, changes: usize) -> bool {
+        self.v4.is_ready(2 * changes) && self.v6.is_ready(2 * changes)
+    }
+
+    /// Whether others see changes that are made now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.board.as_ref().is_none_or(Board::is_open)
+    }
+
+    /// How often routes have changed, for others to read.
+    pub(crate) fn set_changes(&mut self, changes: u64) {
+        if let Some(board) = &mut self.board {
+            board.set_changes(changes);
+        }
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.board.as_ref().map_or(0, Board::changes)
+    }
+
+    /// Knows what the numbers of routes that were found say. After each look, where the tables are another's.
+    #[inline(always)]
+    pub(crate) fn catch_up(&mut self) {
+        if let Some(board) = &mut self.board
+            && board.is_anothers()
+            && board.is_news()
+        {
+            board.read(&mut self.hops, &mut self.groups);
+        }
+    }
+
+    /// The turn that begins now: nobody who is called from then on finds a number that no route has.
+    fn next_turn(&mut self) -> u64 {
+        self.board.as_mut().map_or(0, Board::next_turn)
+    }
+
+    /// The turn that all who look up have reached.
+    fn reached(&self) -> u64 {
+        self.board.as_ref().map_or(0, Board::reached)
     }
 
     pub(crate) fn get(&self, net: Net) -> Option<Entry> {
@@ -238,29 +301,55 @@ impl Fib {
 
     /// The number of a next hop, which gets one more user. Nothing where there are too many.
     pub(crate) fn use_hop(&mut self, place: Place) -> Option<u16> {
-        let known = self.hops.iter().position(|hop| hop.users > 0 && hop.place == place);
-        let at = known.or_else(|| self.hops.iter().position(|hop| hop.users == 0));
-        let new = Hop { place, users: 1, seen_at: u32::MAX, link: Link::default() };
-        match at {
-            Some(at) if known.is_some() => self.hops[at].users += 1,
-            Some(at) => self.hops[at] = new,
-            None if self.hops.len() < HOPS => self.hops.push(new),
+        let at = match self.hops.iter().position(|hop| hop.place == place) {
+            Some(known) => known,
+            None => self.new_hop(place)?,
+        };
+        self.hops[at].users += 1;
+        u16::try_from(at).ok()
+    }
+
+    fn new_hop(&mut self, place: Place) -> Option<usize> {
+        let reached = self.reached();
+        let free = self.hops.iter().position(|hop| hop.users == 0 && hop.since <= reached);
+        let at = match free {
+            Some(free) => {
+                self.hops[free] = Hop::new(place);
+                free
+            }
+            None if self.hops.len() < HOPS => {
+                self.hops.push(Hop::new(place));
+                self.hops.len() - 1
+            }
             None => return None,
+        };
+        if let Some(board) = &mut self.board {
+            board.set_hop(at, place);
         }
-        u16::try_from(at.unwrap_or(self.hops.len() - 1)).ok()
+        Some(at)
     }
 
     /// The number of a group of next hops, each of which has been given a user for it. Nothing where there are too many.
     pub(crate) fn use_group(&mut self, hops: &[u16]) -> Option<u16> {
         let mut group = Group { count: u8::try_from(hops.len()).ok()?, users: 1, ..Group::default() };
         group.hops.get_mut(..hops.len())?.copy_from_slice(hops);
-        let free = self.groups.iter().position(|group| group.users == 0);
-        match free {
-            Some(at) => self.groups[at] = group,
-            None if self.groups.len() < GROUPS => self.groups.push(group),
+        let reached = self.reached();
+        let free = self.groups.iter().position(|group| group.users == 0 && group.since <= reached);
+        let at = match free {
+            Some(at) => {
+                self.groups[at] = group;
+                at
+            }
+            None if self.groups.len() < GROUPS => {
+                self.groups.push(group);
+                self.groups.len() - 1
+            }
             None => return None,
+        };
+        if let Some(board) = &mut self.board {
+            board.set_group(at, &group);
         }
-        u16::try_from(free.unwrap_or(self.groups.len() - 1)).ok()
+        u16::try_from(at).ok()
     }
 
     /// A route that led there does so no more.
@@ -272,6 +361,8 @@ impl Fib {
                 group.users = group.users.saturating_sub(1);
                 let gone = *group;
                 if gone.users == 0 {
+                    let since = self.next_turn();
+                    self.groups[usize::from(number)].since = since;
                     gone.hops.iter().take(gone.count.into()).for_each(|hop| self.leave_hop(*hop));
                 }
             }
@@ -280,8 +371,11 @@ impl Fib {
     }
 
     pub(crate) fn leave_hop(&mut self, hop: u16) {
-        if let Some(hop) = self.hops.get_mut(usize::from(hop)) {
-            hop.users = hop.users.saturating_sub(1);
+        let Some(entry) = self.hops.get_mut(usize::from(hop)) else { return };
+        entry.users = entry.users.saturating_sub(1);
+        if entry.users == 0 {
+            let since = self.next_turn();
+            self.hops[usize::from(hop)].since = since;
         }
     }
 
@@ -312,19 +406,14 @@ impl Fib {
         four.chain(six)
     }
 
-    /// Takes all routes out but what the interfaces bring along.
-    pub(crate) fn clear(&mut self, interfaces: &Interfaces) -> Option<()> {
-        self.v4.clear();
-        self.v6.clear();
-        self.hops.clear();
-        self.groups.clear();
-        self.add_links(interfaces).ok()
-    }
-
     /// Puts in what the interfaces bring along.
     pub(crate) fn add_links(&mut self, interfaces: &Interfaces) -> Result<(), ()> {
         for (net, target) in Self::own(interfaces) {
-            if let Some(before) = self.set(net, Some(Entry { target, owner: Owner::INTERFACES }))? {
+            let entry = Entry { target, owner: Owner::INTERFACES };
+            if self.get(net) == Some(entry) {
+                continue;
+            }
+            if let Some(before) = self.set(net, Some(entry))? {
                 self.leave(before.target);
             }
         }
@@ -334,6 +423,15 @@ impl Fib {
     /// The prefixes of what the interfaces bring along.
     pub(crate) fn own_nets(&self, interfaces: &Interfaces) -> Vec<Net> {
         Self::own(interfaces).map(|(net, _)| net).collect()
+    }
+
+    /// Forgets what is known of another instance's tables.
+    pub(crate) fn forget(&mut self) {
+        self.hops.clear();
+        self.groups.clear();
+        if let Some(board) = &mut self.board {
+            board.forget();
+        }
     }
 
     /// Says whether the region holds tables, now that another instance's content has come into it.

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod board;
 mod config;
 mod counts;
 mod fast;
@@ -20,13 +21,14 @@ mod slow;
 #[cfg(test)]
 mod tests;
 
+use alloc::vec::Vec;
 use config::{Config, Ecmp};
 use counts::Count;
-use fib::Fib;
+use fib::{Fib, Net};
 use interfaces::Interfaces;
 use message::Batches;
 use neighbours::Neighbours;
-use perigee_guest::{Batch, Buffer, Module, Refusal, Setup};
+use perigee_guest::{Batch, Buffer, Level, Module, Refusal, Setup};
 use routes::Routes;
 use share::Share;
 use slow::{Call, Slow};
@@ -53,6 +55,8 @@ pub struct Router {
     /// The routes of the configuration.
     configured: Routes,
     batches: Batches,
+    /// Prefixes of another configuration, which go once others see it.
+    outgoing: Option<Vec<Net>>,
     share: Share,
     burst: fast::Burst,
     now: u64,
@@ -73,13 +77,16 @@ impl Module for Router {
         let now = setup.now_ns();
         let configured = Routes::read(&config, &tables.interfaces)?;
         routes::fix_neighbours(&config, &mut tables, now)?;
-        configured.put_in(&mut tables)?;
-        let share = Share::new(&config, setup)?;
+        let share = Share::new(&config, setup, tables.fib.is_anothers())?;
+        if !share.is_fast() {
+            configured.put_in(&mut tables)?;
+        }
         if share.is_slow() {
             tables.neighbours.tell_of_all()?;
         }
         let slow = Slow::new(config.bounds()?, seed)?;
-        Ok(Self { tables, slow, configured, batches: Batches::new()?, share, burst: fast::Burst::new(), now })
+        let (batches, burst) = (Batches::new()?, fast::Burst::new());
+        Ok(Self { tables, slow, configured, batches, outgoing: None, share, burst, now })
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) {
@@ -89,6 +96,9 @@ impl Module for Router {
             return follower.process(&mut self.tables, &mut self.burst, batch, now);
         }
         self.slow.waiting.set_quota(batch.hold_quota());
+        if self.outgoing.is_some() {
+            self.change_over();
+        }
         self.batches.feeds.withdraw(&mut self.tables, &mut self.share, now);
         let mut outputs = batch.outputs();
         let mut call = Call::new(&mut self.tables, &mut outputs, 0, now);
@@ -133,5 +143,19 @@ impl Module for Router {
 
     fn restore_from(&mut self, version: u32, state: &[u8]) -> Result<(), Refusal> {
         saved::restore(self, version, state)
+    }
+}
+
+impl Router {
+    /// The routes of the configuration before go, and those of this one come: once others see it.
+    #[cold]
+    fn change_over(&mut self) {
+        if !self.tables.fib.is_open() {
+            return;
+        }
+        let changed = self.outgoing.take().is_none_or(|nets| routes::change_over(&nets, self).is_ok());
+        if !changed {
+            Level::Error.log("a route of the configuration finds no place in the table: it is not there");
+        }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn answer(router: &mut Router, request: &[u8], reply: &mut Buffer<'_>
     if share::is_told(request) {
         return share::hear(router, request);
     }
+    router.tables.fib.catch_up();
     let text = core::str::from_utf8(request).map_err(|_| Refusal::new("a message is text in UTF-8"))?.trim();
     let (first, rest) = text.split_once([' ', '\n']).unwrap_or((text, ""));
     match first {
@@ -91,6 +92,12 @@ fn change(router: &mut Router, lines: &str, owner: Owner) -> Result<usize, Refus
     router.share.check_leads()?;
     router.batches.undo.clear();
     let mut count = 0;
+    if !router.tables.fib.is_ready(lines.lines().count().min(CHANGES)) {
+        return Err(Refusal::new(
+            "not now: fast instances still look at what was before, or another instance may go on with the table; nothing was changed, \
+             send it again",
+        ));
+    }
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let done = if count == CHANGES {
             Err(Refusal::new("more than 64 changes in a message: send them in several"))
@@ -103,11 +110,7 @@ fn change(router: &mut Router, lines: &str, owner: Owner) -> Result<usize, Refus
         }
         count += 1;
     }
-    let Router { tables, batches, share, .. } = router;
-    if let Err(refusal) = share.tell_changes(tables, batches.undo.iter().map(|(net, _)| *net)) {
-        take_back(router);
-        return Err(refusal);
-    }
+    router.share.count_change(&mut router.tables);
     // What went has still had its next hops, so that it could come back.
     let Router { tables, batches, .. } = router;
     batches.undo.drain(..).filter_map(|(_, before)| before).for_each(|before| tables.fib.leave(before.target));

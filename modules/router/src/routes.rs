@@ -1,9 +1,9 @@
 //! Routes as text: of the configuration and of messages.
 
-use crate::Tables;
 use crate::config::{Config, LINES};
 use crate::fib::{Entry, MEMBERS, Net, Owner, Place, Target};
 use crate::interfaces::Interfaces;
+use crate::{Router, Tables};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use perigee_guest::Refusal;
@@ -77,6 +77,23 @@ impl Route {
         match words.next() {
             None => Ok(Self { net, to }),
             Some(word) => Err(Refusal::from_parts(&["\"", line, "\": \"", word, "\" is one word too many"])),
+        }
+    }
+
+    /// Whether the table has it, as the operator's.
+    fn is_there(&self, tables: &Tables) -> bool {
+        let Some(Entry { target, owner: Owner::OPERATOR }) = tables.fib.get(self.net) else { return false };
+        let place = |hop: &u16| tables.fib.hops.get(usize::from(*hop)).map(|hop| hop.place);
+        match (self.to, target) {
+            (To::Blackhole, Target::Blackhole) | (To::Unreachable, Target::Unreachable) => true,
+            (To::Link(port), Target::Link(other)) => port == other,
+            (To::Hops(hops), Target::Hop(hop)) => hops[0] == place(&hop) && hops[1].is_none(),
+            (To::Hops(hops), Target::Group(number)) => {
+                let group = tables.fib.groups.get(usize::from(number)).copied().unwrap_or_default();
+                let members = group.hops.iter().take(group.count.into()).map(place);
+                hops.into_iter().filter(Option::is_some).eq(members)
+            }
+            _ => false,
         }
     }
 
@@ -202,6 +219,9 @@ impl Routes {
             if tables.fib.get(route.net).is_some_and(|known| known.owner == Owner::INTERFACES) {
                 return Err(Refusal::new("routes: one is to a prefix of an interface, which is on a link already"));
             }
+            if route.is_there(tables) {
+                continue;
+            }
             let target = route.target("a route of the configuration", tables)?;
             let entry = Entry { target, owner: Owner::OPERATOR };
             if let Some(before) = exchange("a route of the configuration", route.net, Some(entry), tables)? {
@@ -210,6 +230,19 @@ impl Routes {
         }
         Ok(())
     }
+}
+
+/// Takes out what another configuration has left, and puts in what this one has. What both have stays as it is.
+pub(crate) fn change_over(outgoing: &[Net], router: &mut Router) -> Result<(), Refusal> {
+    let Router { tables, configured, .. } = router;
+    let own = tables.fib.own_nets(&tables.interfaces);
+    for net in outgoing {
+        let stays = configured.nets().any(|other| other == *net) || own.contains(net);
+        if let Ok(Some(gone)) = if stays { Ok(None) } else { tables.fib.set(*net, None) } {
+            tables.fib.leave(gone.target);
+        }
+    }
+    configured.put_in(tables)
 }
 
 /// Puts in the neighbours that the configuration names: `ADDRESS lladdr MAC dev PORT`.

@@ -2,14 +2,15 @@
 //!
 //! Routes lie in the state region, and go over as they are. The rest, little-endian: the number of the last batch; next hops;
 //! groups; how many routes are whose, and feeds; the prefixes of the configuration and of the interfaces, which the new one takes
-//! out for its own; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
+//! out where it has not the same; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
 //! counted up.
 
-use crate::fib::{Group, HOPS, Hop, Link, MEMBERS, Net, Place};
+use crate::fib::{Fib, Group, HOPS, Hop, MEMBERS, Net, Place, Target};
 use crate::message::Feeds;
-use crate::neighbours::{NONE, State};
+use crate::neighbours::State;
 use crate::share::{Share, Version};
 use crate::{Router, routes};
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use perigee_guest::state::Prefix;
 use perigee_guest::wire::Mac;
@@ -19,7 +20,7 @@ const STATES: [State; 6] =
     [State::Free, State::Incomplete, State::Reachable, State::Stale, State::Probe, State::Permanent];
 
 /// Of this layout.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Roles, as they are saved.
 const ALONE: u8 = 0;
@@ -43,8 +44,10 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
     tables.fib.owned.iter().try_for_each(|count| state.push(&count.to_le_bytes()))?;
     router.batches.feeds.save(state)?;
     let own = tables.fib.own_nets(&tables.interfaces);
-    push_count(state, router.configured.nets().len() + own.len())?;
-    router.configured.nets().chain(own.iter().copied()).try_for_each(|net| push_net(state, net))?;
+    let outgoing = router.outgoing.as_deref().unwrap_or_default();
+    push_count(state, router.configured.nets().len() + own.len() + outgoing.len())?;
+    let nets = router.configured.nets().chain(own.iter().chain(outgoing).copied());
+    nets.into_iter().try_for_each(|net| push_net(state, net))?;
     push_count(state, tables.neighbours.len())?;
     for neighbour in tables.neighbours.iter() {
         push_place(state, neighbour.place)?;
@@ -62,9 +65,13 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
 
 /// The role; whether a fast instance knows the tables, or the slow one has told them all; its version; of whom to tell.
 fn save_share(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusal> {
+    let tables = &router.tables;
     let (role, is_current, version) = match &router.share {
         Share::Alone => return Ok(state.push(&[ALONE])?),
-        Share::Fast(follower) => (FAST, follower.reached().is_some(), follower.reached()),
+        Share::Fast(follower) => {
+            let reached = follower.reached(tables);
+            (FAST, reached.is_some(), reached)
+        }
         Share::Slow(leader) => (SLOW, !leader.is_telling(), Some(leader.version)),
     };
     let Version { epoch, number } = version.unwrap_or_default();
@@ -87,7 +94,7 @@ fn restore_share(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         router.tables.neighbours.note(place);
     }
     match &mut router.share {
-        Share::Fast(follower) if role == FAST => follower.go_on((is_current != 0).then_some(version)),
+        Share::Fast(follower) if role == FAST => follower.go_on((is_current != 0).then_some(version.epoch)),
         Share::Slow(leader) if role == SLOW => leader.go_on(version, is_current == 0),
         _ => {}
     }
@@ -103,28 +110,59 @@ pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result
     let taken = take_over(router, &mut reader);
     let taken = taken.and_then(|()| restore_share(router, &mut reader));
     taken.filter(|()| reader.0.is_empty()).ok_or(Refusal::new("the state is not one that this module saves"))?;
-    // The routes of the old configuration went; those of the new one come.
+    if router.share.is_fast() {
+        // All that it knows of routes it reads of the slow one.
+        router.tables.fib.forget();
+        return Ok(());
+    }
     let Router { tables, .. } = router;
-    let is_lost = |hop: &Hop| {
+    let going = going(router.outgoing.as_deref().unwrap_or_default(), &tables.fib);
+    let is_lost = |(hop, going): (&Hop, u32)| {
         let link = tables.interfaces.get(hop.place.port);
-        hop.users > 0 && !link.is_some_and(|link| link.reaches(hop.place.ip()))
+        hop.users > going && !link.is_some_and(|link| link.reaches(hop.place.ip()))
     };
-    if tables.fib.hops.iter().any(is_lost) {
+    if tables.fib.hops.iter().zip(going).any(is_lost) {
         return Err(Refusal::new(
             "a route of a message has a next hop that is on no interface of the new configuration: take the route out first",
         ));
     }
-    routes::Routes::put_in(&router.configured, &mut router.tables)
+    // The routes of the old configuration go; those of the new one come.
+    match router.outgoing.take() {
+        Some(outgoing) if router.tables.fib.is_open() => routes::change_over(&outgoing, router),
+        outgoing => {
+            router.outgoing = outgoing;
+            Ok(())
+        }
+    }
+}
+
+/// For each next hop how many users go with these routes.
+fn going(nets: &[Net], fib: &Fib) -> Vec<u32> {
+    let mut going = alloc::vec![0; fib.hops.len()];
+    let mut one = |hop: u16| going.get_mut(usize::from(hop)).into_iter().for_each(|going| *going += 1);
+    for entry in nets.iter().filter_map(|net| fib.get(*net)) {
+        match entry.target {
+            Target::Hop(hop) => one(hop),
+            Target::Group(number) => {
+                let group = fib.groups.get(usize::from(number)).copied().unwrap_or_default();
+                group.hops.iter().take(group.count.into()).for_each(|hop| one(*hop));
+            }
+            _ => {}
+        }
+    }
+    going
 }
 
 fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
     let (tables, now) = (&mut router.tables, router.now);
-    tables.fib.adopt()?;
+    if !router.share.is_fast() {
+        tables.fib.adopt()?;
+    }
     router.batches.last = reader.u64()?;
     tables.fib.hops.clear();
     for _ in 0..reader.count(HOPS)? {
         let (place, users) = (reader.place()?, reader.u32()?);
-        tables.fib.hops.push(Hop { place, users, seen_at: NONE, link: Link::default() });
+        tables.fib.hops.push(Hop { users, ..Hop::new(place) });
     }
     tables.fib.groups.clear();
     for _ in 0..reader.count(crate::fib::GROUPS)? {
@@ -142,12 +180,11 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         *owned = reader.u32()?;
     }
     router.batches.feeds = Feeds::read(reader)?;
+    let mut outgoing = Vec::new();
     for _ in 0..reader.u32()? {
-        let net = reader.net()?;
-        if let Ok(Some(gone)) = tables.fib.set(net, None) {
-            tables.fib.leave(gone.target);
-        }
+        outgoing.push(reader.net()?);
     }
+    router.outgoing = Some(outgoing);
     for _ in 0..reader.u32()? {
         let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
         let state = *STATES.get(usize::from(number))?;

@@ -21,6 +21,8 @@ pub struct Grants {
     pub rings: Vec<String>,
     /// Modules whose instances it may tell something, as messages: the hostcall `tell` names them by their places in this list.
     pub tell: Vec<String>,
+    /// The module whose state region it reads, in place of one of its own: of the same trust domain, with one instance.
+    pub state_of: Option<String>,
     /// Histories that a trigger with this module may watch: packets of all domains that pass their points.
     pub history: Vec<String>,
     /// It may make packets: from spare rooms, and as copies. A chain's source may without.
@@ -97,6 +99,7 @@ impl Default for Grants {
             tx_queues: Vec::new(),
             rings: Vec::new(),
             tell: Vec::new(),
+            state_of: None,
             history: Vec::new(),
             create: false,
             pace: false,
@@ -148,6 +151,7 @@ impl Grants {
         names_beyond("tx_queues", &self.tx_queues, &bound.tx_queues, &mut found);
         names_beyond("rings", &self.rings, &bound.rings, &mut found);
         names_beyond("tell", &self.tell, &bound.tell, &mut found);
+        names_beyond("state_of", self.state_of.as_slice(), bound.state_of.as_slice(), &mut found);
         names_beyond("history", &self.history, &bound.history, &mut found);
         names_beyond("hostcalls", &self.hostcalls, &bound.hostcalls, &mut found);
         if self.create && !bound.create {
@@ -328,6 +332,7 @@ mod test {
                tx_queues = [1]
                rings = ["r"]
                tell = ["other"]
+               state_of = "other"
                create = true
                packets_per_second = 1001
                source_ip = ["10.1.0.0/16", "10.0.0.0/7", "192.0.2.1/32"]
@@ -347,6 +352,7 @@ mod test {
                 "tx_queues has 1",
                 "rings has \"r\"",
                 "tell has \"other\"",
+                "state_of has \"other\"",
                 "hostcalls has Time",
                 "create",
                 "clock = \"precise\"",

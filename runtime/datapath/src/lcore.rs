@@ -297,7 +297,7 @@ impl Lcore {
     }
 
     /// What swaps have left to do: an answer that waited until the pause was over, an instance that failed, a piece of a
-    /// region.
+    /// region. And regions that others read are theirs who work now.
     fn tend(&mut self) {
         for changed in self.changed.drain(..) {
             self.retired.extend(changed.tell());
@@ -307,6 +307,9 @@ impl Lcore {
                 if let Some(ousted) = stage.succession.ousted.take() {
                     let gone = Ousted { cpu: self.cpu, place: At { chain: c, stage: s }, stage: ousted };
                     stage.succession.ousted = self.control.gone.push(gone).err().map(|gone| gone.stage);
+                }
+                if stage.failed.is_none() {
+                    stage.instance.tend();
                 }
                 if stage.succession.settling {
                     stage.settle();

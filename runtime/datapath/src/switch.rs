@@ -8,9 +8,8 @@ use crate::stage::Stage;
 use perigee_abi::batch_flags;
 use perigee_core::clock::Now;
 use perigee_core::counters::Counter;
-use perigee_wasm::flat::Ahead;
+use perigee_wasm::flat::{Ahead, RegionFile};
 use perigee_wasm::trap::Trapped;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
@@ -134,7 +133,7 @@ impl Answer {
 /// What is to be known of an instance before it is replaced.
 pub struct Occupant {
     /// Its flat state region and its length; `None` where it has none.
-    pub region: Option<(Arc<File>, usize)>,
+    pub region: Option<(Arc<RegionFile>, usize)>,
     /// An earlier swap is not settled yet: its region is still becoming its own.
     pub settling: bool,
     /// The instance has failed.

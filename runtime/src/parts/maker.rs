@@ -28,6 +28,7 @@ use perigee_wasm::host::Host;
 use perigee_wasm::instance::{Callback, Instance, Refusal};
 use perigee_wasm::limits::Limits;
 use perigee_wasm::module::Module;
+use perigee_wasm::share::{Reader, Regions};
 use perigee_wasm::stack::with_guest_stack;
 use perigee_wasm::tell::{Audiences, Teller};
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub(crate) struct Maker {
     pub(crate) faults: Arc<Faults>,
     /// Who is told what an instance tells.
     pub(crate) audiences: Arc<Audiences>,
+    /// State regions that modules read.
+    pub(crate) regions: Regions,
     /// In the order of [`Config::domains`] at the start.
     pub(crate) domains: Vec<Domain>,
     pub(crate) sealed: Sealed,
@@ -159,10 +162,11 @@ impl Maker {
     }
 
     /// What an instance has of the host.
-    fn host(&self, seat: &Seat, loaded: &Loaded) -> Host {
+    fn host(&self, seat: &Seat, loaded: &Loaded, config: &Config) -> Result<Host, String> {
         let grants = &loaded.entry.grants;
         let mut host = Host::new(self.clock, Arc::clone(&seat.log), grants.clone(), self.seed(seat));
-        if self.evidence.as_ref().is_some_and(|e| e.records()) && loaded.secrets.is_empty() {
+        let is_closed = !loaded.secrets.is_empty() || grants.state_of.is_some();
+        if self.evidence.as_ref().is_some_and(|e| e.records()) && !is_closed {
             host.record_times();
         }
         host.deadline.set_fuel_per_us(self.fuel_per_us);
@@ -170,7 +174,12 @@ impl Maker {
             host.may_tell(Teller::new(&seat.inbox, &grants.tell, &self.audiences));
         }
         host.keep(loaded.secrets.clone());
-        host
+        if let Some(writer) = &grants.state_of {
+            host.reads(Reader::new(&self.regions.of(writer))?);
+        } else if loaded.module.numbers.state_region().1 != 0 && config.instances(&seat.module) == 1 {
+            host.shares(self.regions.of(&seat.module));
+        }
+        Ok(host)
     }
 
     fn stage_here(
@@ -192,7 +201,7 @@ impl Maker {
         }
         let grants = &entry.grants;
         let rights = Rights::new(grants, config);
-        let host = self.host(seat, loaded);
+        let host = self.host(seat, loaded, config).map_err(refuse)?;
         let domain = &self.domains[seat.domain];
         let region = &domain.region;
         let mut instance = Instance::new(module, host, region.len(), |at| map_window(region, at)).map_err(refuse)?;
@@ -278,7 +287,9 @@ impl Maker {
             seed: self.seed(seat),
             start_unix_ns: self.clock.start_unix_ns(),
         };
-        Some(Box::new(evidence.witness(&seat.module, probe, started, !loaded.secrets.is_empty())))
+        // What it reads of another's memory is in no input of its own.
+        let is_closed = !loaded.secrets.is_empty() || instance.reads();
+        Some(Box::new(evidence.witness(&seat.module, probe, started, is_closed)))
     }
 
     /// Writes down what is known of a failure, where that is wanted. On the control side only.

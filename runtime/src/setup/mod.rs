@@ -33,6 +33,7 @@ use perigee_pcap::capture::{Ends, Queue};
 use perigee_pcap::filter;
 use perigee_report::Error;
 use perigee_wasm::engine::Engines;
+use perigee_wasm::share::Regions;
 use perigee_wire::trace::Trace;
 use ports::{Making, open_netlink, start_eal};
 use std::collections::BTreeMap;
@@ -116,6 +117,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         changes: Mutex::default(),
         faults: Arc::default(),
         audiences: Arc::clone(&seats.audiences),
+        regions: Regions::default(),
         evidence,
     };
     let mut parts = Parts {
@@ -233,7 +235,8 @@ fn load_modules(
     };
     let modules: BTreeMap<_, _> = config.modules.iter().zip(uploads).map(load).collect::<Result<_, Error>>()?;
     let deaf = config.deaf_targets(|name| modules.get(name).is_some_and(|target| target.module.has(names::MESSAGE)));
-    match deaf.into_iter().next() {
+    let len = |name: &str| modules.get(name).map(|loaded| loaded.module.numbers.state_region().1);
+    match deaf.into_iter().chain(config.unfit_regions(len)).next() {
         Some((name, what)) => Err(module_error(&name, what)),
         None => Ok(modules),
     }

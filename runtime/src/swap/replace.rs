@@ -17,7 +17,7 @@ use perigee_datapath::switch::{At, Occupant, Order, Switched, Task, Ticket};
 use perigee_load::Upload;
 use perigee_report::Error;
 use perigee_report::{SwapReport, Swaps};
-use perigee_wasm::flat::Ahead;
+use perigee_wasm::flat::{Ahead, RegionFile};
 use perigee_wasm::module::Module;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Swapping<'_> {
         Ok(report)
     }
 
-    /// Who is told something listens: the new module itself, and those that it may tell.
+    /// Who is told something listens: the new module itself, and those that it may tell. And who reads a state region has one like it.
     fn check_targets(&self, name: &str, new: &Loaded) -> Result<(), String> {
         let mut config = (*self.config()).clone();
         if let Some(index) = config.module(name) {
@@ -140,7 +140,11 @@ impl Swapping<'_> {
             true => new.module.has(names::MESSAGE),
             false => self.parts.maker.loaded(target).is_ok_and(|loaded| loaded.module.has(names::MESSAGE)),
         };
-        match config.deaf_targets(listens).into_iter().next() {
+        let len = |target: &str| match target == name {
+            true => Some(new.module.numbers.state_region().1),
+            false => self.parts.maker.loaded(target).ok().map(|loaded| loaded.module.numbers.state_region().1),
+        };
+        match config.deaf_targets(listens).into_iter().chain(config.unfit_regions(len)).next() {
             Some((module, what)) => Err(format!("module {module:?} {what}")),
             None => Ok(()),
         }
@@ -182,7 +186,7 @@ impl Swapping<'_> {
     }
 
     /// The flat state region at a place, once it belongs to the instance there alone.
-    fn region(&self, lcore: usize, place: At) -> Result<Option<(Arc<std::fs::File>, usize)>, String> {
+    fn region(&self, lcore: usize, place: At) -> Result<Option<(Arc<RegionFile>, usize)>, String> {
         let begin = Instant::now();
         loop {
             let facts: Option<Occupant> = self.order_lcore(lcore, |reply| Task::Look { place, reply })?;

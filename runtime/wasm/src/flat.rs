@@ -8,19 +8,52 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What [`Flat::settle`] does in one call: some 50 us of an lcore's time.
 const PIECE: usize = 256 << 10;
 /// Mappings that begin at a multiple of it move by page tables, not page by page.
 const ALIGN: usize = perigee_abi::STATE_ALIGN as usize;
 
+/// What a region lies in: a file in memory, which its instance, its successors and those who read it map.
+#[derive(Debug)]
+pub struct RegionFile {
+    file: File,
+    len: usize,
+    number: u64,
+}
+
+impl RegionFile {
+    /// One of `len` bytes of zeros.
+    fn new(len: usize) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Ok(Self { file: memfd(len)?, len, number: NEXT.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    /// Its bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Which of this process's it is; never 0.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl AsRawFd for RegionFile {
+    fn as_raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
 /// The flat state region of one instance. The mapping goes with the linear memory that it lies in.
 #[derive(Debug)]
 pub struct Flat {
-    file: Arc<File>,
+    file: Arc<RegionFile>,
     at: NonNull<u8>,
     len: usize,
     /// What lies before this is mapped shared.
@@ -35,7 +68,7 @@ unsafe impl Send for Flat {}
 /// writing.
 #[derive(Debug)]
 pub struct Ahead {
-    file: Arc<File>,
+    file: Arc<RegionFile>,
     reserved: NonNull<u8>,
     reserved_len: usize,
     at: NonNull<u8>,
@@ -55,7 +88,7 @@ impl Flat {
     /// The bytes belong to one linear memory, which never moves and outlives the value; nothing else is there. `at` is a
     /// multiple of 2 MiB.
     pub unsafe fn new(at: NonNull<u8>, len: usize) -> Result<Self, String> {
-        let file = memfd(len).map_err(|e| format!("its state region of {len} bytes cannot be made: {e}"))?;
+        let file = RegionFile::new(len).map_err(|e| format!("its state region of {len} bytes cannot be made: {e}"))?;
         let flat = Self { file: Arc::new(file), at, len, settled: len };
         // SAFETY:
         // - the caller promises that the range is free for it.
@@ -74,8 +107,18 @@ impl Flat {
     }
 
     /// What the region is kept in, for [`Ahead::new`]; `None` while some of it is not settled.
-    pub fn file(&self) -> Option<Arc<File>> {
-        (self.settled == self.len).then(|| Arc::clone(&self.file))
+    pub fn file(&self) -> Option<Arc<RegionFile>> {
+        self.is_settled().then(|| Arc::clone(&self.file))
+    }
+
+    /// All of it is this instance's own for good: what it writes, others see who map it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled == self.len
+    }
+
+    /// What it lies in, to be told to those who read it.
+    pub(super) fn current(&self) -> &Arc<RegionFile> {
+        &self.file
     }
 
     /// Lays another instance's region in place of the one that is here, which is given up. It becomes this one's own with
@@ -148,7 +191,7 @@ impl Flat {
 
 impl Ahead {
     /// Maps a region of `len` bytes aside, for a successor of the instance that works on it now.
-    pub fn new(file: &Arc<File>, len: usize) -> Result<Self, String> {
+    pub fn new(file: &Arc<RegionFile>, len: usize) -> Result<Self, String> {
         let fail = |e: io::Error| format!("the state region cannot be mapped ahead: {e}");
         let reserved_len = len + ALIGN;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;

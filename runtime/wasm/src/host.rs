@@ -2,6 +2,7 @@
 
 use super::deadline::Deadline;
 use super::log::{LastLines, LogLine};
+use super::share::{Reader, Shared};
 use super::tell::Teller;
 use super::wasi::{self, Wasi, WasiState};
 use perigee_abi::{MAX_COUNTERS, names};
@@ -69,11 +70,25 @@ pub struct Host {
     secrets: Secrets,
     /// Whom it may tell something; `None` where nobody.
     teller: Option<Teller>,
+    /// Who has to do with its state region.
+    pub(super) region: Link,
+}
+
+/// Who has to do with the state region of an instance.
+pub(super) enum Link {
+    /// Nobody else; turns are counted all the same.
+    Alone(u64),
+    /// Others may read it. `waits`: they do not see what it writes now.
+    Own { shared: Arc<Shared>, waits: bool },
+    /// It is another's, and this one is to read it.
+    Others(Option<Reader>),
 }
 
 impl Host {
     /// `seed` is where the random numbers of WASI begin.
     pub fn new(clock: Clock, log: Arc<LogQueue>, grants: Grants, seed: u64) -> Self {
+        // Where there is nobody whose region it could read, it sees zeros.
+        let region = if grants.state_of.is_some() { Link::Others(None) } else { Link::Alone(0) };
         Self {
             clock,
             log,
@@ -90,12 +105,23 @@ impl Host {
             wasi: Wasi::new(seed),
             secrets: Secrets::default(),
             teller: None,
+            region,
         }
     }
 
     /// The instance may tell others something.
     pub fn may_tell(&mut self, teller: Teller) {
         self.teller = Some(teller);
+    }
+
+    /// The state region is one that others may read.
+    pub fn shares(&mut self, shared: Arc<Shared>) {
+        self.region = Link::Own { shared, waits: false };
+    }
+
+    /// The state region is another instance's.
+    pub fn reads(&mut self, reader: Reader) {
+        self.region = Link::Others(Some(reader));
     }
 
     /// The instance gets these with its configuration, and what it says has none of them.
@@ -207,13 +233,42 @@ impl Host {
             (None, _) => 0,
         };
         self.denied += u64::from(answer == names::TELL_NOT_GRANTED);
+        self.write_down(answer.cast_unsigned().into());
+        answer
+    }
+
+    /// Answers what an instance asks about its state region; in a replay, as in the run. Nothing: there is no such question.
+    fn region(&mut self, question: i32) -> Option<u64> {
+        let answer = match (question, &mut self.times, &mut self.region) {
+            (names::REGION_WHOSE..=names::REGION_REACHED, Times::Replayed { left, .. }, _) => {
+                return Some(left.pop().unwrap_or(0));
+            }
+            (names::REGION_WHOSE, _, Link::Others(_)) => names::REGION_OTHERS,
+            (names::REGION_WHOSE, _, Link::Own { shared, waits: true }) if shared.is_read() => names::REGION_WAITS,
+            (names::REGION_WHOSE, ..) => names::REGION_OWN,
+            (names::REGION_TURN, _, Link::Own { shared, .. }) => shared.next_turn(),
+            (names::REGION_REACHED, _, Link::Own { shared, .. }) => shared.reached(),
+            (names::REGION_TURN, _, Link::Alone(turn)) => {
+                *turn += 1;
+                *turn
+            }
+            (names::REGION_REACHED, _, Link::Alone(turn)) => *turn,
+            // Who reads begins no turn.
+            (names::REGION_TURN | names::REGION_REACHED, _, Link::Others(_)) => 0,
+            _ => return None,
+        };
+        self.write_down(answer);
+        Some(answer)
+    }
+
+    /// Writes an answer down, where that is done.
+    fn write_down(&mut self, answer: u64) {
         if let Times::Recorded { said, asked } = &mut self.times {
             *asked += 1;
             if said.len() < MOST_TIMES {
-                said.push(answer.cast_unsigned().into());
+                said.push(answer);
             }
         }
-        answer
     }
 
     /// What the calls of WASI keep.
@@ -276,6 +331,10 @@ pub fn link(engine: &Engine, linker: &mut Linker<Host>) -> wasmtime::Result<()> 
         wasi::time_ns(caller).cast_signed()
     })?;
     linker.func_wrap(names::HOST, names::HOST_TELL, tell)?;
+    linker.func_wrap(names::HOST, names::HOST_REGION, |mut caller: Caller<'_, Host>, question: i32| {
+        let answer = caller.data_mut().region(question).map(u64::cast_signed);
+        answer.ok_or_else(|| wasmtime::Error::msg(format!("perigee.region: there is no question {question}")))
+    })?;
     Ok(())
 }
 

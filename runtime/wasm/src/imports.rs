@@ -7,7 +7,7 @@ use perigee_report::text;
 use wasmtime::ExternType;
 
 /// The host's own.
-const OWN: [&str; 4] = [names::HOST_LOG, names::HOST_COUNTER, names::HOST_TIME, names::HOST_TELL];
+const OWN: [&str; 5] = [names::HOST_LOG, names::HOST_COUNTER, names::HOST_TIME, names::HOST_TELL, names::HOST_REGION];
 
 /// Checks that the host offers all that a module imports.
 ///

@@ -3,7 +3,8 @@
 
 use super::area::{Area, Mailbox};
 use super::flat::Flat;
-use super::host::Host;
+use super::host::{Host, Link};
+use super::mirror::Mirror;
 use super::module::{Module, instantiate};
 use super::ticker::ticks;
 use super::trace::Trace;
@@ -17,6 +18,7 @@ use wasmtime::{Memory, Store, TypedFunc};
 
 mod access;
 mod fields;
+mod region;
 
 pub use access::{GlobalValue, global_export};
 
@@ -31,6 +33,8 @@ pub struct Instance {
     pub window: u32,
     /// Its flat state region, where it declares one. Fields are dropped in order: the memory goes before.
     pub flat: Option<Flat>,
+    /// Another instance's, in place of its own.
+    mirror: Option<Mirror>,
     /// Version of the state that `save` writes.
     pub state_version: u32,
     calls: Calls,
@@ -127,13 +131,22 @@ impl Instance {
         let at = |offset: u32| unsafe { base.add(offset as usize) };
         map(at(window).as_ptr()).map_err(|e| e.to_string())?;
         let (state, state_len) = n.state_region();
-        let flat = match state_len {
-            0 => None,
-            // SAFETY:
-            // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
-            //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
-            len => Some(unsafe { Flat::new(at(state), len as usize) }?),
+        let reader = match &mut store.data_mut().region {
+            Link::Others(reader) => reader.take(),
+            _ => None,
         };
+        let (mut flat, mut mirror) = (None, None);
+        // SAFETY (of both):
+        // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
+        //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
+        match (state_len as usize, reader) {
+            (0, None) => {}
+            (0, Some(_)) => return Err("has no state region, in whose place it could read another one".to_owned()),
+            // SAFETY: as said above.
+            (len, None) => flat = Some(unsafe { Flat::new(at(state), len) }?),
+            // SAFETY: as said above.
+            (len, Some(reader)) => mirror = Some(unsafe { Mirror::new(reader, at(state), len) }?),
+        }
         // SAFETY:
         // - inside the memory and aligned (checked there); the memory never moves and lives in the same store.
         let area = unsafe { Area::new(at(n.batch)) };
@@ -157,6 +170,7 @@ impl Instance {
             mailbox,
             window,
             flat,
+            mirror,
             state_version: n.state_version,
             calls,
             patience,
@@ -195,6 +209,7 @@ impl Instance {
     /// A call on the data path.
     #[inline]
     fn data_call(&mut self, callback: Callback, count: u32) -> Result<(), wasmtime::Error> {
+        self.enter();
         if let Some((fuel, _)) = self.fuel {
             return self.fuelled_call(callback, count, fuel);
         }
@@ -231,6 +246,18 @@ impl Instance {
 
     /// Any other call: its time counts from here.
     fn control_call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Store<Host>) -> Result<T, wasmtime::Error>,
+    ) -> Result<T, wasmtime::Error> {
+        let rests = self.enter();
+        let answer = self.timed_call(call);
+        if rests {
+            self.rest();
+        }
+        answer
+    }
+
+    fn timed_call<T>(
         &mut self,
         call: impl FnOnce(&mut Store<Host>) -> Result<T, wasmtime::Error>,
     ) -> Result<T, wasmtime::Error> {

@@ -16,22 +16,25 @@ pub struct Limits {
     pub table: u32,
     /// To so many modules it may tell something.
     pub targets: usize,
+    /// It is to read another's state region.
+    pub reads: bool,
 }
 
 impl From<&Grants> for Limits {
     fn from(grants: &Grants) -> Self {
         let (deadline, control_deadline) = (grants.deadline, grants.control_deadline);
-        Self { memory: grants.memory, deadline, control_deadline, table: grants.table, targets: grants.tell.len() }
+        let (targets, reads) = (grants.tell.len(), grants.state_of.is_some());
+        Self { memory: grants.memory, deadline, control_deadline, table: grants.table, targets, reads }
     }
 }
 
 impl Limits {
     /// These, and no hostcall.
     pub(super) fn grants(self) -> Grants {
-        let Self { memory, deadline, control_deadline, table, targets } = self;
-        // Where nobody is there to hear it, names do not matter.
-        let tell = vec![String::new(); targets];
-        Grants { memory, deadline, control_deadline, table, tell, ..Grants::default() }
+        let Self { memory, deadline, control_deadline, table, targets, reads } = self;
+        // Where nobody is there to hear it, or to be read, names do not matter.
+        let (tell, state_of) = (vec![String::new(); targets], reads.then(String::new));
+        Grants { memory, deadline, control_deadline, table, tell, state_of, ..Grants::default() }
     }
 
     /// These, and all that an instance can ask for: a trial is not about grants.

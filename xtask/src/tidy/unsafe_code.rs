@@ -83,6 +83,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("runtime/wasm/src/flat.rs", "maps flat state regions, and moves them from instance to instance"),
     ("runtime/wasm/src/instance.rs", "turns checked guest addresses into host pointers"),
     ("runtime/wasm/src/instance/access.rs", "copies from and to an instance's memory by address"),
+    ("runtime/wasm/src/mirror.rs", "maps another instance's state region inside a linear memory"),
     ("runtime/wasm/src/memory.rs", "reserves linear memories and maps the window in them"),
 ];
 

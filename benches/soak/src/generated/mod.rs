@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
     deadline: Duration::from_millis(2),
     control_deadline: Duration::from_millis(2),
     targets: 0,
+    reads: false,
     table: 65_536,
 };
 /// Bytes of randomness that a module is made of.

@@ -20,8 +20,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// What a call may take: processor time.
 const DEADLINE: Duration = Duration::from_millis(2);
-const LIMITS: Limits =
-    Limits { memory: 16 << 20, deadline: DEADLINE, control_deadline: DEADLINE, table: 65_536, targets: 0 };
+const LIMITS: Limits = Limits {
+    memory: 16 << 20,
+    deadline: DEADLINE,
+    control_deadline: DEADLINE,
+    table: 65_536,
+    targets: 0,
+    reads: false,
+};
 /// A loop may go on for so much longer, and for as long as the ticker is late.
 const LATE: Duration = Duration::from_millis(5);
 /// One loop in so many is at a place where it cannot be timed alone.

@@ -2,6 +2,8 @@
 
 use super::RouteTable;
 use super::key::Key;
+use super::layout::Layout;
+use super::memory::{Word, load};
 use super::node::Node;
 use super::shortcut::{Entry, Shortcut, best, value};
 use crate::state::NoMemory;
@@ -38,7 +40,8 @@ impl RouteTable<Ipv4Addr> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn lookup_each(&mut self, addresses: &[u32], found: &mut [u32], missing: u32) {
-        let otherwise = self.default_value().unwrap_or(missing);
+        let is_table = !self.is_anothers || self.is_there();
+        let otherwise = self.default_value().filter(|_| is_table).unwrap_or(missing);
         let Some(shortcut) = &mut self.shortcut else {
             for (found, address) in found.iter_mut().zip(addresses) {
                 *found = self.lookup(Ipv4Addr::from_bits(*address)).unwrap_or(missing);
@@ -46,13 +49,19 @@ impl RouteTable<Ipv4Addr> {
             return;
         };
         let words = self.memory.words();
+        if self.is_anothers {
+            if !is_table {
+                return found.fill(missing);
+            }
+            shortcut.follow(Layout::<Ipv4Addr>::left(words));
+        }
         for (addresses, found) in addresses.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
             together(words, shortcut, addresses, found, otherwise);
         }
     }
 }
 
-fn together(words: &[u64], shortcut: &mut Shortcut, addresses: &[u32], found: &mut [u32], otherwise: u32) {
+fn together(words: &[Word], shortcut: &mut Shortcut, addresses: &[u32], found: &mut [u32], otherwise: u32) {
     let mut entries = [Entry { node: 0, best: 0 }; TOGETHER];
     for (entry, address) in entries.iter_mut().zip(addresses) {
         *entry = shortcut.get::<Ipv4Addr>(words, key(*address));
@@ -71,16 +80,15 @@ fn together(words: &[u64], shortcut: &mut Shortcut, addresses: &[u32], found: &m
 /// Reads a word of each node, which lies in one line of the cache, and decides nothing by it: so all of them are asked for at once, which
 /// they are not where a branch that was taken for another waits for each.
 #[inline(always)]
-fn ask_for(words: &[u64], entries: &[Entry]) {
-    let word = |at: u32| words.get(at as usize).copied().unwrap_or_default();
-    let seen = entries.iter().fold(0, |seen, entry| seen ^ word(entry.node));
+fn ask_for(words: &[Word], entries: &[Entry]) {
+    let seen = entries.iter().fold(0, |seen, entry| seen ^ load(words, entry.node as usize));
     // Nobody needs it, which the compiler must not know.
     core::hint::black_box(seen);
 }
 
 /// Goes on from a node to the longest prefix.
 #[inline(always)]
-fn walk(words: &[u64], key: Key, entry: &mut Entry) {
+fn walk(words: &[Word], key: Key, entry: &mut Entry) {
     let mut at = entry.node;
     loop {
         let node = Node::read::<Ipv4Addr>(words, at);

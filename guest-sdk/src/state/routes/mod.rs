@@ -4,21 +4,26 @@ mod blocks;
 mod each;
 mod key;
 mod layout;
+mod left;
 mod memory;
 mod node;
 mod shortcut;
 mod tree;
+mod turns;
 
 use super::prefix::{Address, Prefix};
 use super::{NoMemory, TableFull};
 use crate::Region;
+use crate::raw;
 use core::marker::PhantomData;
 use key::{FIRST, Key, STRIDE, place};
 use layout::{DEFAULT, LEN, Layout};
-use memory::Memory;
+use memory::{Memory, follow, load, publish, store};
 use node::{Node, rank};
+use perigee_abi::names;
 use shortcut::Shortcut;
 use tree::{Tree, value_at};
+use turns::Turns;
 
 /// A table of at most so many prefixes, each with a number, which finds the longest one that contains an address. Made for many
 /// prefixes that change all the time: a change costs as much as a lookup or two, however many there are.
@@ -48,11 +53,13 @@ use tree::{Tree, value_at};
 /// moves to its place). [`bytes`](Self::bytes) is some 88 for each prefix of IPv4, and 133 of IPv6; what a table of real routes
 /// touches is a quarter of that.
 ///
-/// **What it costs.** A change walks down as a lookup does, copies the children and the values of one node, and moves one block
-/// of either at most: some 5 KiB, and no loop over prefixes.
+/// **What it costs.** A change walks down as a lookup does, writes two blocks of children and one of values anew, and moves one of each
+/// at most: some 8 KiB, and no loop over prefixes.
 ///
 /// **Where it lies.** In the heap, or [in the state region](Self::in_region), in which it goes to the next instance without a
-/// copy.
+/// copy, and in which [other instances](Region::is_anothers) look up while one changes it: each finds it as it was before a change or after it.
+/// There a change leaves blocks behind, which are used again once all who look have gone on; until then they take up to 2 MiB more
+/// ([`region_bytes`](Self::region_bytes)). Ask [`Self::is_ready`] before changes.
 ///
 /// DIR-24-8 was the alternative for IPv4: two accesses, but 32 MiB for the first one alone, a change of a short prefix that
 /// writes millions of entries, and a second table to know what to write. Poptrie writes the same values into many leaves, so
@@ -61,6 +68,9 @@ pub struct RouteTable<A> {
     memory: Memory,
     shortcut: Option<Shortcut>,
     capacity: usize,
+    turns: Turns,
+    /// It is another instance's, to look up in.
+    is_anothers: bool,
     family: PhantomData<A>,
 }
 
@@ -72,41 +82,63 @@ impl<A: Address> RouteTable<A> {
     /// The heap is too small.
     pub fn new(capacity: usize) -> Result<Self, NoMemory> {
         let capacity = capacity.min(1 << 24);
-        Self::start(Memory::heap(Layout::<A>::words(capacity))?, capacity)
+        let memory = Memory::heap(Layout::<A>::words(capacity))?;
+        Layout::<A>::start(memory.words(), 0);
+        Ok(Self { memory, shortcut: None, capacity, turns: Turns::Alone, is_anothers: false, family: PhantomData })
     }
 
     /// An empty table in the state region, or in a part of it, with as many places as it has room for
-    /// ([`Self::bytes`]). For `init`, where the region is zeros. When the content of another instance's region has come into
+    /// ([`Self::region_bytes`]). For `init`, where the region is zeros. When the content of another instance's region has come into
     /// its place, which is in `restore`, call [`Self::adopt`].
+    ///
+    /// In [another instance's region](Region::is_anothers) it is the table there, to look up in: it takes no prefixes, and is empty as
+    /// long as there is none ([`Self::is_there`]).
     ///
     /// # Errors
     ///
     /// The region has no room for a single prefix.
     pub fn in_region(region: Region) -> Result<Self, NoMemory> {
+        let is_anothers = region.is_anothers();
         let memory = Memory::Region(region);
-        let words = memory.words().len();
-        match Layout::<A>::capacity(words) {
-            0 => Err(NoMemory { bytes: Self::bytes(1) }),
-            capacity => Self::start(memory, capacity.min(1 << 24)),
+        let capacity = Layout::<A>::capacity(memory.words().len()).min(1 << 24);
+        if capacity == 0 {
+            return Err(NoMemory { bytes: Self::region_bytes(1) });
         }
-    }
-
-    fn start(mut memory: Memory, capacity: usize) -> Result<Self, NoMemory> {
-        Layout::<A>::start(memory.words_mut());
-        Ok(Self { memory, shortcut: None, capacity, family: PhantomData })
+        if !is_anothers {
+            Layout::<A>::start(memory.words(), raw::region(names::REGION_TURN));
+        }
+        Ok(Self { memory, shortcut: None, capacity, turns: Turns::Shared, is_anothers, family: PhantomData })
     }
 
     /// Says whether the region holds such a table, now that another instance's content has come into it. Where it does not,
     /// the table is empty.
     pub fn adopt(&mut self) -> bool {
-        let is_table = Layout::<A>::is_table(self.memory.words());
+        let is_table = self.is_there();
         if let Some(shortcut) = &mut self.shortcut {
             shortcut.clear();
         }
-        if !is_table {
-            self.clear();
+        if !is_table && !self.is_anothers {
+            Layout::<A>::clear(self.memory.words());
         }
         is_table
+    }
+
+    /// Whether there is a table: always, but where it is another instance's, which may not have made it yet.
+    #[inline]
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        Layout::<A>::is_table(self.memory.words())
+    }
+
+    /// Whether so many changes may be made now. Where others look up in the table: not as long as they have not gone on since changes
+    /// before, nor while an instance that had the region before this one may go on with it. A table that is another instance's takes none.
+    #[must_use]
+    pub fn is_ready(&mut self, changes: usize) -> bool {
+        if self.is_anothers || self.turns.are_shared() && raw::region(names::REGION_WHOSE) != names::REGION_OWN {
+            return false;
+        }
+        Tree::<A>::new(self.memory.words(), self.shortcut.as_mut(), self.turns).reclaim();
+        Layout::<A>::left(self.memory.words()).has_room(changes)
     }
 
     /// The number of the longest prefix that contains an address.
@@ -114,9 +146,9 @@ impl<A: Address> RouteTable<A> {
     #[must_use]
     pub fn lookup(&self, address: A) -> Option<u32> {
         let (words, key) = (self.memory.words(), Key::of(address));
-        let mut at = Layout::<A>::root(key);
+        let mut at = Layout::<A>::root(words, key);
         let mut best = (0, 0);
-        loop {
+        while at != 0 {
             let node = Node::read::<A>(words, at);
             if !key.agrees::<A>(node.key, node.depth) {
                 break;
@@ -151,8 +183,11 @@ impl<A: Address> RouteTable<A> {
         }
         let (words, key) = (self.memory.words(), Key::of(prefix.address()));
         let (depth, place) = place::<A>(key, prefix.len());
-        let mut at = Layout::<A>::root(key);
+        let mut at = Layout::<A>::root(words, key);
         loop {
+            if at == 0 {
+                return None;
+            }
             let node = Node::read::<A>(words, at);
             if node.depth >= depth {
                 let is_here = node.depth == depth && node.key == key.first(depth) && node.places >> place & 1 != 0;
@@ -166,45 +201,69 @@ impl<A: Address> RouteTable<A> {
     ///
     /// # Errors
     ///
-    /// The table is full.
+    /// The table is full, or another instance's; or others look up in it, and it [is not ready](Self::is_ready).
     pub fn insert(&mut self, prefix: Prefix<A>, value: u32) -> Result<Option<u32>, TableFull<u32>> {
         // Whether the prefix is there already need be known only where no other one may come.
-        if self.len() >= self.capacity && self.get(prefix).is_none() {
+        if !self.may_change() || (self.len() >= self.capacity && self.get(prefix).is_none()) {
             return Err(TableFull(value));
         }
-        let words = self.memory.words_mut();
+        let words = self.memory.words();
         let before = if prefix.len() == 0 {
-            let before = core::mem::replace(&mut words[DEFAULT], u64::from(value) + 1);
+            let before = load(words, DEFAULT);
+            publish(words, DEFAULT, u64::from(value) + 1);
             stored(before)
         } else {
             let key = Key::of(prefix.address());
             let place = place::<A>(key, prefix.len());
-            Tree::<A>::new(words, self.shortcut.as_mut()).insert(key, place, value).ok_or(TableFull(value))?
+            let tree = Tree::<A>::new(words, self.shortcut.as_mut(), self.turns);
+            tree.insert(key, place, value).ok_or(TableFull(value))?
         };
-        words[LEN] += u64::from(before.is_none());
+        store(words, LEN, load(words, LEN) + u64::from(before.is_none()));
         Ok(before)
     }
 
-    /// Takes a prefix out.
+    /// Takes a prefix out. Nothing: it was not there; or the table is another instance's, or [is not ready](Self::is_ready).
     pub fn remove(&mut self, prefix: Prefix<A>) -> Option<u32> {
-        let words = self.memory.words_mut();
+        if !self.may_change() {
+            return None;
+        }
+        let words = self.memory.words();
         let before = if prefix.len() == 0 {
-            stored(core::mem::take(&mut words[DEFAULT]))
+            let before = load(words, DEFAULT);
+            publish(words, DEFAULT, 0);
+            stored(before)
         } else {
             let key = Key::of(prefix.address());
             let place = place::<A>(key, prefix.len());
-            Tree::<A>::new(words, self.shortcut.as_mut()).remove(key, place)
+            Tree::<A>::new(words, self.shortcut.as_mut(), self.turns).remove(key, place)
         };
-        words[LEN] -= u64::from(before.is_some());
+        store(words, LEN, load(words, LEN).saturating_sub(u64::from(before.is_some())));
         before
     }
 
-    /// Takes all prefixes out.
+    /// There is room for what one more change leaves behind.
+    fn may_change(&self) -> bool {
+        !self.is_anothers && (!self.turns.are_shared() || Layout::<A>::left(self.memory.words()).has_room(1))
+    }
+
+    /// Takes all prefixes out: of a table in the heap at once, in a region one by one.
     pub fn clear(&mut self) {
+        if self.turns.are_shared() {
+            let mut first = None;
+            loop {
+                self.visit(None, |prefix, _| {
+                    first = Some(prefix);
+                    false
+                });
+                if first.take().and_then(|prefix| self.remove(prefix)).is_none() {
+                    return;
+                }
+            }
+        }
         if let Some(shortcut) = &mut self.shortcut {
             shortcut.clear();
         }
-        Layout::<A>::clear(self.memory.words_mut());
+        Layout::<A>::clear(self.memory.words());
     }
 
     /// Shows prefixes in order, from `from` on or from the first, until `visit` returns false. What lies before is passed over
@@ -218,7 +277,8 @@ impl<A: Address> RouteTable<A> {
             return;
         }
         for hi in [0, 1 << 63] {
-            if !self.visit_node(Layout::<A>::root(Key { hi, lo: 0 }), from, &mut visit) {
+            let root = Layout::<A>::root(self.memory.words(), Key { hi, lo: 0 });
+            if root != 0 && !self.visit_node(root, from, &mut visit) {
                 return;
             }
         }
@@ -254,9 +314,8 @@ impl<A: Address> RouteTable<A> {
 
     /// Number of prefixes.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "at most 2^24")]
     pub fn len(&self) -> usize {
-        self.memory.words().get(LEN).copied().unwrap_or_default() as usize
+        Layout::<A>::len(self.memory.words())
     }
 
     /// Whether there are none.
@@ -271,14 +330,20 @@ impl<A: Address> RouteTable<A> {
         self.capacity
     }
 
-    /// Bytes of heap, or of a region, for a table of `capacity` prefixes.
+    /// Bytes of heap for a table of `capacity` prefixes.
     #[must_use]
     pub const fn bytes(capacity: usize) -> usize {
         Layout::<A>::words(capacity) * size_of::<u64>()
     }
 
+    /// Bytes of a region for one, in which others may look up.
+    #[must_use]
+    pub const fn region_bytes(capacity: usize) -> usize {
+        Layout::<A>::shared_words(capacity) * size_of::<u64>()
+    }
+
     fn default_value(&self) -> Option<u32> {
-        stored(self.memory.words().get(DEFAULT).copied().unwrap_or_default())
+        stored(follow(self.memory.words(), DEFAULT))
     }
 }
 

@@ -1,7 +1,9 @@
 //! One level of the tree at one place: six bits of the address.
 
 use super::key::{Key, STRIDE};
+use super::memory::{Word, store};
 use crate::state::prefix::Address;
+use core::sync::atomic::Ordering;
 
 /// A node. It stands for the addresses that begin with the first `depth` bits of `key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub(super) struct Node {
     pub(super) key: Key,
     pub(super) depth: u8,
 }
+
+/// Where in a node the word stands that says where its children and values lie: all that changes of a node that others can reach.
+pub(super) const LINKS: u32 = 2;
 
 /// For the upper five of six bits: the places of all prefixes that contain them.
 const AROUND: [u64; 32] = {
@@ -38,36 +43,39 @@ pub(super) const fn node_words<A: Address>() -> usize {
     if A::BITS <= 32 { 4 } else { 6 }
 }
 
+/// What the word of a node's links is made of.
+pub(super) const fn links(children: u32, values: u32) -> u64 {
+    children as u64 | (values as u64) << 32
+}
+
 impl Node {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves that `write` put together")]
-    pub(super) fn read<A: Address>(words: &[u64], at: u32) -> Self {
+    pub(super) fn read<A: Address>(words: &[Word], at: u32) -> Self {
         let from = words.get(at as usize..).unwrap_or_default();
-        let node = |[slots, places, links]: [u64; 3], key, depth| Self {
-            slots,
-            places,
-            children: links as u32,
-            values: (links >> 32) as u32,
-            key,
-            depth,
+        let word = |word: &Word| word.load(Ordering::Relaxed);
+        let node = |slots: &Word, places: &Word, links: &Word, key, depth| {
+            let links = links.load(Ordering::Acquire);
+            let (children, values) = (links as u32, (links >> 32) as u32);
+            Self { slots: word(slots), places: word(places), children, values, key, depth }
         };
         if A::BITS <= 32 {
-            let [a, b, c, place] = from.first_chunk().copied().unwrap_or_default();
-            node([a, b, c], Key { hi: place & !0xffff_ffff, lo: 0 }, place as u8)
+            let Some([a, b, c, place]) = from.first_chunk() else { return Self::default() };
+            let place = word(place);
+            node(a, b, c, Key { hi: place & !0xffff_ffff, lo: 0 }, place as u8)
         } else {
-            let [a, b, c, depth, hi, lo] = from.first_chunk().copied().unwrap_or_default();
-            node([a, b, c], Key { hi, lo }, depth as u8)
+            let Some([a, b, c, depth, hi, lo]) = from.first_chunk() else { return Self::default() };
+            node(a, b, c, Key { hi: word(hi), lo: word(lo) }, word(depth) as u8)
         }
     }
 
-    pub(super) fn write<A: Address>(&self, words: &mut [u64], at: u32) {
-        let (links, depth) = (u64::from(self.children) | u64::from(self.values) << 32, u64::from(self.depth));
+    /// Writes a node to where nobody looks.
+    pub(super) fn write<A: Address>(&self, words: &[Word], at: u32) {
+        let (links, depth) = (links(self.children, self.values), u64::from(self.depth));
         let whole = [self.slots, self.places, links, depth, self.key.hi, self.key.lo];
         let short = [self.slots, self.places, links, self.key.hi | depth];
         let part = if A::BITS <= 32 { &short[..] } else { &whole };
-        if let Some(place) = words.get_mut(at as usize..).and_then(|rest| rest.get_mut(..part.len())) {
-            place.copy_from_slice(part);
-        }
+        part.iter().enumerate().for_each(|(n, word)| store(words, at as usize + n, *word));
     }
 
     /// The place of the longest prefix here that contains an address with these six bits.

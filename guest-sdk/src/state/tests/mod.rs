@@ -6,6 +6,7 @@ mod flow;
 mod histogram;
 mod lpm;
 mod routes;
+mod routes_shared;
 mod wheel;
 
 use super::*;

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-type Model<A> = BTreeMap<Prefix<A>, u32>;
+pub(super) type Model<A> = BTreeMap<Prefix<A>, u32>;
 
-fn scan<A: Address>(model: &Model<A>, address: A) -> Option<(Prefix<A>, u32)> {
+pub(super) fn scan<A: Address>(model: &Model<A>, address: A) -> Option<(Prefix<A>, u32)> {
     let fits = model.iter().filter(|(prefix, _)| prefix.contains(address));
     fits.max_by_key(|(prefix, _)| prefix.len()).map(|(prefix, value)| (*prefix, *value))
 }
@@ -54,12 +54,12 @@ fn agrees<A: Address + core::fmt::Debug>(changes: &[(Prefix<A>, u32)], addresses
 }
 
 /// Few bits that differ, at all places, so that prefixes lie inside one another and come again.
-fn four() -> impl Strategy<Value = (Prefix<Ipv4Addr>, u32)> {
+pub(super) fn four() -> impl Strategy<Value = (Prefix<Ipv4Addr>, u32)> {
     let address = prop_oneof![any::<u32>(), any::<u8>().prop_map(|n| u32::from(n & 0x1f) << 27 | u32::from(n >> 5))];
     (address, 0_u8..=32, 1..u32::MAX).prop_map(|(n, len, value)| (Prefix::new(n.into(), len).unwrap(), value))
 }
 
-fn six() -> impl Strategy<Value = (Prefix<Ipv6Addr>, u32)> {
+pub(super) fn six() -> impl Strategy<Value = (Prefix<Ipv6Addr>, u32)> {
     let near = any::<u8>().prop_map(|n| 0x2001_u128 << 112 | u128::from(n & 0xf) << 60 | u128::from(n >> 4));
     let address = prop_oneof![any::<u128>(), near];
     (address, 0_u8..=128, 1..u32::MAX).prop_map(|(n, len, value)| (Prefix::new(n.into(), len).unwrap(), value))

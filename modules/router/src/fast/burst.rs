@@ -47,6 +47,7 @@ impl Burst {
             self.to.fill(NOBODY);
         }
         tables.fib.v4.lookup_each(&self.to[..self.len], &mut self.found[..self.len], NOTHING);
+        tables.fib.catch_up();
     }
 
     /// For each packet the number of its route, or [`NOTHING`].

@@ -27,6 +27,7 @@ pub(super) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, to_group: bo
         return Err(Reason::Drop(Count::Martian));
     }
     let target = tables.fib.v4.lookup(destination).map(Target::from_number);
+    tables.fib.catch_up();
     let way = tables.way(target, destination.into(), || flow_hash(tables.seed, bytes, tables.ecmp))?;
     if ip.ttl() <= 1 {
         return Err(Reason::Expired);

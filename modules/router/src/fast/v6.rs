@@ -24,6 +24,7 @@ pub(super) fn forward(tables: &mut Tables, packet: &mut Packet<'_>, to_group: bo
         return Err(Reason::Drop(Count::Martian));
     }
     let target = tables.fib.v6.lookup(destination).map(Target::from_number);
+    tables.fib.catch_up();
     let way = tables.way(target, destination.into(), || flow_hash(tables.seed, bytes, tables.ecmp))?;
     if source.is_unicast_link_local() {
         return Err(Reason::BeyondScope);

@@ -147,33 +147,27 @@ impl Feeds {
     }
 }
 
-/// Looks through a part of the table, and takes out what is the owner's, here and where it was told of. Where to go on; nothing: from the
-/// beginning.
+/// Looks through a part of the table, and takes out what is the owner's. Where to go on; nothing: from the beginning.
 fn step(tables: &mut Tables, share: &mut Share, owner: Owner, from: Option<Net>) -> Option<Net> {
-    let fib = &mut tables.fib;
+    // Not now: the same once more.
+    if !tables.fib.is_ready(WITHDRAWN) {
+        return from;
+    }
+    let fib = &tables.fib;
     let mut found = [None; WITHDRAWN];
     let next = match from {
         Some(Net::V6(prefix)) => look(&fib.v6, Some(prefix), owner, &mut found, Net::V6),
         Some(Net::V4(prefix)) => look(&fib.v4, Some(prefix), owner, &mut found, Net::V4).or_else(first6),
         None => look(&fib.v4, None, owner, &mut found, Net::V4).or_else(first6),
     };
-    let mut gone = [None; WITHDRAWN];
-    for (net, gone) in found.iter().flatten().zip(&mut gone) {
-        *gone = fib.set(*net, None).ok().flatten();
-    }
-    let is_told = share.tell_changes(tables, found.iter().flatten().copied()).is_ok();
-    for (net, gone) in found.into_iter().flatten().zip(gone) {
-        match gone {
-            Some(gone) if is_told => {
-                tables.fib.leave(gone.target);
-                Count::Routes.add(1);
-            }
-            // There was room for it before.
-            gone => _ = tables.fib.set(net, gone),
+    for net in found.into_iter().flatten() {
+        if let Ok(Some(gone)) = tables.fib.set(net, None) {
+            tables.fib.leave(gone.target);
+            Count::Routes.add(1);
         }
     }
-    // Whoever is to be told has no room now: the same once more.
-    if is_told { next } else { from }
+    share.count_change(tables);
+    next
 }
 
 fn first6() -> Option<Net> {

@@ -1,43 +1,32 @@
 //! The slow instance: what it tells the fast ones.
 
-use super::record::{BEGINS, CHANGE, ENDS, NEIGHBOURS, NUMBER, PAGE, push_neighbour, push_route, push_version};
+use super::record::{ALL, NEIGHBOURS, NUMBER, push_neighbour, push_version};
 use super::{Version, Why};
 use crate::Tables;
 use crate::counts::Count;
 use crate::fast::{IP, flow_hash};
-use crate::fib::{Entry, Net, Place, Target, room};
+use crate::fib::{Place, Target, room};
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 use perigee_guest::abi::names::TELL_MAX;
-use perigee_guest::state::{Address, MILLISECOND, Prefix, RouteTable, SECOND};
+use perigee_guest::state::{MILLISECOND, SECOND};
 use perigee_guest::wire::{Header as _, Ipv4, Ipv6};
 use perigee_guest::{Packet, Refusal, Untold, tell};
 
-/// Fast instances are told something at most so often, but for changes of routes.
+/// Fast instances are told something at most so often.
 const ROUND: u64 = MILLISECOND;
 /// And their version at least so often.
 const REMIND: u64 = SECOND;
-/// Most neighbours of a message, and most routes of a page: it is taken in between two bursts.
+/// Most neighbours of a message: it is taken in between two bursts.
 const SOME: usize = 32;
-/// Pages in a round.
-const PAGES: usize = 2;
-/// Between the end of a table and its next beginning.
+/// Between two times that all neighbours are told.
 const REST: u64 = 10 * MILLISECOND;
-
-/// How far the table has been told.
-#[derive(Clone, Copy)]
-enum Cursor {
-    Begin,
-    V4(Option<Prefix<Ipv4Addr>>),
-    V6(Option<Prefix<Ipv6Addr>>),
-}
 
 /// What the slow instance has told.
 pub(crate) struct Leader {
     /// After the last change.
     pub(crate) version: Version,
-    cursor: Option<Cursor>,
-    /// A fast instance lacks the table.
+    /// A fast instance lacks all neighbours.
     is_wanted: bool,
     next_table: u64,
     next_round: u64,
@@ -50,7 +39,6 @@ impl Leader {
     pub(super) fn new(now: u64) -> Result<Self, Refusal> {
         Ok(Self {
             version: Version { epoch: now, number: 0 },
-            cursor: None,
             is_wanted: true,
             next_table: 0,
             next_round: 0,
@@ -59,12 +47,12 @@ impl Leader {
         })
     }
 
-    /// The table is being told, or is to be.
+    /// All neighbours are to be told.
     pub(crate) const fn is_telling(&self) -> bool {
-        self.cursor.is_some() || self.is_wanted
+        self.is_wanted
     }
 
-    /// It goes on where another instance was. If that one was telling the table, it is told anew.
+    /// It goes on where another instance was.
     pub(crate) fn go_on(&mut self, version: Version, was_telling: bool) {
         (self.version, self.is_wanted) = (version, was_telling);
     }
@@ -84,27 +72,6 @@ impl Leader {
         }
     }
 
-    /// Tells changes of routes, all of them or none: the routes to these prefixes as they are now.
-    pub(super) fn tell_changes(&mut self, tables: &Tables, nets: impl Iterator<Item = Net>) -> Result<(), Refusal> {
-        let next = Version { number: self.version.number + 1, ..self.version };
-        self.message.clear();
-        self.message.push(CHANGE);
-        push_version(&mut self.message, next);
-        nets.for_each(|net| push_route(&mut self.message, tables, net, tables.fib.get(net).map(|entry| entry.target)));
-        match self.send() {
-            Ok(()) => self.version = next,
-            Err(Untold::TooLong) => {
-                return Err(Refusal::new("these are more changes than fast instances can be told at once: send fewer"));
-            }
-            Err(_) => {
-                return Err(Refusal::new(
-                    "the fast instances have no room for changes now: nothing was changed, send it again",
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Tells what is to be told at this time.
     #[inline]
     pub(crate) fn tell(&mut self, tables: &mut Tables, now: u64) {
@@ -121,23 +88,20 @@ impl Leader {
             self.next_reminder = now;
         }
         if now >= self.next_reminder {
-            self.message.clear();
-            self.message.push(NUMBER);
-            push_version(&mut self.message, self.version);
-            if self.send().is_err() {
+            if self.send(NUMBER).is_err() {
                 return;
             }
             self.next_reminder = now + REMIND;
         }
-        if self.cursor.is_none() && self.is_wanted && now >= self.next_table {
-            self.cursor = Some(Cursor::Begin);
-        }
-        // The first page empties the tables there; neighbours come behind it.
-        for _ in 0..PAGES {
-            let Some(cursor) = self.cursor else { break };
-            if !self.tell_page(tables, cursor, now) {
+        if self.is_wanted && now >= self.next_table {
+            // It empties the tables there; neighbours come behind it.
+            if self.send(ALL).is_err() {
                 return;
             }
+            self.is_wanted = false;
+            self.next_table = now + REST;
+            tables.neighbours.note_all();
+            Count::TablesTold.add(1);
         }
         self.tell_neighbours(tables);
     }
@@ -150,69 +114,24 @@ impl Leader {
             push_neighbour(&mut self.message, place, mac);
             count += 1;
         }
-        if count > 0 && self.send().is_ok() {
+        if count > 0 && self.send_message().is_ok() {
             tables.neighbours.forget_news(count);
         }
     }
 
-    /// Tells a page of routes, from the cursor on. False: there was no room for it.
-    fn tell_page(&mut self, tables: &mut Tables, cursor: Cursor, now: u64) -> bool {
+    /// Tells the version.
+    fn send(&mut self, kind: u8) -> Result<(), Untold> {
         self.message.clear();
-        self.message.extend_from_slice(&[PAGE, 0]);
+        self.message.push(kind);
         push_version(&mut self.message, self.version);
-        let (flags, next) = match cursor {
-            Cursor::Begin => (BEGINS, Some(Cursor::V4(None))),
-            Cursor::V4(from) => {
-                let next = push_page(&mut self.message, tables, &tables.fib.v4, from, Net::V4);
-                (0, Some(next.map_or(Cursor::V6(None), |from| Cursor::V4(Some(from)))))
-            }
-            Cursor::V6(from) => {
-                let next = push_page(&mut self.message, tables, &tables.fib.v6, from, Net::V6);
-                (if next.is_none() { ENDS } else { 0 }, next.map(|from| Cursor::V6(Some(from))))
-            }
-        };
-        self.message[1] = flags;
-        if self.send().is_err() {
-            return false;
-        }
-        self.cursor = next;
-        if flags == BEGINS {
-            self.is_wanted = false;
-            tables.neighbours.note_all();
-        }
-        if flags == ENDS {
-            Count::TablesTold.add(1);
-            self.next_table = now + REST;
-        }
-        true
+        self.send_message()
     }
 
-    fn send(&mut self) -> Result<(), Untold> {
+    fn send_message(&self) -> Result<(), Untold> {
         let sent = tell(0, &self.message);
         (if sent.is_ok() { Count::Told } else { Count::NotTold }).add(1);
         sent
     }
-}
-
-/// Routes from one on, and the next after them.
-fn push_page<A: Address>(
-    message: &mut Vec<u8>,
-    tables: &Tables,
-    table: &RouteTable<A>,
-    from: Option<Prefix<A>>,
-    net: impl Fn(Prefix<A>) -> Net,
-) -> Option<Prefix<A>> {
-    let (mut left, mut next) = (SOME, None);
-    table.visit(from, |prefix, number| {
-        if left == 0 {
-            next = Some(prefix);
-            return false;
-        }
-        left -= 1;
-        push_route(message, tables, net(prefix), Some(Entry::from_number(number).target));
-        true
-    });
-    next
 }
 
 /// The neighbour to which a packet goes.

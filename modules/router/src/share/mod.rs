@@ -1,7 +1,8 @@
 //! Several lcores: fast instances, and a slow one to which they hand what they cannot do, and which tells them all it knows.
 //!
-//! What is told has a version. A fast instance that has missed something knows it by the next version, hands every packet to the
-//! slow one from then on, and is told the whole table again: it is never wrong, only slow for a while.
+//! Routes lie in the slow one's region, in which the fast ones look them up while they change. Neighbours are told. A fast instance
+//! that has missed something knows it by the next version, hands every packet to the slow one from then on, and is told all neighbours
+//! again: it is never wrong, only slow for a while.
 
 mod follow;
 mod lead;
@@ -9,7 +10,6 @@ mod record;
 
 use crate::config::Config;
 use crate::fast::Reason;
-use crate::fib::Net;
 use crate::{Router, Tables};
 use core::fmt::Write as _;
 pub(crate) use follow::Follower;
@@ -37,7 +37,7 @@ pub(crate) enum Share {
     Slow(Leader),
 }
 
-/// Which state of the tables it is: of one life of the slow instance, and after so many changes of routes.
+/// Which state of the tables it is: of one life of what the slow instance knows, and after so many changes of routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) epoch: u64,
@@ -88,7 +88,8 @@ impl Why {
 }
 
 impl Share {
-    pub(crate) fn new(config: &Config, setup: &Setup<'_>) -> Result<Self, Refusal> {
+    /// `reads`: the tables are another instance's.
+    pub(crate) fn new(config: &Config, setup: &Setup<'_>, reads: bool) -> Result<Self, Refusal> {
         let (role, ring) = (config.role, config.ring);
         let (_, instances) = setup.instance();
         let has_lines = config.routes.iter().next().is_some() || config.neighbours.iter().next().is_some();
@@ -98,7 +99,13 @@ impl Share {
             Role::Fast if ring.is_none_or(|ring| u32::from(ring) >= setup.ring_count()) => {
                 "ring: a fast instance hands over by a ring: its number, from 0 in the order of [[ring]], and its name in grants.rings"
             }
-            Role::Fast if has_lines => "routes, neighbours: the slow instance has them, and tells the fast ones",
+            Role::Fast if has_lines => "routes, neighbours: the slow instance has them, for the fast ones as well",
+            Role::Fast if !reads => {
+                "role: a fast instance looks up in the routes of the slow one: grants = { state_of = \"NAME of its module\" }"
+            }
+            Role::Both | Role::Slow if reads => {
+                "role: an instance that reads another's routes (grants.state_of) is one of role = \"fast\""
+            }
             Role::Both | Role::Slow if ring.is_some() => "ring: only an instance of role = \"fast\" hands packets over",
             Role::Both if instances > 1 => {
                 "role: instances on several lcores know each other's neighbours only as role = \"fast\", beside one of role = \"slow\""
@@ -130,11 +137,11 @@ impl Share {
         Ok(())
     }
 
-    /// Routes have changed: all fast instances are told of it, or it is taken back.
-    pub(crate) fn tell_changes(&mut self, tables: &Tables, nets: impl Iterator<Item = Net>) -> Result<(), Refusal> {
-        match self {
-            Self::Slow(leader) => leader.tell_changes(tables, nets),
-            _ => Ok(()),
+    /// Routes have changed.
+    pub(crate) fn count_change(&mut self, tables: &mut Tables) {
+        if let Self::Slow(leader) = self {
+            leader.version.number += 1;
+            tables.fib.set_changes(leader.version.number);
         }
     }
 }
@@ -150,7 +157,7 @@ pub(crate) fn show_version(router: &Router, reply: &mut Buffer<'_>) -> Result<()
         Share::Alone => {
             return Err(Refusal::new("an instance that does all alone has no version: its routes are what they are"));
         }
-        Share::Fast(follower) => follower.reached(),
+        Share::Fast(follower) => follower.reached(&router.tables),
         Share::Slow(leader) => Some(leader.version),
     };
     let written = match version {

@@ -1,6 +1,8 @@
 //! A slow instance and fast ones, between which a test carries packets and what is told.
 
 use super::*;
+use crate::fib::REGION;
+use perigee_guest::testing::SharedMemory;
 
 /// The configuration of a fast instance: interfaces, and where the rest goes.
 fn fast_config() -> String {
@@ -8,13 +10,27 @@ fn fast_config() -> String {
     format!("{interfaces} \"role\": \"fast\", \"ring\": 1 }}")
 }
 
-fn fast() -> Host<Router> {
-    Host::start(&fast_config()).unwrap()
-}
+/// A router on several lcores: the region that its instances share.
+struct Lab(SharedMemory);
 
-fn slow() -> Host<Router> {
-    let config = CONFIG.replacen('{', "{ \"role\": \"slow\",", 1);
-    Host::start_in(Run { targets: 1, spares: 64, ..Run::default() }, &config).unwrap()
+impl Lab {
+    fn new() -> Self {
+        Self(SharedMemory::new(REGION))
+    }
+
+    fn fast(&self) -> Host<Router> {
+        Host::start_in(Run { region: Some(self.0.reader()), ..Run::default() }, &fast_config()).unwrap()
+    }
+
+    fn slow(&self) -> Host<Router> {
+        let config = CONFIG.replacen('{', "{ \"role\": \"slow\",", 1);
+        self.slow_with(&config).unwrap()
+    }
+
+    fn slow_with(&self, config: &str) -> Result<Host<Router>, String> {
+        let region = Some(self.0.writer());
+        Host::start_in(Run { targets: 1, spares: 64, region, ..Run::default() }, config)
+    }
 }
 
 /// The slow instance's time goes on, and all hear what it tells.
@@ -45,16 +61,21 @@ const BEHIND: &str = "behind: its packets go to the slow instance until it has b
 fn what_cannot_work_is_refused() {
     let refused = |config: &str, run: Run| Host::<Router>::start_in(run, config).err().unwrap_or_default();
     let two = || Run { instances: 2, ..Run::default() };
+    let memory = SharedMemory::new(REGION);
+    let reads = || Run { region: Some(memory.reader()), ..two() };
     let slow = CONFIG.replacen('{', "{ \"role\": \"slow\",", 1);
     for (config, run, why) in [
         (CONFIG.to_owned(), two(), "role = \"fast\", beside one"),
         (slow.clone(), two(), "one slow instance"),
-        (slow, Run::default(), "grants = { tell"),
-        (fast_config().replace(", \"ring\": 1", ""), two(), "hands over by a ring"),
-        (fast_config().replace("\"ring\": 1", "\"ring\": 2"), two(), "hands over by a ring"),
+        (slow.clone(), Run::default(), "grants = { tell"),
+        (slow, reads(), "is one of role = \"fast\""),
+        (CONFIG.to_owned(), reads(), "is one of role = \"fast\""),
+        (fast_config(), two(), "grants = { state_of"),
+        (fast_config().replace(", \"ring\": 1", ""), reads(), "hands over by a ring"),
+        (fast_config().replace("\"ring\": 1", "\"ring\": 2"), reads(), "hands over by a ring"),
         (
             fast_config().replacen('{', "{ \"routes\": [\"default via 10.0.1.9\"],", 1),
-            two(),
+            reads(),
             "the slow instance has them",
         ),
         (CONFIG.replacen('{', "{ \"ring\": 1,", 1), Run::default(), "only an instance of role"),
@@ -62,14 +83,17 @@ fn what_cannot_work_is_refused() {
         let error = refused(&config, run);
         assert!(error.contains(why), "{why}: {error}");
     }
-    Host::<Router>::start_in(two(), &fast_config()).unwrap();
+    Host::<Router>::start_in(reads(), &fast_config()).unwrap();
 }
 
 /// Until it has been told the tables it hands over all; then it forwards, and hands over what it cannot do.
 #[test]
 fn a_fast_instance_is_told_all_before_it_forwards() {
-    let (mut slow, mut fast) = (slow(), fast());
-    let frame = udp4(B4, 60);
+    let lab = Lab::new();
+    let (mut fast, frame) = (lab.fast(), udp4(B4, 60));
+    // Nor does it know routes before there are any.
+    assert_eq!(version(&mut fast), BEHIND);
+    let mut slow = lab.slow();
     let sent = one(&mut fast, &frame);
     assert_eq!((sent.verdict, sent.bytes == frame), (Verdict::ring(1), true));
     assert_eq!(version(&mut fast), BEHIND);
@@ -100,7 +124,8 @@ fn a_fast_instance_is_told_all_before_it_forwards() {
 
 #[test]
 fn neighbours_are_told_when_they_come_change_and_go() {
-    let (mut slow, mut one_fast, mut other) = (slow(), fast(), fast());
+    let lab = Lab::new();
+    let (mut slow, mut one_fast, mut other) = (lab.slow(), lab.fast(), lab.fast());
     carry(&mut slow, &mut [&mut one_fast, &mut other], SECOND, 5);
     let host: Ipv4Addr = [10, 0, 1, 7].into();
     let frame = udp4(host, 60);
@@ -126,79 +151,131 @@ fn neighbours_are_told_when_they_come_change_and_go() {
 }
 
 #[test]
-fn routes_are_told_to_all_or_changed_nowhere() {
-    let (mut slow, mut one_fast, mut other) = (slow(), fast(), fast());
+fn routes_are_seen_by_all_when_they_change() {
+    let lab = Lab::new();
+    let (mut slow, mut one_fast, mut other) = (lab.slow(), lab.fast(), lab.fast());
     carry(&mut slow, &mut [&mut one_fast, &mut other], SECOND, 5);
     let change = b"batch 1\nroute add 198.51.100.0/24 via 10.0.1.2 via 10.0.0.2\nroute del default";
     slow.message(change).unwrap();
-    deliver(&mut slow, &mut [&mut one_fast, &mut other]);
     for fast in [&mut one_fast, &mut other] {
         assert_eq!(version(fast), version(&mut slow));
         let shown = fast.message(b"route? 198.51.100.7").unwrap();
         assert_eq!(shown, slow.message(b"route? 198.51.100.7").unwrap());
         assert_eq!(one(fast, &udp4([8, 8, 8, 8].into(), 60)).verdict, Verdict::ring(1));
+        assert_eq!(fast.message(b"routes?").unwrap(), slow.message(b"routes?").unwrap());
         let refused = fast.message(b"route add 203.0.113.0/24 via 10.0.1.2").unwrap_err();
         assert!(refused.contains("send changes there"), "{refused}");
     }
+    // Where another instance may go on with the table, nothing changes.
     let before = slow.message(b"routes?").unwrap();
-    slow.set_full(true);
+    lab.0.set_waiting(true);
     let refused = slow.message(b"route add 203.0.113.0/24 via 10.0.1.2").unwrap_err();
-    assert!(refused.contains("nothing was changed"), "{refused}");
+    assert!(refused.starts_with("not now"), "{refused}");
     assert_eq!(slow.message(b"routes?").unwrap(), before);
-    slow.set_full(false);
+    lab.0.set_waiting(false);
     slow.message(b"route add 203.0.113.0/24 via 10.0.1.2").unwrap();
-    // One of them has missed this: it knows by the next one, and is told all again when it has handed a packet over.
-    deliver(&mut slow, &mut [&mut one_fast]);
-    slow.message(b"route add 203.0.114.0/24 via 10.0.1.2").unwrap();
-    deliver(&mut slow, &mut [&mut one_fast, &mut other]);
-    assert_eq!((version(&mut one_fast), version(&mut other)), (version(&mut slow), BEHIND.to_owned()));
-    let handed = one(&mut other, &udp4(B4, 60));
-    let marked = Input::new(&handed.bytes).mark(crate::share::Why::Behind.mark());
-    slow.process([marked]);
-    carry(&mut slow, &mut [&mut one_fast, &mut other], 2 * SECOND, 30);
-    assert_eq!(version(&mut other), version(&mut slow));
     assert_eq!(one(&mut other, &udp4([203, 0, 113, 1].into(), 60)).verdict, Verdict::tx(1));
+    // Nor as long as an instance stands still: too much is left to what it may look at.
+    let mut made = 0;
+    while slow.message(b"batch 7 \nroute replace 203.0.113.0/24 via 10.0.0.2\nroute del 203.0.113.0/24\n").is_ok() {
+        made += 1;
+        assert!(made < 20_000);
+        slow.message(b"batch 8\nroute add 203.0.113.0/24 via 10.0.1.2").ok();
+    }
+    assert!(made > 100, "{made}");
+    for fast in [&mut one_fast, &mut other] {
+        fast.process(Vec::<Input>::new());
+    }
+    slow.message(b"route replace 203.0.113.0/24 via 10.0.1.2").unwrap();
+}
+
+/// A next hop's number says another neighbour once nobody can have found it before; who has found it since knows the new one.
+#[test]
+fn numbers_of_next_hops_are_used_again() {
+    let lab = Lab::new();
+    let (mut slow, mut fast) = (lab.slow(), lab.fast());
+    carry(&mut slow, &mut [&mut fast], SECOND, 5);
+    let mut ask = |slow: &mut Host<Router>, fast: &mut Host<Router>, n: u32| {
+        let hop = Ipv4Addr::from_bits(0x0a00_0003 + n % 200);
+        slow.message(format!("route replace 203.0.113.0/24 via {hop}").as_bytes()).unwrap();
+        let shown = String::from_utf8(fast.message(b"route? 203.0.113.1").unwrap()).unwrap();
+        assert!(shown.contains(&format!("via {hop} ")), "{shown} {hop}");
+        // Nobody knows these neighbours: the slow one is to ask.
+        assert_eq!(one(fast, &udp4([203, 0, 113, 1].into(), 60)).verdict, Verdict::ring(1));
+    };
+    (0..3_000).for_each(|n| ask(&mut slow, &mut fast, n));
+    // Known ones, in turn, with the same number or not.
+    for n in 0..50_u32 {
+        let (hop, mac) = if n % 2 == 0 { ("10.0.0.2", A_MAC) } else { ("10.0.1.2", B_MAC) };
+        slow.message(format!("route replace 203.0.113.0/24 via {hop}").as_bytes()).unwrap();
+        assert_eq!(macs(&one(&mut fast, &udp4([203, 0, 113, 1].into(), 60)).bytes).0, mac);
+    }
 }
 
 /// Over a swap of either; and when the slow one has begun anew.
 #[test]
 fn both_go_on_after_a_swap() {
-    let (mut slow_one, mut fast_one) = (slow(), fast());
+    let lab = Lab::new();
+    let (mut slow_one, mut fast_one) = (lab.slow(), lab.fast());
     carry(&mut slow_one, &mut [&mut fast_one], SECOND, 5);
     slow_one.message(b"route add 203.0.113.0/24 via 10.0.1.2").unwrap();
-    deliver(&mut slow_one, &mut [&mut fast_one]);
-    let mut next_fast = fast();
+    let mut next_fast = lab.fast();
     next_fast.restore(&fast_one.save().unwrap()).unwrap();
     assert_eq!(version(&mut next_fast), version(&mut fast_one));
     assert_eq!(one(&mut next_fast, &udp4(B4, 60)).verdict, Verdict::tx(1), "neighbours go over");
-    let mut next_slow = slow();
-    next_slow.restore(&slow_one.save().unwrap()).unwrap();
-    carry(&mut next_slow, &mut [&mut fast_one], 2 * SECOND, 30);
+    assert_eq!(one(&mut next_fast, &udp4([203, 0, 113, 9].into(), 60)).verdict, Verdict::tx(1));
+    let shown = slow_one.message(b"routes?").unwrap();
+    // A new slow one is made beside a region of its own; then that of the old one lies in its place.
+    let state = slow_one.save().unwrap();
+    lab.0.set_waiting(true);
+    let other = CONFIG.replace("192.168.0.0/16 via 10.0.1.2", "192.168.0.0/17 via 10.0.1.2");
+    let config = other.replacen('{', "{ \"role\": \"slow\",", 1);
+    let beside = Lab::new();
+    let mut next_slow = beside.slow_with(&config).unwrap();
+    next_slow.move_region(lab.0.writer());
+    next_slow.restore(&state).unwrap();
+    assert_eq!(next_slow.message(b"routes?").unwrap(), shown, "nothing has changed yet");
+    carry(&mut next_slow, &mut [&mut fast_one, &mut next_fast], 2 * SECOND, 30);
     assert_eq!(version(&mut next_slow), version(&mut fast_one));
-    // One that knows nothing of the old one's life.
-    let config = CONFIG.replacen('{', "{ \"role\": \"slow\",", 1);
-    let mut anew = Host::<Router>::start_in(Run { targets: 1, spares: 64, ..Run::default() }, &config).unwrap();
-    anew.message(b"route add 9.9.9.0/24 via 10.0.1.2").unwrap();
-    deliver(&mut anew, &mut [&mut next_fast]);
-    assert_eq!(version(&mut next_fast), BEHIND);
-    carry(&mut anew, &mut [&mut next_fast], 3 * SECOND, 30);
-    assert_eq!(version(&mut next_fast), version(&mut anew));
-    assert_eq!(next_fast.message(b"routes?").unwrap(), anew.message(b"routes?").unwrap());
+    assert_eq!(next_slow.message(b"routes?").unwrap(), shown, "nor while the old one may go on");
+    lab.0.set_waiting(false);
+    carry(&mut next_slow, &mut [&mut fast_one, &mut next_fast], 3 * SECOND, 3);
+    let now = String::from_utf8(fast_one.message(b"routes?").unwrap()).unwrap();
+    assert!(now.contains("192.168.0.0/17 via") && !now.contains("192.168.0.0/16"), "{now}");
+    assert!(now.contains("203.0.113.0/24 via"), "{now}");
+}
+
+#[test]
+fn a_slow_one_that_begins_anew_is_another() {
+    let lab = Lab::new();
+    let (mut slow, mut fast) = (lab.slow(), lab.fast());
+    carry(&mut slow, &mut [&mut fast], SECOND, 5);
+    let anew = Lab::new();
+    let config = CONFIG.replacen('{', "{ \"role\": \"slow\", ", 1);
+    let mut other = anew.slow_with(&config).unwrap();
+    other.message(b"route add 9.9.9.0/24 via 10.0.1.2").unwrap();
+    fast.move_region(anew.0.reader());
+    assert_eq!(one(&mut fast, &udp4([9, 9, 9, 9].into(), 60)).verdict, Verdict::tx(1), "it sees its routes");
+    other.set_time(7 * SECOND);
+    other.process(Vec::<Input>::new());
+    deliver(&mut other, &mut [&mut fast]);
+    assert_eq!(fast.message(b"routes?").unwrap(), other.message(b"routes?").unwrap());
 }
 
 #[test]
 fn what_is_not_understood_is_refused() {
-    let mut fast = fast();
-    for message in [&[0xfc][..], &[0xfd, 1], &[0xff; 20], &[0xfd; 40]] {
+    let mut fast = Lab::new().fast();
+    for message in [&[0xfd, 1][..], &[0xff; 20], &[0xfe; 3]] {
         fast.message(message).unwrap_err();
     }
-    assert!(start().message(&[0xfc; 17]).unwrap_err().contains("role"));
+    assert!(start().message(&[0xfd; 17]).unwrap_err().contains("role"));
 }
 
 /// A feed is one of the slow instance; what it leaves is withdrawn everywhere.
 #[test]
 fn routes_of_a_feed_come_and_go_everywhere() {
-    let (mut slow, mut fast) = (slow(), fast());
+    let lab = Lab::new();
+    let (mut slow, mut fast) = (lab.slow(), lab.fast());
     carry(&mut slow, &mut [&mut fast], SECOND, 5);
     let error = fast.message(b"feed bgp stale 5").unwrap_err();
     assert!(error.contains("slow"), "{error}");

@@ -24,7 +24,7 @@ fn neighbours_and_what_waits_go_over() {
         assert!(start().restore(&saved[..cut]).is_err());
     }
     assert!(start().restore(&[&saved[..], &[0]].concat()).is_err());
-    assert!(start().restore_from(1, &saved).is_err() && start().restore_from(3, &saved).is_err());
+    assert!(start().restore_from(1, &saved).is_err() && start().restore_from(4, &saved).is_err());
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     for (nth, target) in grants.tell.iter().enumerate() {
         found.known(format!("{path}.tell[{nth}]"), who, "module", target, &modules);
     }
+    if let Some(writer) = &grants.state_of {
+        state_of(config, module, writer, (format!("{path}.state_of"), who), found);
+    }
     let histories: Vec<&str> = config.histories.iter().map(|history| history.name.as_str()).collect();
     for (nth, history) in grants.history.iter().enumerate() {
         found.known(format!("{path}.history[{nth}]"), who, "history", history, &histories);
@@ -45,7 +48,49 @@ pub(super) fn manifest(config: &Config, module: &Module, path: &str, who: &str, 
     }
 }
 
+/// Checks whose state region a module reads.
+fn state_of(config: &Config, module: &Module, writer: &str, (path, who): (String, &str), found: &mut Problems) {
+    let modules: Vec<&str> = config.modules.iter().map(|module| module.name.as_str()).collect();
+    let Some(other) = config.module(writer).and_then(|index| config.modules.get(index)) else {
+        return found.known(path, who, "module", writer, &modules);
+    };
+    let instances = config.instances(writer);
+    let (what, help) = if module.name == writer {
+        (
+            "reads its own state region (state_of)".to_owned(),
+            "that it has anyway: name another module, or leave the key away",
+        )
+    } else if other.grants.state_of.is_some() {
+        let what = format!("reads the state region of module {writer:?}, which reads another's itself (state_of)");
+        (what, "name the module that writes it")
+    } else if other.domain != module.domain {
+        let what = format!("reads the state region of module {writer:?}, which is of another trust domain (state_of)");
+        (what, "modules that share memory trust each other: give both the same `domain`, or use `tell`")
+    } else if instances != 1 {
+        let what = format!("reads the state region of module {writer:?}, which has {instances} instances (state_of)");
+        (what, "there is one who writes: give that module one place in one chain, on one lcore")
+    } else {
+        return;
+    };
+    found.error(path, format!("{who} {what}"), help);
+}
+
 impl Config {
+    /// For each module that reads a state region which does not fit its own: which, and a text. `len`: bytes of a module's, 0: it has
+    /// none; nothing where nobody knows.
+    pub fn unfit_regions(&self, len: impl Fn(&str) -> Option<u32>) -> Vec<(String, String)> {
+        let unfit = |module: &Module| {
+            let writer = module.grants.state_of.as_ref()?;
+            let (own, others) = (len(&module.name)?, len(writer)?);
+            let what = format!(
+                "reads the state region of module {writer:?} (grants.state_of), which has {others} bytes, and declares one of {own}: \
+                 both are to declare as many, at least one page of 4096"
+            );
+            (own != others || own == 0).then(|| (module.name.clone(), what))
+        };
+        self.modules.iter().filter_map(unfit).collect()
+    }
+
     /// For each module that may tell another something which does not listen: which, and a text. `listens`: exports `message`.
     pub fn deaf_targets(&self, listens: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let deaf = |module: &Module| {

@@ -80,6 +80,7 @@ impl Stage {
         if let Some(ousted) = self.go_back(out, Counter::Trap) {
             self.succession.ousted = Some(ousted);
         } else {
+            self.instance.rest();
             self.drop_held(out, Counter::Trap);
         }
         let (seat, sequence) = (Arc::clone(&self.place.seat), self.sequence);

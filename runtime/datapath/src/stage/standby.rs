@@ -6,7 +6,7 @@ use perigee_abi::SLOT_UNIT;
 use perigee_core::HEADROOM;
 use perigee_core::counters::Counter;
 use perigee_dpdk::burst::Burst;
-use perigee_wasm::flat::{Ahead, Flat};
+use perigee_wasm::flat::Ahead;
 use perigee_wasm::instance::Callback;
 use perigee_wasm::request::Request;
 use perigee_wasm::trap::Trapped;
@@ -69,9 +69,8 @@ impl Stage {
             Vec::new()
         };
         let mut handed = Handed { state: saved.len(), ..Handed::default() };
-        if let (Some(flat), Some(ahead)) = (&mut self.instance.flat, ahead) {
-            flat.take_over(ahead)?;
-            handed.region = flat.len();
+        if let Some(ahead) = ahead {
+            handed.region = self.instance.take_over(ahead)?;
         }
         self.restore(old.instance.state_version, &saved).map_err(|e| e.to_string())?;
         handed.held = old.custody.held.hand_over(&mut self.custody.held);
@@ -83,6 +82,7 @@ impl Stage {
     pub fn replace_by(&mut self, mut new: Box<Self>) {
         new.sequence = self.sequence;
         std::mem::swap(self, &mut new);
+        new.instance.rest();
         self.succession.standby = Some(new);
         self.installed();
     }
@@ -99,6 +99,7 @@ impl Stage {
         old.forget_rooms();
         std::mem::swap(self, &mut old);
         old.free_spares();
+        old.instance.rest();
         self.installed();
         Some(old)
     }
@@ -117,7 +118,7 @@ impl Stage {
 
     /// A piece more of its flat state region becomes its own.
     pub fn settle(&mut self) {
-        let settled = self.instance.flat.as_mut().map_or(Ok(true), Flat::settle);
+        let settled = self.instance.settle();
         // The region works as it is. What fails is to hand it over once more, which then says so.
         self.succession.settling = settled.is_ok_and(|settled| !settled);
     }
