@@ -73,7 +73,7 @@ impl Module for Router {
         let now = setup.now_ns();
         let configured = Routes::read(&config, &tables.interfaces)?;
         routes::fix_neighbours(&config, &mut tables, now)?;
-        configured.put_in(&mut tables)?;
+        configured.put_in(&mut tables, &[])?;
         let share = Share::new(&config, setup)?;
         if share.is_slow() {
             tables.neighbours.tell_of_all()?;

@@ -190,17 +190,20 @@ impl Routes {
         Ok(Self(routes))
     }
 
-    pub(crate) fn nets(&self) -> impl ExactSizeIterator<Item = Net> {
-        self.0.iter().map(|route| route.net)
+    pub(crate) fn all(&self) -> &[Route] {
+        &self.0
     }
 
-    /// Puts them in, and what the interfaces bring along.
-    pub(crate) fn put_in(&self, tables: &mut Tables) -> Result<(), Refusal> {
+    /// Puts in what the interfaces bring along, and those that were not in the configuration `before`.
+    pub(crate) fn put_in(&self, tables: &mut Tables, before: &[Route]) -> Result<(), Refusal> {
         let full = Refusal::new("the table is full");
         tables.fib.add_links(&tables.interfaces).map_err(|()| full)?;
         for route in &self.0 {
             if tables.fib.get(route.net).is_some_and(|known| known.owner == Owner::INTERFACES) {
                 return Err(Refusal::new("routes: one is to a prefix of an interface, which is on a link already"));
+            }
+            if before.contains(route) {
+                continue;
             }
             let target = route.target("a route of the configuration", tables)?;
             let entry = Entry { target, owner: Owner::OPERATOR };

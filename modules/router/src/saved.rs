@@ -1,15 +1,18 @@
 //! The state that goes from an instance to the one that takes its place.
 //!
 //! Routes lie in the state region, and go over as they are. The rest, little-endian: the number of the last batch; next hops;
-//! groups; how many routes are whose, and feeds; the prefixes of the configuration and of the interfaces, which the new one takes
-//! out for its own; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
-//! counted up.
+//! groups; how many routes are whose, and feeds; the prefixes of the interfaces, which the new one takes out for its own; the routes of the
+//! configuration, of which it changes those that are others in its own; neighbours; packets that wait; what the instance knows of others. When
+//! this layout changes, `state_version` in `module!` is counted up.
 
-use crate::fib::{Group, HOPS, Hop, Link, MEMBERS, Net, Place};
+use crate::config::LINES;
+use crate::fib::{Group, HOPS, Hop, Link, MEMBERS, Net, Owner, Place, room};
 use crate::message::Feeds;
 use crate::neighbours::{NONE, State};
+use crate::routes::{Route, To};
 use crate::share::{Share, Version};
-use crate::{Router, routes};
+use crate::{Router, Tables};
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use perigee_guest::state::Prefix;
 use perigee_guest::wire::Mac;
@@ -19,7 +22,10 @@ const STATES: [State; 6] =
     [State::Free, State::Incomplete, State::Reachable, State::Stale, State::Probe, State::Permanent];
 
 /// Of this layout.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
+
+/// Where a route of the configuration has fewer next hops than it may.
+const NOBODY: Place = Place { port: u16::MAX, address: 0 };
 
 /// Roles, as they are saved.
 const ALONE: u8 = 0;
@@ -43,8 +49,10 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
     tables.fib.owned.iter().try_for_each(|count| state.push(&count.to_le_bytes()))?;
     router.batches.feeds.save(state)?;
     let own = tables.fib.own_nets(&tables.interfaces);
-    push_count(state, router.configured.nets().len() + own.len())?;
-    router.configured.nets().chain(own.iter().copied()).try_for_each(|net| push_net(state, net))?;
+    push_count(state, own.len())?;
+    own.iter().try_for_each(|net| push_net(state, *net))?;
+    push_count(state, router.configured.all().len())?;
+    router.configured.all().iter().try_for_each(|route| push_route(state, route))?;
     push_count(state, tables.neighbours.len())?;
     for neighbour in tables.neighbours.iter() {
         push_place(state, neighbour.place)?;
@@ -100,10 +108,11 @@ pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result
         return Err(Refusal::new("the state is of a version that this module does not know"));
     }
     let mut reader = Reader(state);
-    let taken = take_over(router, &mut reader);
-    let taken = taken.and_then(|()| restore_share(router, &mut reader));
-    taken.filter(|()| reader.0.is_empty()).ok_or(Refusal::new("the state is not one that this module saves"))?;
-    // The routes of the old configuration went; those of the new one come.
+    let taken = take_over(router, &mut reader).and_then(|before| {
+        restore_share(router, &mut reader)?;
+        reader.0.is_empty().then_some(before)
+    });
+    let Before { routes, is_other } = taken.ok_or(Refusal::new("the state is not one that this module saves"))?;
     let Router { tables, .. } = router;
     let is_lost = |hop: &Hop| {
         let link = tables.interfaces.get(hop.place.port);
@@ -114,10 +123,22 @@ pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result
             "a route of a message has a next hop that is on no interface of the new configuration: take the route out first",
         ));
     }
-    routes::Routes::put_in(&router.configured, &mut router.tables)
+    if let Share::Slow(leader) = &mut router.share
+        && is_other
+    {
+        leader.begin_anew();
+    }
+    router.configured.put_in(&mut router.tables, &routes)
 }
 
-fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
+/// What the configuration of the instance before was.
+struct Before {
+    routes: Vec<Route>,
+    /// This one brings other routes or interfaces.
+    is_other: bool,
+}
+
+fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<Before> {
     let (tables, now) = (&mut router.tables, router.now);
     tables.fib.adopt()?;
     router.batches.last = reader.u64()?;
@@ -142,12 +163,8 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         *owned = reader.u32()?;
     }
     router.batches.feeds = Feeds::read(reader)?;
-    for _ in 0..reader.u32()? {
-        let net = reader.net()?;
-        if let Ok(Some(gone)) = tables.fib.set(net, None) {
-            tables.fib.leave(gone.target);
-        }
-    }
+    let before = take_out(router, reader)?;
+    let tables = &mut router.tables;
     for _ in 0..reader.u32()? {
         let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
         let state = *STATES.get(usize::from(number))?;
@@ -170,7 +187,44 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
             router.tables.neighbours.add_waiting(place);
         }
     }
-    Some(())
+    Some(before)
+}
+
+/// Takes out what the interfaces brought along, and the routes of the configuration of before that are others in this one. Those that are
+/// the same stay as they are: what has become of them since is state, as other routes are.
+fn take_out(router: &mut Router, reader: &mut Reader<'_>) -> Option<Before> {
+    let Router { tables, configured, .. } = router;
+    let own = tables.fib.own_nets(&tables.interfaces);
+    let mut was_own = own.iter();
+    let count = reader.u32()?;
+    let mut is_other = usize::try_from(count) != Ok(own.len());
+    for _ in 0..count {
+        let net = reader.net()?;
+        is_other |= was_own.next() != Some(&net);
+        remove(tables, net);
+    }
+    let count = reader.count(LINES)?;
+    let mut routes = room(LINES).ok()?;
+    is_other |= usize::try_from(count) != Ok(configured.all().len());
+    for _ in 0..count {
+        let route = read_route(reader)?;
+        // What a feed has put there is the feed's.
+        let is_operators = tables.fib.get(route.net).is_some_and(|entry| entry.owner == Owner::OPERATOR);
+        if !configured.all().contains(&route) {
+            is_other = true;
+            if is_operators {
+                remove(tables, route.net);
+            }
+        }
+        routes.push(route);
+    }
+    Some(Before { routes, is_other })
+}
+
+fn remove(tables: &mut Tables, net: Net) {
+    if let Ok(Some(gone)) = tables.fib.set(net, None) {
+        tables.fib.leave(gone.target);
+    }
 }
 
 fn push_count(state: &mut Buffer<'_>, count: usize) -> Result<(), Refusal> {
@@ -189,6 +243,36 @@ fn push_net(state: &mut Buffer<'_>, net: Net) -> Result<(), Refusal> {
     };
     state.push(&[family, len])?;
     Ok(state.push(&u128::to_le_bytes(bits))?)
+}
+
+/// A route of the configuration; all are as long.
+fn push_route(state: &mut Buffer<'_>, route: &Route) -> Result<(), Refusal> {
+    push_net(state, route.net)?;
+    let (kind, port, hops) = match route.to {
+        To::Blackhole => (0, 0, [None; MEMBERS]),
+        To::Unreachable => (1, 0, [None; MEMBERS]),
+        To::Link(port) => (2, port, [None; MEMBERS]),
+        To::Hops(hops) => (3, 0, hops),
+    };
+    state.push(&[kind])?;
+    state.push(&u16::to_le_bytes(port))?;
+    hops.iter().try_for_each(|hop| push_place(state, hop.unwrap_or(NOBODY)))
+}
+
+fn read_route(reader: &mut Reader<'_>) -> Option<Route> {
+    let (net, kind, port) = (reader.net()?, reader.u8()?, reader.u16()?);
+    let mut hops = [None; MEMBERS];
+    for hop in &mut hops {
+        *hop = Some(reader.place()?).filter(|place| *place != NOBODY);
+    }
+    let to = match kind {
+        0 => To::Blackhole,
+        1 => To::Unreachable,
+        2 => To::Link(port),
+        3 => To::Hops(hops),
+        _ => return None,
+    };
+    Some(Route { net, to })
 }
 
 /// What is left to be read.

@@ -69,6 +69,12 @@ impl Leader {
         (self.version, self.is_wanted) = (version, was_telling);
     }
 
+    /// The table is not what the fast instances have been told: a new life, in which nobody knows anything.
+    pub(crate) fn begin_anew(&mut self) {
+        self.version.epoch += 1;
+        (self.is_wanted, self.next_reminder, self.cursor) = (true, 0, None);
+    }
+
     /// What a packet says of the fast instance that it comes from.
     #[inline]
     pub(crate) fn look(&mut self, tables: &mut Tables, packet: &Packet<'_>) {
@@ -116,9 +122,8 @@ impl Leader {
 
     fn tell_some(&mut self, tables: &mut Tables, now: u64) {
         if tables.neighbours.take_lost() {
-            // Who knows what they missed: a new life, in which nobody knows anything.
-            self.version.epoch += 1;
-            self.next_reminder = now;
+            // Who knows what they missed.
+            self.begin_anew();
         }
         if now >= self.next_reminder {
             self.message.clear();

@@ -186,6 +186,23 @@ fn both_go_on_after_a_swap() {
     assert_eq!(next_fast.message(b"routes?").unwrap(), anew.message(b"routes?").unwrap());
 }
 
+/// Fast instances do not go on with what another configuration of the slow one has changed.
+#[test]
+fn other_routes_of_the_configuration_are_told() {
+    let (mut slow_one, mut fast_one) = (slow(), fast());
+    carry(&mut slow_one, &mut [&mut fast_one], SECOND, 5);
+    let frame = udp4([172, 16, 0, 1].into(), 60);
+    assert_eq!(one(&mut fast_one, &frame).verdict, Verdict::DROP);
+    let config = CONFIG
+        .replacen('{', "{ \"role\": \"slow\",", 1)
+        .replace("172.16.0.0/12 blackhole", "172.16.0.0/12 via 10.0.1.2");
+    let mut next = Host::<Router>::start_in(Run { targets: 1, spares: 64, ..Run::default() }, &config).unwrap();
+    next.restore(&slow_one.save().unwrap()).unwrap();
+    carry(&mut next, &mut [&mut fast_one], 2 * SECOND, 30);
+    assert_eq!(version(&mut next), version(&mut fast_one));
+    assert_eq!(one(&mut fast_one, &frame).verdict, Verdict::tx(1));
+}
+
 #[test]
 fn what_is_not_understood_is_refused() {
     let mut fast = fast();
