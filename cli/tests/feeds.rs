@@ -7,7 +7,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 /// A peer that speaks as FRR's `dplane_fpm_nl` does (examples/routes has FRR itself, which connects by TCP alone).
 struct Peer(UnixStream);
@@ -187,7 +186,7 @@ fn a_swap_leaves_routes_as_they_are() {
     for line in ["route add 21.0.0.0/8 via 10.77.1.2", "route add 22.0.0.0/8 via 10.77.1.3"] {
         bench.host.ip(line);
     }
-    let mut feed = bench.feed(&["--from", "kernel", "--stale", "4s"]);
+    let mut feed = bench.feed(&["--from", "kernel", "--stale", "60s"]);
     feed.wait_for_output("2 routes in the router");
     bench.ctl(&[
         "message",
@@ -236,9 +235,10 @@ fn a_swap_leaves_routes_as_they_are() {
     bench.host.ip("route add 24.0.0.0/8 via 10.77.1.2");
     bench.agree("at the end");
     feed.signal("TERM");
-    let told = counts(&feed.wait(Duration::from_secs(30)).expect_success());
+    let ended = feed.wait(LIMIT);
+    let told = counts(&ended.out);
     let seen = ["changes", "refused", "routes"].map(|key| told[key].as_u64());
-    assert_eq!(seen, [Some(5), Some(0), Some(3)], "each change was made once: {told}");
+    assert_eq!(seen, [Some(5), Some(0), Some(3)], "each change was made once: {told}{}", ended.err);
     let summary = bench.run.stop("INT");
     assert!(summary.total("sent") > 0, "packets have flowed: {}", summary.text());
 }
