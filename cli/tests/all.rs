@@ -17,6 +17,7 @@ mod ctl_swap;
 mod cures;
 mod dissect;
 mod evidence;
+mod feeds;
 mod fields;
 mod files;
 mod find;

@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The file of a module, where the lab's processes can read it.
+fn module(lab: &Lab, name: &str) -> String {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules");
+    lab.reachable(&modules.join(format!("{name}.wasm"))).display().to_string()
+}
 
 /// A router of which one link is a ring, on which packets come, and the other one takes all.
 fn config(lab: &Lab) -> String {
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules");
-    let file = |name: &str| lab.reachable(&modules.join(format!("{name}.wasm"))).display().to_string();
     let control = lab.path("control");
     format!(
         r#"
@@ -61,20 +65,21 @@ stages = ["router"]
 tx = ["out", "wire"]
 "#,
         control.display(),
-        file("stream-gen"),
-        file("router"),
+        module(lab, "stream-gen"),
+        module(lab, "router"),
     )
 }
 
-struct Bench<'lab> {
-    host: Namespace<'lab>,
+/// A router with packets, in a namespace with whose kernel it shares its links.
+pub(crate) struct Bench<'lab> {
+    pub(crate) host: Namespace<'lab>,
     lab: &'lab Lab,
-    run: Perigee,
+    pub(crate) run: Perigee,
 }
 
 impl<'lab> Bench<'lab> {
     /// A run, in a namespace whose kernel has the router's links.
-    fn start(lab: &'lab Lab) -> Self {
+    pub(crate) fn start(lab: &'lab Lab) -> Self {
         let host = lab.namespace();
         for (number, name) in ["a", "b"].iter().enumerate() {
             host.ip(&format!("link add e{number} type veth peer name far{number}"));
@@ -98,7 +103,13 @@ impl<'lab> Bench<'lab> {
         command
     }
 
-    fn feed(&self, arguments: &[&str]) -> Job {
+    /// A module's file, as the run has it.
+    pub(crate) fn module(&self, name: &str) -> String {
+        module(self.lab, name)
+    }
+
+    /// Starts `perigee routes` to it.
+    pub(crate) fn feed(&self, arguments: &[&str]) -> Job {
         let all =
             [&["--log", "info", "routes", "--to", "router", "--map", "e0=0", "--map", "e1=1", "--json"], arguments]
                 .concat();
@@ -106,15 +117,20 @@ impl<'lab> Bench<'lab> {
     }
 
     /// What `ctl` prints, which must go well.
-    fn ctl(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
         let all = [&["ctl"], arguments].concat();
         self.host.start_command(self.perigee(&all)).wait(LIMIT).expect_success()
     }
 
-    /// The router's routes of feeds, with what is behind them, as `via ADDRESS …`.
-    fn routes(&self) -> BTreeMap<String, String> {
+    /// The router's routes of the kernel's feed.
+    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
+        self.routes_of("kernel")
+    }
+
+    /// The router's routes of a feed, with what is behind them, as `via ADDRESS …`.
+    pub(crate) fn routes_of(&self, feed: &str) -> BTreeMap<String, String> {
         let all: Value = serde_json::from_str(&self.ctl(&["routes", "router", "--json"])).expect("JSON");
-        let routes = all["routes"].as_array().expect("routes").iter().filter(|route| route["feed"] == "kernel");
+        let routes = all["routes"].as_array().expect("routes").iter().filter(|route| route["feed"] == feed);
         let ways = |route: &Value| {
             let way = |way: &Value| match way["via"].as_str() {
                 Some(via) => format!("via {via}"),
@@ -126,7 +142,7 @@ impl<'lab> Bench<'lab> {
     }
 
     /// The kernel's, but for those of its interfaces.
-    fn kernels(&self) -> BTreeMap<String, String> {
+    pub(crate) fn kernels(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for family in ["-4", "-6"] {
             let told: Value = serde_json::from_str(&self.host.ip(&format!("-json {family} route"))).expect("JSON");
@@ -153,7 +169,7 @@ impl<'lab> Bench<'lab> {
     }
 
     /// Waits until the router has what the kernel has.
-    fn agree(&self, what: &str) {
+    pub(crate) fn agree(&self, what: &str) {
         wait_until(&format!("the router had the kernel's routes ({what})"), LIMIT, || self.routes() == self.kernels());
     }
 }

@@ -60,6 +60,11 @@ FAULTS = [
     ("nat", "mappings that end too early", told("timers = { udp = 2,", "timers = { udp = 1,"), "until"),
     ("nat", "a filter that lets everybody in",
      told("timers = {", 'filtering = "endpoint-independent"\ntimers = {'), "not asked"),
+    ("nat-forwards", "an echo with another number", spoil("watch-hosts", 'what = "port", every = 300, port = 9'), "comes to"),
+    ("nat-forwards", "a forward to another port", told(':53", inside = "10.0.0.13:5353"', ':53", inside = "10.0.0.13:5354"', 1), "goes to"),
+    ("nat-forwards", "a hairpin that is not translated",
+     told('inside = ["10.0.0.0/24"]\npools = ["198.51.100.2/32"]\nports', 'inside = ["10.0.0.10/31", "10.0.0.13/32"]\npools = ["198.51.100.2/32"]\nports'), "flows came"),
+    ("nat-forwards", "parts that are not waited for", told("forwards = [\n    { protocol", "fragments = { held = 0 }\nforwards = [\n    { protocol"), "missing"),
     # The firewall.
     ("firewall", "a port too many", told("dport = [53], action", "dport = [53, 69], action", 1), "no rule lets it"),
     ("firewall", "a prefix that is too short", told('src = "10.0.0.6/32"', 'src = "10.0.0.0/8"', 1), "no rule lets it"),
@@ -67,6 +72,16 @@ FAULTS = [
      told("stateful = true", "stateful = true\nloose = true\npolicy = \"accept\""), "passes"),
     ("firewall", "a rule that does not let pass", told("dport = [80, 443], action", "dport = [80], action", 1), "flows came"),
     ("firewall", "more rejects than may be", told("{ per_second = 20", "{ per_second = 60"), "more errors"),
+    ("firewall-rules", "rules that are not applied",
+     told('proto = "tcp", dport = [443], action = "drop"', 'proto = "tcp", dport = [443], action = "accept"'), "no rule lets it"),
+    ("firewall-rules", "connections that outlive their rule", told('established = "rules"', 'established = "accept"', 2), "no rule lets it"),
+    ("firewall-rules", "a rule that opens nothing", told('dport = [69], action = "accept"', 'dport = [69], action = "drop"', 1), "flows came"),
+    # The policer.
+    ("policer", "a rate that is too high", told('cir = "200k", cbs = 3000', 'cir = "220k", cbs = 3000'), "more passes"),
+    ("policer", "a burst that is too long", told('cbs = 4000, ebs = 4000', 'cbs = 4000, ebs = 5000'), "more passes"),
+    ("policer", "buckets that begin anew with each swap", told('policer.wasm" }\n\n', 'policer.wasm", fresh = true }\n\n', 1), "more passes"),
+    ("policer", "a rate that stays as it was", told('text = "class one cir=200k"', 'text = "classes?"'), "more passes"),
+    ("policer", "a shaper that is too slow", told('shape = "500k"', 'shape = "100k"'), "bytes came"),
     # The balancer.
     ("balancer", "another server", spoil("watch", 'what = "mac", every = 50, mac = "02:00:00:00:00:11"'), "goes to"),
     ("balancer", "none of the servers", spoil("watch", 'what = "mac", every = 50, mac = "02:00:00:00:00:77"'), "no server"),
@@ -80,6 +95,8 @@ FAULTS = [
     # Floods.
     ("router-floods", "a scan that takes all places",
      told("max = 64, unresolved = 32, reachable = 2", "max = 4, unresolved = 2, reachable = 2"), ""),
+    ("balancer-floods", "connections that a flood pushes out",
+     told("tcp = 1024, udp = 1024", "tcp = 8, udp = 8"), "goes to"),
     ("nat-floods", "connections that end while they open", told("sessions = 1024", "sessions = 96"), ""),
     ("firewall-floods", "a table that is too small", told("connections = 1024", "connections = 16"), ""),
 ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Router, translator, firewall and balancer in virtual time, with observers at the ends of their wires: so many seeds each (50; SEEDS=1000).
+# Router, translator, firewall, balancer and policer in virtual time, with observers at the ends of their wires: so many seeds each (50; SEEDS=1000).
 # Then the same with a fault on purpose, which must be found. Needs the modules: ./x build-modules
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -20,7 +20,7 @@ holds() {
 
 # Two at a time: most machines have as many CPUs.
 running=()
-for name in router nat firewall balancer router-floods nat-floods firewall-floods; do
+for name in router nat nat-forwards firewall firewall-rules balancer policer router-floods nat-floods firewall-floods balancer-floods; do
     holds "$name" &
     running+=($!)
     if [ "${#running[@]}" = 2 ]; then

@@ -37,7 +37,7 @@ const PACKAGE: &str = "package";
 /// And the page for browsers, for minutes.
 const PAGE: &str = "web";
 
-/// And router, translator, firewall and balancer in virtual time.
+/// And router, translator, firewall, balancer and policer in virtual time.
 const FUNCTIONS: &str = "functions";
 
 /// And the drivers of virtual cards, whose jobs may be named behind it.

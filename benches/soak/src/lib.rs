@@ -8,6 +8,7 @@ mod fuzz;
 pub mod generated;
 pub mod hostile;
 mod namespace;
+pub mod parsers;
 pub mod scenario;
 pub mod scenarios;
 

@@ -8,7 +8,8 @@ use super::source::Event;
 use anyhow::{Context, Result, bail};
 use perigee_machine::netlink::fpm::Frames;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -44,9 +45,7 @@ impl Fpm {
             }
             Listen::Path(path) => {
                 let told = || format!("--listen {}", path.display());
-                if path.exists() && !perigee_control::is_alive(path) {
-                    std::fs::remove_file(path).with_context(told)?;
-                }
+                make_room(path).with_context(told)?;
                 let bound = std::os::unix::net::UnixListener::bind(path).with_context(told)?;
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).with_context(told)?;
                 bound.set_nonblocking(true)?;
@@ -113,6 +112,19 @@ impl Fpm {
                 }
             }
         }
+    }
+}
+
+/// Takes away the socket that a process has left which has ended, and nothing else.
+fn make_room(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(found) if !found.file_type().is_socket() => {
+            bail!("what is there is no socket: name another path, or remove it")
+        }
+        Ok(_) if perigee_control::is_alive(path) => bail!("another process listens there: name another path"),
+        Ok(_) => Ok(std::fs::remove_file(path)?),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator writes; README.md has the table.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use perigee_guest::config::{List, Many};
 use perigee_guest::serde::{self, Deserialize};
 use perigee_guest::wire::Mac;
@@ -16,6 +16,9 @@ pub(crate) struct Config<'a> {
     pub(crate) answers: bool,
     #[serde(default)]
     pub(crate) stray: u32,
+    /// Each so many packets that leave go in parts.
+    #[serde(default)]
+    pub(crate) parts: u32,
     /// Hops that the function takes: 1 of a router, 0 of others.
     #[serde(default)]
     pub(crate) hops: Option<u8>,
@@ -38,6 +41,10 @@ pub(crate) struct Config<'a> {
     pub(crate) routes: Many<&'a str>,
     #[serde(default, borrow)]
     pub(crate) pools: Many<&'a str>,
+    #[serde(default, borrow)]
+    pub(crate) inside: Many<&'a str>,
+    #[serde(default)]
+    pub(crate) forwards: Many<Forward>,
     #[serde(default)]
     pub(crate) idle: u64,
     #[serde(default, borrow)]
@@ -46,6 +53,8 @@ pub(crate) struct Config<'a> {
     pub(crate) from: &'a str,
     #[serde(default, borrow)]
     pub(crate) backends: Many<Backend<'a>>,
+    #[serde(default, borrow)]
+    pub(crate) classes: Many<Class<'a>>,
     #[serde(default)]
     pub(crate) fault: Option<Fault>,
 }
@@ -60,6 +69,7 @@ pub(crate) enum Mode {
     Nat,
     Firewall,
     Balancer,
+    Policer,
     /// Spoils some packets, to see that it is found.
     Fault,
 }
@@ -100,6 +110,26 @@ pub(crate) struct Rule<'a> {
     pub(crate) sport: List<u16, 8>,
     #[serde(borrow)]
     pub(crate) action: &'a str,
+}
+
+/// An endpoint outside of a translator, and who is there inside.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(crate = "serde", deny_unknown_fields)]
+pub(crate) struct Forward {
+    pub(crate) outside: SocketAddr,
+    pub(crate) inside: SocketAddr,
+}
+
+/// What a policer lets through of a prefix: bits in a second, bytes at once beside them, and bytes that must have come at the end.
+#[derive(Deserialize)]
+#[serde(crate = "serde", deny_unknown_fields)]
+pub(crate) struct Class<'a> {
+    #[serde(borrow)]
+    pub(crate) prefix: &'a str,
+    pub(crate) rate: u64,
+    pub(crate) burst: u64,
+    #[serde(default)]
+    pub(crate) least: u64,
 }
 
 /// A server behind a balancer.

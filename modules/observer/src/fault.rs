@@ -1,7 +1,7 @@
 //! A fault on purpose: what a function with a mistake would do. A check that never fails proves nothing.
 
 use crate::config::{Fault, Spoil};
-use crate::seen::{IP, Seen};
+use crate::seen::{ICMP, ICMPV6, IP, Seen};
 use crate::stamp::Stamp;
 use core::net::IpAddr;
 use perigee_guest::wire::Mac;
@@ -63,7 +63,11 @@ impl Spoiler {
             Spoil::Ttl => bytes[if is_v4 { IP + 8 } else { IP + 7 }] -= 1,
             Spoil::Checksum => return bytes[seen.end - 1] ^= 0x55,
             Spoil::Mac => bytes[..6].copy_from_slice(&self.fault.mac.unwrap_or(Mac::BROADCAST).0),
-            Spoil::Port => bytes[seen.l4..seen.l4 + 2].copy_from_slice(&self.fault.port.to_be_bytes()),
+            Spoil::Port => {
+                // Of an echo its number.
+                let at = if matches!(seen.protocol, ICMP | ICMPV6) { seen.l4 + 4 } else { seen.l4 };
+                bytes[at..at + 2].copy_from_slice(&self.fault.port.to_be_bytes());
+            }
             Spoil::Address => match self.fault.address {
                 Some(IpAddr::V4(address)) if is_v4 => {
                     bytes[IP + 16..IP + 20].copy_from_slice(&address.octets());

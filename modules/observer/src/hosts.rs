@@ -1,7 +1,7 @@
 //! The hosts at this end of a wire: they say where they are when they are asked, and send back what they get.
 
 use crate::config::Config;
-use crate::seen::{ACK, ICMPV6, IP, SYN, Seen, TCP, mac, v4, v6, word};
+use crate::seen::{ACK, ECHO_REPLY, ECHO6_REPLY, ICMP, ICMPV6, IP, SYN, Seen, TCP, mac, v4, v6, word};
 use crate::stamp::{Kind, Stamp};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
@@ -150,7 +150,9 @@ impl Hosts {
     /// Turns a question into its answer, where hosts here answer and it came to one that does; and the answer to a SYN into what
     /// acknowledges it.
     pub(crate) fn answer(&self, bytes: &mut [u8], seen: &Seen, stamp: &Stamp, now: u64) -> bool {
-        let is_stray = self.stray != 0 && stamp.number.is_multiple_of(self.stray) && now < self.stray_until;
+        // An echo asks no port.
+        let is_echo = matches!(seen.protocol, ICMP | ICMPV6);
+        let is_stray = !is_echo && self.stray != 0 && stamp.number.is_multiple_of(self.stray) && now < self.stray_until;
         let kind = match stamp.kind {
             Kind::Question if !self.answers => return false,
             Kind::Question if is_stray => Kind::Stray,
@@ -167,8 +169,12 @@ impl Hosts {
         let at = if seen.source.is_ipv4() { IP + 12 } else { IP + 8 };
         let (first, second) = bytes[at..at + 2 * len].split_at_mut(len);
         first.swap_with_slice(second);
-        bytes[seen.l4..seen.l4 + 2].copy_from_slice(&answer.ports.0.to_be_bytes());
-        bytes[seen.l4 + 2..seen.l4 + 4].copy_from_slice(&answer.ports.1.to_be_bytes());
+        if is_echo {
+            bytes[seen.l4] = if seen.protocol == ICMP { ECHO_REPLY } else { ECHO6_REPLY };
+        } else {
+            bytes[seen.l4..seen.l4 + 2].copy_from_slice(&answer.ports.0.to_be_bytes());
+            bytes[seen.l4 + 2..seen.l4 + 4].copy_from_slice(&answer.ports.1.to_be_bytes());
+        }
         if seen.protocol == TCP {
             // What was a sequence number is acknowledged.
             let number = stamp.number.wrapping_add(1);

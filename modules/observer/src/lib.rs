@@ -8,6 +8,7 @@ mod errors;
 mod fault;
 mod hosts;
 mod nets;
+mod parts;
 mod seen;
 mod stamp;
 #[cfg(test)]
@@ -22,13 +23,14 @@ use core::net::IpAddr;
 use errors::Bucket;
 use fault::Spoiler;
 use hosts::{Change, Hosts};
-use perigee_guest::{Batch, Buffer, Module, Packet, Refusal, Setup, invariant};
+use parts::{Cutter, Gathered, Gatherer};
+use perigee_guest::{Batch, Buffer, Module, Outputs, Packet, Refusal, Setup, Verdict, invariant};
 use seen::Seen;
 use stamp::{Kind, Stamp, Stamper};
 use tracks::Tracks;
 use truth::Truth;
 
-perigee_guest::module!(Observer: process, message; heap = 16 * MIB);
+perigee_guest::module!(Observer: process, message; heap = 16 * MIB, spares = 64);
 
 perigee_guest::counters! {
     /// Packets that were stamped.
@@ -49,6 +51,9 @@ perigee_guest::counters! {
     STRANGERS = "strangers",
     /// Packets that came to a host where it was before.
     LATE = "late",
+    /// Parts of packets that came; packets that left in parts.
+    PARTS = "parts",
+    CUT = "cut",
     /// Everything else.
     OTHER = "other",
 }
@@ -56,7 +61,7 @@ perigee_guest::counters! {
 /// What it is.
 #[allow(clippy::large_enum_variant, reason = "an instance has one of it")]
 enum Work {
-    Stamp(Stamper),
+    Stamp(Stamper, Cutter),
     Fault(Spoiler),
     Watch(Watch),
 }
@@ -72,6 +77,8 @@ struct Watch {
     errors: Option<Bucket>,
     strangers: bool,
     hops: u8,
+    cutter: Cutter,
+    gatherer: Gatherer,
     /// Messages that the next call applies, because it knows the time.
     told: Vec<String>,
 }
@@ -89,9 +96,11 @@ impl Module for Observer {
                 errors: config.errors.map(Bucket::new),
                 strangers: config.strangers,
                 hops: config.hops.unwrap_or(u8::from(config.mode == Mode::Router)),
+                cutter: Cutter::new(config.parts),
+                gatherer: Gatherer::default(),
                 told: Vec::new(),
             }),
-            None if config.mode == Mode::Stamp => Work::Stamp(Stamper::default()),
+            None if config.mode == Mode::Stamp => Work::Stamp(Stamper::default(), Cutter::new(config.parts)),
             None => Work::Fault(Spoiler::new(fault?)),
         }))
     }
@@ -99,16 +108,18 @@ impl Module for Observer {
     fn process(&mut self, batch: &mut Batch<'_>) {
         let now = batch.time_ns();
         match &mut self.0 {
-            Work::Stamp(stamper) => {
-                for mut packet in batch {
+            Work::Stamp(stamper, cutter) => {
+                let (packets, mut outputs) = batch.split();
+                for mut packet in packets {
                     STAMPED.add(u64::from(stamper.stamp(packet.bytes_mut(), now)));
-                    packet.next();
+                    send(packet, Verdict::NEXT, cutter, &mut outputs);
                 }
             }
             Work::Fault(spoiler) => spoiler.process(batch),
             Work::Watch(watch) => {
                 watch.hear(now);
-                batch.packets().for_each(|packet| watch.look(packet, now));
+                let (packets, mut outputs) = batch.split();
+                packets.for_each(|packet| watch.look(packet, &mut outputs, now));
             }
         }
     }
@@ -127,6 +138,15 @@ impl Module for Observer {
         watch.told.push(text.into());
         Ok(())
     }
+}
+
+/// Sends a packet, some in parts.
+fn send(packet: Packet<'_>, verdict: Verdict, cutter: &mut Cutter, outputs: &mut Outputs<'_>) {
+    if cutter.cut(packet.bytes(), verdict, outputs) {
+        CUT.add(1);
+        return packet.drop();
+    }
+    packet.finish(verdict);
 }
 
 /// Reads `ADDRESS lladdr MAC`, `ADDRESS silent` or `ADDRESS back`.
@@ -153,7 +173,20 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, mut packet: Packet<'_>, now: u64) {
+    fn look(&mut self, mut packet: Packet<'_>, outputs: &mut Outputs<'_>, now: u64) {
+        match self.gatherer.gather(packet.bytes()) {
+            Gathered::Whole => {}
+            Gathered::Part => {
+                PARTS.add(1);
+                return packet.drop();
+            }
+            Gathered::Packet(frame) => {
+                PARTS.add(1);
+                let fits = u16::try_from(frame.len()).is_ok_and(|len| packet.set_len(len));
+                invariant!(fits, "a packet of {} bytes came in parts, and has no room here", frame.len());
+                packet.bytes_mut().copy_from_slice(&frame);
+            }
+        }
         let bytes = packet.bytes_mut();
         if self.hosts.answer_neighbour(bytes) {
             NEIGHBOURS.add(1);
@@ -186,7 +219,8 @@ impl Watch {
         }
         if self.hosts.answer(bytes, &seen, &stamp, now) {
             ANSWERED.add(1);
-            return packet.tx_back();
+            let verdict = Verdict::tx(packet.port());
+            return send(packet, verdict, &mut self.cutter, outputs);
         }
         packet.drop();
     }
@@ -205,6 +239,7 @@ impl Watch {
     }
 
     fn end(&self) {
+        self.truth.end();
         self.tracks.end();
         if let Some(bucket) = &self.errors {
             bucket.end();

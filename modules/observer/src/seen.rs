@@ -10,6 +10,11 @@ pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const ICMPV6: u8 = 58;
+/// Kinds of ICMP and ICMPv6.
+pub(crate) const ECHO: u8 = 8;
+pub(crate) const ECHO_REPLY: u8 = 0;
+pub(crate) const ECHO6: u8 = 128;
+pub(crate) const ECHO6_REPLY: u8 = 129;
 /// Flags of TCP.
 pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
@@ -24,7 +29,7 @@ pub(crate) struct Seen {
     pub(crate) destination: IpAddr,
     pub(crate) ttl: u8,
     pub(crate) protocol: u8,
-    /// Of TCP and UDP; 0 of others.
+    /// Of TCP and UDP. Of an echo its number, at the side that has asked; else 0.
     pub(crate) ports: (u16, u16),
     /// Of TCP; 0 of others.
     pub(crate) flags: u8,
@@ -102,7 +107,12 @@ impl Seen {
         if end > bytes.len() || end < l4 + header {
             return None;
         }
-        let has_ports = matches!(protocol, TCP | UDP);
+        let ports = match (protocol, bytes[l4]) {
+            (TCP | UDP, _) => (word(bytes, l4), word(bytes, l4 + 2)),
+            (ICMP, ECHO) | (ICMPV6, ECHO6) => (word(bytes, l4 + 4), 0),
+            (ICMP, ECHO_REPLY) | (ICMPV6, ECHO6_REPLY) => (0, word(bytes, l4 + 4)),
+            _ => (0, 0),
+        };
         Some(Self {
             to: mac(bytes, 0),
             from: mac(bytes, 6),
@@ -110,7 +120,7 @@ impl Seen {
             destination,
             ttl,
             protocol,
-            ports: if has_ports { (word(bytes, l4), word(bytes, l4 + 2)) } else { (0, 0) },
+            ports,
             flags: if protocol == TCP { bytes[l4 + 13] } else { 0 },
             l4,
             data: l4 + header,
@@ -185,7 +195,7 @@ impl Seen {
 }
 
 /// Adds words in ones' complement.
-fn add_up(sum: u16, bytes: &[u8]) -> u16 {
+pub(crate) fn add_up(sum: u16, bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
     words.fold(sum, |sum, word| {
         let sum = u32::from(sum) + word;

@@ -1,5 +1,10 @@
 //! Each check holds where it should, and fails where it should.
 
+mod parts;
+mod rates;
+mod rules;
+mod translated;
+
 use crate::Observer;
 use crate::seen::{ACK, IP, SYN, Seen, TCP, UDP};
 use crate::stamp::{Kind, LEN, Stamp};

@@ -24,7 +24,7 @@ mod tests;
 use alloc::vec::Vec;
 use config::{Config, Ecmp};
 use counts::Count;
-use fib::{Fib, Net};
+use fib::Fib;
 use interfaces::Interfaces;
 use message::Batches;
 use neighbours::Neighbours;
@@ -55,8 +55,8 @@ pub struct Router {
     /// The routes of the configuration.
     configured: Routes,
     batches: Batches,
-    /// Prefixes of another configuration, which go once others see it.
-    outgoing: Option<Vec<Net>>,
+    /// What another configuration has put into the table, which goes once others see it.
+    outgoing: Option<routes::Before>,
     share: Share,
     burst: fast::Burst,
     now: u64,
@@ -79,7 +79,7 @@ impl Module for Router {
         routes::fix_neighbours(&config, &mut tables, now)?;
         let share = Share::new(&config, setup, tables.fib.is_anothers())?;
         if !share.is_fast() {
-            configured.put_in(&mut tables)?;
+            configured.put_in(&mut tables, &[])?;
         }
         if share.is_slow() {
             tables.neighbours.tell_of_all()?;
@@ -153,7 +153,7 @@ impl Router {
         if !self.tables.fib.is_open() {
             return;
         }
-        let changed = self.outgoing.take().is_none_or(|nets| routes::change_over(&nets, self).is_ok());
+        let changed = self.outgoing.take().is_none_or(|before| routes::change_over(&before, self).is_ok());
         if !changed {
             Level::Error.log("a route of the configuration finds no place in the table: it is not there");
         }

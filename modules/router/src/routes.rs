@@ -207,19 +207,19 @@ impl Routes {
         Ok(Self(routes))
     }
 
-    pub(crate) fn nets(&self) -> impl ExactSizeIterator<Item = Net> {
-        self.0.iter().map(|route| route.net)
+    pub(crate) fn all(&self) -> &[Route] {
+        &self.0
     }
 
-    /// Puts them in, and what the interfaces bring along.
-    pub(crate) fn put_in(&self, tables: &mut Tables) -> Result<(), Refusal> {
+    /// Puts in what the interfaces bring along, and those that were not in the configuration `before`.
+    pub(crate) fn put_in(&self, tables: &mut Tables, before: &[Route]) -> Result<(), Refusal> {
         let full = Refusal::new("the table is full");
         tables.fib.add_links(&tables.interfaces).map_err(|()| full)?;
         for route in &self.0 {
             if tables.fib.get(route.net).is_some_and(|known| known.owner == Owner::INTERFACES) {
                 return Err(Refusal::new("routes: one is to a prefix of an interface, which is on a link already"));
             }
-            if route.is_there(tables) {
+            if before.contains(route) || route.is_there(tables) {
                 continue;
             }
             let target = route.target("a route of the configuration", tables)?;
@@ -232,17 +232,42 @@ impl Routes {
     }
 }
 
-/// Takes out what another configuration has left, and puts in what this one has. What both have stays as it is.
-pub(crate) fn change_over(outgoing: &[Net], router: &mut Router) -> Result<(), Refusal> {
+/// What the configuration before has put into the table.
+pub(crate) struct Before {
+    /// The prefixes of its interfaces.
+    pub(crate) own: Vec<Net>,
+    pub(crate) routes: Vec<Route>,
+}
+
+impl Before {
+    /// What goes with it: prefixes of interfaces that are none any more, and routes that the operator has no more. What a feed has put there is
+    /// the feed's.
+    fn leaving(&self, configured: &Routes, tables: &Tables) -> Vec<Net> {
+        let own = tables.fib.own_nets(&tables.interfaces);
+        let is_operators = |net| tables.fib.get(net).is_some_and(|entry| entry.owner == Owner::OPERATOR);
+        let stays = |net: &Net| own.contains(net) || configured.all().iter().any(|route| route.net == *net);
+        let routes = self.routes.iter().map(|route| route.net).filter(|net| is_operators(*net));
+        self.own.iter().copied().chain(routes).filter(|net| !stays(net)).collect()
+    }
+
+    /// What goes, and what becomes another route.
+    pub(crate) fn going(&self, configured: &Routes, tables: &Tables) -> Vec<Net> {
+        let mut going = self.leaving(configured, tables);
+        going.extend(configured.all().iter().filter(|route| !self.routes.contains(route)).map(|route| route.net));
+        going
+    }
+}
+
+/// Takes out what the configuration before has left, and puts in what this one has. What both have stays as it is: what has become of it since is
+/// state, as other routes are.
+pub(crate) fn change_over(before: &Before, router: &mut Router) -> Result<(), Refusal> {
     let Router { tables, configured, .. } = router;
-    let own = tables.fib.own_nets(&tables.interfaces);
-    for net in outgoing {
-        let stays = configured.nets().any(|other| other == *net) || own.contains(net);
-        if let Ok(Some(gone)) = if stays { Ok(None) } else { tables.fib.set(*net, None) } {
+    for net in before.leaving(configured, tables) {
+        if let Ok(Some(gone)) = tables.fib.set(net, None) {
             tables.fib.leave(gone.target);
         }
     }
-    configured.put_in(tables)
+    configured.put_in(tables, &before.routes)
 }
 
 /// Puts in the neighbours that the configuration names: `ADDRESS lladdr MAC dev PORT`.

@@ -1,13 +1,15 @@
 //! The state that goes from an instance to the one that takes its place.
 //!
 //! Routes lie in the state region, and go over as they are. The rest, little-endian: the number of the last batch; next hops;
-//! groups; how many routes are whose, and feeds; the prefixes of the configuration and of the interfaces, which the new one takes
-//! out where it has not the same; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in `module!` is
-//! counted up.
+//! groups; how many routes are whose, and feeds; the prefixes of the interfaces and the routes of the configuration that are in the table, which the new one
+//! changes where it has others; neighbours; packets that wait; what the instance knows of others. When this layout changes, `state_version` in
+//! `module!` is counted up.
 
-use crate::fib::{Fib, Group, HOPS, Hop, MEMBERS, Net, Place, Target};
+use crate::config::LINES;
+use crate::fib::{Fib, Group, HOPS, Hop, MEMBERS, Net, Place, Target, room};
 use crate::message::Feeds;
 use crate::neighbours::State;
+use crate::routes::{Before, Route, To};
 use crate::share::{Share, Version};
 use crate::{Router, routes};
 use alloc::vec::Vec;
@@ -21,6 +23,9 @@ const STATES: [State; 6] =
 
 /// Of this layout.
 pub(crate) const VERSION: u32 = 3;
+
+/// Where a route of the configuration has fewer next hops than it may.
+const NOBODY: Place = Place { port: u16::MAX, address: 0 };
 
 /// Roles, as they are saved.
 const ALONE: u8 = 0;
@@ -44,10 +49,15 @@ pub(crate) fn save(router: &Router, state: &mut Buffer<'_>) -> Result<(), Refusa
     tables.fib.owned.iter().try_for_each(|count| state.push(&count.to_le_bytes()))?;
     router.batches.feeds.save(state)?;
     let own = tables.fib.own_nets(&tables.interfaces);
-    let outgoing = router.outgoing.as_deref().unwrap_or_default();
-    push_count(state, router.configured.nets().len() + own.len() + outgoing.len())?;
-    let nets = router.configured.nets().chain(own.iter().chain(outgoing).copied());
-    nets.into_iter().try_for_each(|net| push_net(state, net))?;
+    // Until the table is its own to change, it has what the configuration before has put there.
+    let (own, routes) = match &router.outgoing {
+        Some(before) => (&before.own, &before.routes[..]),
+        None => (&own, router.configured.all()),
+    };
+    push_count(state, own.len())?;
+    own.iter().try_for_each(|net| push_net(state, *net))?;
+    push_count(state, routes.len())?;
+    routes.iter().try_for_each(|route| push_route(state, route))?;
     push_count(state, tables.neighbours.len())?;
     for neighbour in tables.neighbours.iter() {
         push_place(state, neighbour.place)?;
@@ -115,8 +125,9 @@ pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result
         router.tables.fib.forget();
         return Ok(());
     }
-    let Router { tables, .. } = router;
-    let going = going(router.outgoing.as_deref().unwrap_or_default(), &tables.fib);
+    let Router { tables, configured, outgoing, .. } = router;
+    let going = outgoing.as_ref().map(|before| before.going(configured, tables));
+    let going = going_users(going.into_iter().flatten(), &tables.fib);
     let is_lost = |(hop, going): (&Hop, u32)| {
         let link = tables.interfaces.get(hop.place.port);
         hop.users > going && !link.is_some_and(|link| link.reaches(hop.place.ip()))
@@ -128,19 +139,19 @@ pub(crate) fn restore(router: &mut Router, version: u32, state: &[u8]) -> Result
     }
     // The routes of the old configuration go; those of the new one come.
     match router.outgoing.take() {
-        Some(outgoing) if router.tables.fib.is_open() => routes::change_over(&outgoing, router),
-        outgoing => {
-            router.outgoing = outgoing;
+        Some(before) if router.tables.fib.is_open() => routes::change_over(&before, router),
+        before => {
+            router.outgoing = before;
             Ok(())
         }
     }
 }
 
 /// For each next hop how many users go with these routes.
-fn going(nets: &[Net], fib: &Fib) -> Vec<u32> {
+fn going_users(nets: impl Iterator<Item = Net>, fib: &Fib) -> Vec<u32> {
     let mut going = alloc::vec![0; fib.hops.len()];
     let mut one = |hop: u16| going.get_mut(usize::from(hop)).into_iter().for_each(|going| *going += 1);
-    for entry in nets.iter().filter_map(|net| fib.get(*net)) {
+    for entry in nets.filter_map(|net| fib.get(net)) {
         match entry.target {
             Target::Hop(hop) => one(hop),
             Target::Group(number) => {
@@ -180,11 +191,14 @@ fn take_over(router: &mut Router, reader: &mut Reader<'_>) -> Option<()> {
         *owned = reader.u32()?;
     }
     router.batches.feeds = Feeds::read(reader)?;
-    let mut outgoing = Vec::new();
+    let (mut own, mut routes) = (Vec::new(), room(LINES).ok()?);
     for _ in 0..reader.u32()? {
-        outgoing.push(reader.net()?);
+        own.push(reader.net()?);
     }
-    router.outgoing = Some(outgoing);
+    for _ in 0..reader.count(LINES)? {
+        routes.push(read_route(reader)?);
+    }
+    router.outgoing = Some(Before { own, routes });
     for _ in 0..reader.u32()? {
         let (place, mac, [number, tries]) = (reader.place()?, Mac(reader.array()?), reader.array()?);
         let state = *STATES.get(usize::from(number))?;
@@ -226,6 +240,36 @@ fn push_net(state: &mut Buffer<'_>, net: Net) -> Result<(), Refusal> {
     };
     state.push(&[family, len])?;
     Ok(state.push(&u128::to_le_bytes(bits))?)
+}
+
+/// A route of the configuration; all are as long.
+fn push_route(state: &mut Buffer<'_>, route: &Route) -> Result<(), Refusal> {
+    push_net(state, route.net)?;
+    let (kind, port, hops) = match route.to {
+        To::Blackhole => (0, 0, [None; MEMBERS]),
+        To::Unreachable => (1, 0, [None; MEMBERS]),
+        To::Link(port) => (2, port, [None; MEMBERS]),
+        To::Hops(hops) => (3, 0, hops),
+    };
+    state.push(&[kind])?;
+    state.push(&u16::to_le_bytes(port))?;
+    hops.iter().try_for_each(|hop| push_place(state, hop.unwrap_or(NOBODY)))
+}
+
+fn read_route(reader: &mut Reader<'_>) -> Option<Route> {
+    let (net, kind, port) = (reader.net()?, reader.u8()?, reader.u16()?);
+    let mut hops = [None; MEMBERS];
+    for hop in &mut hops {
+        *hop = Some(reader.place()?).filter(|place| *place != NOBODY);
+    }
+    let to = match kind {
+        0 => To::Blackhole,
+        1 => To::Unreachable,
+        2 => To::Link(port),
+        3 => To::Hops(hops),
+        _ => return None,
+    };
+    Some(Route { net, to })
 }
 
 /// What is left to be read.

@@ -169,6 +169,14 @@ impl Burst {
         }
     }
 
+    /// Puts the packets of another burst before its own, as far as there is room for all. Nothing is in the other one then.
+    pub fn put_before(self: &mut Box<Self>, first: &mut Box<Self>) {
+        while !self.is_empty() && first.free() != 0 {
+            self.move_first(first);
+        }
+        std::mem::swap(self, first);
+    }
+
     /// Puts copies of all packets, in rooms of the pool, in their places: all bytes, and what is known of each. False, and nothing changed,
     /// where the pool has too few rooms, or one that does not hold its packet. `aside` is empty before and after.
     #[inline]
@@ -207,5 +215,34 @@ impl Burst {
 impl Drop for Burst {
     fn drop(&mut self) {
         self.free_all();
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::packet::Lone;
+
+    fn burst(lones: &mut [Lone]) -> Box<Burst> {
+        let mut burst = Burst::new();
+        lones.iter_mut().for_each(|lone| assert!(burst.push(lone.handle()).is_ok()));
+        burst
+    }
+
+    #[test]
+    fn what_stood_aside_is_first_again() {
+        for (first, behind) in [(0, 0), (0, 3), (1, 0), (1, 2), (5, MAX_BATCH - 5), (MAX_BATCH - 1, 1), (MAX_BATCH, 0)]
+        {
+            let mut lones: Vec<Lone> = (0..first + behind).map(|n| Lone::new(&[u8::try_from(n).unwrap()])).collect();
+            let (aside, rest) = lones.split_at_mut(first);
+            let (mut aside, mut rest) = (burst(aside), burst(rest));
+            rest.put_before(&mut aside);
+            let order: Vec<_> =
+                rest.iter_mut().map(|packet| packet.bytes::<1>(0).map(|[byte]| usize::from(byte))).collect();
+            assert_eq!(order, (0..first + behind).map(Some).collect::<Vec<_>>());
+            assert!(aside.is_empty() && rest.len() == first + behind);
+            // They are of no pool.
+            while rest.remove(0).is_some() {}
+        }
     }
 }

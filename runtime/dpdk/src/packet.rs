@@ -341,6 +341,11 @@ impl Lone {
         &mut self.packet
     }
 
+    /// Its packet once more, for a burst from which it is taken before that frees it.
+    pub fn handle(&mut self) -> Packet {
+        Packet(self.packet.0)
+    }
+
     /// Makes the other one a further segment, which must live as long.
     pub fn append(&mut self, next: &mut Self) {
         self.mbuf.next = &raw mut *next.mbuf;

@@ -8,6 +8,7 @@ mod isolation;
 mod kill;
 mod loops;
 mod pacing;
+mod parsers;
 mod race;
 mod replay;
 mod see;
@@ -33,6 +34,7 @@ pub const ALL: &[Scenario] = &[
     isolation::SCENARIO,
     race::SCENARIO,
     fuzz::SCENARIO,
+    parsers::SCENARIO,
     cycles::SCENARIO,
     kill::SCENARIO,
 ];

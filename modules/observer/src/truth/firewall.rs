@@ -8,13 +8,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use perigee_guest::{Refusal, invariant};
 
-/// The rules, from first to last.
+/// All lists of rules that there were.
 pub(crate) struct Firewall {
-    rules: Vec<Line>,
+    /// From when on; the last one is the newest.
+    lists: Vec<(u64, Vec<Line>)>,
+    /// For so long an answer may be behind its question.
+    stale: u64,
     /// The port by which what comes to us came to the firewall.
     from: String,
 }
 
+#[derive(Clone)]
 struct Line {
     port: Option<String>,
     source: Option<Net>,
@@ -44,15 +48,47 @@ fn read(rule: &Rule<'_>) -> Result<Line, Refusal> {
     })
 }
 
+/// Reads `NUMBER accept` or `NUMBER drop`.
+fn read_change(line: &str) -> Option<(usize, bool)> {
+    let (number, action) = line.split_once(' ')?;
+    let accept = match action {
+        "accept" => true,
+        "drop" => false,
+        _ => return None,
+    };
+    Some((number.parse().ok()?, accept))
+}
+
 impl Firewall {
     pub(crate) fn new(config: &Config<'_>) -> Result<Self, Refusal> {
         let rules = config.rules.0.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { rules, from: config.from.into() })
+        let lists = [(0, rules)].into_iter().collect();
+        Ok(Self { lists, stale: config.stale * 1_000_000, from: config.from.into() })
+    }
+
+    fn newest(&self) -> &[Line] {
+        self.lists.last().map_or(&[], |(_, rules)| rules)
+    }
+
+    pub(crate) fn understands(&self, line: &str) -> Result<(), Refusal> {
+        let known = read_change(line).filter(|(number, _)| *number < self.newest().len());
+        known.map(drop).ok_or_else(|| Refusal::from_parts(&["rule \"", line, "\": NUMBER, and accept or drop"]))
+    }
+
+    /// The firewall has acknowledged other rules. They may have been in force a little earlier, so the list before counts until now.
+    pub(crate) fn told(&mut self, line: &str, now: u64) {
+        let mut rules = self.newest().to_vec();
+        if let Some((number, accept)) = read_change(line)
+            && let Some(rule) = rules.get_mut(number)
+        {
+            rule.accept = accept;
+            self.lists.push((now, rules));
+        }
     }
 
     /// Whether a packet passes that nobody has asked for, and that came by the port that leads here, or by the other one. Where no
     /// rule says it, it does not.
-    fn passes(&self, here: bool, source: End, destination: End, protocol: u8) -> bool {
+    fn passes(&self, rules: &[Line], here: bool, (source, destination): (End, End), protocol: u8) -> bool {
         let is_met = |rule: &&Line| {
             rule.port.as_ref().is_none_or(|name| (*name == self.from) == here)
                 && rule.source.is_none_or(|net| net.has(source.0))
@@ -61,7 +97,7 @@ impl Firewall {
                 && (rule.from.is_empty() || rule.from.contains(&source.1))
                 && (rule.to.is_empty() || rule.to.contains(&destination.1))
         };
-        self.rules.iter().find(is_met).is_some_and(|rule| rule.accept)
+        rules.iter().find(is_met).is_some_and(|rule| rule.accept)
     }
 
     pub(crate) fn check(&self, stamp: &Stamp) {
@@ -71,8 +107,12 @@ impl Firewall {
             "{flow:?}: answer {} passes, from a port that was not asked",
             stamp.number
         );
-        // An answer passes where its question does, which went the other way.
-        let passes = self.passes(stamp.kind.is_forth(), flow.source, flow.destination, flow.protocol);
+        // An answer passes where its question does, which went the other way, a while before.
+        let (here, ends) = (stamp.kind.is_forth(), (flow.source, flow.destination));
+        let since = stamp.time.saturating_sub(if here { 0 } else { self.stale });
+        let ended = self.lists.iter().skip(1).map(|(since, _)| *since).chain([u64::MAX]);
+        let mut then = self.lists.iter().zip(ended).filter(|(_, until)| *until > since);
+        let passes = then.any(|((_, rules), _)| self.passes(rules, here, ends, flow.protocol));
         invariant!(passes, "{flow:?} {:?}: packet {} passes, and no rule lets it", stamp.kind, stamp.number);
     }
 }

@@ -3,6 +3,7 @@
 mod balancer;
 mod firewall;
 mod nat;
+mod policer;
 mod router;
 
 use crate::config::{Config, Mode};
@@ -13,6 +14,7 @@ use balancer::Balancer;
 use firewall::Firewall;
 use nat::Nat;
 use perigee_guest::{Refusal, invariant};
+use policer::Policer;
 use router::Router;
 
 /// What is known of the function that packets came through.
@@ -21,6 +23,7 @@ pub(crate) enum Truth {
     Nat(Nat),
     Firewall(Firewall),
     Balancer(Balancer),
+    Policer(Policer),
 }
 
 impl Truth {
@@ -31,6 +34,7 @@ impl Truth {
             Mode::Nat => Self::Nat(Nat::new(config)?),
             Mode::Firewall => Self::Firewall(Firewall::new(config)?),
             Mode::Balancer => Self::Balancer(Balancer::new(config)),
+            Mode::Policer => Self::Policer(Policer::new(config)?),
             Mode::Stamp | Mode::Fault => return Ok(None),
         }))
     }
@@ -54,6 +58,7 @@ impl Truth {
             Self::Nat(truth) => truth.check(seen, stamp, hosts, now),
             Self::Firewall(truth) => truth.check(stamp),
             Self::Balancer(truth) => truth.check(seen, stamp, now),
+            Self::Policer(truth) => truth.check(seen, now),
         }
     }
 
@@ -61,8 +66,17 @@ impl Truth {
     pub(crate) fn understands(&self, line: &str) -> Result<(), Refusal> {
         match (self, line.split_once(' ')) {
             (Self::Router(truth), Some(("route", rest))) => truth.understands(rest),
+            (Self::Firewall(truth), Some(("rule", rest))) => truth.understands(rest),
+            (Self::Policer(truth), Some(("class", rest))) => truth.understands(rest),
             (Self::Balancer(truth), Some(("backend", rest))) => truth.understands(rest),
-            _ => Err(Refusal::from_parts(&["\"", line, "\": what is that? route, backend, host, or end"])),
+            _ => Err(Refusal::from_parts(&["\"", line, "\": what is that? route, rule, backend, class, host, or end"])),
+        }
+    }
+
+    /// It is over.
+    pub(crate) fn end(&self) {
+        if let Self::Policer(truth) = self {
+            truth.end();
         }
     }
 
@@ -70,6 +84,8 @@ impl Truth {
     pub(crate) fn told(&mut self, line: &str, now: u64) {
         match (self, line.split_once(' ')) {
             (Self::Router(truth), Some(("route", rest))) => truth.told(rest, now),
+            (Self::Firewall(truth), Some(("rule", rest))) => truth.told(rest, now),
+            (Self::Policer(truth), Some(("class", rest))) => truth.told(rest, now),
             (Self::Balancer(truth), Some(("backend", rest))) => truth.told(rest, now),
             _ => {}
         }

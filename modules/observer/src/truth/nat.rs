@@ -8,11 +8,16 @@ use crate::seen::Seen;
 use crate::stamp::{End, Kind, Stamp};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use perigee_guest::{Refusal, invariant};
 
 /// Endpoints inside and outside that were seen together.
 pub(crate) struct Nat {
     pools: Vec<Net>,
+    /// Whose sources are translated: without these, all.
+    within: Vec<Net>,
+    /// Endpoints outside, and who is there.
+    forwards: Vec<(End, End)>,
     /// For so long a mapping lives at least that nobody uses.
     idle: u64,
     outside: BTreeMap<(End, u8), Use>,
@@ -27,8 +32,17 @@ struct Use {
 
 impl Nat {
     pub(crate) fn new(config: &Config<'_>) -> Result<Self, Refusal> {
-        let pools = config.pools.0.iter().map(|pool| Net::read(pool)).collect::<Result<_, _>>()?;
-        Ok(Self { pools, idle: config.idle * 1_000_000, outside: BTreeMap::new(), inside: BTreeMap::new() })
+        let nets = |texts: &[&str]| texts.iter().map(|text| Net::read(text)).collect::<Result<_, _>>();
+        let end = |address: SocketAddr| (address.ip(), address.port());
+        let forwards = config.forwards.0.iter().map(|forward| (end(forward.outside), end(forward.inside))).collect();
+        Ok(Self {
+            pools: nets(&config.pools.0)?,
+            within: nets(&config.inside.0)?,
+            forwards,
+            idle: config.idle * 1_000_000,
+            outside: BTreeMap::new(),
+            inside: BTreeMap::new(),
+        })
     }
 
     pub(crate) fn check(&mut self, seen: &Seen, stamp: &Stamp, hosts: &Hosts, now: u64) {
@@ -36,7 +50,13 @@ impl Nat {
         let (from, to) = ((seen.source, seen.ports.0), (seen.destination, seen.ports.1));
         match stamp.kind {
             Kind::Question | Kind::Ack => {
-                invariant!(to == flow.destination, "{flow:?}: packet {number} goes to {to:?}");
+                let forward = self.forwards.iter().find(|(outside, _)| *outside == flow.destination);
+                let meant = forward.map_or(flow.destination, |(_, inside)| *inside);
+                invariant!(to == meant, "{flow:?}: packet {number} goes to {to:?}");
+                if !self.within.is_empty() && !self.within.iter().any(|net| net.has(flow.source.0)) {
+                    // Who asks from outside is seen as it is.
+                    return invariant!(from == flow.source, "{flow:?}: packet {number} comes from {from:?}");
+                }
                 let is_ours = self.pools.iter().any(|pool| pool.has(from.0));
                 invariant!(is_ours, "{flow:?}: packet {number} comes from {from:?}, which is in no pool");
                 let idle = self.idle;

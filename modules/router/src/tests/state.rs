@@ -24,7 +24,7 @@ fn neighbours_and_what_waits_go_over() {
         assert!(start().restore(&saved[..cut]).is_err());
     }
     assert!(start().restore(&[&saved[..], &[0]].concat()).is_err());
-    assert!(start().restore_from(1, &saved).is_err() && start().restore_from(4, &saved).is_err());
+    assert!(start().restore_from(2, &saved).is_err() && start().restore_from(4, &saved).is_err());
 }
 
 #[test]
@@ -50,4 +50,28 @@ fn a_hop_that_no_interface_reaches_is_not_taken_over() {
     let other = CONFIG.replace("10.0.1.", "10.0.2.").replace("10.0.1.9", "10.0.2.9");
     let error = Host::<Router>::start(&other).unwrap().restore(&saved).unwrap_err();
     assert!(error.contains("on no interface of the new configuration"), "{error}");
+}
+
+/// What the configuration brings wins where it is another; what has become of the rest is state.
+#[test]
+fn another_configuration_changes_what_is_another_in_it() {
+    let mut host = start();
+    // The region goes over as it is; natively it is the other instance's own, which begins as this one did. So nothing changes before.
+    let saved = host.save().unwrap();
+    let config = CONFIG
+        .replace("\"172.16.0.0/12 blackhole\"", "\"172.16.0.0/12 unreachable\"")
+        .replace("\"172.31.0.0/16 unreachable\", ", "")
+        .replace("via 10.0.1.9", "via 10.0.1.9 dev 1");
+    let mut next = Host::<Router>::start(&config).unwrap();
+    next.restore(&saved).unwrap();
+    let shown = |host: &mut Host<Router>| String::from_utf8(host.message(b"routes?").unwrap()).unwrap();
+    let routes = shown(&mut next);
+    assert!(routes.contains("172.16.0.0/12 unreachable") && !routes.contains("172.31.0.0/16"), "{routes}");
+    assert!(routes.contains("0.0.0.0/0 via 10.0.1.9") && routes.contains("192.168.0.0/16"), "{routes}");
+    // With the same configuration nothing is put in again: a route that is not there stays away.
+    let mut same = start();
+    same.message(b"route del 192.168.0.0/16").unwrap();
+    same.restore(&saved).unwrap();
+    let routes = shown(&mut same);
+    assert!(!routes.contains("192.168.0.0/16") && routes.contains("172.31.0.0/16"), "{routes}");
 }

@@ -120,10 +120,7 @@ impl Outlets {
         let Self { lanes, aside, .. } = self;
         let lane = &mut lanes[index];
         lane.bytes += aside.iter_mut().map(|packet| u64::from(packet.len())).sum::<u64>();
-        while !lane.burst.is_empty() && aside.free() != 0 {
-            lane.burst.move_first(aside);
-        }
-        std::mem::swap(&mut lane.burst, aside);
+        lane.burst.put_before(aside);
     }
 
     /// How many packets a chain may take in: none while some wait, which they do where `when_full` says so. A lane that has
