@@ -94,7 +94,8 @@ fn all_sums_that_a_word_can_make_are_those_of_the_interpreter() {
 #[test]
 fn packets_of_all_lengths_are_those_of_the_interpreter() {
     let subject = subject();
-    for (packet, len) in TEMPLATES {
+    // Of several chunks of SCTP none can follow the size.
+    for (packet, len) in TEMPLATES.into_iter().filter(|(_, len)| *len != 86) {
         let rest = r#""vary": [{"offset": 26, "bits": 32, "draw": "random"}, {"offset": 70, "bits": 24}]"#;
         let config = format!(r#"{{"packet": "{packet}", {rest}, "sizes": {{"from": 60, "to": 200}}}}"#);
         let all = |config: String| {
@@ -104,12 +105,12 @@ fn packets_of_all_lengths_are_those_of_the_interpreter() {
         let ((code, is_compiled), (hand, _)) = (all(config.clone()), all(interpreted(&config)));
         assert_eq!(code.iter().zip(&hand).position(|(code, hand)| code != hand), None, "{packet}");
         let lens: std::collections::BTreeSet<usize> = code.iter().map(|packet| packet.bytes.len()).collect();
-        assert!(lens.len() >= 34 && is_compiled != SCTP_LENS.contains(&len), "{packet}: {lens:?} {is_compiled}");
+        assert!(lens.len() >= 34 && is_compiled == (len != SCTP_LEN), "{packet}: {lens:?} {is_compiled}");
     }
 }
 
-/// Lengths of the templates with a CRC.
-const SCTP_LENS: [u64; 2] = [66, 86];
+/// Length of the template with SCTP.
+const SCTP_LEN: u64 = 66;
 
 #[test]
 fn what_is_compiled_and_what_is_not() {

@@ -193,10 +193,8 @@ mod test {
             let names: BTreeSet<_> = suite.case.iter().map(|case| &case.name).collect();
             assert_eq!(names.len(), suite.case.len(), "{name}");
             for case in &suite.case {
-                let has_steps = !matches!(
-                    case.check,
-                    Check::Numbers | Check::EmptyConfig | Check::UnknownConfig | Check::Prefill
-                );
+                let has_steps =
+                    !matches!(case.check, Check::Numbers | Check::EmptyConfig | Check::UnknownConfig | Check::Prefill);
                 assert_eq!(has_steps, !case.step.is_empty(), "{name}: {}", case.name);
             }
         }

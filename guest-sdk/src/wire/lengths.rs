@@ -43,10 +43,23 @@ impl Places {
     /// Where [`Self::set_len`] writes: gives the first byte of each 16-bit number, and what it is less than the packet's length, modulo
     /// 2^16. That is found by trying, so that a header says it once. The template's numbers are other ones behind it.
     ///
-    /// Nothing where a header tells its length in another way.
+    /// Nothing where a header tells its length in another way, or where a byte changes, as `changes` says, that decides whether it does: a
+    /// type that can be a length.
     #[must_use]
-    pub fn lengths(&self, template: &mut [u8], each: &mut dyn FnMut(u16, u16) -> Option<()>) -> Option<()> {
+    pub fn lengths(
+        &self,
+        template: &mut [u8],
+        changes: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(u16, u16) -> Option<()>,
+    ) -> Option<()> {
         let Some(end) = self.end() else { return Some(()) };
+        let links = self.iter().filter(|place| [&Ethernet::INFO, &Vlan::INFO].contains(&place.info));
+        for place in links.filter(|place| place.filled_end() >= end) {
+            let type_end = place.start + place.info.format.len;
+            if (type_end - 2..type_end).any(changes) {
+                return None;
+            }
+        }
         for place in self.iter().filter(|place| place.filled_end() >= end) {
             let (start, header_len, fixed) = (place.start, place.measured.header_len, place.info.format.len);
             let mut tried = [[0; TRIED_LEN]; TRIED.len()];
@@ -55,7 +68,8 @@ impl Places {
                 tried.get_mut(..fixed)?.copy_from_slice(template.get(start..start + fixed)?);
             }
             let Some(first) = (0..fixed).find(|&at| tried[0][at] != tried[1][at]) else { continue };
-            let [none, some, more] = tried.map(|bytes| u16::from_be_bytes([bytes[first], *bytes.get(first + 1).unwrap_or(&0)]));
+            let [none, some, more] =
+                tried.map(|bytes| u16::from_be_bytes([bytes[first], *bytes.get(first + 1).unwrap_or(&0)]));
             let is_sum = some == none.wrapping_add(TRIED[1]) && more == none.wrapping_add(TRIED[2]);
             let stays = |at: usize| tried[0][at] == tried[1][at] && tried[0][at] == tried[2][at];
             if !is_sum || first + 2 > fixed || !(first + 2..fixed).all(stays) {

@@ -236,20 +236,23 @@ impl Stream {
             if self.has_sums && self.prepared.is_none() && varies {
                 return Err(Refusal::new("a checksum goes through the whole packet"));
             }
-            return plan.stream(&self.program, &vary::Stream { sums: self.prepared.as_ref().filter(|_| varies), ..stream });
+            return plan
+                .stream(&self.program, &vary::Stream { sums: self.prepared.as_ref().filter(|_| varies), ..stream });
         };
         // What stays is summed up over a packet that has all that varies, of whole words.
         let full = usize::from(self.len).max(self.program.end() as usize).next_multiple_of(2);
         let (mut bytes, mut places) = (self.template, self.places);
         let bytes = bytes.get_mut(..full).ok_or_else(|| Refusal::new("an item is written behind byte 1536"))?;
         let (mut lengths, mut used) = ([(0, 0); LENGTHS_MAX], 0);
-        let found = places.lengths(bytes, &mut |at, less| {
+        let found = places.lengths(bytes, &|byte| self.program.writes(byte), &mut |at, less| {
             *lengths.get_mut(used)? = (at, less);
             used += 1;
             Some(())
         });
         let lengths = lengths.get(..used).filter(|_| found.is_some() && places.set_len(bytes).is_ok());
-        let lengths = lengths.ok_or_else(|| Refusal::new("a header says in its own way how long packets of different sizes are"))?;
+        let lengths = lengths.ok_or_else(|| {
+            Refusal::new("a header says in its own way how long packets of different sizes are, or its type varies")
+        })?;
         let changes = |byte: usize| {
             let is_length = |&(at, _): &(u16, u16)| usize::from(at) == byte || usize::from(at) + 1 == byte;
             self.program.writes(byte) || lengths.iter().any(is_length)

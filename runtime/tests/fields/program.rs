@@ -144,7 +144,8 @@ fn item(random: &mut Random, number: u64, len: u64, names: &mut Vec<Named>) -> S
 /// Flows of clients and their order; whether they come in rounds that others can carry from.
 fn clients(random: &mut Random, most: u64, say: &mut dyn FnMut(&str, String)) -> bool {
     let (a, b) = (random.of_bits(64).min(most), random.of_bits(64).min(most));
-    let (from, to) = if random.one_in(3) { (a, a.saturating_add(random.below(9)).min(most)) } else { (a.min(b), a.max(b)) };
+    let (from, to) =
+        if random.one_in(3) { (a, a.saturating_add(random.below(9)).min(most)) } else { (a.min(b), a.max(b)) };
     let mut text = format!(r#"{{"from": {from}, "to": {to}, "macs": {}"#, random.of_bits(48));
     if random.one_in(2) {
         let (first, last) = (random.below(1 << 16), random.below(1 << 16));

@@ -164,7 +164,8 @@ impl ByHand {
             headers.udp.set_length(udp);
             let ip = self.datagram.ip + source.address_sum + u32::from(total.to_be());
             headers.ip.set_checksum(u16::from_be(checksum::finish(ip)));
-            let sum = self.datagram.transport + source.address_sum + u32::from(source.port) + 2 * u32::from(udp.to_be());
+            let sum =
+                self.datagram.transport + source.address_sum + u32::from(source.port) + 2 * u32::from(udp.to_be());
             headers.udp.set_checksum(checksum::for_udp(u16::from_be(checksum::finish(sum))));
             packet.finish(Verdict::NEXT);
         }

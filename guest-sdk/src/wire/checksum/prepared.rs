@@ -182,9 +182,7 @@ impl Prepared {
         changes: &dyn Fn(usize) -> bool,
     ) -> Option<()> {
         let inner = &self.sums[..self.len];
-        let changes = |byte: usize| {
-            changes(byte) || inner.iter().any(|sum| sum.has(byte))
-        };
+        let changes = |byte: usize| changes(byte) || inner.iter().any(|sum| sum.has(byte));
         for at in range.clone().step_by(2).filter(|&at| at != usize::from(known.at)) {
             let upper = *packet.get(at)?;
             let lower = if at + 1 < range.end { *packet.get(at + 1)? } else { 0 };

@@ -34,7 +34,20 @@ impl State {
         let has_rounds = matches!(spec.source, source::STEPS | source::SHUFFLE | source::REPEATABLE);
         let is_plain = spec.times == 0 && spec.carry == 0 && spec.every == 1;
         let is_client = spec.view == view::CLIENTS;
-        Self { drawn, port, mac, index, crossed, left, first, wrapped, is_watched: false, has_rounds, is_plain, is_client }
+        Self {
+            drawn,
+            port,
+            mac,
+            index,
+            crossed,
+            left,
+            first,
+            wrapped,
+            is_watched: false,
+            has_rounds,
+            is_plain,
+            is_client,
+        }
     }
 
     /// The cells that go on from batch to batch, with their locals.

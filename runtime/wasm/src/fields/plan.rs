@@ -1,8 +1,8 @@
 //! A plan, read and checked.
 
 use perigee_abi::fields::{
-    self, Head, Item, Length, MAX_ITEMS, MAX_LENGTHS, MAX_POOL, MAX_STREAMS, MAX_SUMS, MAX_TEMPLATE, MAX_WORDS, MIN_LEN, Stream,
-    Sum, VERSION, gap, open, scale, source, sum, view,
+    self, Head, Item, Length, MAX_ITEMS, MAX_LENGTHS, MAX_POOL, MAX_STREAMS, MAX_SUMS, MAX_TEMPLATE, MAX_WORDS,
+    MIN_LEN, Stream, Sum, VERSION, gap, open, scale, source, sum, view,
 };
 
 /// A plan that makes sense.
@@ -185,7 +185,10 @@ impl Checksum {
             (!is_crc || apart(), "has words that overlap"),
             (!is_crc || stream.is_sized == 0, "is a CRC over packets whose length varies"),
             (sum.open == open::CLOSED || sum.from <= stream.least, "begins behind the packet's end"),
-            (sum.open != open::CLOSED || of_it.iter().all(|at| at.saturating_add(width) <= stream.least), "adds what not all packets have"),
+            (
+                sum.open != open::CLOSED || of_it.iter().all(|at| at.saturating_add(width) <= stream.least),
+                "adds what not all packets have",
+            ),
         ])
         .map_err(|what| format!("sum {number} {what}"))?;
         Ok(Self { sum, words: of_it })

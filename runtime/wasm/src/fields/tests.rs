@@ -1,5 +1,7 @@
 use super::*;
-use perigee_abi::fields::{Head, Item, Length, MAX_ITEMS, MAX_SUMS, Stream, Sum, VERSION, gap, open, record, source, sum, view};
+use perigee_abi::fields::{
+    Head, Item, Length, MAX_ITEMS, MAX_SUMS, Stream, Sum, VERSION, gap, open, record, source, sum, view,
+};
 use std::time::Instant;
 
 /// A plan in the making.
@@ -38,14 +40,8 @@ const HEAD: Head = Head { slot: 1, streams: 1, ..Head::of_words([0; Head::WORDS]
 const STREAM: Stream =
     Stream { len: 60, least: 60, most: 60, full: 60, unit: 1, items: 1, ..Stream::of_words([0; Stream::WORDS]) };
 /// The packet's length, into its first two bytes.
-const ITEM: Item = Item {
-    source: source::LENGTH,
-    step: 1,
-    every: 1,
-    width: 2,
-    mask: 0xffff,
-    ..Item::of_words([0; Item::WORDS])
-};
+const ITEM: Item =
+    Item { source: source::LENGTH, step: 1, every: 1, width: 2, mask: 0xffff, ..Item::of_words([0; Item::WORDS]) };
 
 /// A plan of one item.
 fn plan(change: impl FnOnce(&mut Head, &mut Stream, &mut Item)) -> Made {
@@ -161,7 +157,8 @@ fn any_plan_is_refused_or_becomes_a_valid_module() {
             let is_sized = random(2);
             let (least, most, full) = if is_sized == 0 { (60, 60, 60) } else { (60, 1514, 60 + 20 * random(2)) };
             let template = [0, 60, 49][usize::try_from(random(3)).unwrap_or(0)];
-            let stream = Stream { is_sized, least, most, full, template, items: 3, lengths: 1, sums: 1, pool: 9, ..STREAM };
+            let stream =
+                Stream { is_sized, least, most, full, template, items: 3, lengths: 1, sums: 1, pool: 9, ..STREAM };
             made = made.add(stream.to_words());
             let item = Item { source: random(9), mask: u64::MAX, ..ITEM };
             let width = [0, 1, 2, 4, 8, 9, 3][usize::try_from(random(7)).unwrap_or(0)];
@@ -171,7 +168,8 @@ fn any_plan_is_refused_or_becomes_a_valid_module() {
             made = made.add(Item { carry: random(3), times: random(3), ..drawn }.to_words());
             made = made.add(Length { at: random(60), less: 14 }.to_words());
             let (kind, open) = (random(3), if is_sized == 0 { 0 } else { 1 + random(2) });
-            made = made.add(Sum { at: 24, sum: 7, words: 2, kind, open, from: 20, end: 60, ..Sum::default() }.to_words());
+            made =
+                made.add(Sum { at: 24, sum: 7, words: 2, kind, open, from: 20, end: 60, ..Sum::default() }.to_words());
             made = made.words(&[20 + random(40), 20 + random(40)]);
         }
         for _ in 0..random(3) {
@@ -194,12 +192,16 @@ fn the_largest_plan_has_an_end() {
     let mut made = Made::new(head);
     for _ in 0..streams {
         let (items, sums) = (MAX_ITEMS as u64 / streams, MAX_SUMS as u64 / streams);
-        let sized = Stream { is_sized: 1, least: 60, most: 9000, full: 2048, template: 2048, template_words: 256, ..STREAM };
+        let sized =
+            Stream { is_sized: 1, least: 60, most: 9000, full: 2048, template: 2048, template_words: 256, ..STREAM };
         made = made.add(Stream { items, sums, lengths: 16, ..sized }.to_words());
         for number in 0..items {
             let (carry, last) = (number, u64::MAX / 3);
-            let shuffle = Item { source: source::SHUFFLE, last, index_mask: u64::MAX, half: 32, carry, times: 5, ..ITEM };
-            made = made.add(Item { width: 9, mask: u64::MAX, below: 3, key_0: 9, swapped: 64, stride: 3, ..shuffle }.to_words());
+            let shuffle =
+                Item { source: source::SHUFFLE, last, index_mask: u64::MAX, half: 32, carry, times: 5, ..ITEM };
+            made = made.add(
+                Item { width: 9, mask: u64::MAX, below: 3, key_0: 9, swapped: 64, stride: 3, ..shuffle }.to_words(),
+            );
         }
         (0..16).for_each(|at| made = std::mem::take(&mut made).add(Length { at, less: at }.to_words()));
         for _ in 0..sums {
