@@ -2,7 +2,6 @@ use super::*;
 use perigee_abi::fields::{
     Head, Item, Length, MAX_ITEMS, MAX_SUMS, Stream, Sum, VERSION, gap, open, record, source, sum, view,
 };
-use std::time::Instant;
 
 /// A plan in the making.
 #[derive(Default)]
@@ -184,7 +183,7 @@ fn any_plan_is_refused_or_becomes_a_valid_module() {
     assert!((1_000..19_000).contains(&compiled), "{compiled} of 20000 were compiled");
 }
 
-/// The largest plan still ends as a module, and soon.
+/// The largest plan still becomes a module.
 #[test]
 fn the_largest_plan_has_an_end() {
     let streams = 16;
@@ -211,9 +210,8 @@ fn the_largest_plan_has_an_end() {
         }
         made = made.words(&[0x1234_5678_9abc_def0; 256]);
     }
-    let start = Instant::now();
     let program = made.compile().expect("as large as plans may be");
     wasmparser::validate(&program.wasm).expect("valid");
-    println!("{} bytes of plan, {} of code, after {:?}", made.bytes().len(), program.wasm.len(), start.elapsed());
+    println!("{} bytes of plan, {} of code", made.bytes().len(), program.wasm.len());
     assert!(program.wasm.len() < 1 << 20, "{} bytes", program.wasm.len());
 }
