@@ -83,7 +83,7 @@ const PARTS: [(&str, &str, &str); 7] = [
     (
         "fields",
         "The field engine, compiled",
-        "What stream-gen varies as machine code, and interpreted, beside `udp-gen`, in whose code the same fields stand.",
+        "What stream-gen varies as machine code, and interpreted, beside modules in whose code the same fields stand.",
     ),
     ("works", "Bursts", "Whole loops at bursts from 1 to 256, beside C."),
     (

@@ -72,6 +72,13 @@ impl<'a> Rooms<'a> {
         self.parts.sized(len).map(SizedRooms)
     }
 
+    /// Rooms whose lengths are those that the host gave them: for [`crate::vary::Compiled::run`], whose code writes them.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn any(&mut self) -> Option<SizedRooms<'_, 0>> {
+        self.parts.any().map(SizedRooms)
+    }
+
     /// Rooms for packets of different lengths: [`crate::Packet::set_len`] first.
     #[inline]
     pub fn packets(&mut self) -> Packets<'_> {

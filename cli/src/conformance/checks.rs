@@ -4,10 +4,16 @@ use super::compare;
 use super::steps::{Session, said};
 use super::suite::{Case, Check};
 use perigee_runtime::config::secret::Secrets;
+use perigee_runtime::load::Loader;
 use perigee_runtime::trial::{Failure, Role, Setting, Subject, Trial};
 
 /// Runs one case. `Err` says what is wrong.
-pub(super) fn run(subject: &Subject, config: &[u8], secrets: &Secrets, case: &Case) -> Result<(), String> {
+pub(super) fn run(
+    (subject, loader): (&Subject, &Loader),
+    config: &[u8],
+    secrets: &Secrets,
+    case: &Case,
+) -> Result<(), String> {
     let setting = Setting {
         config: case.config.as_ref().map_or_else(|| config.to_vec(), |config| config.clone().into_bytes()),
         secrets: secrets.clone(),
@@ -25,7 +31,16 @@ pub(super) fn run(subject: &Subject, config: &[u8], secrets: &Secrets, case: &Ca
             Err(failure @ Failure::Refused(_)) if case.may_refuse => in_words(&failure),
             _ => each_role(subject, |role| session(subject, &setting, role)?.run(&case.step)),
         },
-        Check::SameSeed => each_role(subject, |role| same(subject, &setting, case, role)),
+        Check::SameSeed => each_role(subject, |role| {
+            let sessions = [session(subject, &setting, role)?, session(subject, &setting, role)?];
+            same(sessions, case).map_err(|text| format!("two instances with seed {} differ: {text}", case.seed))
+        }),
+        Check::Fields if !subject.has("fields") => Ok(()),
+        Check::Fields => each_role(subject, |role| {
+            let compiled = Trial::start_compiled(subject, &setting, loader).map_err(|failure| said(&failure))?;
+            let sessions = [session(subject, &setting, role)?, Session::new(compiled, role)?];
+            same(sessions, case).map_err(|text| format!("the module and machine code of its plan differ: {text}"))
+        }),
         Check::Memory => each_role(subject, |role| memory(session(subject, &setting, role)?, case)),
     }
 }
@@ -81,9 +96,9 @@ fn has_words(text: &str) -> bool {
     text.chars().any(char::is_alphanumeric)
 }
 
-/// Two instances with one seed do the same.
-fn same(subject: &Subject, setting: &Setting, case: &Case, role: Role) -> Result<(), String> {
-    let mut sessions = [session(subject, setting, role)?.keep_record(), session(subject, setting, role)?.keep_record()];
+/// Two instances do the same.
+fn same(sessions: [Session; 2], case: &Case) -> Result<(), String> {
+    let mut sessions = sessions.map(Session::keep_record);
     for session in &mut sessions {
         session.run(&case.step)?;
     }
@@ -92,9 +107,7 @@ fn same(subject: &Subject, setting: &Setting, case: &Case, role: Role) -> Result
         for (kind, a, b) in [("packet", &a.packets, &b.packets), ("output", &a.listed, &b.listed)] {
             compare::equal(&format!("call {call}: number of {kind}s"), &a.len(), &b.len())?;
             for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                let differs = |text: String| {
-                    format!("two instances with seed {} differ: call {call}: {kind} {i}: {text}", setting.seed)
-                };
+                let differs = |text: String| format!("call {call}: {kind} {i}: {text}");
                 compare::equal("verdict", &a.fate.to_string(), &b.fate.to_string()).map_err(differs)?;
                 compare::bytes(&a.bytes, &b.bytes).map_err(differs)?;
                 compare::equal("mark", &a.mark, &b.mark).map_err(differs)?;
@@ -103,8 +116,7 @@ fn same(subject: &Subject, setting: &Setting, case: &Case, role: Role) -> Result
         }
     }
     let counters = |session: &Session| format!("{:?}", session.trial.counters());
-    let differs = |text: String| format!("two instances with seed {} differ: {text}", setting.seed);
-    compare::equal("counters", &counters(first), &counters(second)).map_err(differs)
+    compare::equal("counters", &counters(first), &counters(second))
 }
 
 /// Messages are answered or refused, and a state that was saved can be restored.

@@ -105,18 +105,23 @@ fn report(asked: &Asked<'_>, suites: &[Suite], loader: &Loader, upload: &Upload)
         cases: Vec::new(),
         measured: None,
     };
-    with_guest_stack(|| judge(&subject, asked, suites, &mut report))??;
+    with_guest_stack(|| judge((&subject, loader), asked, suites, &mut report))??;
     Ok(report)
 }
 
 /// Runs the suites, and measures where that is asked for.
-fn judge(subject: &Subject, asked: &Asked<'_>, suites: &[Suite], report: &mut Report) -> Result<()> {
+fn judge(
+    (subject, loader): (&Subject, &Loader),
+    asked: &Asked<'_>,
+    suites: &[Suite],
+    report: &mut Report,
+) -> Result<()> {
     for (name, suite) in asked.suites.iter().zip(suites) {
         if let Some(callback) = suite.needs.as_deref().filter(|callback| !subject.has(callback)) {
             bail!("{}: suite {name} ({}) needs \"{callback}\", which is not exported", report.module, suite.about);
         }
         for case in &suite.case {
-            let message = checks::run(subject, &asked.config, &asked.secrets, case).err();
+            let message = checks::run((subject, loader), &asked.config, &asked.secrets, case).err();
             report.cases.push(CaseReport {
                 suite: name.clone(),
                 case: case.name.clone(),

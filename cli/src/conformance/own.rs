@@ -31,7 +31,7 @@ pub(super) fn read(file: &str) -> Result<Suite> {
 
 fn check(case: &Case) -> Result<()> {
     ensure!((64..=16_000).contains(&case.room_len), "room-len is {}: 64 to 16000", case.room_len);
-    let has_steps = matches!(case.check, Check::Steps | Check::SameSeed | Check::Memory);
+    let has_steps = matches!(case.check, Check::Steps | Check::SameSeed | Check::Fields | Check::Memory);
     ensure!(has_steps != case.step.is_empty() || case.check == Check::Mailbox, "steps are missing, or have no use");
     case.step
         .iter()

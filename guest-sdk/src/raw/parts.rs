@@ -130,6 +130,15 @@ impl<'a> FreshParts<'a> {
     }
 }
 
+#[cfg(feature = "config")]
+impl FreshParts<'_> {
+    /// Takes the rooms with the lengths that the host gave them, which fit.
+    #[inline]
+    pub(crate) fn any(&mut self) -> Option<FreshIter<'_, 0>> {
+        self.untouched.then(|| FreshIter::new(Steps::new(self.parts.packets.descs)))
+    }
+}
+
 /// Not a method: a `self` that is handed to a function must be in memory, and would be built there in each call.
 #[cold]
 fn set_len(descs: &mut [PacketDesc], len: u16) {

@@ -87,6 +87,13 @@ impl Clients {
         self.last_flow
     }
 
+    /// In the host's words.
+    #[cfg(feature = "config")]
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Item) {
+        (plan.base, plan.last_client) = (self.address, self.last_client);
+        (plan.port, plan.mac) = (self.port.into(), self.mac);
+    }
+
     /// Flow number `flow`, less than [`Self::flows`].
     #[inline]
     #[must_use]

@@ -99,10 +99,7 @@ impl Gaps {
         match self.shape {
             Shape::Constant => mean,
             Shape::Poisson => exponential(mean, random),
-            Shape::Pareto(alpha) => {
-                let least = mean * (alpha - 1.0) / alpha;
-                least * libm::exp(-libm::log(fraction(random)) / alpha)
-            }
+            Shape::Pareto(alpha) => pareto(mean, alpha, random),
             Shape::Bursts(packets) => {
                 if self.left == 0 {
                     self.left = packets;
@@ -116,8 +113,40 @@ impl Gaps {
     }
 }
 
+/// The gaps in the host's words, and what goes on from gap to gap.
+#[cfg(feature = "config")]
+impl Gaps {
+    pub(super) fn plan(&self, plan: &mut perigee_abi::fields::Head) {
+        use super::called;
+        use perigee_abi::fields::gap;
+        (plan.gap_each, plan.gap_byte) = (self.each.to_bits(), self.byte.to_bits());
+        plan.gap_beside = WIRE_OVERHEAD.into();
+        (plan.gap, plan.gap_kind, plan.gap_arg) = match self.shape {
+            Shape::Constant => (gap::CONSTANT, 0, 0),
+            Shape::Bursts(packets) => (gap::BURSTS, packets.into(), 0),
+            Shape::Poisson => (gap::CALLED, called::POISSON, 0),
+            Shape::Pareto(alpha) => (gap::CALLED, called::PARETO, alpha.to_bits()),
+        };
+    }
+
+    pub(super) fn state(&self) -> [u64; 3] {
+        [self.rest.to_bits(), self.left.into(), self.saved.to_bits()]
+    }
+
+    pub(super) fn set_state(&mut self, [rest, left, saved]: [u64; 3]) {
+        (self.rest, self.saved) = (f64::from_bits(rest), f64::from_bits(saved));
+        self.left = u32::try_from(left).unwrap_or_default();
+    }
+}
+
+/// A number of Pareto's distribution with this mean.
+pub(super) fn pareto(mean: f64, alpha: f64, random: &mut Lcg64) -> f64 {
+    let least = mean * (alpha - 1.0) / alpha;
+    least * libm::exp(-libm::log(fraction(random)) / alpha)
+}
+
 /// A number of the exponential distribution.
-fn exponential(mean: f64, random: &mut Lcg64) -> f64 {
+pub(super) fn exponential(mean: f64, random: &mut Lcg64) -> f64 {
     -libm::log(fraction(random)) * mean
 }
 
@@ -170,6 +199,20 @@ impl Normal {
         } else {
             Err(Refusal::new("deviation: must not be negative"))
         }
+    }
+}
+
+#[cfg(feature = "config")]
+impl Normal {
+    /// Its numbers, as those of the host's words: see [`Self::of_bits`].
+    pub(super) fn to_bits(self) -> [u64; 2] {
+        [self.mean, self.deviation].map(f64::to_bits)
+    }
+
+    /// Of what [`Self::to_bits`] gave.
+    pub(super) fn of_bits(bits: [u64; 2]) -> Self {
+        let [mean, deviation] = bits.map(f64::from_bits);
+        Self { mean, deviation }
     }
 }
 

@@ -251,7 +251,7 @@ impl Item {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, which is what is wanted")]
-fn rounded(x: f64) -> u64 {
+pub(super) fn rounded(x: f64) -> u64 {
     (x + 0.5) as u64
 }
 

@@ -31,6 +31,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "config")]
+mod called;
 mod clients;
 mod combine;
 #[cfg(feature = "config")]
@@ -57,10 +59,12 @@ mod zipf;
 pub use clients::{Clients, Flow};
 pub use combine::{Always, Carry, Items, Map, Then, Times, Zip};
 #[cfg(feature = "config")]
-pub use compiled::Compiled;
+pub use compiled::{Cells, Compiled, Kept};
 pub use draw::Draw;
 pub use gaps::{Exponential, Gaps, Normal, Shape};
 pub use place::Place;
+#[cfg(feature = "config")]
+pub use plan::{DrawnLen, Plan, Stream};
 #[cfg(feature = "config")]
 pub use program::{Program, Values};
 pub use shuffle::{Repeatable, Shuffle};

@@ -141,8 +141,9 @@ impl<const ITEMS: usize, const VALUES: usize> Program<ITEMS, VALUES> {
 /// A single draw of a configuration without a place: sizes of packets, numbers of streams. `VALUES` as in [`Program`].
 #[derive(Clone, Copy, Debug)]
 pub struct Values<const VALUES: usize> {
-    item: Item,
-    pool: [u64; VALUES],
+    pub(super) item: Item,
+    pub(super) pool: [u64; VALUES],
+    pub(super) used: usize,
     largest: u64,
 }
 
@@ -160,7 +161,7 @@ impl<const VALUES: usize> Values<VALUES> {
         let pool = Pool { values: &mut values, used: &mut used };
         let mut item = Item::new(spec, Surroundings { place: None, instance, carry: None, of: None, pool })?;
         item.watch_rounds();
-        Ok(Self { item, pool: values, largest: largest(spec)? })
+        Ok(Self { item, pool: values, used, largest: largest(spec)? })
     }
 
     /// The largest value that comes.

@@ -34,6 +34,12 @@ impl<const N: usize> Weighted<N> {
         build(&mut table)?;
         Ok(Self { table })
     }
+
+    /// Its table.
+    #[cfg(feature = "config")]
+    pub(super) fn table(&self) -> &[u64] {
+        &self.table
+    }
 }
 
 impl<const N: usize> Draw for Weighted<N> {

@@ -43,6 +43,20 @@ impl Zipf {
     }
 }
 
+#[cfg(feature = "config")]
+impl Zipf {
+    /// Its numbers, as those of the host's words: see [`Self::of_bits`].
+    pub(super) fn to_bits(self) -> [u64; 5] {
+        [self.exponent, self.ranks, self.low, self.high, self.near].map(f64::to_bits)
+    }
+
+    /// Of what [`Self::to_bits`] gave.
+    pub(super) fn of_bits(bits: [u64; 5]) -> Self {
+        let [exponent, ranks, low, high, near] = bits.map(f64::from_bits);
+        Self { exponent, ranks, low, high, near }
+    }
+}
+
 impl Draw for Zipf {
     type Value = u64;
 

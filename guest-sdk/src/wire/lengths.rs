@@ -5,6 +5,10 @@ use super::{Ethernet, Header as _, Place, Places, Sctp, SctpChunk, SctpData, Sct
 
 /// An SCTP packet, and each of its chunks with what fills it up, has a multiple of so many bytes (RFC 9260, 3.2).
 const SCTP_UNIT: usize = 4;
+/// Lengths of payloads that are tried to find out where headers tell them: the second one changes both bytes of any number.
+const TRIED: [u16; 3] = [0, 257, 600];
+/// Longest fixed part of a header that is tried.
+const TRIED_LEN: usize = 64;
 
 impl Place {
     /// Where it ends with what fills it up: a chunk of SCTP to a multiple of four bytes.
@@ -34,6 +38,47 @@ impl Places {
         let len = lengths.map(|place| place.header().end + usize::from(LENGTH_MAX)).fold(len, usize::min);
         let sctp = reaching().find(|place| place.info == &Sctp::INFO);
         sctp.map_or(len, |sctp| len - len.saturating_sub(sctp.start) % SCTP_UNIT)
+    }
+
+    /// Where [`Self::set_len`] writes: gives the first byte of each 16-bit number, and what it is less than the packet's length, modulo
+    /// 2^16. That is found by trying, so that a header says it once. The template's numbers are other ones behind it.
+    ///
+    /// Nothing where a header tells its length in another way, or where a byte changes, as `changes` says, that decides whether it does: a
+    /// type that can be a length.
+    #[must_use]
+    pub fn lengths(
+        &self,
+        template: &mut [u8],
+        changes: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(u16, u16) -> Option<()>,
+    ) -> Option<()> {
+        let Some(end) = self.end() else { return Some(()) };
+        let links = self.iter().filter(|place| [&Ethernet::INFO, &Vlan::INFO].contains(&place.info));
+        for place in links.filter(|place| place.filled_end() >= end) {
+            let type_end = place.start + place.info.format.len;
+            if (type_end - 2..type_end).any(changes) {
+                return None;
+            }
+        }
+        for place in self.iter().filter(|place| place.filled_end() >= end) {
+            let (start, header_len, fixed) = (place.start, place.measured.header_len, place.info.format.len);
+            let mut tried = [[0; TRIED_LEN]; TRIED.len()];
+            for (payload, tried) in TRIED.into_iter().zip(&mut tried) {
+                place.info.set_lengths(template.get_mut(start..)?, header_len - fixed, payload.into()).ok()?;
+                tried.get_mut(..fixed)?.copy_from_slice(template.get(start..start + fixed)?);
+            }
+            let Some(first) = (0..fixed).find(|&at| tried[0][at] != tried[1][at]) else { continue };
+            let [none, some, more] =
+                tried.map(|bytes| u16::from_be_bytes([bytes[first], *bytes.get(first + 1).unwrap_or(&0)]));
+            let is_sum = some == none.wrapping_add(TRIED[1]) && more == none.wrapping_add(TRIED[2]);
+            let stays = |at: usize| tried[0][at] == tried[1][at] && tried[0][at] == tried[2][at];
+            if !is_sum || first + 2 > fixed || !(first + 2..fixed).all(stays) {
+                return None;
+            }
+            let less = u16::try_from(start + header_len).ok()?.wrapping_sub(none);
+            each(u16::try_from(start + first).ok()?, less)?;
+        }
+        Some(())
     }
 
     /// Whether the innermost header reaches to the end, so that its length follows.

@@ -12,9 +12,9 @@ mod stream;
 mod tests;
 
 use config::{Config, Fill, STREAMS_MAX, VARY_MAX};
-use perigee_guest::vary::{Compiled, Draw, Gaps, Weighted};
+use perigee_guest::vary::{Cells, Compiled, Draw, Gaps, Kept, Plan, Weighted};
 use perigee_guest::{Buffer, Lcg64, Module, Refusal, Rooms, Setup, Text, Verdict};
-use stream::{FRAME_MIN, Longest, Stream, Sums, VALUES_MAX};
+use stream::{FRAME_MIN, Longest, SIZES_MAX, Stream, Sums, VALUES_MAX};
 
 perigee_guest::module!(StreamGen: generate, prefill, fields; mailbox = 32 * KIB);
 
@@ -40,8 +40,8 @@ pub struct StreamGen {
     /// Packets that may still be made.
     remaining: u64,
     random: Lcg64,
-    /// What the host has made of the stream's program.
-    compiled: Compiled<{ Compiled::<0>::cells(VARY_MAX, VALUES_MAX) }>,
+    /// What the host has made of the streams' programs.
+    compiled: Compiled<CELLS>,
     /// Whether the host is told of the program at all.
     compile: bool,
 }
@@ -94,11 +94,7 @@ impl Module for StreamGen {
     }
 
     fn generate(&mut self, rooms: &mut Rooms<'_>) {
-        let only_len = match &self.streams {
-            [Some(stream), None, ..] if self.gaps.is_none() => stream.only_len(),
-            _ => None,
-        };
-        match only_len {
+        match self.only_len() {
             Some(len) => self.send_sized(rooms, len),
             None => self.send_any(rooms),
         }
@@ -108,23 +104,65 @@ impl Module for StreamGen {
     }
 
     fn fields(&mut self, plan: &mut Buffer<'_>) -> Result<(), Refusal> {
-        let refuse = |why| Err(Refusal::new(why));
-        match &self.streams {
-            _ if !self.compile => refuse("compile = false"),
-            [Some(_), Some(_), ..] => refuse("there are several streams"),
-            _ if self.gaps.is_some() => refuse("there are gaps"),
-            _ if self.is_ready => Ok(()),
-            _ if self.fill == Fill::Always => refuse("fill = \"always\""),
-            [Some(stream), ..] => stream.plan(plan),
-            [None, ..] => Ok(()),
+        if !self.compile {
+            return Err(Refusal::new("compile = false"));
+        }
+        if self.is_ready {
+            return Ok(());
+        }
+        let has_one = self.only_len().is_some();
+        let choice = self.choice.as_ref().filter(|_| !has_one);
+        let streams = || self.streams.iter().flatten();
+        let writes_template = self.fill == Fill::Always || choice.is_some();
+        let mut plan = Plan::new(plan, streams().count(), choice, self.gaps.as_ref())?;
+        for (number, stream) in streams().enumerate() {
+            let written = stream.plan(&mut plan, writes_template);
+            written.map_err(|refusal| if self.choice.is_some() { in_stream(number, refusal) } else { refusal })?;
+        }
+        Ok(())
+    }
+}
+
+/// Cells of all that goes on from packet to packet.
+const CELLS: usize = Compiled::<0>::cells(STREAMS_MAX * (VARY_MAX + 1), STREAMS_MAX * (VALUES_MAX + SIZES_MAX + 1));
+
+/// What goes on from packet to packet, in the plan's order.
+struct Going<'g> {
+    streams: &'g mut [Option<Stream>; STREAMS_MAX],
+    choice: Option<&'g Weighted<STREAMS_MAX>>,
+    gaps: Option<(&'g mut Gaps, &'g mut u16)>,
+}
+
+impl Kept for Going<'_> {
+    const CELLS: usize = CELLS;
+
+    fn count(&self) -> usize {
+        self.streams.iter().flatten().map(Stream::count).sum()
+    }
+
+    fn keep(&mut self, cells: &mut Cells<'_>) {
+        if let Some(choice) = self.choice {
+            cells.choice(choice);
+        }
+        self.streams.iter_mut().flatten().for_each(|stream| stream.keep(cells));
+        if let Some((gaps, before)) = &mut self.gaps {
+            cells.gaps(gaps, before);
         }
     }
 }
 
 impl StreamGen {
+    /// The length of all packets, where one stream makes them and nothing else is to be done for each of them.
+    fn only_len(&self) -> Option<u16> {
+        match &self.streams {
+            [Some(stream), None, ..] if self.gaps.is_none() => stream.only_len(),
+            _ => None,
+        }
+    }
+
     /// A single stream of one length, which is checked for all rooms at once.
     fn send_sized(&mut self, rooms: &mut Rooms<'_>, len: u16) {
-        let ([Some(stream), ..], Some(rooms)) = (&mut self.streams, rooms.sized::<FRAME_MIN>(len)) else { return };
+        let Some(rooms) = rooms.sized::<FRAME_MIN>(len) else { return };
         let rooms = rooms.limit(self.remaining);
         let sent = rooms.len() as u64;
         // The generator's state lives in a local variable, so that it is not stored for each draw.
@@ -132,8 +170,10 @@ impl StreamGen {
         let rooms = if self.is_ready {
             Some(rooms)
         } else {
-            self.compiled.run(rooms, stream.program(), &mut random, self.verdict)
+            let mut going = Going { streams: &mut self.streams, choice: None, gaps: None };
+            self.compiled.run(rooms, &mut going, &mut random, self.verdict)
         };
+        let [Some(stream), ..] = &mut self.streams else { return };
         for mut room in rooms.into_iter().flatten() {
             if !self.is_ready {
                 if self.fill == Fill::Always {
@@ -152,8 +192,27 @@ impl StreamGen {
         BYTES.add(sent * u64::from(len));
     }
 
+    /// Packets of any lengths, streams and gaps, by machine code. Says whether there is some.
+    fn send_compiled(&mut self, rooms: &mut Rooms<'_>) -> bool {
+        let Some(rooms) = rooms.any() else { return false };
+        let rooms = rooms.limit(self.remaining);
+        let sent = rooms.len() as u64;
+        let gaps = self.gaps.as_mut().map(|gaps| (gaps, &mut self.before));
+        let mut going = Going { streams: &mut self.streams, choice: self.choice.as_ref(), gaps };
+        if self.compiled.run(rooms, &mut going, &mut self.random, self.verdict).is_some() {
+            return false;
+        }
+        self.remaining -= sent;
+        PACKETS.add(sent);
+        BYTES.add(self.compiled.bytes());
+        true
+    }
+
     /// Packets of any lengths, streams and gaps.
     fn send_any(&mut self, rooms: &mut Rooms<'_>) {
+        if self.send_compiled(rooms) {
+            return;
+        }
         let first = self.remaining;
         let mut random = self.random;
         let mut bytes = 0;

@@ -3,10 +3,10 @@
 use crate::config::{Checksums, VARY_MAX};
 use perigee_guest::abi::PortInfo;
 use perigee_guest::config::List;
-use perigee_guest::vary::{Draw, Place, Program, Spec, Values};
+use perigee_guest::vary::{self, Cells, Draw, Place, Plan, Program, Spec, Values};
 use perigee_guest::wire::checksum::{self, Asked, Prepared};
 use perigee_guest::wire::{Layers, Places};
-use perigee_guest::{Buffer, Lcg64, Refusal, Setup, Text};
+use perigee_guest::{Lcg64, Refusal, Setup, Text};
 
 /// Longest template.
 const TEMPLATE_MAX: usize = 1536;
@@ -18,6 +18,10 @@ const LINK_MAX: u64 = 22;
 const FRAME_MAX_8023: u64 = 2_000;
 /// Values of all lists in a stream's `vary`.
 pub(crate) const VALUES_MAX: usize = 128;
+/// Values and weights of a stream's `sizes`.
+pub(crate) const SIZES_MAX: usize = 32;
+/// Headers whose lengths follow the packet's.
+const LENGTHS_MAX: usize = 8;
 
 /// A stream.
 #[derive(Clone, Copy)]
@@ -48,7 +52,7 @@ pub(crate) struct Sums {
 /// Lengths that vary, and their bounds.
 #[derive(Clone, Copy)]
 struct Sizes {
-    draw: Values<32>,
+    draw: Values<SIZES_MAX>,
     least: u16,
     most: u16,
     /// Lengths must be so much more than a multiple of a unit: `(unit, more)`.
@@ -223,22 +227,52 @@ impl Stream {
         }
     }
 
-    /// Writes the plan of which the host makes machine code.
-    pub(crate) fn plan(&self, plan: &mut Buffer<'_>) -> Result<(), Refusal> {
-        if self.sizes.is_some() {
-            return Err(Refusal::new("sizes vary"));
+    /// Writes the plan of which the host makes machine code: with the template, where that is written into each packet.
+    pub(crate) fn plan(&self, plan: &mut Plan<'_, '_>, writes_template: bool) -> Result<(), Refusal> {
+        let template = self.template.get(..usize::from(self.len)).filter(|_| writes_template).unwrap_or_default();
+        let stream = vary::Stream { len: self.len, asked: self.asked, template, ..vary::Stream::default() };
+        let Some(sizes) = &self.sizes else {
+            let varies = !self.program.is_empty();
+            if self.has_sums && self.prepared.is_none() && varies {
+                return Err(Refusal::new("a checksum goes through the whole packet"));
+            }
+            return plan
+                .stream(&self.program, &vary::Stream { sums: self.prepared.as_ref().filter(|_| varies), ..stream });
+        };
+        // What stays is summed up over a packet that has all that varies, of whole words.
+        let full = usize::from(self.len).max(self.program.end() as usize).next_multiple_of(2);
+        let (mut bytes, mut places) = (self.template, self.places);
+        let bytes = bytes.get_mut(..full).ok_or_else(|| Refusal::new("an item is written behind byte 1536"))?;
+        let (mut lengths, mut used) = ([(0, 0); LENGTHS_MAX], 0);
+        let found = places.lengths(bytes, &|byte| self.program.writes(byte), &mut |at, less| {
+            *lengths.get_mut(used)? = (at, less);
+            used += 1;
+            Some(())
+        });
+        let lengths = lengths.get(..used).filter(|_| found.is_some() && places.set_len(bytes).is_ok());
+        let lengths = lengths.ok_or_else(|| {
+            Refusal::new("a header says in its own way how long packets of different sizes are, or its type varies")
+        })?;
+        let changes = |byte: usize| {
+            let is_length = |&(at, _): &(u16, u16)| usize::from(at) == byte || usize::from(at) + 1 == byte;
+            self.program.writes(byte) || lengths.iter().any(is_length)
+        };
+        let sums = if self.has_sums { Prepared::new(bytes, &places, &changes) } else { None };
+        if self.has_sums && !sums.as_ref().is_some_and(|sums| sums.fits(sizes.least)) {
+            return Err(Refusal::new("a checksum goes through the whole packet, and sizes vary"));
         }
-        if self.has_sums && self.prepared.is_none() && !self.program.is_empty() {
-            return Err(Refusal::new("a checksum goes through the whole packet"));
-        }
-        let prepared = self.prepared.as_ref().filter(|_| !self.program.is_empty());
-        self.program.plan(self.len, prepared, self.asked, plan)
+        let drawn = Some(sizes.draw.as_len(sizes.least, sizes.most, sizes.grid));
+        plan.stream(&self.program, &vary::Stream { drawn, lengths, sums: sums.as_ref(), ..stream })
     }
 
-    /// What varies.
-    #[inline]
-    pub(crate) fn program(&mut self) -> &mut Program<VARY_MAX, VALUES_MAX> {
-        &mut self.program
+    /// Items that its plan has.
+    pub(crate) fn count(&self) -> usize {
+        vary::Kept::count(&self.program) + usize::from(self.sizes.is_some())
+    }
+
+    /// Moves what goes on from packet to packet.
+    pub(crate) fn keep(&mut self, cells: &mut Cells<'_>) {
+        cells.stream(&mut self.program, self.sizes.as_mut().map(|sizes| &mut sizes.draw));
     }
 
     /// The checksums that are asked of the way out.

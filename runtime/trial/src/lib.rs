@@ -43,7 +43,8 @@ use perigee_core::HEADROOM;
 use perigee_core::clock::Clock;
 use perigee_core::held::Held;
 use perigee_core::judge::MIN_LEN;
-use perigee_wasm::compile::translate;
+use perigee_load::Loader;
+use perigee_wasm::compile::{Native, translate};
 use perigee_wasm::fields;
 use perigee_wasm::host::{Host, LogQueue};
 use perigee_wasm::instance::{Callback, Instance, Refusal};
@@ -158,20 +159,36 @@ impl Trial {
     pub fn start(subject: &Subject, setting: &Setting) -> Result<Self, Failure> {
         let mut trial = Self::of(&subject.module, subject.limits, setting)?;
         if subject.is_compiled_here {
-            trial.compile_fields(&subject.module)?;
+            trial.compile_fields(&subject.module, |module, wasm| translate(module.pre.module().engine(), wasm))?;
         }
         Ok(trial)
     }
 
+    /// As [`Self::start`], and has what a generator varies compiled by `loader`, where it tells a plan of that.
+    ///
+    /// # Errors
+    /// As for [`Self::start`], and where the plan breaks the ABI.
+    pub fn start_compiled(subject: &Subject, setting: &Setting, loader: &Loader) -> Result<Self, Failure> {
+        let mut trial = Self::of(&subject.module, subject.limits, setting)?;
+        trial.compile_fields(&subject.module, |module, wasm| {
+            loader.compile_fields(module.pre.module().engine(), wasm)
+        })?;
+        Ok(trial)
+    }
+
     /// Has what a generator varies compiled, where it tells a plan of that, as a run does.
-    fn compile_fields(&mut self, module: &Module) -> Result<(), Failure> {
+    fn compile_fields(
+        &mut self,
+        module: &Module,
+        compile: impl FnOnce(&Module, &[u8]) -> Result<Native, String>,
+    ) -> Result<(), Failure> {
         let plan = match self.instance.plan() {
             Ok(Some(plan)) => plan,
             Ok(None) | Err(Refusal::No(_)) => return Ok(()),
             Err(refusal) => return Err(refusal.into()),
         };
         let linked = fields::compile(&plan).and_then(|program| {
-            let native = translate(module.pre.module().engine(), &program.wasm)?;
+            let native = compile(module, &program.wasm)?;
             self.instance.link(module.describe(), &program, &native)
         });
         linked.map_err(Failure::Broken)?;

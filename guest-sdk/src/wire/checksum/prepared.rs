@@ -2,13 +2,18 @@
 
 use super::pseudo::{Addresses, addresses, enclosing};
 use super::{finish, fold, for_udp};
-use crate::wire::{Cover, Field, Place, Places, Role, protocol};
+use crate::wire::{Cover, Field, Header as _, OwnSum, Place, Places, Role, Sctp, protocol};
 use core::ops::Range;
 
 /// Most checksums in a packet.
 const SUMS: usize = 8;
 /// Most changing words, each counted for every checksum that covers it.
 const WORDS: usize = 48;
+/// Longest packet with a checksum of its own kind.
+const OWN_MAX: usize = 1536;
+/// Where SCTP's checksum stands in its header, and the bytes that it has.
+const SCTP_SUM: usize = 8;
+const SCTP_SUM_LEN: usize = 4;
 
 /// The checksums of all packets that differ from a template in known bytes. They are written as by [`super::fill_places`],
 /// but the rest of the packet is not looked at again.
@@ -32,6 +37,8 @@ const WORDS: usize = 48;
 pub struct Prepared {
     sums: [Known; SUMS],
     len: usize,
+    /// Length of the template.
+    full: u16,
     /// The first bytes of changing words, in the order of the checksums.
     words: [u16; WORDS],
 }
@@ -43,21 +50,38 @@ struct Known {
     at: u16,
     /// The sum of all that does not change.
     sum: u32,
+    /// What of it lies outside of `range`.
+    before: u32,
+    /// What it covers beside addresses: first byte, and the one behind the last.
+    range: (u16, u16),
+    /// The length that a pseudo-header has.
+    pseudo_len: u16,
     /// The number of its changing words.
     words: usize,
     is_udp: bool,
+    /// Instead of all these: a checksum of the header's own kind.
+    own: Option<OwnSum>,
 }
 
 impl Known {
-    const NOTHING: Self = Self { at: 0, sum: 0, words: 0, is_udp: false };
+    const NOTHING: Self =
+        Self { at: 0, sum: 0, before: 0, range: (0, 0), pseudo_len: 0, words: 0, is_udp: false, own: None };
+
+    /// Whether it has this byte.
+    fn has(&self, byte: usize) -> bool {
+        let at = usize::from(self.at);
+        (at..at + if self.own.is_some() { SCTP_SUM_LEN } else { 2 }).contains(&byte)
+    }
 }
 
 impl Prepared {
     /// Sums up a template with these headers, in which the bytes change for which `changes` says so. Nothing where that
-    /// does not help: with SCTP, or where too much changes, or the last byte of an odd number, or the route.
+    /// does not help: where too much changes, or the last byte of an odd number, or the route, or inside of a checksum that is none of RFC
+    /// 1071 and not SCTP's.
     #[must_use]
     pub fn new(packet: &[u8], places: &Places, changes: &dyn Fn(usize) -> bool) -> Option<Self> {
-        let mut prepared = Self { sums: [Known::NOTHING; SUMS], len: 0, words: [0; WORDS] };
+        let full = u16::try_from(packet.len()).ok()?;
+        let mut prepared = Self { sums: [Known::NOTHING; SUMS], len: 0, full, words: [0; WORDS] };
         let mut used = 0;
         // Inner checksums are among the words that change for those around them.
         for (index, place) in places.iter().enumerate().rev() {
@@ -75,23 +99,77 @@ impl Prepared {
                     }
                     (field, Some(number), [place.whole(), addresses.source, addresses.destination])
                 }
-                Cover::Own(_) => return None,
+                Cover::Own(own) => {
+                    let known = prepared.own(packet, place, own, &mut used, changes)?;
+                    prepared.push(known)?;
+                    continue;
+                }
             };
-            let mut known = Known { at: position(place, field)?, ..Known::NOTHING };
+            let whole = &ranges[0];
+            let range = (u16::try_from(whole.start).ok()?, u16::try_from(whole.end).ok()?);
+            let mut known = Known { at: position(place, field)?, range, ..Known::NOTHING };
             if let Some(number) = number {
-                known.sum = u32::from(number) + u32::try_from(place.whole().len()).ok()?;
+                known.sum = number.into();
+                known.pseudo_len = u16::try_from(place.whole().len()).ok()?;
                 known.is_udp = number == protocol::UDP;
             }
             let before = used;
-            for range in ranges {
+            // What lies outside of the header and what follows it comes first.
+            for range in ranges.into_iter().rev() {
+                known.before = fold(known.sum).into();
                 prepared.add(packet, range, &mut known, &mut used, changes)?;
             }
             known.words = used - before;
             known.sum = fold(known.sum).into();
-            *prepared.sums.get_mut(prepared.len)? = known;
-            prepared.len += 1;
+            prepared.push(known)?;
         }
         Some(prepared)
+    }
+
+    fn push(&mut self, known: Known) -> Option<()> {
+        *self.sums.get_mut(self.len)? = known;
+        self.len += 1;
+        Some(())
+    }
+
+    /// What is known of a checksum of the header's own kind: SCTP's, in words of four bytes.
+    #[inline(never)]
+    fn own(
+        &mut self,
+        packet: &[u8],
+        place: &Place,
+        own: OwnSum,
+        used: &mut usize,
+        changes: &dyn Fn(usize) -> bool,
+    ) -> Option<Known> {
+        let whole = place.whole();
+        if place.info != &Sctp::INFO || whole.len() < SCTP_SUM + SCTP_SUM_LEN {
+            return None;
+        }
+        let range = (u16::try_from(whole.start).ok()?, u16::try_from(whole.end).ok()?);
+        let at = range.0 + SCTP_SUM as u16;
+        let mut known = Known { at, range, own: Some(own), ..Known::NOTHING };
+        let mut bytes = [0; OWN_MAX];
+        let bytes = bytes.get_mut(..whole.len())?;
+        bytes.copy_from_slice(packet.get(whole.clone())?);
+        let changes = |byte: usize| changes(byte) || self.sums[..self.len].iter().any(|sum| sum.has(byte));
+        let mut words = self.words.get_mut(*used..)?.iter_mut();
+        for (word, first) in bytes.chunks_mut(SCTP_SUM_LEN).zip(whole.step_by(SCTP_SUM_LEN)) {
+            if first == usize::from(at) || !(first..first + word.len()).any(changes) {
+                continue;
+            }
+            if word.len() < SCTP_SUM_LEN {
+                return None;
+            }
+            word.fill(0);
+            *words.next()? = u16::try_from(first).ok()?;
+            known.words += 1;
+        }
+        *used += known.words;
+        // The sum of what stays is what stands there for it.
+        (own.fill)(bytes);
+        known.sum = u32::from_le_bytes(*bytes.get(SCTP_SUM..)?.first_chunk()?);
+        Some(known)
     }
 
     /// Adds what a checksum covers: as a number, or as a word that changes.
@@ -104,9 +182,7 @@ impl Prepared {
         changes: &dyn Fn(usize) -> bool,
     ) -> Option<()> {
         let inner = &self.sums[..self.len];
-        let changes = |byte: usize| {
-            changes(byte) || inner.iter().any(|sum| [sum.at, sum.at + 1].map(usize::from).contains(&byte))
-        };
+        let changes = |byte: usize| changes(byte) || inner.iter().any(|sum| sum.has(byte));
         for at in range.clone().step_by(2).filter(|&at| at != usize::from(known.at)) {
             let upper = *packet.get(at)?;
             let lower = if at + 1 < range.end { *packet.get(at + 1)? } else { 0 };
@@ -128,14 +204,43 @@ impl Prepared {
         self.len
     }
 
-    /// What [`Self::fill`] does, in the words of a plan for the host's compiler.
+    /// Length of the template.
     #[cfg(feature = "config")]
-    pub(crate) fn plan<E>(&self, push: &mut dyn FnMut(&[u64]) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn full(&self) -> u64 {
+        self.full.into()
+    }
+
+    /// Whether packets of other lengths have these checksums too, where the headers that reach to the template's end reach to theirs:
+    /// all checksums end there or in what the shortest packet has, and none is of a kind of its own.
+    #[must_use]
+    pub fn fits(&self, least: u16) -> bool {
+        let mut sums = self.sums.iter().take(self.len);
+        sums.all(|known| known.own.is_none() && (known.range.1 == self.full || known.range.1 <= least))
+    }
+
+    /// What [`Self::fill`] does, in the words of a plan for the host's compiler; for packets of other lengths, too, where `is_sized`.
+    #[cfg(feature = "config")]
+    pub(crate) fn plan<E>(&self, is_sized: bool, push: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        use perigee_abi::fields::{Sum, open, record, sum};
         let mut words = self.words.iter();
         for known in self.sums.iter().take(self.len) {
-            let (at, sum, is_udp) = (known.at.into(), known.sum.into(), known.is_udp.into());
-            push(&perigee_abi::fields::Sum { at, sum, is_udp, words: known.words as u64 }.to_words())?;
-            words.by_ref().take(known.words).try_for_each(|&at| push(&[at.into()]))?;
+            let (from, end) = known.range;
+            let mut plan = Sum { at: known.at.into(), words: known.words as u64, from: from.into(), ..Sum::default() };
+            plan.kind = match known.own {
+                Some(_) => sum::CRC32C,
+                None if known.is_udp => sum::UDP,
+                None => sum::INTERNET,
+            };
+            if known.own.is_some() {
+                (plan.sum, plan.end) = (known.sum.into(), end.into());
+            } else if is_sized && end == self.full {
+                (plan.sum, plan.before) = (known.sum.into(), known.before.into());
+                plan.open = if known.pseudo_len == 0 { open::PLAIN } else { open::WITH_LENGTH };
+            } else {
+                plan.sum = fold(known.sum + u32::from(known.pseudo_len)).into();
+            }
+            record(plan.to_words(), &mut *push)?;
+            words.by_ref().take(known.words).try_for_each(|&at| push(at.into()))?;
         }
         Ok(())
     }
@@ -145,7 +250,14 @@ impl Prepared {
     pub fn fill(&self, packet: &mut [u8]) {
         let mut words = self.words.iter();
         for known in self.sums.iter().take(self.len) {
-            let mut sum = known.sum;
+            if let Some(own) = known.own {
+                words.by_ref().take(known.words).for_each(drop);
+                if let Some(whole) = packet.get_mut(known.range.0.into()..known.range.1.into()) {
+                    (own.fill)(whole);
+                }
+                continue;
+            }
+            let mut sum = known.sum + u32::from(known.pseudo_len);
             for &at in words.by_ref().take(known.words) {
                 let word = packet.get(at.into()..).and_then(|rest| rest.first_chunk());
                 sum += word.map_or(0, |word| u32::from(u16::from_be_bytes(*word)));

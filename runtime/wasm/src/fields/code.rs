@@ -1,6 +1,6 @@
 //! Instructions, locals, and the state of the random generator while code is made.
 
-use super::{CELLS, PARAMETERS};
+use super::{CALLED_TYPE, CELLS, PARAMETERS};
 use perigee_abi::fields::cells;
 use wasm_encoder::{Function, InstructionSink, MemArg, ValType};
 
@@ -16,6 +16,9 @@ pub(super) struct Code {
     pub(super) random: Generator,
     /// Items of the plan: the pool lies behind their cells.
     items: usize,
+    /// Place of the module's own function in its table, and whether it is called.
+    called: u32,
+    calls: bool,
 }
 
 /// A generator whose state is in a local, or so many draws behind: a draw is computed from the last state that was written down,
@@ -59,8 +62,9 @@ impl Generator {
 }
 
 impl Code {
-    pub(super) fn new(items: usize) -> Self {
-        let mut code = Self { bytes: Vec::new(), locals: Vec::new(), random: Generator::new(0), items };
+    pub(super) fn new(items: usize, called: u32) -> Self {
+        let random = Generator::new(0);
+        let mut code = Self { bytes: Vec::new(), locals: Vec::new(), random, items, called, calls: false };
         code.random = Generator::new(code.local(ValType::I64));
         code
     }
@@ -119,6 +123,18 @@ impl Code {
         self.emit().i32_wrap_i64().i32_const(3).i32_shl().local_get(CELLS).i32_add().i64_load(at);
     }
 
+    /// Calls the module's own function: its parameters are on the stack.
+    pub(super) fn call(&mut self) {
+        self.calls = true;
+        let called = self.called.cast_signed();
+        self.emit().i32_const(called).call_indirect(0, CALLED_TYPE);
+    }
+
+    /// Whether the module's own function is called.
+    pub(super) fn calls(&self) -> bool {
+        self.calls
+    }
+
     pub(super) fn constant(&mut self, number: u64) {
         self.emit().i64_const(number.cast_signed());
     }
@@ -135,6 +151,7 @@ pub(super) fn at(offset: u64) -> MemArg {
     MemArg { offset, align: 0, memory_index: 0 }
 }
 
-fn word(number: usize) -> MemArg {
+/// A word that lies so many words behind the address on the stack.
+pub(super) fn word(number: usize) -> MemArg {
     at(number as u64 * 8)
 }

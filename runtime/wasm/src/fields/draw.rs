@@ -117,14 +117,14 @@ fn wide(code: &mut Code, count: u64, random: &mut Generator) {
 }
 
 /// Pushes an index by weights: Walker's alias method.
-pub(super) fn weighted(code: &mut Code, spec: &Item) {
+pub(super) fn weighted(code: &mut Code, table: u64, len: u64) {
     code.next_random();
-    code.emit().i64_const(32).i64_shr_u().i64_const(spec.table_len.cast_signed()).i64_mul();
+    code.emit().i64_const(32).i64_shr_u().i64_const(len.cast_signed()).i64_mul();
     let product = code.set_new();
     code.emit().local_get(product).i64_const(32).i64_shr_u();
     let index = code.set_new();
     code.emit().local_get(index);
-    code.load_pool(spec.table);
+    code.load_pool(table);
     let entry = code.set_new();
     code.emit().local_get(index).local_get(entry).i64_const(0xffff).i64_and();
     code.emit().local_get(product).i64_const(0xffff_ffff).i64_and();

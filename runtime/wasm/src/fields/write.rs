@@ -5,13 +5,16 @@
 
 use super::code::{Code, at};
 use perigee_abi::fields::Item;
-use wasm_encoder::ValType;
+use wasm_encoder::{BlockType, ValType};
 
 /// The words that were written into the packet, as far as no later word lies over them.
+#[derive(Clone, Debug)]
 pub(super) struct Written {
     /// Local with the packet's address.
     pub(super) addr: u32,
     pub(super) words: Vec<Word>,
+    /// Locals with lengths as they lie in memory, by what is subtracted from the packet's.
+    lengths: Vec<(u64, u32)>,
 }
 
 /// A word of the packet in a local of 64 bits, as it lies in memory.
@@ -24,11 +27,40 @@ pub(super) struct Word {
 
 impl Written {
     pub(super) fn new(addr: u32) -> Self {
-        Self { addr, words: Vec::new() }
+        Self { addr, words: Vec::new(), lengths: Vec::new() }
     }
 
-    /// Writes a value, which is `largest` at most, where an item says.
-    pub(super) fn write(&mut self, code: &mut Code, spec: &Item, value: u32, largest: u64) {
+    /// Writes an item's value, which is `largest` at most, where the packet has its place: surely where `len` is nothing.
+    pub(super) fn write_item(&mut self, code: &mut Code, spec: &Item, value: u32, largest: u64, len: Option<u32>) {
+        let Some(len) = len else {
+            self.write(code, spec, value, largest);
+            return;
+        };
+        let end = spec.first + spec.width;
+        code.emit().local_get(len).i64_const(end.cast_signed()).i64_ge_u().if_(BlockType::Empty);
+        self.write(code, spec, value, largest);
+        code.emit().end();
+    }
+
+    /// A local with the length `len` less so much as 16 bits lie in memory, the upper bits being 0.
+    pub(super) fn length(&mut self, code: &mut Code, len: u32, less: u64) -> u32 {
+        if let Some((_, local)) = self.lengths.iter().find(|(of, _)| *of == less) {
+            return *local;
+        }
+        code.emit().local_get(len).i64_const(less.cast_signed()).i64_sub();
+        let value = code.set_new();
+        swap(code, value, 2);
+        let local = code.set_new();
+        self.lengths.push((less, local));
+        local
+    }
+
+    /// Forgets what lies behind the first `len` bytes: not every packet has it.
+    pub(super) fn keep(&mut self, len: u64) {
+        self.words.retain(|word| word.first + word.width <= len);
+    }
+
+    fn write(&mut self, code: &mut Code, spec: &Item, value: u32, largest: u64) {
         if spec.width == 9 {
             self.write_nine(code, spec, value);
             return;

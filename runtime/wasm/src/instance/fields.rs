@@ -36,7 +36,9 @@ impl Instance {
         let module = revive(store.engine(), native)?;
         tell_profile(&of.name, &of.origin.sha256, &module);
         let said = |e: wasmtime::Error| format!("its compiled fields do not start: {e:#}");
-        let made = wasmtime::Instance::new(&mut *store, &module, &[Extern::Memory(self.memory)]).map_err(said)?;
+        let imports = [Extern::Memory(self.memory), Extern::Table(table)];
+        let imports = &imports[..if program.calls { 2 } else { 1 }];
+        let made = wasmtime::Instance::new(&mut *store, &module, imports).map_err(said)?;
         let function = made.get_func(&mut *store, FUNCTION).ok_or("its compiled fields have no function")?;
         table.set(&mut *store, program.slot.into(), Ref::Func(Some(function))).map_err(said)
     }
