@@ -49,7 +49,7 @@ use quiet::{Floor, Plan};
 use report::{Instructions, Report};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Measures modules against the same work in C. Build the modules first: ./x build-modules (./x bench does it)
 #[derive(Parser)]
@@ -276,7 +276,9 @@ fn turns(args: &Args) -> Vec<&'static str> {
 fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     for (part, name, measure) in PARTS.into_iter().filter(|(part, ..)| args.wants(*part)) {
         lab.part = name;
+        let begun = Instant::now();
         measure(lab, args.quick).with_context(|| format!("{part:?}"))?;
+        println!("\n{name}: {:.0} s", begun.elapsed().as_secs_f64());
     }
     Ok(())
 }

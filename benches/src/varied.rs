@@ -21,7 +21,7 @@ const PACKETS: u32 = BURSTS * BURST as u32;
 /// Packets that come one after the other before the first one comes again. More than some 29,000 do not fit the window that a module has
 /// where it asks for no other.
 const SETS: [(u32, &str); 2] = [(1_023, "set:L2"), (16_383, "set:L3")];
-/// As many as fit the window of 512 MiB that `benches/modules/far` asks for: 936 in each 2 MiB but one.
+/// About as many as fit the window of 512 MiB that `benches/modules/far` asks for: each 2 MiB have 936 rooms.
 const FAR: u32 = 232_000;
 /// Of the module that has it.
 const MEMORY: &str = "1G";

@@ -17,7 +17,9 @@ pub(super) const PARTS: [Part; 10] = [
         about: "Burst 64, 60 bytes. A module beside C and beside Rust on the same pool, beside C on ordinary mbufs, beside LuaJIT with FFI structs as \
                 scripts for MoonGen are written, beside DPDK's testpmd and beside eBPF; and what other decisions would have cost the module's call. \
                 `route-100k` on packets in memory is the guest's part alone: the router's call beside a program of eBPF that checks and changes the \
-                same. testpmd is a process of its own, and its figures are of windows of time: nothing says whether the core was quiet.",
+                same. testpmd is a process of its own, and its figures are of windows of time: nothing says whether the core was quiet. \
+                Without huge pages DPDK gives each ordinary mbuf a page of its own and begins it at the same place there, so all their headers fall into one set of \
+                the L1 cache: testpmd's do, and those of `c, mbufs`; those of Perigee's window do not.",
         why: "The guest's own part is below the twin's, so what is missed is the way to the module and back: a part of a burst's fixed cost, descriptors \
               that are written and read, and the rest of the loop (\"A burst taken apart\", below). Beside LuaJIT the aim is far below the twin in C; \
               where C itself misses it, ports and pool take more of the whole than the script does. The eBPF programs check what the router's fast \
