@@ -5,6 +5,8 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=twin.c");
     println!("cargo:rerun-if-changed=twin.h");
+    println!("cargo:rerun-if-changed=packets.c");
+    println!("cargo:rerun-if-changed=plain.c");
     println!("cargo:rerun-if-changed=step.c");
     println!("cargo:rerun-if-changed=functions");
     println!("cargo:rerun-if-changed=opponents.c");
@@ -17,7 +19,7 @@ fn main() {
     let mut build = cc::Build::new();
     let functions = ["packets", "router", "nat", "acl", "balancer", "stash"];
     build.files(functions.map(|name| format!("functions/{name}.c")));
-    build.files(["twin.c", "step.c", "opponents.c"]).opt_level(3).warnings(true);
+    build.files(["twin.c", "packets.c", "plain.c", "step.c", "opponents.c"]).opt_level(3).warnings(true);
     // DPDK's headers are packed, and x86 reads at any address: DPDK itself is built so.
     build.flag_if_supported("-Wno-address-of-packed-member");
     for flag in String::from_utf8_lossy(&output.stdout).split_whitespace() {

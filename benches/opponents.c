@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Lua 5.1's functions, found when the benchmark runs: nobody has to have them to build it. */
 struct lua {
@@ -137,12 +138,24 @@ void lua_free(void *memory)
 	free(lua);
 }
 
-void *bpf_new(const uint64_t *instructions, uint32_t n)
+void *bpf_new(const uint64_t *instructions, uint32_t n, const struct bpf_table *tables, uint32_t table_count)
 {
-	struct rte_bpf_prm param = { .ins = (const struct ebpf_insn *)instructions, .nb_ins = n };
+	static const char *const names[BPF_TABLES] = { "table0", "table1", "table2", "table3" };
+	struct rte_bpf_xsym symbols[BPF_TABLES];
+	struct rte_bpf_prm param = { .ins = (const struct ebpf_insn *)instructions, .nb_ins = n, .xsym = symbols, .nb_xsym = table_count };
 	struct rte_bpf_jit jit = { 0 };
 	struct rte_bpf *bpf;
 
+	if (table_count > BPF_TABLES)
+		return NULL;
+	memset(symbols, 0, sizeof(symbols));
+	for (uint32_t i = 0; i < table_count; i++) {
+		symbols[i].name = names[i];
+		symbols[i].type = RTE_BPF_XTYPE_VAR;
+		symbols[i].var.val = (void *)(uintptr_t)tables[i].bytes;
+		symbols[i].var.desc.type = RTE_BPF_ARG_PTR;
+		symbols[i].var.desc.size = tables[i].len;
+	}
 	param.prog_arg.type = RTE_BPF_ARG_PTR;
 	param.prog_arg.size = 60;
 	bpf = rte_bpf_load(&param);
@@ -208,4 +221,17 @@ void rbpf_close(void *memory)
 	if (rbpf->library != NULL)
 		dlclose(rbpf->library);
 	free(rbpf);
+}
+
+void l3_restore(struct rte_mbuf **bufs, uint32_t n, const uint8_t *frame, const uint64_t *changes)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t *data = rte_pktmbuf_mtod(bufs[i], uint8_t *);
+		uint32_t destination = (uint32_t)changes[i];
+		uint16_t checksum = (uint16_t)(changes[i] >> 32);
+
+		memcpy(data, frame, 60);
+		memcpy(data + 30, &destination, sizeof(destination));
+		memcpy(data + 24, &checksum, sizeof(checksum));
+	}
 }

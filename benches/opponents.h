@@ -14,8 +14,15 @@ uint64_t lua_run(void *lua, const char *work, struct rte_mempool *pool, uint16_t
                  uint64_t room);
 void lua_free(void *lua);
 
-/* DPDK's eBPF: a program that gets the packet's bytes, as machine code; NULL where it is refused. */
-void *bpf_new(const uint64_t *instructions, uint32_t n);
+/* Memory that a program of eBPF reads beside the packet, by its address. */
+struct bpf_table {
+	const void *bytes;
+	uint64_t len;
+};
+enum { BPF_TABLES = 4 };
+
+/* DPDK's eBPF: a program that gets the packet's bytes, as machine code; NULL where it is refused. At most BPF_TABLES tables, which stay. */
+void *bpf_new(const uint64_t *instructions, uint32_t n, const struct bpf_table *tables, uint32_t table_count);
 /* DPDK's program on each packet. */
 void bpf_each(void *bpf, struct rte_mbuf **bufs, uint32_t n);
 void bpf_free(void *bpf);
@@ -24,5 +31,8 @@ void bpf_free(void *bpf);
 void *rbpf_open(const char *library, const uint8_t *program, uint64_t len);
 void rbpf_run(void *rbpf, struct rte_mbuf **bufs, uint32_t n);
 void rbpf_close(void *rbpf);
+
+/* Writes a frame of 60 bytes over each packet, with another destination and IPv4 checksum: the low four bytes of a change, and the next two. */
+void l3_restore(struct rte_mbuf **bufs, uint32_t n, const uint8_t *frame, const uint64_t *changes);
 
 #endif

@@ -230,6 +230,8 @@ uint64_t twin_run(struct twin *t, uint32_t bursts)
 		return generate(t, bursts, TWIN_EIGHT);
 	case TWIN_MAC_SWAP:
 		return forward(t, bursts, TWIN_MAC_SWAP);
+	case TWIN_SUM:
+		return forward(t, bursts, TWIN_SUM);
 	default:
 		return forward(t, bursts, TWIN_NOTHING);
 	}
@@ -253,80 +255,7 @@ uint64_t twin_floor(struct twin *t, uint32_t bursts)
 
 void twin_kernel(struct twin *t, struct rte_mbuf **bufs, uint32_t n) { kernel(t, bufs, n, t->work); }
 
-/* Puts n fresh packets into a port whose tx leads to its own rx. */
-uint64_t twin_fill(struct twin *t, uint32_t n)
-{
-	uint64_t sent = 0;
-
-	while (sent < n) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(t->pool);
-
-		if (m == NULL)
-			break;
-		set_len(m, t->len);
-		if (rte_eth_tx_burst(t->port, 0, &m, 1) != 1) {
-			rte_pktmbuf_free(m);
-			break;
-		}
-		sent++;
-	}
-	return sent;
-}
-
-/* Takes them out again. */
-uint64_t twin_drain(struct twin *t)
-{
-	struct rte_mbuf *bufs[MAX_BURST];
-	uint64_t all = 0;
-	uint16_t n;
-
-	while ((n = rte_eth_rx_burst(t->port, 0, bufs, MAX_BURST)) != 0) {
-		rte_pktmbuf_free_bulk(bufs, n);
-		all += n;
-	}
-	return all;
-}
-
-/* Random bytes, and lengths from t->len on, each `step` longer than the one before. */
-void twin_random(struct twin *t, struct rte_mbuf **bufs, uint32_t n, uint32_t step)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		char *data = rte_pktmbuf_mtod(bufs[i], char *);
-
-		set_len(bufs[i], t->len + i * step);
-		for (uint16_t at = 0; at < bufs[i]->data_len; at++) {
-			t->random = t->random * 6364136223846793005ULL + 1442695040888963407ULL;
-			data[at] = (char)(t->random >> 56);
-		}
-	}
-}
-
-/* One number for the last four bytes of all packets. */
-uint64_t twin_results(struct rte_mbuf **bufs, uint32_t n)
-{
-	uint64_t all = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t result;
-
-		memcpy(&result, rte_pktmbuf_mtod_offset(bufs[i], char *, bufs[i]->data_len - sizeof(result)), sizeof(result));
-		all = (all + result) * 6364136223846793005ULL;
-	}
-	return all;
-}
-
-/* The bytes of all packets one behind the other, as many as fit into `room`. Returns how many bytes all packets have. */
-uint64_t twin_copy(struct rte_mbuf **bufs, uint32_t n, uint8_t *to, uint64_t room)
-{
-	uint64_t all = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		if (all + bufs[i]->data_len <= room)
-			memcpy(to + all, rte_pktmbuf_mtod(bufs[i], char *), bufs[i]->data_len);
-		all += bufs[i]->data_len;
-	}
-	return all;
-}
+int twin_alloc(struct rte_mempool *pool, struct rte_mbuf **bufs, uint32_t n) { return rte_pktmbuf_alloc_bulk(pool, bufs, n); }
 
 void *twin_memory(uint64_t len) { return rte_zmalloc("twin", len, 4096); }
 void twin_memory_free(void *memory) { rte_free(memory); }

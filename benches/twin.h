@@ -36,11 +36,26 @@ uint64_t twin_fill(struct twin *t, uint32_t n);
 uint64_t twin_drain(struct twin *t);
 void twin_random(struct twin *t, struct rte_mbuf **bufs, uint32_t n, uint32_t step);
 uint64_t twin_results(struct rte_mbuf **bufs, uint32_t n);
+uint64_t twin_heads(struct rte_mbuf **bufs, uint32_t n);
 uint64_t twin_copy(struct rte_mbuf **bufs, uint32_t n, uint8_t *to, uint64_t room);
 void *twin_memory(uint64_t len);
 void twin_memory_free(void *memory);
 uint64_t twin_probe(void);
 void twin_record(struct twin_ring *ring, uint64_t ns, const uint8_t *from, uint32_t stride, uint32_t len, uint32_t n);
+
+/* For twins in Rust: a burst of packets, ready to be written. 0, or another number where the pool has not as many. */
+int twin_alloc(struct rte_mempool *pool, struct rte_mbuf **bufs, uint32_t n);
+
+/* An ordinary pool of DPDK's, and a net_null over it. NULL where DPDK refuses one of them: plain.c. */
+struct twin_plain {
+	struct rte_mempool *pool;
+	uint16_t port;
+	char name[46];
+};
+_Static_assert(sizeof(struct twin_plain) == 56, "RawPlain in plain.rs");
+int twin_plain_open(struct twin_plain *plain, const char *name, uint32_t rooms);
+/* Returns 0 where all packets came back. */
+int twin_plain_close(struct twin_plain *plain);
 
 /* step.c */
 int step_install(void);

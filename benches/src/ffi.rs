@@ -1,6 +1,7 @@
 //! The native side: the twins in `twin.c`, the pools that they are compared on, and the single-stepper in `step.c`.
 #![allow(unsafe_code, reason = "calls C, with the pools and mbufs that a `Loop` lends")]
 
+use crate::plain::Plain;
 use crate::shared::Shared;
 use anyhow::{Context, Result, ensure};
 use perigee_dpdk_sys as sys;
@@ -100,6 +101,7 @@ unsafe extern "C" {
     fn twin_drain(twin: *mut RawTwin) -> u64;
     fn twin_random(twin: *mut RawTwin, mbufs: *mut *mut c_void, n: u32, step: u32);
     fn twin_results(mbufs: *mut *mut c_void, n: u32) -> u64;
+    fn twin_heads(mbufs: *mut *mut c_void, n: u32) -> u64;
     fn twin_copy(mbufs: *mut *mut c_void, n: u32, to: *mut u8, room: u64) -> u64;
     fn twin_memory(len: u64) -> *mut u8;
     fn twin_memory_free(memory: *mut u8);
@@ -202,6 +204,17 @@ impl Twin {
         results
     }
 
+    /// One number for the first sixteen bytes of all packets that a chain has loaded.
+    pub(crate) fn heads(on: &mut Loop, chain: usize) -> u64 {
+        let mut heads = 0;
+        on.loaded(chain, |mbufs, n| {
+            // SAFETY:
+            // - the loop lends n live mbufs; rooms are longer than sixteen bytes.
+            heads = unsafe { twin_heads(mbufs, u32::try_from(n).unwrap_or(0)) };
+        });
+        heads
+    }
+
     /// Puts `n` packets of chain 0's pool into the port, whose tx leads to its own rx.
     pub(crate) fn fill(&mut self, on: &mut Loop, n: u32) -> Result<()> {
         // SAFETY:
@@ -223,6 +236,16 @@ impl Twin {
         self.at(on, 0).pool = pool.pool.as_ptr().cast();
         // SAFETY:
         // - the pool lives, and its rooms hold more than the twin writes; the port is the loop's, as for `run`.
+        unsafe { twin_run(&raw mut self.raw, bursts) }
+    }
+}
+
+impl Twin {
+    /// The whole loop on ordinary mbufs and their own port.
+    pub(crate) fn run_plain(&mut self, plain: &Plain, bursts: u32) -> u64 {
+        (self.raw.pool, self.raw.port) = plain.parts();
+        // SAFETY:
+        // - pool and port live as long as `plain`, and nobody else uses them; rooms hold more than the twin writes.
         unsafe { twin_run(&raw mut self.raw, bursts) }
     }
 }

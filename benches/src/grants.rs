@@ -23,6 +23,14 @@ const CASES: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// What is told of them: a row, the chain with it and the one without, and how many cycles are aimed at.
+const PRICES: [(&str, usize, usize, f64); 4] = [
+    ("price:rate", 1, 0, 3.0),
+    ("price:domain", 2, 0, 22.0),
+    ("price:source", 3, 2, 35.0),
+    ("price:sources", 4, 2, 35.0),
+];
+
 /// Measures the chains.
 pub(crate) fn measure(lab: &mut Lab) -> Result<()> {
     println!("{}", report::head("Grants and trust domains: a generator and a stage, by what the stage is granted"));
@@ -52,9 +60,8 @@ fn tell(lab: &mut Lab, figures: &[Figures]) {
         lab.add(Measurement::new(what(variant), *figure).beside(twin));
     }
     let quiet = chains.iter().map(|f| f.quiet_slices).min().unwrap_or(0);
-    let prices = [("price:rate", 1, 0), ("price:domain", 2, 0), ("price:source", 3, 2), ("price:sources", 4, 2)];
-    for (name, with, without) in prices {
+    for (name, with, without, aim) in PRICES {
         let price = chains[with].cycles - chains[without].cycles;
-        lab.add(Measurement::derived(what(name), price, quiet));
+        lab.add(Measurement::derived(what(name), price, quiet).aim_at(aim));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     lcore: u32,
     /// Rooms of the ports and generators that come later.
     pool: u32,
+    /// What modules that come later may have of memory.
+    memory: &'static str,
     target: Target,
 }
 
@@ -49,7 +51,8 @@ impl Setup {
         let memory = lab.eal_memory;
         let text =
             format!("[run]\nburst = {burst}\ntick = \"{tick}\"\nwatchdog = \"30s\"\neal_memory = \"{memory}\"\n");
-        Self { text, ports: Vec::new(), rings: Vec::new(), lcore: lab.cpu, pool: POOL, target: Target::Host }
+        let (ports, rings, memory) = (Vec::new(), Vec::new(), "256M");
+        Self { text, ports, rings, lcore: lab.cpu, pool: POOL, memory, target: Target::Host }
     }
 
     /// Its modules are compiled to the same code on all machines of a kind.
@@ -65,6 +68,11 @@ impl Setup {
     /// With so many rooms for what comes later.
     pub(crate) fn pool(self, rooms: u32) -> Self {
         Self { pool: rooms, ..self }
+    }
+
+    /// With so much memory for modules that come later, in place of what they have where nothing is said.
+    pub(crate) fn memory(self, memory: &'static str) -> Self {
+        Self { memory, ..self }
     }
 
     /// A port, called like its device. Its number is its place.
@@ -108,10 +116,10 @@ impl Setup {
 
     fn file(mut self, name: &str, file: &str, config: &str) -> Self {
         let _ = write!(self.text, "[[module]]\nname = \"{name}\"\nfile = \"{file}\"\n");
-        let (ports, rings) = (&self.ports, &self.rings);
+        let (ports, rings, memory) = (&self.ports, &self.rings, self.memory);
         let _ = writeln!(
             self.text,
-            "grants = {{ tx = {ports:?}, rings = {rings:?}, deadline = \"10s\", hostcalls = [\"log\", \"counter\"] }}"
+            "grants = {{ memory = \"{memory}\", tx = {ports:?}, rings = {rings:?}, deadline = \"10s\", hostcalls = [\"log\", \"counter\"] }}"
         );
         if !config.is_empty() {
             let _ = writeln!(self.text, "config = {config}");

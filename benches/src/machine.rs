@@ -33,6 +33,23 @@ impl Machine {
     }
 }
 
+/// Bytes of the largest cache that the kernel tells of; 0 where it tells of none.
+pub(crate) fn largest_cache() -> u64 {
+    let caches = fs::read_dir("/sys/devices/system/cpu/cpu0/cache").into_iter().flatten().flatten();
+    caches.filter_map(|cache| bytes(&fs::read_to_string(cache.path().join("size")).ok()?)).max().unwrap_or(0)
+}
+
+/// A size as the kernel writes it, such as `32768K`.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let unit = match text.chars().last()? {
+        'K' => 1 << 10,
+        'M' => 1 << 20,
+        _ => return text.parse().ok(),
+    };
+    Some(text[..text.len() - 1].parse::<u64>().ok()? * unit)
+}
+
 /// Now, as in RFC 3339, in UTC.
 pub(crate) fn date() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -57,6 +74,14 @@ fn format_time(unix: u64) -> String {
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn sizes_of_caches_are_read() {
+        assert_eq!(
+            ["1024K\n", "300M", "512", "", "K"].map(bytes),
+            [Some(1 << 20), Some(300 << 20), Some(512), None, None]
+        );
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -3,6 +3,7 @@
 //! README.md says how to read the table. Slow figures are no failure: the exit code is 0 unless something does not work,
 //! and every loop that was measured is accounted for packet by packet.
 
+mod against;
 mod capture;
 mod checksums;
 mod dissect;
@@ -22,11 +23,13 @@ mod opponents;
 mod pacing;
 mod page;
 mod pieces;
+mod plain;
 mod pools;
 mod process;
 mod quiet;
 mod replay;
 mod report;
+mod rust_twin;
 mod sdk;
 mod shared;
 mod stages;
@@ -36,6 +39,7 @@ mod veth;
 mod watched;
 mod works;
 
+use against::Against;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use lab::Lab;
@@ -45,7 +49,7 @@ use quiet::{Floor, Plan};
 use report::{Instructions, Report};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Measures modules against the same work in C. Build the modules first: ./x build-modules (./x bench does it)
 #[derive(Parser)]
@@ -69,9 +73,14 @@ struct Args {
     /// Measure all parts: without, those of the headline alone, which takes a quarter of an hour
     #[arg(long, conflicts_with = "only")]
     all: bool,
-    /// Write docs/benchmark.md and its pictures from the results in this file, and measure nothing
-    #[arg(long, value_name = "FILE", exclusive = true)]
-    page: Option<PathBuf>,
+    /// Take turns with the build of another revision in this folder, and measure nothing else. `./x bench --against REVISION` makes it;
+    /// without --only: works, stages and grants
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["instructions", "all"])]
+    against: Option<PathBuf>,
+    /// Write docs/benchmark.md and its pictures from the results in these files, and measure nothing. Several files are of runs of
+    /// different parts on one machine, such as one with --against
+    #[arg(long, value_name = "FILE", value_delimiter = ',', exclusive = true)]
+    page: Vec<PathBuf>,
     /// Measure these parts only
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
@@ -141,8 +150,8 @@ fn main() -> ExitCode {
 }
 
 fn perform(args: &Args) -> Result<()> {
-    if let Some(results) = &args.page {
-        return page::write(results, &root()?);
+    if !args.page.is_empty() {
+        return page::write(&args.page, &root()?);
     }
     if args.instructions {
         instructions::with_common_functions()?;
@@ -152,16 +161,18 @@ fn perform(args: &Args) -> Result<()> {
     let huge = if machine.huge_pages { "with" } else { "without" };
     println!("{}, {} CPUs, Linux {}, {}, {huge} huge pages", machine.cpu, machine.cpus, machine.kernel, machine.dpdk);
     println!("measured on CPU {}; the probe's floor is {:.0} cycles", lab.cpu, lab.floor.cycles());
-    let mut instructions = Vec::new();
+    let (mut instructions, mut against) = (Vec::new(), None);
     if args.instructions {
         instructions = instructions::count(&mut lab)?;
+    } else if let Some(folder) = &args.against {
+        against = Some(against::measure(&lab, folder, &turns(args), args.quick)?);
     } else {
         measure(&mut lab, args)?;
     }
     let root = lab.root.clone();
     let lock = args.instructions.then(|| Lock::of(&instructions, &machine.dpdk, &root)).transpose()?;
     if let Some(file) = &args.json {
-        write(file, lab, machine, args.quick, instructions)?;
+        write(file, lab, machine, args.quick, (instructions, against))?;
     }
     match lock {
         Some(lock) if args.bless => lock.bless(&root),
@@ -170,7 +181,10 @@ fn perform(args: &Args) -> Result<()> {
     }
 }
 
-fn write(file: &Path, lab: Lab, machine: Machine, quick: bool, instructions: Vec<Instructions>) -> Result<()> {
+/// What is not measured by the laboratory itself: instructions, and rows beside another build.
+type Aside = (Vec<Instructions>, Option<Against>);
+
+fn write(file: &Path, lab: Lab, machine: Machine, quick: bool, (instructions, against): Aside) -> Result<()> {
     let report = Report {
         date: machine::date(),
         machine,
@@ -180,6 +194,7 @@ fn write(file: &Path, lab: Lab, machine: Machine, quick: bool, instructions: Vec
         results: lab.results,
         moments: lab.moments,
         instructions,
+        against,
     };
     let text = serde_json::to_string_pretty(&report)?;
     std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
@@ -209,7 +224,7 @@ fn root() -> Result<PathBuf> {
 }
 
 /// What is measured where nothing is said: burst 64, small packets, beside all opponents; then one thing varied.
-const HEADLINE: [Part; 8] = [
+const HEADLINE: [Part; 11] = [
     Part::Opponents,
     Part::Functions,
     Part::Works,
@@ -217,6 +232,9 @@ const HEADLINE: [Part; 8] = [
     Part::Stages,
     Part::Moments,
     Part::Pieces,
+    Part::Grants,
+    Part::Pacing,
+    Part::Measuring,
     Part::Fields,
 ];
 
@@ -246,10 +264,21 @@ const PARTS: [(Part, &str, Measure); 19] = [
     (Part::Fields, "fields", |lab, _| fields::measure(lab)),
 ];
 
+/// What both builds measure.
+fn turns(args: &Args) -> Vec<&'static str> {
+    let is_wanted = |(part, name, _): &(Part, &'static str, Measure)| match args.only.is_empty() {
+        true => against::PARTS.contains(name),
+        false => args.only.contains(part),
+    };
+    PARTS.iter().filter(|part| is_wanted(part)).map(|(_, name, _)| *name).collect()
+}
+
 fn measure(lab: &mut Lab, args: &Args) -> Result<()> {
     for (part, name, measure) in PARTS.into_iter().filter(|(part, ..)| args.wants(*part)) {
         lab.part = name;
+        let begun = Instant::now();
         measure(lab, args.quick).with_context(|| format!("{part:?}"))?;
+        println!("\n{name}: {:.0} s", begun.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -20,6 +20,11 @@ const REQUESTS: usize = 300;
 /// Stages of the chain beside which one with a single stage shows what each takes.
 const STAGES: usize = 16;
 
+/// Where `./x` writes how long a build took that had all before it.
+const FIRST_BUILD: &str = "target/first-build.json";
+/// Minutes that it may take, on so many CPUs.
+const BUILD: (f64, u64) = (6.0, 2);
+
 /// Measures all of them.
 pub(crate) fn measure(lab: &mut Lab, quick: bool) -> Result<()> {
     let few = |n: usize| if quick { n / 5 } else { n };
@@ -29,9 +34,21 @@ pub(crate) fn measure(lab: &mut Lab, quick: bool) -> Result<()> {
     found.extend(swaps(&bed, few(SWAPS))?);
     found.push(memory(&bed, few(5).max(1))?);
     found.push(answers(&bed, few(REQUESTS))?);
+    match first_build(&lab.root.join(FIRST_BUILD)) {
+        Some(moment) => found.push(moment),
+        None => println!("there is no row for a first build: ./x writes {FIRST_BUILD} when it makes one"),
+    }
     found.iter().for_each(|moment| println!("{}", moment.line()));
     lab.moments.extend(found);
     Ok(())
+}
+
+/// What `./x` wrote when it built all for the first time.
+fn first_build(file: &Path) -> Option<Moment> {
+    let told: Value = serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?;
+    let moment = Moment::new("first build of all", "min", vec![told["seconds"].as_f64()? / 60.0]);
+    let (minutes, cpus) = BUILD;
+    Some(if told["cpus"] == cpus { moment.aim(minutes) } else { moment })
 }
 
 /// From the start of the process until its lcores work, and from the wish to stop until it has ended.

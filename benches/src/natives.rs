@@ -21,6 +21,11 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// The destination, in the packet's order of bytes.
+    pub(crate) fn destination(&self) -> u32 {
+        self.destination
+    }
+
     pub(crate) fn new(protocol: u8, source: (Ipv4Addr, u16), destination: (Ipv4Addr, u16)) -> Self {
         Self {
             source: u32::from_ne_bytes(source.0.octets()),

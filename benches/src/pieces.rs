@@ -2,6 +2,7 @@
 
 use crate::ffi::{Twin, Work};
 use crate::lab::{Lab, Setup};
+use crate::opponents::EPOCHS;
 use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use crate::works::{generator_config, polls};
@@ -15,6 +16,11 @@ pub(crate) const CHAINS: [(Work, &str); 3] =
 pub(crate) const NOP: usize = 3;
 /// And one behind that, whose verdicts are of two kinds.
 pub(crate) const MIXED: usize = 4;
+
+/// What publish, crossing and collect may take of a packet; and what safety may, of the whole of this work.
+const BOUNDARY: f64 = 3.0;
+const SAFETY: f64 = 0.05;
+const SAFE: &str = "two-fields";
 
 /// Chains for all works, one with an empty module, and one with mixed verdicts.
 pub(crate) fn setup(lab: &Lab, tick: &str) -> Setup {
@@ -44,6 +50,12 @@ pub(crate) fn load(on: &mut Loop) -> Result<()> {
         on.call(chain, n);
     }
     Ok(())
+}
+
+/// What looks at the epoch cost that work, where the other decisions were measured before.
+fn epochs(lab: &Lab) -> Option<f64> {
+    let row = lab.results.iter().find(|row| row.part == "opponents" && row.work == SAFE && row.variant == EPOCHS)?;
+    Some((row.cycles - row.twin_cycles?).max(0.0))
 }
 
 /// Measures the pieces of each work.
@@ -125,7 +137,12 @@ fn tell(lab: &mut Lab, name: &str, p: &Pieces) {
     lab.add(measured("piece:publish", p.publish));
     lab.add(measured("piece:crossing", p.crossing));
     lab.add(measured("piece:collect", p.collect));
-    lab.add(derived("sum:boundary", boundary));
+    lab.add(derived("sum:boundary", boundary).aim_at(BOUNDARY));
+    if name == SAFE
+        && let Some(epochs) = epochs(lab)
+    {
+        lab.add(derived("sum:safety", p.collect.cycles + epochs).aim_at(p.poll.cycles * SAFETY));
+    }
     lab.add(derived("piece:guest", guest).beside(p.kernel));
     lab.add(derived("piece:rest", rest).beside_cycles(twin_rest));
 }

@@ -48,6 +48,8 @@ pub(crate) struct Figures {
     pub(crate) quiet_slices: usize,
     /// Median of the others.
     pub(crate) busy_cycles: Option<f64>,
+    /// By how many percent the slowest start's median is above the fastest one's; where there was one start, nothing.
+    pub(crate) starts_apart: Option<f64>,
 }
 
 impl Figures {
@@ -55,7 +57,7 @@ impl Figures {
     pub(crate) fn of_windows(mut cycles: Vec<f64>) -> Self {
         let mut at = |part| quantile(&mut cycles, part);
         let (cycles, p10, p90) = (at(0.5), at(0.1), at(0.9));
-        Self { cycles, p10, p90, quiet_slices: 0, busy_cycles: Some(cycles) }
+        Self { cycles, p10, p90, quiet_slices: 0, busy_cycles: Some(cycles), starts_apart: None }
     }
 
     /// From the 10th to the 90th percentile.
@@ -150,15 +152,23 @@ pub(crate) fn interleave_prepared<C>(
 
 /// Adds up the starts of a measurement: side by side.
 pub(crate) fn figures(starts: Vec<Vec<Samples>>) -> Vec<Figures> {
-    let mut sides: Vec<Samples> = Vec::new();
+    let mut sides: Vec<(Samples, Vec<f64>)> = Vec::new();
     for samples in starts {
-        sides.resize_with(samples.len(), Samples::default);
-        for (all, mut new) in sides.iter_mut().zip(samples) {
+        sides.resize_with(samples.len(), Default::default);
+        for ((all, medians), mut new) in sides.iter_mut().zip(samples) {
+            medians.push(figures_of(new.clone()).cycles);
             all.quiet.append(&mut new.quiet);
             all.busy.append(&mut new.busy);
         }
     }
-    sides.into_iter().map(figures_of).collect()
+    sides.into_iter().map(|(all, medians)| Figures { starts_apart: apart(&medians), ..figures_of(all) }).collect()
+}
+
+/// By how many percent the largest is above the smallest.
+fn apart(medians: &[f64]) -> Option<f64> {
+    let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (medians.len() > 1).then(|| (most / least - 1.0) * 100.0)
 }
 
 fn figures_of(mut samples: Samples) -> Figures {
@@ -169,7 +179,7 @@ fn figures_of(mut samples: Samples) -> Figures {
     }
     let cycles = quantile(&mut samples.quiet, 0.5);
     let (p10, p90) = (quantile(&mut samples.quiet, 0.1), quantile(&mut samples.quiet, 0.9));
-    Figures { cycles, p10, p90, quiet_slices, busy_cycles }
+    Figures { cycles, p10, p90, quiet_slices, busy_cycles, starts_apart: None }
 }
 
 /// The value below which `part` of the values are; `values` must not be empty.
@@ -213,6 +223,8 @@ mod test {
         let figures = figures(vec![vec![samples(41, 1); 2], vec![samples(60, 2); 2]]);
         assert_eq!(figures.len(), 2);
         assert_eq!((figures[1].quiet_slices, figures[1].cycles), (101, 35.0));
+        // Medians of 30 and of 40.
+        assert_eq!(figures[1].starts_apart.map(f64::round), Some(33.0));
     }
 
     #[test]

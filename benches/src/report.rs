@@ -1,5 +1,6 @@
 //! Results: a table for people, JSON for machines.
 
+use crate::against::Against;
 use crate::machine::Machine;
 use crate::quiet::Figures;
 use serde::Serialize;
@@ -99,7 +100,7 @@ impl Measurement {
 
     /// What follows from several measurements has a value, and no spread of its own.
     pub(crate) fn derived(what: (&str, &str, u16, &str), cycles: f64, quiet_slices: usize) -> Self {
-        let figures = Figures { cycles, p10: cycles, p90: cycles, quiet_slices, busy_cycles: None };
+        let figures = Figures { cycles, p10: cycles, p90: cycles, quiet_slices, busy_cycles: None, starts_apart: None };
         Self { p10: None, p90: None, spread: None, ..Self::new(what, figures) }
     }
 }
@@ -188,6 +189,9 @@ pub(crate) struct Report {
     pub(crate) moments: Vec<Moment>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) instructions: Vec<Instructions>,
+    /// Beside another build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) against: Option<Against>,
 }
 
 /// Three decimals: a thousandth of a cycle is finer than anything here.
@@ -236,8 +240,14 @@ pub(crate) fn aim(m: &Measurement) -> String {
 mod test {
     use super::*;
 
-    const FIGURES: Figures =
-        Figures { cycles: 24.0, p10: 23.75, p90: 24.25, quiet_slices: 500, busy_cycles: Some(40.0) };
+    const FIGURES: Figures = Figures {
+        cycles: 24.0,
+        p10: 23.75,
+        p90: 24.25,
+        quiet_slices: 500,
+        busy_cycles: Some(40.0),
+        starts_apart: None,
+    };
 
     #[test]
     fn a_measurement_has_what_readers_of_the_json_expect() {

@@ -2,12 +2,14 @@
 
 use crate::ffi::{Twin, Work};
 use crate::lab::{Lab, Setup};
-use crate::quiet::{SLICE, Samples, Side};
+use crate::quiet::{Figures, SLICE, Samples, Side};
 use crate::report::{self, Measurement};
 use anyhow::{Result, ensure};
 use perigee_runtime::bench::Loop;
 
 pub(crate) const BURSTS: [u16; 6] = [1, 8, 32, 64, 128, 256];
+/// What a burst may cost beside its packets, in cycles.
+const OF_BURST: f64 = 80.0;
 /// Packets that circle in a ring port.
 const IN_RING: u32 = 512;
 
@@ -76,10 +78,34 @@ pub(crate) fn measure(lab: &mut Lab, bursts: &[u16]) -> Result<()> {
     for case in &CASES {
         for &burst in bursts {
             let figures = lab.measure(|lab| one(lab, case, burst))?;
-            lab.add(Measurement::new((case.name, case.driver, burst, "wasm"), figures[0]).beside(figures[1]));
+            let row = Measurement::new((case.name, case.driver, burst, "wasm"), figures[0]).beside(figures[1]);
+            lab.add(case.aim(row, burst));
+            if case.work == Work::Template && burst <= 8 {
+                let more = (figures[0].cycles - figures[1].cycles) * f64::from(burst);
+                let what = (case.name, case.driver, burst, "price:burst");
+                lab.add(Measurement::derived(what, more, quiet_of(&figures)).aim_at(OF_BURST));
+            }
         }
     }
     Ok(())
+}
+
+fn quiet_of(figures: &[Figures]) -> usize {
+    figures.iter().map(|figures| figures.quiet_slices).min().unwrap_or(0)
+}
+
+impl Case {
+    /// What is aimed at beside C, where something is.
+    fn aim(&self, row: Measurement, burst: u16) -> Measurement {
+        match (self.work, self.driver, burst) {
+            (Work::Template, _, 64) => row.aim(1.05, 1.5),
+            (Work::TwoFields, _, 64) => row.aim(0.95, 0.0),
+            (Work::TwoFields, _, 8) => row.aim(1.10, 0.0),
+            (Work::MacSwap, "net_null", 64) => row.aim(1.15, 0.0),
+            (Work::MacSwap, "net_ring", 64) => row.aim(1.0, 4.0),
+            _ => row,
+        }
+    }
 }
 
 fn one(lab: &mut Lab, case: &Case, burst: u16) -> Result<Vec<Samples>> {

@@ -27,7 +27,11 @@ fn functions_do_what_their_twins_in_c_do() {
         "mac : maglev",
     ];
     assert_eq!(of("functions"), functions);
-    assert_eq!(of("varied")[..5], ["set:L2", "set:L3", "size:60", "size:590", "size:1514"]);
+    let varied = ["set:L2, 0.2 MiB", "set:L3, 3.0 MiB", "size:60", "size:590", "size:1514", "set:near, 1.6 MiB"];
+    // What lies in memory depends on the machine's caches.
+    let near: Vec<_> = of("varied").into_iter().filter(|name| !name.starts_with("set:memory")).collect();
+    assert_eq!(near[..6], varied);
     assert!(results.iter().all(|r| r["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0)), "{results:#?}");
-    assert!(results.iter().all(|r| r["aim"].is_number() || r["variant"] == "lcores:1"), "{results:#?}");
+    let has_none = |r: &Value| r["variant"] == "lcores:1" || r["work"] == "payload-scan";
+    assert!(results.iter().all(|r| r["aim"].is_number() != has_none(r)), "{results:#?}");
 }

@@ -19,6 +19,8 @@ fn figures(stats: &Value) -> Vec<(String, Value)> {
     let probes = ["sent", "in_time", "lost", "outstanding"].map(|key| stats["measured"][0]["probes"][key].clone());
     let ports = ["rx_packets", "tx_packets", "tx_bytes"].map(|key| stats["ports"][0][key].clone());
     let chains = [("received", 1), ("sent", 1), ("created", 0)].map(|(key, chain)| stats["chains"][chain][key].clone());
+    // Of polls that brought packets, so these stand still as well.
+    let phases = [stats["chains"][1]["phases"].clone()];
     let times = ["min_ns", "max_ns", "mean_ns", "percentiles"].map(|key| stats["measured"][0]["latency"][key].clone());
     let stream = ["sent", "sent_bytes", "late"].map(|key| stats["streams"][0][key].clone());
     let named =
@@ -27,6 +29,7 @@ fn figures(stats: &Value) -> Vec<(String, Value)> {
         named("probes", &probes),
         named("port", &ports),
         named("chain", &chains),
+        named("phases", &phases),
         named("latency", &times),
         named("stream", &stream),
     ]
@@ -57,6 +60,12 @@ fn all_that_tell_figures_tell_the_same() {
     same("perigee_stream_probes_total{stream=\"s\",fate=\"in_time\"}", &stats["measured"][0]["probes"]["in_time"]);
     same("perigee_stream_probes_lost{stream=\"s\"}", &stats["measured"][0]["probes"]["lost"]);
     same("perigee_port_packets_total{port=\"loop\",way=\"rx\"}", &stats["ports"][0]["rx_packets"]);
+    let (lcore, phases) = (&stats["chains"][1]["lcore"], &stats["chains"][1]["phases"]);
+    for phase in ["rx", "publish", "guest", "collect", "tx", "free"] {
+        let series = format!("perigee_chain_phase_cycles_total{{chain=\"fwd\",lcore=\"{lcore}\",phase=\"{phase}\"}}");
+        same(&series, &phases[phase]);
+    }
+    same(&format!("perigee_chain_phase_packets_total{{chain=\"fwd\",lcore=\"{lcore}\"}}"), &phases["packets"]);
     let longest = sample(&page, "perigee_stream_latency_seconds{stream=\"s\",from=\"real\",percentile=\"100\"}");
     assert!((longest * 1e9 - number(&stats["measured"][0]["latency"]["max_ns"])).abs() < 1.0, "{longest}");
 

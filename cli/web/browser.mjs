@@ -60,6 +60,12 @@ async function received(page) {
   return Number(cells[7]?.replace(/\D/g, ""));
 }
 
+/** The cells of a chain in the table of phases: its name, lcore, six phases, packets. */
+async function phases(page, chain) {
+  const row = page.locator("section.table", { hasText: "by phase" }).locator("tbody tr", { hasText: chain }).first();
+  return (await row.count()) > 0 ? (await row.locator("td").allTextContents()).map((cell) => cell.replace(/\s/g, "")) : [];
+}
+
 async function live(home) {
   writeFileSync(join(home, "live.toml"), CONFIG);
   const run = await perigee(["run", "live.toml"], home);
@@ -88,6 +94,10 @@ async function live(home) {
   await go(page, "ports");
   const before = await until("packets", () => received(page));
   await until("more packets", async () => (await received(page)) > before);
+
+  // Cycles by phase: some polls have been measured, and a module's call is a part of them.
+  await go(page, "chains");
+  await until("cycles of the module's call", async () => Number((await phases(page, "receive"))[4]) > 0);
 
   // Another rate, by the keys alone.
   await go(page, "streams");
@@ -154,6 +164,8 @@ async function many(home) {
   const context = await browser(join(home, "second"));
   const page = await open(context, served.url);
   await until("figures", async () => (await state(page)) === "live");
+  await go(page, "chains");
+  await until("cycles by phase", async () => (await phases(page, "c")).slice(2, 8).join() === "10,3,1900,0,20,1");
   await go(page, "modules");
   await until("the counters", async () => (await page.locator(".table .told").last().textContent()) === "10000");
   assert.ok((await page.locator("tbody tr").count()) < 150, "only rows that are seen are in the document");

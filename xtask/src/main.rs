@@ -4,6 +4,7 @@
 //! place that knows a WebAssembly toolchain.
 
 mod abi;
+mod against;
 mod codegen;
 mod command;
 mod conformance;
@@ -58,7 +59,8 @@ enum Task {
     },
     /// Measure each boundary against the same work in native code; arguments go to the benchmark (try -- --help)
     Bench {
-        /// Arguments of the benchmark, such as --json bench.json
+        /// Arguments of the benchmark, such as --json bench.json; `--against REVISION` builds that first, in target/against, and takes
+        /// turns with it
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
         args: Vec<OsString>,
     },

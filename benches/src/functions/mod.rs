@@ -7,7 +7,7 @@
 mod balancer;
 mod firewall;
 mod nat;
-mod router;
+pub(crate) mod router;
 
 use crate::lab::{Lab, Setup};
 use crate::natives::{Digest, Flow, Native};
@@ -24,7 +24,7 @@ const PACKETS: u32 = BURSTS * BURST as u32;
 /// What one stage costs today is allowed beside the twin, which is one function.
 const STAGE: f64 = 12.0;
 /// The MAC address to which packets go, and that of the port by which they leave.
-const OWN: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
+pub(crate) const OWN: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 
 /// How large tables are.
 #[derive(Clone, Copy, Debug)]

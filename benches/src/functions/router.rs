@@ -7,6 +7,7 @@ use crate::quiet::Samples;
 use anyhow::{Context, Result, ensure};
 use perigee_guest::Lcg64;
 use perigee_guest::wire::protocol;
+use perigee_runtime::bench::Loop;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -16,12 +17,12 @@ use std::sync::Arc;
 const LPM_MOST: u32 = 100_000;
 const SIZES: [Size; 2] = [Size { number: 100_000, name: "route-100k" }, Size { number: 1_000_000, name: "route-1m" }];
 const QUICK: [Size; 1] = [Size { number: 10_000, name: "route-10k" }];
-const HOPS: u8 = 16;
+pub(crate) const HOPS: u8 = 16;
 /// Changes that the module takes in one message.
 const BATCH: usize = 64;
 /// Packets' destinations: few, and many more than caches have lines.
-const HOT: usize = 8;
-const COLD: usize = 1 << 20;
+pub(crate) const HOT: usize = 8;
+pub(crate) const COLD: usize = 1 << 20;
 /// What the issue asks for.
 const TIMES: f64 = 1.25;
 
@@ -44,7 +45,7 @@ fn one(lab: &mut Lab, routes: &[Route], twins: &[Lookup]) -> Result<Vec<Samples>
     let setup = Setup::new(lab, BURST, "1ms").between([&ports[0], &ports[1]], "router", &config());
     let tables = || twins.iter().map(|by| Ok(Native::new(Some(table(routes, *by)?), OWN[0], BURST))).collect();
     let mut comparison = Comparison::start(lab, &setup, tables)?;
-    teach(&mut comparison, routes)?;
+    teach(&mut comparison.on, routes)?;
     let mut samples = Vec::new();
     for count in [HOT, COLD] {
         comparison.set_flows(&flows(routes, count));
@@ -56,7 +57,7 @@ fn one(lab: &mut Lab, routes: &[Route], twins: &[Lookup]) -> Result<Vec<Samples>
 }
 
 /// Where packets come from, and the link to all next hops.
-fn config() -> String {
+pub(crate) fn config() -> String {
     let mut text = format!(
         "interfaces = [{{ port = 0, addresses = [\"10.77.0.1/24\"], mac = \"{}\" }}, \
          {{ port = 1, addresses = [\"10.77.1.1/24\"], mac = \"{}\" }}]\nneighbours = [",
@@ -77,12 +78,12 @@ const fn hop_address(hop: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 1, 2 + hop)
 }
 
-const fn hop_mac(hop: u8) -> [u8; 6] {
+pub(crate) const fn hop_mac(hop: u8) -> [u8; 6] {
     [2, 0, 0, 0, 1, hop]
 }
 
 /// Different prefixes of lengths as in the Internet's tables, outside of 10.0.0.0/8, with one of 16 next hops each.
-fn draw(number: u32) -> Vec<Route> {
+pub(crate) fn draw(number: u32) -> Vec<Route> {
     let (mut random, mut seen, mut routes) = (Lcg64::new(14), HashSet::new(), Vec::new());
     while routes.len() < number as usize {
         let len = match random.below(1_000) {
@@ -105,7 +106,7 @@ fn draw(number: u32) -> Vec<Route> {
 }
 
 /// Packets to so many addresses in prefixes that are drawn.
-fn flows(routes: &[Route], count: usize) -> Arc<[Flow]> {
+pub(crate) fn flows(routes: &[Route], count: usize) -> Arc<[Flow]> {
     let mut random = Lcg64::new(count as u64);
     let flow = |_| {
         let route = routes[random.below(routes.len() as u64) as usize];
@@ -129,14 +130,14 @@ fn table(routes: &[Route], by: Lookup) -> Result<Table> {
 }
 
 /// Tells the module of all routes, by messages.
-fn teach(comparison: &mut Comparison, routes: &[Route]) -> Result<()> {
+pub(crate) fn teach(on: &mut Loop, routes: &[Route]) -> Result<()> {
     for (number, batch) in routes.chunks(BATCH).enumerate() {
         let mut text = format!("batch {}", number + 1);
         for route in batch {
             let (prefix, hop) = (Ipv4Addr::from(route.address), hop_address(route.hop));
             let _ = write!(text, "\nroute add {prefix}/{} via {hop}", route.len);
         }
-        let answer = comparison.on.message(0, text.as_bytes()).context("the router's routes")?;
+        let answer = on.message(0, text.as_bytes()).context("the router's routes")?;
         let answer = String::from_utf8_lossy(&answer);
         ensure!(!answer.contains("refused"), "the router refuses a route: {answer}");
     }

@@ -10,7 +10,7 @@ use perigee_runtime::bench::Loop;
 
 const BURST: u16 = 64;
 /// Where `./x bench` has built rbpf.
-const RBPF: &str = "target/rbpf/release/libperigee_bench_rbpf.so";
+pub(super) const RBPF: &str = "target/rbpf/release/libperigee_bench_rbpf.so";
 /// Numbers of the chains.
 const SWAP: usize = 0;
 const NOP: usize = 1;
@@ -38,7 +38,7 @@ pub(super) fn measure(lab: &mut Lab) -> Result<()> {
 }
 
 fn one(lab: &mut Lab) -> Result<Vec<Samples>> {
-    let (words, bytes) = mac_swap();
+    let words = mac_swap();
     let setup = Setup::new(lab, BURST, "1ms")
         .port("net_null0")
         .port("net_null1")
@@ -52,8 +52,8 @@ fn one(lab: &mut Lab) -> Result<Vec<Samples>> {
         ensure!(on.load(chain, n) == n, "a chain has no packets");
         on.call(chain, n);
     }
-    let dpdk = DpdkBpf::new(&words)?;
-    let rbpf = Rbpf::new(&lab.root.join(RBPF), &bytes);
+    let dpdk = DpdkBpf::new(&words, &[])?;
+    let rbpf = Rbpf::new(&lab.root.join(RBPF), &words, &[]);
     if let Err(why) = &rbpf {
         println!("rbpf is not here, so its rows are missing: {why:#}");
     }
@@ -86,7 +86,7 @@ fn one(lab: &mut Lab) -> Result<Vec<Samples>> {
 }
 
 /// All three do the same.
-fn verify(on: &mut Loop, dpdk: &DpdkBpf, rbpf: Option<&Rbpf>) -> Result<()> {
+fn verify(on: &mut Loop, dpdk: &DpdkBpf<'_>, rbpf: Option<&Rbpf<'_>>) -> Result<()> {
     let mut twin = Twin::new(Work::MacSwap, BURST, 0);
     twin.fill_random(on, SWAP, 60, 0);
     let before = crate::ffi::packets(on, SWAP)?;
@@ -107,8 +107,8 @@ fn verify(on: &mut Loop, dpdk: &DpdkBpf, rbpf: Option<&Rbpf>) -> Result<()> {
     Ok(())
 }
 
-/// A program that swaps the first six bytes with the next six: as words, and as bytes.
-fn mac_swap() -> (Vec<u64>, Vec<u8>) {
+/// A program that swaps the first six bytes with the next six.
+fn mac_swap() -> Vec<u64> {
     const LOAD: [u8; 2] = [0x61, 0x69];
     const STORE: [u8; 2] = [0x63, 0x6b];
     let at = |code: u8, registers: u8, offset: u8| [code, registers, offset, 0, 0, 0, 0, 0];
@@ -126,5 +126,5 @@ fn mac_swap() -> (Vec<u64>, Vec<u8>) {
         at(0xb7, 0, 0),
         at(0x95, 0, 0),
     ];
-    (program.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect(), program.concat())
+    program.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
 }

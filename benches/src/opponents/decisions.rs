@@ -31,17 +31,33 @@ enum Other {
     Copies,
 }
 
-const OTHERS: [(Other, &str); 7] = [
-    (Other::Nothing, "in place, guards"),
-    (Other::Epochs, "+ epochs (taken)"),
-    (Other::Bounds, "+ explicit bounds"),
-    (Other::Fuel, "+ fuel"),
-    (Other::Hostcall, "+ hostcall a packet"),
-    (Other::Calls, "+ call a packet"),
-    (Other::Copies, "+ copies in and out"),
+const OTHERS: [(Work, Other, &str); 9] = [
+    (Work::MacSwap, Other::Nothing, "in place, guards"),
+    (Work::MacSwap, Other::Epochs, EPOCHS),
+    (Work::MacSwap, Other::Bounds, "+ explicit bounds"),
+    (Work::MacSwap, Other::Fuel, "+ fuel"),
+    (Work::MacSwap, Other::Hostcall, "+ hostcall a packet"),
+    (Work::MacSwap, Other::Calls, "+ call a packet"),
+    (Work::MacSwap, Other::Copies, "+ copies in and out"),
+    (Work::Fields, Other::Nothing, "in place, guards"),
+    (Work::Fields, Other::Epochs, EPOCHS),
 ];
+/// Of two random fields, what looks at the epoch cost is a part of what safety does.
+pub(crate) const EPOCHS: &str = "+ epochs (taken)";
 
-/// Swaps the first six bytes of so many packets with the next six; `asking` asks the host about each one.
+/// What a packet gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    MacSwap,
+    /// Two random fields.
+    Fields,
+}
+
+/// Packets in a turn of the loop that writes fields: what the compiler makes of udp-gen's.
+const UNROLLED: usize = 4;
+
+/// Swaps the first six bytes of so many packets with the next six; `asking` asks the host about each one. `fields` writes a random address
+/// and a random port into each.
 const TEXT: &str = r#"(module
   (import "host" "ask" (func $ask (param i32)))
   (memory (export "memory") 16)
@@ -67,7 +83,28 @@ const TEXT: &str = r#"(module
       (call $ask (local.get $at))
       (call $swap (local.get $at))
       (local.set $at (i32.add (local.get $at) (i32.const 2240)))
-      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#;
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+  (global $random (mut i64) (i64.const 7))
+  (func (export "fields") (param $n i32) (local $at i32) (local $r i64)
+    (local.set $r (global.get $random))
+    (loop $next
+      PACKETS
+      (local.set $n (i32.sub (local.get $n) (i32.const UNROLLED)))
+      (br_if $next (local.get $n)))
+    (global.set $random (local.get $r))))"#;
+
+/// One packet of `fields`.
+const PACKET: &str = "
+      (local.set $r (i64.add (i64.mul (local.get $r) (i64.const 6364136223846793005)) (i64.const 1442695040888963407)))
+      (i32.store offset=26 (local.get $at)
+        (i32.or (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const 0xff000000)) (i32.const 10)))
+      (i32.store16 offset=34 (local.get $at)
+        (i32.or (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 16))) (i32.const 0xff7f)) (i32.const 0x80)))
+      (local.set $at (i32.add (local.get $at) (i32.const 2240)))";
+
+fn text() -> String {
+    TEXT.replace("PACKETS", &PACKET.repeat(UNROLLED)).replace("UNROLLED", &UNROLLED.to_string())
+}
 
 pub(super) fn measure(lab: &mut Lab) -> Result<()> {
     println!(
@@ -79,15 +116,20 @@ pub(super) fn measure(lab: &mut Lab) -> Result<()> {
         starts.push(apart(|| one(lab))?);
     }
     let figures = quiet::figures(starts);
-    let row = |variant, figures: Figures| Measurement::new(("mac-swap", "memory", BURST, variant), figures);
-    for ((_, variant), figure) in OTHERS.iter().zip(&figures) {
-        lab.add(row(variant, *figure).beside(figures[0]).twin_in("wasm"));
+    let row = |work, variant, figures: Figures| Measurement::new((work, "memory", BURST, variant), figures);
+    let mut plain = figures[0];
+    for ((work, other, variant), figure) in OTHERS.iter().zip(&figures) {
+        if *other == Other::Nothing {
+            plain = *figure;
+        }
+        let work = if *work == Work::MacSwap { "mac-swap" } else { "two-fields" };
+        lab.add(row(work, variant, *figure).beside(plain).twin_in("wasm"));
     }
     Ok(())
 }
 
 fn one(lab: &Lab) -> Result<Vec<Samples>> {
-    let mut calls = OTHERS.iter().map(|(other, _)| Call::new(*other)).collect::<Result<Vec<_>>>()?;
+    let mut calls = OTHERS.iter().map(|(work, other, _)| Call::new(*work, *other)).collect::<Result<Vec<_>>>()?;
     for call in &mut calls {
         call.verify()?;
     }
@@ -105,6 +147,7 @@ fn one(lab: &Lab) -> Result<Vec<Samples>> {
 
 /// An instance, and where packets lie outside of it.
 struct Call {
+    work: Work,
     other: Other,
     store: Store<()>,
     memory: Memory,
@@ -114,14 +157,14 @@ struct Call {
 }
 
 impl Call {
-    fn new(other: Other) -> Result<Self> {
+    fn new(work: Work, other: Other) -> Result<Self> {
         let mut config = Config::new();
         config.consume_fuel(other == Other::Fuel).epoch_interruption(other == Other::Epochs);
         if other == Other::Bounds {
             config.memory_reservation(0).memory_guard_size(0).memory_reservation_for_growth(0);
         }
         let engine = Engine::new(&config).map_err(wasm)?;
-        let module = Module::new(&engine, wat::parse_str(TEXT)?).map_err(wasm)?;
+        let module = Module::new(&engine, wat::parse_str(text())?).map_err(wasm)?;
         let mut store = Store::new(&engine, ());
         match other {
             Other::Fuel => store.set_fuel(u64::MAX).map_err(wasm)?,
@@ -135,14 +178,18 @@ impl Call {
             })
             .map_err(wasm)?;
         let instance = linker.instantiate(&mut store, &module).map_err(wasm)?;
-        let name = if other == Other::Hostcall { "asking" } else { "burst" };
+        let name = match (work, other) {
+            (Work::Fields, _) => "fields",
+            (_, Other::Hostcall) => "asking",
+            _ => "burst",
+        };
         let function = |store: &mut Store<()>, instance: &Instance, name: &str| {
             instance.get_typed_func::<i32, ()>(store, name).map_err(wasm)
         };
         let (burst, packet) = (function(&mut store, &instance, name)?, function(&mut store, &instance, "packet")?);
         let memory = instance.get_memory(&mut store, "memory").context("the module has no memory")?;
         let outside = (0..usize::from(BURST) * STRIDE).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
-        Ok(Self { other, store, memory, burst, packet, outside })
+        Ok(Self { work, other, store, memory, burst, packet, outside })
     }
 
     fn burst(&mut self) -> Result<()> {
@@ -164,7 +211,7 @@ impl Call {
         }
     }
 
-    /// A burst swaps each packet.
+    /// A burst swaps each packet, or writes its fields and nothing else.
     fn verify(&mut self) -> Result<()> {
         let len = self.outside.len();
         self.memory.data_mut(&mut self.store)[..len].copy_from_slice(&self.outside);
@@ -174,8 +221,16 @@ impl Call {
         let is_swapped = |(before, after): (&[u8], &[u8])| {
             before[..6] == after[6..12] && before[6..12] == after[..6] && before[12..] == after[12..]
         };
-        let all = before.chunks(STRIDE).zip(after.chunks(STRIDE)).all(is_swapped);
-        ensure!(all, "{:?}: the module does not swap the addresses", self.other);
+        let has_fields = |(before, after): (&[u8], &[u8])| {
+            let same = [0..26, 30..34, 36..STRIDE].into_iter().all(|part| before[part.clone()] == after[part]);
+            same && after[26..29] == [10, 0, 0] && after[34] >= 0x80
+        };
+        let mut packets = before.chunks(STRIDE).zip(after.chunks(STRIDE));
+        let is_done = match self.work {
+            Work::MacSwap => packets.all(is_swapped),
+            Work::Fields => packets.all(has_fields),
+        };
+        ensure!(is_done, "{:?}: the module does not do its work", self.other);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use perigee_runtime::bench::Loop;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -24,12 +25,20 @@ unsafe extern "C" {
         room: u64,
     ) -> u64;
     fn lua_free(lua: *mut c_void);
-    fn bpf_new(instructions: *const u64, n: u32) -> *mut c_void;
+    fn bpf_new(instructions: *const u64, n: u32, tables: *const RawTable, table_count: u32) -> *mut c_void;
     fn bpf_each(bpf: *mut c_void, mbufs: *mut *mut c_void, n: u32);
     fn bpf_free(bpf: *mut c_void);
     fn rbpf_open(library: *const c_char, program: *const u8, len: u64) -> *mut c_void;
     fn rbpf_run(rbpf: *mut c_void, mbufs: *mut *mut c_void, n: u32);
     fn rbpf_close(rbpf: *mut c_void);
+    fn l3_restore(mbufs: *mut *mut c_void, n: u32, frame: *const u8, changes: *const u64);
+}
+
+/// Memory that a program reads, as `struct bpf_table` in `opponents.h`.
+#[repr(C)]
+struct RawTable {
+    bytes: *const u8,
+    len: u64,
 }
 
 /// LuaJIT with the script of the benchmark.
@@ -77,17 +86,22 @@ fn text(reason: &[c_char]) -> String {
 }
 
 /// A program of eBPF that DPDK has made machine code of.
-pub(super) struct DpdkBpf {
+pub(super) struct DpdkBpf<'a> {
     program: NonNull<c_void>,
+    _tables: PhantomData<&'a [u8]>,
 }
 
-impl DpdkBpf {
-    /// Of so many bytes of instructions. EAL must be started.
-    pub(super) fn new(program: &[u64]) -> Result<Self> {
+impl<'a> DpdkBpf<'a> {
+    /// Of these instructions, which name the tables by their addresses. EAL must be started.
+    pub(super) fn new(program: &[u64], tables: &[&'a [u8]]) -> Result<Self> {
+        let tables: Vec<_> =
+            tables.iter().map(|table| RawTable { bytes: table.as_ptr(), len: table.len() as u64 }).collect();
+        let (n, table_count) = (u32::try_from(program.len())?, u32::try_from(tables.len())?);
         // SAFETY:
-        // - the instructions are as many as is said, and are copied.
-        let made = unsafe { bpf_new(program.as_ptr(), u32::try_from(program.len())?) };
-        Ok(Self { program: NonNull::new(made).context("rte_bpf refuses the program, or has no machine code for it")? })
+        // - instructions and tables are as many as is said; both lists are copied, and the tables live as long as this.
+        let made = unsafe { bpf_new(program.as_ptr(), n, tables.as_ptr(), table_count) };
+        let program = NonNull::new(made).context("rte_bpf refuses the program, or has no machine code for it")?;
+        Ok(Self { program, _tables: PhantomData })
     }
 
     /// Runs it on each packet that a chain has loaded, so many times. Returns how many that were.
@@ -97,7 +111,7 @@ impl DpdkBpf {
             packets = n as u64 * u64::from(times);
             for _ in 0..times {
                 // SAFETY:
-                // - the loop lends n live mbufs of 60 bytes or more; the program touches no others (`mac_swap`).
+                // - the loop lends n live mbufs of 60 bytes or more; the program touches no others (`mac_swap`, `l3`), nor more than its tables.
                 unsafe { bpf_each(self.program.as_ptr(), mbufs, u32::try_from(n).unwrap_or(0)) };
             }
         });
@@ -105,7 +119,7 @@ impl DpdkBpf {
     }
 }
 
-impl Drop for DpdkBpf {
+impl Drop for DpdkBpf<'_> {
     fn drop(&mut self) {
         // SAFETY:
         // - made in `new`, and freed once.
@@ -114,19 +128,21 @@ impl Drop for DpdkBpf {
 }
 
 /// The same program by rbpf.
-pub(super) struct Rbpf {
+pub(super) struct Rbpf<'a> {
     program: NonNull<c_void>,
+    _tables: PhantomData<&'a [u8]>,
 }
 
-impl Rbpf {
-    /// By the library that `./x bench` builds.
-    pub(super) fn new(library: &Path, program: &[u8]) -> Result<Self> {
+impl<'a> Rbpf<'a> {
+    /// By the library that `./x bench` builds. The tables are those that the program names by their addresses.
+    pub(super) fn new(library: &Path, program: &[u64], _tables: &[&'a [u8]]) -> Result<Self> {
+        let program: Vec<u8> = program.iter().flat_map(|word| word.to_le_bytes()).collect();
         let name = CString::new(library.as_os_str().as_bytes())?;
         // SAFETY:
         // - the name is terminated; the library is ours, built of benches/rbpf; the program is copied.
         let made = unsafe { rbpf_open(name.as_ptr(), program.as_ptr(), program.len() as u64) };
         let missing = || format!("{} is not there (./x bench builds it), or refuses the program", library.display());
-        Ok(Self { program: NonNull::new(made).with_context(missing)? })
+        Ok(Self { program: NonNull::new(made).with_context(missing)?, _tables: PhantomData })
     }
 
     /// As for [`DpdkBpf::each`].
@@ -136,7 +152,7 @@ impl Rbpf {
             packets = n as u64 * u64::from(times);
             for _ in 0..times {
                 // SAFETY:
-                // - the loop lends n live mbufs, 64 at most, of 60 bytes or more; the program touches no others (`mac_swap`).
+                // - the loop lends n live mbufs, 64 at most, of 60 bytes or more; the program touches no others (`mac_swap`, `l3`), nor more than its tables.
                 unsafe { rbpf_run(self.program.as_ptr(), mbufs, u32::try_from(n).unwrap_or(0)) };
             }
         });
@@ -144,12 +160,25 @@ impl Rbpf {
     }
 }
 
-impl Drop for Rbpf {
+impl Drop for Rbpf<'_> {
     fn drop(&mut self) {
         // SAFETY:
         // - made in `new`, and freed once.
         unsafe { rbpf_close(self.program.as_ptr()) };
     }
+}
+
+/// Writes a frame over all packets that a chain has loaded, with the destinations and checksums of as many changes. Returns how many.
+pub(super) fn restore(on: &mut Loop, chain: usize, frame: &[u8; 60], changes: &[u64]) -> u64 {
+    let mut packets = 0;
+    on.loaded(chain, |mbufs, n| {
+        assert!(n <= changes.len(), "there is a change for each packet");
+        packets = n as u64;
+        // SAFETY:
+        // - the loop lends n live mbufs, whose rooms hold more than a frame; there are as many changes, checked above.
+        unsafe { l3_restore(mbufs, u32::try_from(n).unwrap_or(0), frame.as_ptr(), changes.as_ptr()) };
+    });
+    packets
 }
 
 /// A name as C has it.

@@ -1,10 +1,11 @@
-//! Perigee beside others that do the same work: LuaJIT as MoonGen uses it, DPDK's testpmd, eBPF; and beside itself, with
+//! Perigee beside others that do the same work: C and Rust, LuaJIT as MoonGen uses it, DPDK's testpmd, eBPF; and beside itself, with
 //! other decisions than were taken. What is not installed says so and has no row.
 
 mod bpf;
 mod decisions;
 mod ffi;
-mod luajit;
+mod l3;
+mod natives;
 mod testpmd;
 
 use crate::ffi::Work;
@@ -12,12 +13,15 @@ use crate::lab::{Lab, Setup};
 use crate::works::generator_config;
 use anyhow::Result;
 
+pub(crate) use decisions::EPOCHS;
+
 const BURST: u16 = 64;
 
 /// Measures beside all of them.
 pub(crate) fn measure(lab: &mut Lab, quick: bool) -> Result<()> {
-    luajit::measure(lab)?;
+    natives::measure(lab)?;
     bpf::measure(lab)?;
+    l3::measure(lab, quick)?;
     decisions::measure(lab)?;
     testpmd::measure(lab, quick)
 }

@@ -13,6 +13,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("benches/src/ffi.rs", "calls the twins in C"),
     ("benches/src/shared.rs", "maps memory of the kind that a record lies in"),
     ("benches/src/natives.rs", "calls the network functions in C"),
+    ("benches/src/plain.rs", "calls C: an ordinary pool of DPDK's, and its port"),
+    ("benches/src/rust_twin.rs", "calls C, and writes packets by address: a native twin in Rust"),
     ("benches/rbpf/src/lib.rs", "is called by C, and runs machine code of eBPF programs"),
     ("benches/src/stash.rs", "calls C: packets of a pool in its hands"),
     ("benches/src/opponents/ffi.rs", "calls C and machine code of eBPF programs"),

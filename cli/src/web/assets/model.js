@@ -97,6 +97,17 @@ export function before(kind, key) {
 export const taken = (chain) => chain.received + chain.created + chain.from_ring + chain.from_queue;
 export const left = (chain) => chain.sent + chain.to_ring + chain.to_queue;
 export const dropped = (chain) => Object.values(chain.dropped).reduce((sum, n) => sum + n, 0);
+
+/** What a chain does with a burst, in the order of a packet's way. */
+export const PHASES = ["rx", "publish", "guest", "collect", "tx", "free"];
+
+/** Cycles of a packet in a phase: since the snapshot before where a poll was measured meanwhile, else since the start. */
+export function cyclesIn(phase, now, then) {
+  const base = then && now.phases.packets > then.phases.packets ? then.phases : null;
+  const packets = now.phases.packets - (base?.packets ?? 0);
+  return packets > 0 ? (now.phases[phase] - (base?.[phase] ?? 0)) / packets : null;
+}
+
 export const lost = (port) =>
   port.rx_missed + port.rx_errors + port.rx_nombuf + port.rx_too_long + port.tx_errors + port.kernel_drops;
 

@@ -5,7 +5,7 @@ import { Curves, hasCurves } from "./curves.js";
 import { bits, count, h, packets, setText, shown, si, time } from "./format.js";
 import { Picture } from "./graph.js";
 import { log, stateOf } from "./log.js";
-import { before, choose, chosen, dropped, history, left, lost, model, MOST_CURVES, rate, Series, taken } from "./model.js";
+import { before, choose, chosen, cyclesIn, dropped, history, left, lost, model, MOST_CURVES, PHASES, rate, Series, taken } from "./model.js";
 import { Table } from "./table.js";
 
 /** Curves in one picture: more cannot be told apart. */
@@ -149,6 +149,10 @@ export function chains() {
     number("batch p50", ({ now }) => now.batch_time.p50_ns, time), number("p99", ({ now }) => now.batch_time.p99_ns, time), number("longest", ({ now }) => now.batch_time.max_ns, time),
     drops("copied", (c) => c.copied_in), drops("bypassed", (c) => c.bypassed),
   ];
+  const phases = [
+    text("chain", ({ now }) => now.name), number("lcore", ({ now }) => now.lcore),
+    ...PHASES.map((phase) => number(phase, ({ now, then }) => cyclesIn(phase, now, then))), number("packets", ({ now }) => now.phases.packets),
+  ];
   const times = [
     text("chain", ({ now }) => `${now.chain} @${now.lcore}`), text("part", ({ part }) => part.part), number("packets", ({ part }) => part.times.count),
     number("shortest", ({ part }) => part.times.min_ns, time), number("mean", ({ part }) => part.times.mean_ns, time), number("longest", ({ part }) => part.times.max_ns, time),
@@ -156,6 +160,7 @@ export function chains() {
   const parts = () => (model.now?.stage_times ?? []).flatMap((now) => now.parts.map((part, n) => ({ key: `${now.chain} @${now.lcore} ${part.part} ${n}`, now, part })));
   return new Tables([
     { table: new Table({ label: "Chains", columns, ...curveOf("chain in") }), read: () => rows("chains") },
+    { table: new Table({ label: "Cycles of a packet by phase, of one poll in 251", columns: phases }), read: () => rows("chains").filter(({ now }) => now.phases.packets > 0) },
     { table: new Table({ label: "Times in stages (chains with stage_times)", columns: times }), read: parts },
   ]);
 }

@@ -123,6 +123,17 @@ pub(super) fn chains(page: &mut Page<'_>, chains: &[ChainStats]) -> Result<(), E
     page.histogram("chain_batch", "Time of polls in which packets came", times)
 }
 
+/// Cycles by what a chain does with a burst, of those polls that are measured, and the packets that came in them.
+pub(super) fn phases(page: &mut Page<'_>, chains: &[ChainStats]) -> Result<(), Error> {
+    let cycles = chains.iter().flat_map(|chain| {
+        chain.phases.named().map(|(phase, cycles)| (with(chain_labels(chain), "phase", phase), cycles))
+    });
+    let help = "Cycles by what a chain does with a burst, of one poll in 251 that brought packets";
+    page.counter("chain_phase_cycles", help, cycles)?;
+    let packets = per_chain(chains, |chain| chain.phases.packets);
+    page.counter("chain_phase_packets", "Packets of those polls: cycles of a packet are cycles by these", packets)
+}
+
 /// The fine buckets of a chain, put together under bounds that are the same on every machine.
 fn histogram(labels: Labels, time: &BatchTime) -> (Labels, f64, u64, Vec<(f64, u64)>) {
     let bounds = (0..BOUNDS).map(|step| FIRST_BOUND_NS << step).chain([u64::MAX]);

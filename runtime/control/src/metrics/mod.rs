@@ -54,6 +54,7 @@ impl Collector for Moment {
         let mut page = Page::new(encoder);
         families::run(&mut page, &self.name, &self.snapshot)?;
         families::chains(&mut page, &self.snapshot.chains)?;
+        families::phases(&mut page, &self.snapshot.chains)?;
         families::ports(&mut page, &self.snapshot)?;
         measured::streams(&mut page, &self.snapshot.streams)?;
         measured::probes(&mut page, &self.snapshot)?;

@@ -1,6 +1,6 @@
 use super::*;
-use perigee_report::SwapReport;
 use perigee_report::{ChainStats, ModuleStats, PaceStats, PathStats, Percentile, PercentileValue, ProbeCounts};
+use perigee_report::{PhaseCycles, SwapReport};
 use perigee_report::{StreamStats, TimeStats};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +94,19 @@ fn a_chain_is_told_by_way_cause_and_time() {
     assert!((2e-6..2.2e-6).contains(&p50), "{p50}");
     let sum = value("perigee_chain_batch_seconds_sum", "lcore=\"3\"");
     assert!((1.0..1.07).contains(&sum), "{sum}");
+}
+
+#[test]
+fn cycles_of_a_chain_are_told_by_phase_with_the_packets_that_they_are_of() {
+    let phases = PhaseCycles { packets: 64, rx: 640, publish: 200, guest: 1_900, collect: 90, tx: 700, free: 5 };
+    let chain = ChainStats { name: "load".into(), lcore: 3, phases, ..ChainStats::default() };
+    let all = samples(&page(Snapshot { chains: vec![chain], ..Snapshot::default() }));
+    let told: Vec<_> = all.iter().filter(|(name, ..)| name == "perigee_chain_phase_cycles_total").collect();
+    let labels = |phase: &str| format!("chain=\"load\",lcore=\"3\",phase=\"{phase}\"");
+    let expected = phases.named().map(|(phase, cycles)| (labels(phase), cycles as f64));
+    assert_eq!(told.iter().map(|(_, labels, value)| (labels.clone(), *value)).collect::<Vec<_>>(), expected);
+    let packets = all.iter().find(|(name, ..)| name == "perigee_chain_phase_packets_total");
+    assert_eq!(packets.map(|(_, labels, value)| (labels.as_str(), *value)), Some(("chain=\"load\",lcore=\"3\"", 64.0)));
 }
 
 #[test]
