@@ -134,7 +134,10 @@ impl Ruleset {
                 Err(format!("chain {}: tables of the family {} have no counterpart", one.name, one.family))
             }
             [one] => Ok(one),
-            [] => Err("there is no chain with the hook forward that has rules, or drops".to_owned()),
+            [] => {
+                let but = if self.dormant.is_empty() { "" } else { ", in a table that is not dormant" };
+                Err(format!("there is no chain with the hook forward that has rules, or drops{but}"))
+            }
             [one, other, ..] => Err(format!(
                 "chains {} {} and {} {} are both at the hook forward: what one accepts goes through the other, put them into one",
                 one.table, one.name, other.table, other.name
