@@ -55,11 +55,23 @@ def rule(draw):
 
 
 def rules(seed):
+    """A table of both families or of one, with a set in which nobody is."""
     draw = random.Random(seed)
-    lines = [f"    {rule(draw)}" for _ in range(60)]
+    family, foreign = [("ip6", ["ip ", "icmp type", "icmpx"]), ("inet", []), ("ip", ["ip6", "icmpv6", "icmpx"])][seed % 3]
+
+    def own():
+        text = rule(draw)
+        while any(word in text for word in foreign):
+            text = rule(draw)
+        return f"    {text}"
+
+    lines = [own() for _ in range(60)]
     lines.insert(30, '    tcp dport 443 jump more')
-    more = [f"    {rule(draw)}" for _ in range(8)]
-    return "\n".join(["table inet filter {", "  chain more {", *more, "  }", "  chain forward {",
+    word, kind = ("ip6", "ipv6_addr") if family == "ip6" else ("ip", "ipv4_addr")
+    lines.insert(3, f"    {word} saddr @nobody accept")
+    lines.insert(50, f"    {word} daddr != @nobody tcp dport 444 drop")
+    more = [own() for _ in range(8)]
+    return "\n".join([f"table {family} filter {{", f"  set nobody {{ type {kind}; }}", "  chain more {", *more, "  }", "  chain forward {",
                       "    type filter hook forward priority 0; policy drop;", *lines, "  }", "}"])
 
 

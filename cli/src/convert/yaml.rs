@@ -147,7 +147,9 @@ impl Node {
     /// Nothing: an empty value, list or table.
     pub(super) fn is_empty(&self) -> bool {
         match &self.kind {
-            Kind::Scalar(text, quoted) => text.is_empty() || !quoted && (text == "~" || text == "null"),
+            Kind::Scalar(text, quoted) => {
+                text.is_empty() || !quoted && ["~", "null", "Null", "NULL"].contains(&&**text)
+            }
             Kind::List(items) => items.is_empty(),
             Kind::Map(entries) => entries.is_empty(),
         }
@@ -162,29 +164,45 @@ impl Node {
     }
 
     pub(super) fn signed(&self) -> Result<i64, Refused> {
-        let text = self.text()?;
-        let number = match text.strip_prefix("0x") {
-            Some(digits) => i64::from_str_radix(digits, 16).ok(),
-            None => text.parse().ok(),
-        };
+        let number = integer(self.text()?).and_then(|number| i64::try_from(number).ok());
         number.ok_or_else(|| self.wanted("a whole number"))
     }
 
     /// A number from 0; where TRex takes them, addresses too.
     pub(super) fn unsigned(&self) -> Result<u64, Refused> {
         let text = self.text()?;
-        let number = match (text.strip_prefix("0x"), text.parse::<std::net::Ipv4Addr>()) {
-            (Some(digits), _) => u64::from_str_radix(digits, 16).ok(),
-            (None, Ok(address)) => Some(address.to_bits().into()),
-            (None, Err(_)) => text.parse().ok(),
+        let number = match text.parse::<std::net::Ipv4Addr>() {
+            Ok(address) => Some(address.to_bits().into()),
+            Err(_) => integer(text).and_then(|number| u64::try_from(number).ok()),
         };
         number.ok_or_else(|| self.wanted("a whole number from 0"))
     }
 
     pub(super) fn number(&self) -> Result<f64, Refused> {
-        let number = self.text()?.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
-        number.ok_or_else(|| self.wanted("a number from 0"))
+        let text = self.text()?;
+        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = match integer(text) {
+            Some(number) => number.to_string().parse().ok(),
+            None if is_whole => None,
+            None => text.parse().ok(),
+        };
+        number.filter(|number: &f64| number.is_finite() && *number >= 0.0).ok_or_else(|| self.wanted("a number from 0"))
     }
+}
+
+/// A whole number as TRex's reader has it (PyYAML, by YAML 1.1): also from base 16 and 2, of base 8 where it begins with 0, and with `_` among its digits.
+fn integer(text: &str) -> Option<i128> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'x', ..] => (16, &digits[2..]),
+        [b'0', b'b', ..] => (2, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        [b'_', ..] => return None,
+        _ => (10, digits),
+    };
+    let digits = digits.replace('_', "");
+    let number = i128::from_str_radix(&digits, base).ok().filter(|_| digits.starts_with(|c: char| c.is_digit(base)))?;
+    Some(if text.starts_with('-') { -number } else { number })
 }
 
 #[cfg(test)]
@@ -202,6 +220,24 @@ mod test {
         assert_eq!(vm.need("y").unwrap().line, 6);
         let told = vm.only(&["x"]).unwrap_err();
         assert_eq!((told.line, &*told.what), (6, "`y` has no counterpart here; known keys: x"));
+    }
+
+    /// As PyYAML 6.0.4 has them: 010 is 8, and 08 a text.
+    #[test]
+    fn numbers_are_those_of_yaml_1_1() {
+        let node = |text: &str| Node { line: 1, kind: Kind::Scalar(text.to_owned(), false) };
+        for (text, number) in
+            [("010", 8_u64), ("1_000", 1_000), ("0b101", 5), ("0x1F", 31), ("+7", 7), ("0", 0), ("00", 0), ("0_7", 7)]
+        {
+            assert_eq!((node(text).unsigned(), node(text).signed()), (Ok(number), Ok(number.cast_signed())), "{text}");
+            assert_eq!(node(text).number().ok(), u32::try_from(number).ok().map(f64::from), "{text}");
+        }
+        assert_eq!(node("-0x10").signed(), Ok(-16));
+        assert_eq!(node("16.0.0.1").unsigned(), Ok(0x1000_0001));
+        assert_eq!(node("0.5").number(), Ok(0.5));
+        for text in ["08", "0x", "0x-5", "", "-", "_1", "0o10"] {
+            assert!(node(text).signed().is_err() && node(text).number().is_err(), "{text}");
+        }
     }
 
     #[test]

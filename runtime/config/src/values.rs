@@ -90,7 +90,8 @@ impl TryFrom<RawSource> for Source {
     }
 }
 
-/// A span of time as people write it: `10s`, `1ms`, `1h 30min`. A number alone is seconds: `10`, `0.5`.
+/// A span of time as people write it: `10s`, `1ms`, `1h 30min`. A number alone is seconds: `10`, `0.5`. `M` is refused: to humantime 2.4 it
+/// is a month of 30.44 days, and beside rates, where it is a million, somebody will have meant minutes.
 ///
 /// # Errors
 /// The text that says what is wrong with it.
@@ -100,6 +101,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     match text.trim().parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| wrong(&error)),
+        Err(_) if text.split(|c: char| !c.is_alphabetic()).any(|unit| unit == "M") => {
+            Err(wrong(&"M may be minutes or months: 5min, or 5months"))
+        }
         Err(_) => humantime::parse_duration(text).map_err(|error| wrong(&error)),
     }
 }

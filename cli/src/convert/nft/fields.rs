@@ -106,6 +106,25 @@ impl Fields {
         fields.of_one_family()
     }
 
+    /// A field has no value that would do.
+    pub(super) fn is_never(&self) -> bool {
+        let ranges = [
+            &self.source,
+            &self.destination,
+            &self.source_port,
+            &self.destination_port,
+            &self.icmp_type,
+            &self.icmp_code,
+            &self.vlan,
+        ];
+        let is_empty = |ranges: &&Option<Ranges>| ranges.as_ref().is_some_and(Vec::is_empty);
+        ranges.iter().any(is_empty)
+            || self.protocols.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.flags.as_ref().is_some_and(BTreeSet::is_empty)
+            || [&self.input, &self.output].into_iter().flatten().any(BTreeSet::is_empty)
+            || self.states.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     /// Without ICMP of the other family.
     fn of_one_family(mut self) -> Result<Self, Never> {
         let foreign = match self.family {

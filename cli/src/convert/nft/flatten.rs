@@ -1,6 +1,7 @@
 //! One list of rules: chains that are jumped to stand in place of the jumps, with what the jumps are met by.
 
 use super::Rule;
+use super::address::Family;
 use super::fields::Fields;
 use super::names::{place, refused};
 use super::ruleset::{Chain, Line, Ruleset};
@@ -15,7 +16,13 @@ const RULE_MAX: usize = 10_000;
 pub(super) fn rules(ruleset: &Ruleset, chain: &Chain, told: &mut Vec<String>) -> Result<Vec<Rule>, String> {
     let policy = if chain.policy.as_deref() == Some("drop") { Verdict::Drop } else { Verdict::Accept };
     let mut flattener = Flattener { ruleset, policy, rules: Vec::new(), told };
-    flattener.chain(chain, &Fields::default(), 0)?;
+    // A table of one family does not see the other.
+    let family = match chain.family.as_str() {
+        "ip" => Some(Family::V4),
+        "ip6" => Some(Family::V6),
+        _ => None,
+    };
+    flattener.chain(chain, &Fields { family, ..Fields::default() }, 0)?;
     if flattener.rules.len() > RULE_MAX {
         return Err(format!("{} rules, and the module takes {RULE_MAX}", flattener.rules.len()));
     }

@@ -49,7 +49,9 @@ pub(super) fn read(ruleset: &Ruleset, chain: &Chain, expression: &Value) -> Resu
         "!=" => true,
         other => return Err(format!("the operator {other}")),
     };
-    Ok(vec![constrain(field, &values(ruleset, chain, right)?, is_negated)?])
+    let fields = constrain(field, &values(ruleset, chain, right)?, is_negated)?;
+    // A set may be empty, and a range all that there is: then no packet is left that meets it.
+    Ok(if fields.is_never() { Vec::new() } else { vec![fields] })
 }
 
 /// What the key of a verdict map is met by, with one element as its value.
@@ -77,13 +79,17 @@ fn together(parts: &[Value], value: &Value) -> Result<Fields, String> {
 
 /// The values on the right: one, a list, a set, or a set's name.
 fn values(ruleset: &Ruleset, chain: &Chain, right: &Value) -> Result<Vec<Value>, String> {
-    let bare = |value: &Value| if value["elem"].is_object() { value["elem"]["val"].clone() } else { value.clone() };
+    let all = |values: &[Value]| values.iter().map(|value| bare(value).clone()).collect();
     if let Some(name) = right.as_str().and_then(|text| text.strip_prefix('@')) {
-        let elements = ruleset.elements(chain, name).ok_or_else(|| format!("there is no set {name}"))?;
-        return Ok(elements.iter().map(bare).collect());
+        return Ok(all(&ruleset.elements(chain, "set", name)?));
     }
     let list = right["set"].as_array().or(right.as_array());
-    Ok(list.map_or_else(|| vec![right.clone()], |list| list.iter().map(bare).collect()))
+    Ok(list.map_or_else(|| vec![right.clone()], |list| all(list)))
+}
+
+/// An element without its comment, counter or timeout.
+pub(super) fn bare(element: &Value) -> &Value {
+    if element["elem"].is_object() { &element["elem"]["val"] } else { element }
 }
 
 fn field(left: &Value) -> Result<Field, String> {
@@ -151,7 +157,7 @@ fn constrain(field: Field, values: &[Value], is_negated: bool) -> Result<Fields,
             (fields.protocols, fields.destination_port) = (with_ports(protocol), Some(ranges(&[], 65_535)?));
         }
         Field::IcmpType(family) => {
-            let known = if family == Family::V4 { &ICMP } else { &ICMPV6 };
+            let known: &[_] = if family == Family::V4 { &ICMP } else { &ICMPV6 };
             (fields.protocols, fields.icmp_type) = (icmp(family), Some(ranges(known, 255)?));
         }
         Field::IcmpCode(family) => {

@@ -3,24 +3,68 @@
 use super::ruleset::{Chain, Line};
 use serde_json::Value;
 
-/// Protocols.
-pub(super) const PROTOCOLS: [(&str, u8); 12] = [
+/// Protocols, by the names of Debian's /etc/protocols, which nft asks: its `ipip` is 94, and what a tunnel of Linux has is `ipencap`.
+pub(super) const PROTOCOLS: [(&str, u8); 56] = [
     ("tcp", 6),
     ("udp", 17),
     ("icmp", 1),
     ("ipv6-icmp", 58),
     ("icmpv6", 58),
-    ("sctp", 132),
+    ("ip", 0),
+    ("igmp", 2),
+    ("ggp", 3),
+    ("ipencap", 4),
+    ("st", 5),
+    ("egp", 8),
+    ("igp", 9),
+    ("pup", 12),
+    ("hmp", 20),
+    ("xns-idp", 22),
+    ("rdp", 27),
+    ("iso-tp4", 29),
+    ("dccp", 33),
+    ("xtp", 36),
+    ("ddp", 37),
+    ("idpr-cmtp", 38),
+    ("ipv6", 41),
+    ("ipv6-route", 43),
+    ("ipv6-frag", 44),
+    ("idrp", 45),
+    ("rsvp", 46),
     ("gre", 47),
     ("esp", 50),
     ("ah", 51),
-    ("igmp", 2),
+    ("skip", 57),
+    ("ipv6-nonxt", 59),
+    ("ipv6-opts", 60),
+    ("rspf", 73),
+    ("vmtp", 81),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("ax.25", 93),
+    ("ipip", 94),
+    ("etherip", 97),
+    ("encap", 98),
+    ("pim", 103),
+    ("ipcomp", 108),
+    ("vrrp", 112),
+    ("l2tp", 115),
+    ("isis", 124),
+    ("sctp", 132),
+    ("fc", 133),
+    ("mobility-header", 135),
     ("udplite", 136),
-    ("dccp", 33),
+    ("mpls-in-ip", 137),
+    ("manet", 138),
+    ("hip", 139),
+    ("shim6", 140),
+    ("wesp", 141),
+    ("rohc", 142),
+    ("ethernet", 143),
 ];
 
 /// Types of ICMP.
-pub(super) const ICMP: [(&str, u8); 14] = [
+pub(super) const ICMP: [(&str, u8); 15] = [
     ("echo-reply", 0),
     ("destination-unreachable", 3),
     ("source-quench", 4),
@@ -35,10 +79,11 @@ pub(super) const ICMP: [(&str, u8); 14] = [
     ("info-request", 15),
     ("info-reply", 16),
     ("address-mask-request", 17),
+    ("address-mask-reply", 18),
 ];
 
 /// Types of ICMPv6.
-pub(super) const ICMPV6: [(&str, u8); 14] = [
+pub(super) const ICMPV6: [(&str, u8); 18] = [
     ("destination-unreachable", 1),
     ("packet-too-big", 2),
     ("time-exceeded", 3),
@@ -53,6 +98,10 @@ pub(super) const ICMPV6: [(&str, u8); 14] = [
     ("nd-neighbor-solicit", 135),
     ("nd-neighbor-advert", 136),
     ("nd-redirect", 137),
+    ("router-renumbering", 138),
+    ("ind-neighbor-solicit", 141),
+    ("ind-neighbor-advert", 142),
+    ("mld2-listener-report", 143),
 ];
 
 /// Codes of ICMP and of ICMPv6.

@@ -59,10 +59,20 @@ pub(super) struct Read {
     pub(super) end: End,
 }
 
+/// What a rule consists of, by kind. What nft has no JSON for it writes as text (`jump { ... }` is such).
+fn parts(line: &Line) -> Result<Vec<(&String, &Value)>, String> {
+    let mut all = Vec::new();
+    for part in &line.expr {
+        let part = part.as_object().ok_or_else(|| format!("nft has no JSON for {}", shown(part)))?;
+        all.extend(part);
+    }
+    Ok(all)
+}
+
 /// Reads a rule.
 pub(super) fn read(ruleset: &Ruleset, chain: &Chain, line: &Line, told: &mut Vec<String>) -> Result<Read, String> {
     let mut read = Read { met_by: vec![Fields::default()], deed: Deed::default(), end: End::Here };
-    for (kind, value) in line.expr.iter().filter_map(Value::as_object).flatten() {
+    for (kind, value) in parts(line)? {
         let is_asking = matches!(kind.as_str(), "match" | "limit" | "vmap");
         if is_asking && read.deed != Deed::default() {
             return Err(format!("a {kind} behind a statement: in the module's rules all that is asked comes first"));
@@ -140,7 +150,7 @@ fn end(kind: &str, value: &Value) -> Result<(Verdict, End), String> {
 fn map(ruleset: &Ruleset, chain: &Chain, value: &Value) -> Result<Vec<(Fields, Verdict, End)>, String> {
     let data = &value["data"];
     let elements = match data.as_str().and_then(|text| text.strip_prefix('@')) {
-        Some(name) => ruleset.elements(chain, name).ok_or_else(|| format!("there is no map {name}"))?,
+        Some(name) => ruleset.elements(chain, "map", name)?,
         None => data["set"].as_array().cloned().unwrap_or_default(),
     };
     let mut all = Vec::new();
@@ -151,7 +161,7 @@ fn map(ruleset: &Ruleset, chain: &Chain, value: &Value) -> Result<Vec<(Fields, V
             return Err(format!("the element {} of a verdict map", shown(element)));
         };
         let (verdict, end) = end(kind, target)?;
-        all.push((matches::element(&value["key"], &pair[0])?, verdict, end));
+        all.push((matches::element(&value["key"], matches::bare(&pair[0]))?, verdict, end));
     }
     Ok(all)
 }

@@ -227,3 +227,86 @@ fn what_is_left_out_is_told() {
     let told = convert(&ruleset(nat, &[("post", json!([{"masquerade": null}]))])).unwrap().told;
     assert_eq!(told, ["chain filter post is at the hook postrouting: addresses stay as they are"]);
 }
+
+#[test]
+fn a_set_without_elements_is_met_by_no_packet() {
+    let set = json!([{"set": {"family": "inet", "name": "bad", "table": "filter", "type": "ipv4_addr", "handle": 5}}]);
+    let named = |operation: &str| payload("ip", "saddr", operation, &json!("@bad"));
+    assert_eq!(converted(set.clone(), &[("forward", json!([named("=="), {"accept": null}]))]), [""; 0]);
+    assert_eq!(
+        converted(set, &[("forward", json!([named("!="), {"drop": null}]))]),
+        [r#"src = "0.0.0.0/0", action = "drop""#]
+    );
+    // Nor is what is outside of all addresses.
+    let all = payload("ip", "daddr", "!=", &json!({"prefix": {"addr": "0.0.0.0", "len": 0}}));
+    assert_eq!(converted(json!([]), &[("forward", json!([all, {"accept": null}]))]), [""; 0]);
+}
+
+#[test]
+fn a_set_that_rules_change_is_refused_where_it_counts() {
+    // nft 1.0.6 writes no flag `dynamic`; what adds to the set may stand in any chain.
+    let set = |flags: Value| json!({"set": {"family": "inet", "name": "seen", "table": "filter", "type": "ipv4_addr", "handle": 5, "flags": flags}});
+    let add =
+        json!([{"set": {"op": "add", "elem": {"payload": {"protocol": "ip", "field": "saddr"}}, "set": "@seen"}}]);
+    let asked = json!([payload("ip", "daddr", "==", &json!("@seen")), {"accept": null}]);
+    let told = |flags: Value, rules: &[(&str, Value)]| {
+        convert(&ruleset(json!([set(flags), chain("other")]), rules)).map(|_| ()).unwrap_err()
+    };
+    let by_rule = told(Value::Null, &[("other", add.clone()), ("forward", asked.clone())]);
+    assert!(
+        by_rule.contains("the set seen changes while packets flow (the rule with handle 10 in chain other changes it)"),
+        "{by_rule}"
+    );
+    // Later versions write one flag as a word.
+    for flags in [json!(["interval", "timeout"]), json!("timeout")] {
+        let by_flag = told(flags, &[("forward", asked.clone())]);
+        assert!(by_flag.contains("the set seen changes while packets flow (its flags have timeout)"), "{by_flag}");
+    }
+    // Where no rule asks for it, it may change.
+    assert_eq!(converted(json!([set(json!(["dynamic"])), chain("other")]), &[("other", add)]), [""; 0]);
+}
+
+#[test]
+fn what_nft_has_no_json_for_is_refused() {
+    let told =
+        refusal(&[payload("ip", "saddr", "==", &json!("10.0.0.1")), json!("jump {\n\t\ttcp dport 80 accept\n}")]);
+    assert!(told.starts_with("chain filter forward, handle 10: nft has no JSON for \"jump {"), "{told}");
+}
+
+#[test]
+fn a_table_of_one_family_leaves_the_other_alone() {
+    let rules = [("forward", json!([payload("tcp", "dport", "==", &json!(80)), {"accept": null}]))];
+    for (family, mine, other) in [("ip", "ipv4", "ipv6"), ("ip6", "ipv6", "ipv4")] {
+        let text = convert(&ruleset(json!([]), &rules).replace("\"inet\"", &format!("\"{family}\""))).unwrap().text;
+        let passes = text.find(&format!("{{ family = \"{other}\", action = \"accept\" }}")).unwrap();
+        let asked =
+            text.find(&format!("{{ family = \"{mine}\", proto = \"tcp\", dport = 80, action = \"accept\" }}")).unwrap();
+        assert!(passes < asked && text.contains("policy = \"drop\""), "{text}");
+    }
+}
+
+#[test]
+fn a_dormant_table_sees_no_packet() {
+    let with = |flags: Value| {
+        let off = json!([
+            {"table": {"family": "inet", "name": "off", "handle": 2, "flags": flags}},
+            {"chain": {"family": "inet", "table": "off", "name": "f", "handle": 1, "type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}},
+        ]);
+        convert(&ruleset(off, &[]))
+    };
+    for flags in [json!("dormant"), json!(["dormant"])] {
+        assert_eq!(with(flags).unwrap().told, ["table inet off is dormant: its chains are left out"]);
+    }
+    assert!(with(json!("owner")).unwrap_err().contains("both at the hook forward"));
+    // As nft 1.0.6 writes it.
+    let told = with(json!("off")).unwrap_err();
+    assert!(told.starts_with("table inet off: its flags are \"off\", as nft 1.0 writes"), "{told}");
+}
+
+#[test]
+fn protocols_have_the_names_of_the_system() {
+    for (name, number) in [("ospf", 89), ("ipencap", 4), ("ipip", 94), ("ipv6", 41), ("vrrp", 112)] {
+        let expr = json!({"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": name}});
+        assert_eq!(one(&[expr, json!({"drop": null})]), format!("proto = {number}, action = \"drop\""));
+    }
+}

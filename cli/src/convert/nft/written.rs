@@ -48,6 +48,13 @@ pub(super) fn text(chain: &Chain, rules: &[Rule], told: &mut Vec<String>) -> Str
         told.push("a bridge's chain has ARP and other protocols as well: here they pass".to_owned());
     }
     text += "rules = [\n";
+    if let ("ip" | "ip6", Some("drop")) = (chain.family.as_str(), chain.policy.as_deref()) {
+        let other = if chain.family == "ip" { "ipv6" } else { "ipv4" };
+        text += &format!(
+            "    # A table {} does not see the other family, nor does its policy.\n    {{ family = \"{other}\", action = \"accept\" }},\n",
+            chain.family
+        );
+    }
     let mut counts = 0;
     for rule in rules {
         if let Some(keys) = keys(rule, &mut counts, told) {

@@ -34,6 +34,8 @@ fn devices_that_work_pass() {
         "net_null0,size=1500,copy=1",
         "net_null0,no-rx=1",
         "net_ring0",
+        "net_ring_34567890",
+        "net_tap_89012345678901",
         "net_pcap0,rx_pcap=a,rx_pcap=b,tx_pcap=c",
         "net_pcap0,iface=lo",
         "net_tap0",
@@ -54,6 +56,10 @@ fn devices_that_work_pass() {
 #[test]
 fn slips_in_devices_are_named() {
     for (device, expected) in [
+        (
+            "net_ring_to_firewall",
+            "port \"a\": the device's name \"net_ring_to_firewall\" has 20 characters; net_ring takes names of 17 characters at most, as in \"net_ring0\"",
+        ),
         (
             "net_nul0",
             "port \"a\": no driver makes device \"net_nul0\"; did you mean \"net_null0\"? known virtual devices: net_null, ",

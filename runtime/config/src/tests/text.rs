@@ -146,6 +146,14 @@ fn values_of_the_wrong_kind_are_shown() {
         ],
     );
     refused(
+        "[run]\ntick = \"5M\"\n",
+        &[
+            "perigee.toml:2:8: \"5M\" is no duration (M may be minutes or months: 5min, or 5months); write for example \"10s\" or \"1ms\", or a number of seconds",
+            "  2 | tick = \"5M\"",
+            "    |        ^^^^",
+        ],
+    );
+    refused(
         "[run]\neal_memory = \"much\"\n",
         &[
             "perigee.toml:2:14: \"much\" is no size (invalid digit found in string); write for example \"256M\"",

@@ -13,6 +13,11 @@ const LONGEST_SOCKET: usize = 107;
 const TAP_MTU: u16 = 1_504;
 /// Largest MTU of interfaces with XDP: a page holds the frame, 256 bytes of headroom and the kernel's 320 behind it.
 pub(super) const XDP_MTU: u16 = 4_096 - 256 - 320 - 14;
+/// Longest names of devices: these drivers put them into names of rings and of pools, and DPDK does not say why it refuses one
+/// (`findings/vdev-names.sh`).
+const LONGEST_DEVICES: [(&str, usize); 2] = [("net_ring", 17), ("net_tap", 22)];
+/// The same of all others (`RTE_DEV_NAME_MAX_LEN`, without its end).
+const LONGEST_DEVICE: usize = 63;
 /// Arguments that may be there several times: those of net_pcap, and of a file.
 const SEVERAL: [&str; 6] = ["file", "rx_pcap", "tx_pcap", "rx_iface", "rx_iface_in", "tx_iface"];
 
@@ -133,6 +138,14 @@ impl Checked<'_, '_> {
     }
 
     fn driver(&mut self, driver: &Driver, index: usize, port: &Port) {
+        let longest = LONGEST_DEVICES.iter().find(|(name, _)| *name == driver.name);
+        let longest = longest.map_or(LONGEST_DEVICE, |(_, longest)| *longest);
+        let name = self.device.name();
+        if name.len() > longest {
+            let help =
+                format!("{} takes names of {longest} characters at most, as in \"{}0\"", driver.name, driver.name);
+            self.error(format_args!("the device's name {name:?} has {} characters", name.len()), help);
+        }
         let Some(known) = driver.arguments else { return };
         let device = self.device;
         let mut seen: Vec<&str> = Vec::new();
