@@ -67,7 +67,9 @@ static uint64_t digest_of(const struct rte_mbuf *m, int what)
 		memset(&frame.ether, 0, 12);
 	if (what == DIGEST_BEHIND_SOURCE) {
 		/* Checksums go with the source: the sum of both stays. */
-		frame.udp.dgram_cksum = fold((uint64_t)frame.ip.src_addr + frame.udp.src_port + frame.udp.dgram_cksum);
+		uint16_t *l4 = frame.ip.next_proto_id == IPPROTO_UDP ? &frame.udp.dgram_cksum : &frame.tcp.cksum;
+
+		*l4 = fold((uint64_t)frame.ip.src_addr + frame.udp.src_port + *l4);
 		frame.ip.src_addr = frame.ip.hdr_checksum = frame.udp.src_port = 0;
 	}
 	for (size_t at = 0; at < FRAME; at += 4) {

@@ -1,4 +1,4 @@
-//! Translator: a million sessions of UDP, packets of both directions. Beside two hash tables with open addressing.
+//! Translator: a million sessions, of UDP and of TCP. Beside two hash tables with open addressing.
 
 use super::{BURST, Comparison, OWN, Size, tell};
 use crate::lab::{Lab, Setup};
@@ -10,8 +10,8 @@ use perigee_guest::wire::protocol;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-const SIZES: [Size; 2] = [Size { number: 4_096, name: "nat-4k" }, Size { number: 1_000_000, name: "nat-1m" }];
-const QUICK: [Size; 1] = [Size { number: 4_096, name: "nat-4k" }];
+const UDP: [Size; 2] = [Size { number: 4_096, name: "nat-4k" }, Size { number: 1_000_000, name: "nat-1m" }];
+const TCP: [Size; 2] = [Size { number: 4_096, name: "nat-tcp-4k" }, Size { number: 1_000_000, name: "nat-tcp-1m" }];
 const POOL: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 0);
 /// Addresses of the pool.
 const ADDRESSES: u32 = 32;
@@ -19,11 +19,13 @@ const ADDRESSES: u32 = 32;
 const TIMES: f64 = 1.3;
 
 pub(super) fn measure(lab: &mut Lab, quick: bool) -> Result<()> {
-    let sizes: &[Size] = if quick { &QUICK } else { &SIZES };
-    for size in sizes {
-        let flows = draw(size.number);
-        let figures = lab.measure(|lab| one(lab, &flows))?;
-        tell(lab, (size.name, "outbound"), &figures, &["hash tables"], TIMES);
+    let sizes = if quick { 1 } else { UDP.len() };
+    for (number, sizes) in [(protocol::UDP, &UDP[..sizes]), (protocol::TCP, &TCP[..sizes])] {
+        for size in sizes {
+            let flows = draw(size.number, number);
+            let figures = lab.measure(|lab| one(lab, &flows))?;
+            tell(lab, (size.name, "outbound"), &figures, &["hash tables"], TIMES);
+        }
     }
     Ok(())
 }
@@ -44,14 +46,14 @@ fn one(lab: &mut Lab, flows: &Arc<[Flow]>) -> Result<Vec<Samples>> {
     Ok(samples)
 }
 
-/// Flows of 4,096 hosts to one server, in random order.
-fn draw(number: u32) -> Arc<[Flow]> {
+/// Flows of 4,096 hosts to one server, in random order; those of TCP are seen from their middle on.
+fn draw(number: u32, protocol: u8) -> Arc<[Flow]> {
     let mut random = Lcg64::new(u64::from(number));
     let mut flows: Vec<_> = (0..number)
         .map(|n| {
             let (host, port) = (Ipv4Addr::from(0x0a00_0000 | (n % 4_096)), 32_768 + n / 4_096);
             let source = (host, u16::try_from(port).unwrap_or(u16::MAX));
-            Flow::new(protocol::UDP, source, (Ipv4Addr::new(192, 0, 2, 1), 53))
+            Flow::new(protocol, source, (Ipv4Addr::new(192, 0, 2, 1), 53))
         })
         .collect();
     for at in (1..flows.len()).rev() {
