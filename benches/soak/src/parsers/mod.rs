@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     control_deadline: Duration::from_secs(2),
     targets: 1,
     table: 65_536,
+    reads: false,
 };
 /// Calls of an instance, before another one begins.
 const CALLS: u64 = 400;
