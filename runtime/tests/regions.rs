@@ -122,6 +122,8 @@ fn until(run: &Run, mut what: impl FnMut(&Run) -> bool) {
     let begin = Instant::now();
     while !what(run) {
         assert!(begin.elapsed() < Duration::from_secs(20), "{:#?} {:#?}", run.snapshot().modules, run.swaps());
+        // Graces end, and failures in them are heard of, when the run is looked at.
+        let _ = run.snapshot();
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -276,7 +278,7 @@ fn a_simulation_reads_the_same_again() {
     bench.module("fn.wat", &marking(0)).module("fn2.wat", &marking(1));
     let config = perigee_lab::simulated::LINE;
     let config = config.replace("stages = [\"fn\", \"to-ring\"]", "stages = [\"fn\", \"to-ring\", \"writer\"]");
-    let config = config.replace("name = \"fn\"\n", "name = \"fn\"\ngrants = { state_of = \"writer\" }\n").replace(
+    let config = config.replace("grants = { hold = 512 }", "grants = { hold = 512, state_of = \"writer\" }").replace(
         "[[chain]]\nname = \"generate\"",
         "[[module]]\nname = \"writer\"\nfile = \"writer.wat\"\n[[chain]]\nname = \"generate\"",
     ) + "[[sim.event]]\nat = \"1ms..3ms\"\nswap = { module = \"writer\", file = \"writer2.wat\", grace = \"200us\" }\n";
