@@ -20,7 +20,7 @@ pub(super) const PARTS: [Part; 10] = [
                 same. testpmd is a process of its own, and its figures are of windows of time: nothing says whether the core was quiet. \
                 Without huge pages DPDK gives each ordinary mbuf a page of its own and begins it at the same place there, so all their headers fall into one set of \
                 the L1 cache: testpmd's do, and those of `c, mbufs`; those of Perigee's window do not.",
-        why: "The guest's own part is below the twin's, so what is missed is the way to the module and back: a part of a burst's fixed cost, descriptors \
+        why: "The guest's own part is at most the twin's where packets are made (a swap's is one or two cycles more), so what is missed is the way to the module and back: a part of a burst's fixed cost, descriptors \
               that are written and read, and the rest of the loop (\"A burst taken apart\", below). Beside LuaJIT the aim is far below the twin in C; \
               where C itself misses it, ports and pool take more of the whole than the script does. The eBPF programs check what the router's fast \
               path checks, but compare no access with the end of anything, keep no counters, and have one entry of a table of 32 MiB where the router \
