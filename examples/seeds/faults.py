@@ -64,7 +64,7 @@ FAULTS = [
     ("nat-forwards", "a forward to another port", told(':53", inside = "10.0.0.13:5353"', ':53", inside = "10.0.0.13:5354"', 1), "goes to"),
     ("nat-forwards", "a hairpin that is not translated",
      told('inside = ["10.0.0.0/24"]\npools = ["198.51.100.2/32"]\nports', 'inside = ["10.0.0.10/31", "10.0.0.13/32"]\npools = ["198.51.100.2/32"]\nports'), "flows came"),
-    ("nat-forwards", "parts that are not waited for", told("forwards = [\n    { protocol", "fragments = { held = 0 }\nforwards = [\n    { protocol"), "missing"),
+    ("nat-forwards", "parts that are not waited for", told("held = 64 }\n", "held = 0 }\n"), "missing"),
     # The firewall.
     ("firewall", "a port too many", told("dport = [53], action", "dport = [53, 69], action", 1), "no rule lets it"),
     ("firewall", "a prefix that is too short", told('src = "10.0.0.6/32"', 'src = "10.0.0.0/8"', 1), "no rule lets it"),
