@@ -3,6 +3,7 @@
 
 use super::host;
 use core::slice;
+#[cfg(feature = "state")]
 use core::sync::atomic::AtomicU64;
 use perigee_abi::names;
 use place::Place;
@@ -56,6 +57,7 @@ impl Region {
     }
 
     /// Its words, which others may read or write meanwhile.
+    #[cfg(feature = "state")]
     #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         let (start, len) = self.place.bytes();
