@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 fn bench(folder: &Path, more: &[&str]) -> Output {
     let mut bench = Command::new(env!("CARGO_BIN_EXE_perigee-bench"));
-    bench.args(["--quick", "--against"]).arg(folder).args(more).output().unwrap()
+    bench.args(["--quick", "--against"]).arg(folder).args(more).output().expect("it starts")
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Peer {
     }
 
     /// Whether it is sent away.
-    fn is_sent_away(mut self) -> bool {
+    fn is_sent_away(&mut self) -> bool {
         matches!(self.0.read(&mut [0; 1]), Ok(0))
     }
 }

@@ -18,7 +18,7 @@ const ROUTES6: usize = 250_000;
 /// Addresses that are looked up: far more than caches hold.
 const ADDRESSES: usize = 1 << 20;
 const BURST: usize = 64;
-const CHANGES: u64 = 10_000;
+const CHANGES: f64 = 10_000.0;
 
 type Route = (Prefix<Ipv4Addr>, u32);
 type Table = RouteTable<Ipv4Addr>;
@@ -56,7 +56,8 @@ fn addresses(routes: &[Route], seed: u64) -> Vec<u32> {
     let mut random = Lcg64::new(seed);
     let mut one = || {
         let (prefix, _) = routes[random.below(ROUTES as u64) as usize];
-        prefix.address().to_bits() | random.next_u64() as u32 & (prefix.last().to_bits() ^ prefix.address().to_bits())
+        let (first, last) = (prefix.address().to_bits(), prefix.last().to_bits());
+        first + random.below(last - first + 1)
     };
     (0..ADDRESSES).map(|_| one()).collect()
 }
@@ -132,7 +133,7 @@ fn main() {
     let mut copies = [own(), own()];
     let memory = SharedMemory::new(Table::region_bytes(ROUTES));
     let at = |seat: &RegionSeat| {
-        let region = seat.call(|| perigee_guest::testing::region()).unwrap_or_else(|| panic!("there is a region"));
+        let region = seat.call(perigee_guest::testing::region).unwrap_or_else(|| panic!("there is a region"));
         seat.call(|| Table::in_region(region).and_then(Table::with_shortcut)).unwrap_or_else(|e| panic!("{e:?}"))
     };
     let writer = memory.writer();
@@ -143,13 +144,13 @@ fn main() {
     for _ in 0..5 {
         of_copies.push(both(&mut copies, &addresses, time, |_| ()));
         of_one.push(both(&mut readers, &addresses, time, |_| ()));
-        let mut made = 0;
+        let mut made = 0_usize;
         of_changing.push(both(&mut readers, &addresses, time, |since| {
-            while made < CHANGES * since.as_millis() as u64 / 1_000 {
-                let (prefix, value) = routes[made as usize * 7 % ROUTES];
+            while (made as f64) < CHANGES * since.as_secs_f64() {
+                let (prefix, value) = routes[made * 7 % ROUTES];
                 // The same route, which others see at once; another one that comes and goes.
-                let other =
-                    Prefix::new(Ipv4Addr::from_bits(0xf000_0000 | made as u32), 32).unwrap_or_else(|| unreachable!());
+                let other = 0xf000_0000 | u32::try_from(made).unwrap_or(0);
+                let other = Prefix::new(Ipv4Addr::from_bits(other), 32).unwrap_or_else(|| unreachable!());
                 writer.call(|| {
                     if !written.is_ready(4) {
                         late += 1;

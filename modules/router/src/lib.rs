@@ -21,7 +21,6 @@ mod slow;
 #[cfg(test)]
 mod tests;
 
-use alloc::vec::Vec;
 use config::{Config, Ecmp};
 use counts::Count;
 use fib::Fib;

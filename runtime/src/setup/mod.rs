@@ -142,8 +142,11 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<(Parts, Vec<Lcore>), Error> {
         maker: Arc::new(maker),
     };
     let lcores = Builder { config, parts: &mut parts, rooms: memory.rooms, filters }.lcores(&placed)?;
-    parts.orders = Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)));
-    Ok((parts, lcores))
+    Ok((Parts { orders: orders(&lcores), ..parts }, lcores))
+}
+
+fn orders(lcores: &[Lcore]) -> Orders {
+    Orders::new(lcores.iter().map(|lcore| Arc::clone(&lcore.commands)))
 }
 
 fn rings(config: &Config) -> Result<Vec<Arc<Ring>>, Error> {

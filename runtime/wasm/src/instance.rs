@@ -6,6 +6,7 @@ use super::flat::Flat;
 use super::host::{Host, Link};
 use super::mirror::Mirror;
 use super::module::{Module, instantiate};
+use super::share::Reader;
 use super::ticker::ticks;
 use super::trace::Trace;
 use crate::trap::Trapped;
@@ -135,18 +136,10 @@ impl Instance {
             Link::Others(reader) => reader.take(),
             _ => None,
         };
-        let (mut flat, mut mirror) = (None, None);
-        // SAFETY (of both):
+        // SAFETY:
         // - Module::compile checked that the range lies inside the memory's minimum size and apart from the others; its
         //   first multiple of 2 MiB is one in the host too. The memory lives in the store beside it.
-        match (state_len as usize, reader) {
-            (0, None) => {}
-            (0, Some(_)) => return Err("has no state region, in whose place it could read another one".to_owned()),
-            // SAFETY: as said above.
-            (len, None) => flat = Some(unsafe { Flat::new(at(state), len) }?),
-            // SAFETY: as said above.
-            (len, Some(reader)) => mirror = Some(unsafe { Mirror::new(reader, at(state), len) }?),
-        }
+        let (flat, mirror) = unsafe { lay_state(at(state), state_len as usize, reader) }?;
         // SAFETY:
         // - inside the memory and aligned (checked there); the memory never moves and lives in the same store.
         let area = unsafe { Area::new(at(n.batch)) };
@@ -425,6 +418,27 @@ impl Instance {
         let mut names = self.store.data().counter_names.clone();
         names.truncate(MAX_COUNTERS);
         names
+    }
+}
+
+/// Lays the instance's own state region, or the one that it reads, at its place.
+///
+/// # Safety
+/// As for [`Flat::new`] and [`Mirror::new`].
+unsafe fn lay_state(
+    at: NonNull<u8>,
+    len: usize,
+    reader: Option<Reader>,
+) -> Result<(Option<Flat>, Option<Mirror>), String> {
+    match (len, reader) {
+        (0, None) => Ok((None, None)),
+        (0, Some(_)) => Err("has no state region, in whose place it could read another one".to_owned()),
+        // SAFETY:
+        // - the caller's promise.
+        (len, None) => Ok((Some(unsafe { Flat::new(at, len) }?), None)),
+        // SAFETY:
+        // - the caller's promise.
+        (len, Some(reader)) => Ok((None, Some(unsafe { Mirror::new(reader, at, len) }?))),
     }
 }
 

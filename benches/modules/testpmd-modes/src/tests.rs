@@ -20,7 +20,8 @@ fn udp4() -> Vec<u8> {
 fn tcp6_tagged() -> Vec<u8> {
     let mut ip = [0; 40];
     ip[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 6, 64]);
-    (ip[8..24].fill(0x11), ip[24..].fill(0x22));
+    ip[8..24].fill(0x11);
+    ip[24..].fill(0x22);
     frame(&[&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x86, 0xdd], &ip, &TCP])
 }
 

@@ -119,7 +119,7 @@ impl Packets {
 /// Changes something: mostly in a header.
 fn change(bytes: &mut Vec<u8>, random: &mut Random) {
     let end = bytes.len();
-    let at = random.below(end.min(100).max(1));
+    let at = random.below(end.clamp(1, 100));
     match random.below(8) {
         0 if at < end => bytes[at] ^= 1 << random.below(8),
         1 if at < end => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],

@@ -147,7 +147,7 @@ impl Prepared {
             return None;
         }
         let range = (u16::try_from(whole.start).ok()?, u16::try_from(whole.end).ok()?);
-        let at = range.0 + SCTP_SUM as u16;
+        let at = u16::try_from(whole.start + SCTP_SUM).ok()?;
         let mut known = Known { at, range, own: Some(own), ..Known::NOTHING };
         let mut bytes = [0; OWN_MAX];
         let bytes = bytes.get_mut(..whole.len())?;

@@ -51,7 +51,8 @@ fn what_is_wrong_with_parts_is_said() {
     assert!(run(&with(|part| part[IP + 8] -= 1)).unwrap().contains("wrong checksum"));
     let (less, more) = (|part: &mut [u8]| part[IP + 8] -= 1, |part: &mut [u8]| part[IP + 10] += 1);
     let mut other = parts[1].clone();
-    (less(&mut other), more(&mut other));
+    less(&mut other);
+    more(&mut other);
     assert!(run(&[parts[0].clone(), other]).unwrap().contains("hops left"));
     // What they carry is covered by the checksum of the packet.
     assert!(run(&with(|part| part[IP + 30] ^= 1)).unwrap().contains("the checksum of TCP, UDP or ICMP"));

@@ -195,7 +195,7 @@ fn numbers_of_next_hops_are_used_again() {
     let lab = Lab::new();
     let (mut slow, mut fast) = (lab.slow(), lab.fast());
     carry(&mut slow, &mut [&mut fast], SECOND, 5);
-    let mut ask = |slow: &mut Host<Router>, fast: &mut Host<Router>, n: u32| {
+    let ask = |slow: &mut Host<Router>, fast: &mut Host<Router>, n: u32| {
         let hop = Ipv4Addr::from_bits(0x0a00_0003 + n % 200);
         slow.message(format!("route replace 203.0.113.0/24 via {hop}").as_bytes()).unwrap();
         let shown = String::from_utf8(fast.message(b"route? 203.0.113.1").unwrap()).unwrap();
