@@ -57,7 +57,7 @@ fn addresses(routes: &[Route], seed: u64) -> Vec<u32> {
     let mut one = || {
         let (prefix, _) = routes[random.below(ROUTES as u64) as usize];
         let (first, last) = (prefix.address().to_bits(), prefix.last().to_bits());
-        first + random.below(last - first + 1)
+        first + random.below(u64::from(last - first) + 1)
     };
     (0..ADDRESSES).map(|_| one()).collect()
 }
