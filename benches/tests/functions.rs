@@ -21,6 +21,8 @@ fn functions_do_what_their_twins_in_c_do() {
         "hot : rte_fib",
         "cold : rte_lpm",
         "cold : rte_fib",
+        // Of UDP, and of TCP.
+        "outbound : hash tables",
         "outbound : hash tables",
         "stateless : rte_acl scalar",
         "stateless : rte_acl widest",

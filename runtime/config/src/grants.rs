@@ -367,6 +367,6 @@ mod test {
             ]
         );
         let beyond = more.beyond(&Grants::own(&["lan", "wan"]));
-        assert_eq!(beyond.len(), 6, "{beyond:?}");
+        assert_eq!(beyond.len(), 7, "{beyond:?}");
     }
 }

@@ -266,6 +266,7 @@ impl Swapping<'_> {
 
     /// Ends grace periods, and carries failures within them to all lcores: when the run is looked at.
     pub(crate) fn tend(&self) {
+        self.parts.maker.regions.close();
         // A swap that is under way does it itself.
         let Ok(mut ledger) = self.changes.ledger.try_lock() else { return };
         self.hear_of_failures(&mut ledger);

@@ -53,10 +53,9 @@ impl Mirror {
         // - the caller of `new` promises that the range is the region's; what was mapped there goes, and nobody refers to it: the
         //   guest does not run.
         let mapped = unsafe { libc::mmap(self.at.as_ptr().cast(), self.len, access, flags, fd, 0) };
-        if mapped == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        self.number = file.number();
-        Ok(())
+        let mapped = if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) };
+        self.number = if mapped.is_ok() { file.number() } else { self.number };
+        self.reader.shared().give_back(file);
+        mapped
     }
 }

@@ -4,6 +4,7 @@
 //! anything. So the writer knows when nobody looks any more at what it gave up. Nobody locks or waits for that.
 
 use crate::flat::RegionFile;
+use crossbeam_queue::ArrayQueue;
 use perigee_core::lock;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex};
 
 /// Most instances that read one region, those included that were replaced and may go on.
 pub const READERS: usize = 256;
+
+/// Most files that lcores have done with between two looks of the control thread.
+const DONE_WITH: usize = 2 * READERS;
 
 /// Nobody has this place.
 const FREE: u64 = 0;
@@ -26,6 +30,8 @@ pub struct Shared {
     turn: AtomicU64,
     /// The turns that readers have reached.
     reached: [AtomicU64; READERS],
+    /// What an lcore has done with: to close a file is nothing for an lcore.
+    done_with: ArrayQueue<Arc<RegionFile>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -37,7 +43,8 @@ impl std::fmt::Debug for Shared {
 impl Default for Shared {
     fn default() -> Self {
         let reached = std::array::from_fn(|_| AtomicU64::new(FREE));
-        Self { current: Mutex::default(), number: AtomicU64::new(0), turn: AtomicU64::new(1), reached }
+        let done_with = ArrayQueue::new(DONE_WITH);
+        Self { current: Mutex::default(), number: AtomicU64::new(0), turn: AtomicU64::new(1), reached, done_with }
     }
 }
 
@@ -45,8 +52,17 @@ impl Shared {
     /// From now on readers find this one.
     pub(super) fn publish(&self, file: &Arc<RegionFile>) {
         if self.number.load(Ordering::Relaxed) != file.number() {
-            *lock(&self.current) = Some(Arc::clone(file));
+            let before = lock(&self.current).replace(Arc::clone(file));
             self.number.store(file.number(), Ordering::Release);
+            before.into_iter().for_each(|file| self.give_back(file));
+        }
+    }
+
+    /// Takes what [`Self::current`] gave, on whatever thread.
+    pub(super) fn give_back(&self, file: Arc<RegionFile>) {
+        if let Err(file) = self.done_with.push(file) {
+            // Nobody has looked for so long that it stays open rather than end the run.
+            std::mem::forget(file);
         }
     }
 
@@ -56,6 +72,7 @@ impl Shared {
         self.number.load(Ordering::Acquire)
     }
 
+    /// What it lies in now; to be given back.
     pub(super) fn current(&self) -> Option<Arc<RegionFile>> {
         lock(&self.current).clone()
     }
@@ -135,6 +152,11 @@ impl Drop for Reader {
 pub struct Regions(Mutex<BTreeMap<String, Arc<Shared>>>);
 
 impl Regions {
+    /// Closes what lcores have done with: of the control thread, from time to time.
+    pub fn close(&self) {
+        lock(&self.0).values().for_each(|shared| while shared.done_with.pop().is_some() {});
+    }
+
     /// That of the module of this name.
     pub fn of(&self, module: &str) -> Arc<Shared> {
         Arc::clone(lock(&self.0).entry(module.to_owned()).or_default())
