@@ -12,7 +12,9 @@ mod room;
 mod simd;
 mod steps;
 
-pub(crate) use host::{count, log, name_counter, region, tell, time};
+#[cfg(feature = "state")]
+pub(crate) use host::region;
+pub(crate) use host::{count, log, name_counter, tell, time};
 pub(crate) use parts::{FreshParts, Parts, window_bytes};
 pub use region::Region;
 pub(crate) use room::{Fresh, Room};
