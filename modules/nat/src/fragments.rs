@@ -68,7 +68,8 @@ struct Parts {
 /// A fragment that waits.
 struct Waiting {
     held: Held,
-    place: u16,
+    /// That of its packet; nowhere, once that is forgotten: somebody else may have the place then, whose way is none of this one's.
+    place: Option<u16>,
     way: Way,
     /// It came in this call, in which the host does not take it back yet.
     is_fresh: bool,
@@ -136,18 +137,23 @@ impl Fragments {
     pub(crate) fn settle(&mut self, place: impl Into<usize>, way: Way) {
         let place = place.into();
         self.parts[place].way = way;
-        for waiting in self.waiting.iter_mut().filter(|waiting| usize::from(waiting.place) == place) {
+        for waiting in self.waiting_at(place) {
             if waiting.way == Way::Unknown || matches!(way, Way::Nowhere(_)) {
                 waiting.way = way;
             }
         }
     }
 
+    /// The fragments that wait of the packet at a place.
+    fn waiting_at(&mut self, place: usize) -> impl Iterator<Item = &mut Waiting> {
+        self.waiting.iter_mut().filter(move |waiting| waiting.place.is_some_and(|own| usize::from(own) == place))
+    }
+
     /// Forgets a packet all of whose fragments have come.
     pub(crate) fn close(&mut self, place: u16) {
-        let parts = &mut self.parts[usize::from(place)];
+        let parts = &self.parts[usize::from(place)];
         if parts.len == Some(parts.count) {
-            parts.key.3 = 0;
+            self.forget(place.into(), Drop::FragmentTimeout);
         }
     }
 
@@ -158,7 +164,7 @@ impl Fragments {
             self.settle(place, Way::Nowhere(Drop::FragmentsFull));
             return Err(Drop::FragmentsFull);
         }
-        self.waiting.push(Waiting { held: packet.hold(), place, way: Way::Unknown, is_fresh: true });
+        self.waiting.push(Waiting { held: packet.hold(), place: Some(place), way: Way::Unknown, is_fresh: true });
         Count::FragmentsHeld.add(1);
         Ok(())
     }
@@ -172,7 +178,7 @@ impl Fragments {
 
     /// Takes back one that there was no room for in the output list.
     pub(crate) fn put_back(&mut self, held: Held, way: Way) {
-        self.waiting.insert(0, Waiting { held, place: 0, way, is_fresh: false });
+        self.waiting.insert(0, Waiting { held, place: None, way, is_fresh: false });
     }
 
     /// Forgets packets whose fragments did not come in time.
@@ -210,13 +216,14 @@ impl Fragments {
         place
     }
 
-    /// Forgets a packet; those of its fragments that still wait are dropped.
+    /// Forgets a packet; those of its fragments that still wait for the first one are dropped.
     fn forget(&mut self, place: usize, why: Drop) {
         self.parts[place].key.3 = 0;
-        for waiting in self.waiting.iter_mut().filter(|waiting| usize::from(waiting.place) == place) {
+        for waiting in self.waiting_at(place) {
             if waiting.way == Way::Unknown {
                 waiting.way = Way::Nowhere(why);
             }
+            waiting.place = None;
         }
     }
 }
@@ -265,7 +272,10 @@ impl Fragments {
         }
         for waiting in &self.waiting {
             let (way, addresses) = way_to_words(waiting.way);
-            let key = self.parts.get(usize::from(waiting.place)).map_or((0, 0, 0, 0), |parts| parts.key);
+            let key = waiting
+                .place
+                .and_then(|place| self.parts.get(usize::from(place)))
+                .map_or((0, 0, 0, 0), |parts| parts.key);
             let key = [key.0, key.1, key.2.into(), key.3.into()];
             for number in waiting.held.to_words().into_iter().chain([way]).chain(addresses).chain(key) {
                 state.push(&number.to_le_bytes())?;
@@ -313,9 +323,9 @@ impl Fragments {
             #[allow(clippy::cast_possible_truncation, reason = "as `save` has widened them")]
             let key = (word(10), word(11), word(12) as u16, word(13) as u8);
             let way = way_from_words([word(7), word(8), word(9)]);
-            let place = self.find(key);
+            // Where no packet is, there are places with no key.
+            let place = if key.3 == 0 { None } else { self.find(key).and_then(|place| u16::try_from(place).ok()) };
             let way = if place.is_none() && way == Way::Unknown { Way::Nowhere(Drop::FragmentsFull) } else { way };
-            let place = place.and_then(|place| u16::try_from(place).ok()).unwrap_or_default();
             self.waiting.push(Waiting { held, place, way, is_fresh: false });
         }
         Ok(())

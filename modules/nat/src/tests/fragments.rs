@@ -128,6 +128,24 @@ fn what_waits_too_long_is_dropped() {
     assert_eq!((host.held(), host.counter("drop.fragment_timeout")), (0, 1));
 }
 
+/// A packet that is whole is forgotten while some of its fragments wait for the next call; who gets its place then, and goes nowhere, does not
+/// take them along.
+#[test]
+fn others_take_a_place_and_no_fragments() {
+    let mut host = start(r#""fragments": {"packets": 1}"#);
+    let [first, others @ ..] = &parts()[..] else { unreachable!() };
+    let strangers = (0..9).map(|number| {
+        let mut frame = split(&udp_with(TO, "198.51.100.1:5000", &[1; 92]), 32).swap_remove(0);
+        let (ip, _) = Ipv4::split_mut(&mut frame[14..]).unwrap();
+        ip.set_identification(number);
+        ip.fill_checksum(&[]);
+        frame
+    });
+    let batch: Vec<_> = others.iter().chain([first]).cloned().chain(strangers).collect();
+    assert_eq!(through(&mut host, &batch, true).len(), 4);
+    assert_eq!((host.held(), host.counter("drop.no_mapping")), (0, 9));
+}
+
 #[test]
 fn no_more_wait_than_may() {
     let run = Run { hold_quota: 3, ..Run::default() };
