@@ -96,11 +96,11 @@ impl Module for Observer {
                 errors: config.errors.map(Bucket::new),
                 strangers: config.strangers,
                 hops: config.hops.unwrap_or(u8::from(config.mode == Mode::Router)),
-                cutter: Cutter::new(config.parts),
+                cutter: Cutter::new(config.parts, 1 << 15),
                 gatherer: Gatherer::default(),
                 told: Vec::new(),
             }),
-            None if config.mode == Mode::Stamp => Work::Stamp(Stamper::default(), Cutter::new(config.parts)),
+            None if config.mode == Mode::Stamp => Work::Stamp(Stamper::default(), Cutter::new(config.parts, 0)),
             None => Work::Fault(Spoiler::new(fault?)),
         }))
     }

@@ -25,9 +25,10 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
-    /// 0: none is cut.
-    pub(crate) const fn new(every: u32) -> Self {
-        Self { every, seen: 0, number: 0 }
+    /// 0: none is cut. Numbers begin behind `number`: who sends in a host's name and who answers in it have different ones, as if the host gave
+    /// them.
+    pub(crate) const fn new(every: u32, number: u16) -> Self {
+        Self { every, seen: 0, number }
     }
 
     /// Sends a packet in parts, where it is one of those that go so. Else it goes as it is.
